@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hashes, keys, sealing and signatures (layer 1): the only folder that includes sodium.
+ * Constructions and the derivation tree are FORMAT.md §4, §6 and §7.
+ *
+ * Secrets live in sodium_malloc memory inside `struct keyring` and `struct owner` and are wiped when
+ * freed; callers see them only through the operations below. crypto_init must have returned 0 before
+ * anything else is called (hf_store_… and hf_kit_… do that); it may be called any number of times, from
+ * any thread. Everything taking a const keyring is thread-safe.
+ */
+#ifndef STORE_CRYPTO_CRYPTO_H
+#define STORE_CRYPTO_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "holdfast/error.h"
+#include "store/base/buf.h"
+#include "store/base/cleanup.h"
+
+enum {
+	HASH_BYTES = 32,
+	SHORT_HASH_BYTES = 16,
+	PUBLIC_KEY_BYTES = 32,
+	SIGNATURE_BYTES = 64,
+	SEED_BYTES = 32,
+	NONCE_BYTES = 24,
+	TAG_BYTES = 16,
+	VOLUME_ID_BYTES = 16,
+	SIGNED_BYTES_MAX = 4096, /* a domain, its NUL and the message behind it */
+};
+
+MUST_USE int crypto_init(void); /* 0, or -EIO when libsodium finds no entropy */
+void crypto_random(void *out, size_t len);
+bool crypto_equal(const void *a, const void *b, size_t len); /* in constant time */
+void crypto_wipe(void *p, size_t len);
+
+/* H over several parts: hash_begin, hash_add…, hash_end. `domain` is a text, hashed with its NUL; NULL: none. */
+struct hash {
+	_Alignas(64) unsigned char opaque[384]; /* a crypto_generichash_state */
+};
+void hash_begin(struct hash *h, const char *domain, size_t out_bytes);
+void hash_add(struct hash *h, const void *data, size_t len);
+void hash_end(struct hash *h, void *out, size_t out_bytes); /* the same out_bytes as at the beginning */
+void hash_one(const char *domain, const void *data, size_t len, void *out, size_t out_bytes);
+
+/* --- what reads and writes a volume's contents: the volume key's children, and (if present) the writer key */
+
+struct keyring;
+
+MUST_USE int keyring_new(const uint8_t volume_key[SEED_BYTES], const uint8_t volume_id[VOLUME_ID_BYTES],
+			 struct keyring **ret);
+void keyring_free(struct keyring *k); /* NULL is fine */
+void keyring_freep(struct keyring **k);
+const uint8_t *keyring_volume_id(const struct keyring *k);
+void keyring_volume_key(const struct keyring *k, uint8_t out[SEED_BYTES]); /* for writing the key file; wipe it */
+
+/* Give it the writer key of an epoch, from its signing seed. Not thread-safe against users of k. */
+MUST_USE int keyring_set_writer(struct keyring *k, uint32_t epoch, const uint8_t seed[SEED_BYTES]);
+MUST_USE int keyring_make_writer(struct keyring *k, uint32_t epoch); /* a random one */
+bool keyring_has_writer(const struct keyring *k);
+uint32_t keyring_writer_epoch(const struct keyring *k);
+const uint8_t *keyring_writer_public(const struct keyring *k);
+void keyring_writer_seed(const struct keyring *k, uint8_t out[SEED_BYTES]); /* for the key file; wipe it */
+
+/* Name of a chunk; may be computed over parts by chunk_name_* (keyed BLAKE2b-256). */
+void keyring_chunk_name(const struct keyring *k, const void *data, size_t len, uint8_t out[HASH_BYTES]);
+void keyring_chunk_name_begin(const struct keyring *k, struct hash *h);
+/* … hash_add …, hash_end(h, out, HASH_BYTES) */
+
+/* SipHash-2-4 of a directory entry's name. */
+uint64_t keyring_name_hash(const struct keyring *k, const void *name, size_t len);
+
+/*
+ * Seal in place: `data` holds len plain bytes and has room for TAG_BYTES more; afterwards len + TAG_BYTES.
+ * Open in place: len includes the tag; 0, or -EUCLEAN when the bytes, the nonce or ad are not what was
+ * sealed (data is then unspecified).
+ */
+void keyring_seal(const struct keyring *k, const uint8_t nonce[NONCE_BYTES], const void *ad, size_t ad_len,
+		  void *data, size_t len);
+MUST_USE int keyring_open(const struct keyring *k, const uint8_t nonce[NONCE_BYTES], const void *ad, size_t ad_len,
+			  void *data, size_t len);
+
+/*
+ * Detached Ed25519 by the writer key over domain (with NUL) ‖ msg. Requires keyring_has_writer.
+ * The domain keeps a signature made for one purpose from serving another.
+ */
+void keyring_sign(const struct keyring *k, const char *domain, const void *msg, size_t len,
+		  uint8_t sig[SIGNATURE_BYTES]);
+
+/* By anyone: 0, or -EKEYREJECTED (also when longer than SIGNED_BYTES_MAX, which nothing we sign is). */
+MUST_USE int signature_check(const uint8_t public_key[PUBLIC_KEY_BYTES], const char *domain, const void *msg,
+			     size_t len, const uint8_t sig[SIGNATURE_BYTES]);
+
+/* --- a free-standing signing key (a node's identity) */
+
+struct signer;
+MUST_USE int signer_new(const uint8_t *seed /* SEED_BYTES; NULL: random */, struct signer **ret);
+void signer_free(struct signer *s);
+void signer_freep(struct signer **s);
+const uint8_t *signer_public(const struct signer *s);
+void signer_seed(const struct signer *s, uint8_t out[SEED_BYTES]);
+void signer_sign(const struct signer *s, const char *domain, const void *msg, size_t len,
+		 uint8_t sig[SIGNATURE_BYTES]);
+
+/* --- the owner: everything that comes from the seed in the recovery kit */
+
+struct owner;
+
+MUST_USE int owner_new(const uint8_t *seed /* SEED_BYTES; NULL: random */, struct owner **ret);
+void owner_free(struct owner *o);
+void owner_freep(struct owner **o);
+const uint8_t *owner_public(const struct owner *o);
+const uint8_t *owner_volume_id(const struct owner *o);
+void owner_seed(const struct owner *o, uint8_t out[SEED_BYTES]); /* for the kit; wipe it */
+MUST_USE int owner_keyring(const struct owner *o, struct keyring **ret); /* volume key's children; no writer yet */
+void owner_sign(const struct owner *o, const char *domain, const void *msg, size_t len,
+		uint8_t sig[SIGNATURE_BYTES]);
+
+/* Volume id of an owner public key (FORMAT.md §3). */
+void volume_id_of(const uint8_t owner_public_key[PUBLIC_KEY_BYTES], uint8_t out[VOLUME_ID_BYTES]);
+
+#endif
