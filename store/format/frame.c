@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Frame header and its associated data, FORMAT.md §6. */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/format/format.h"
+
+static const char magic[4] = { 'H', 'F', 'r', '1' };
+static const char ad_domain[] = "holdfast frame"; /* with its NUL */
+
+_Static_assert(FRAME_AD_BYTES == sizeof(ad_domain) + VOLUME_ID_BYTES + 4 + 4 + FRAME_HEADER_BYTES,
+	       "the parts of the associated data");
+
+void frame_header_encode(const struct frame_header *h, uint8_t out[FRAME_HEADER_BYTES])
+{
+	assert(h->type >= FRAME_DATA && h->type <= FRAME_TABLE);
+	assert(h->body_len <= FRAME_BODY_MAX);
+	memset(out, 0, FRAME_HEADER_BYTES);
+	memcpy(out, magic, sizeof(magic));
+	out[4] = h->type;
+	out[5] = h->flags;
+	put_u32(out + 8, h->body_len);
+	memcpy(out + 16, h->nonce, NONCE_BYTES);
+}
+
+static int unknown(const char *field, uint32_t value, struct hf_error *err)
+{
+	return hf_error_set(err, -EPROTONOSUPPORT,
+			    "frame: %s 0x%" PRIx32 ", which this build does not know; a newer holdfast may read it",
+			    field, value);
+}
+
+static int check_commit(const struct frame_header *h, struct hf_error *err)
+{
+	static const uint8_t zeros[NONCE_BYTES];
+
+	if (h->flags != 0 || h->body_len != COMMIT_BODY_BYTES || memcmp(h->nonce, zeros, NONCE_BYTES) != 0)
+		return hf_error_set(err, -EUCLEAN, "frame: a commit with flags 0x%x, %" PRIu32 " bytes of body%s",
+				    h->flags, h->body_len,
+				    memcmp(h->nonce, zeros, NONCE_BYTES) != 0 ? " and a nonce" : "");
+	return 0;
+}
+
+int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_header *ret, struct hf_error *err)
+{
+	struct frame_header h;
+	int r;
+
+	if (memcmp(data, magic, sizeof(magic)) != 0)
+		return hf_error_set(err, -EUCLEAN, "frame: does not begin with HFr1");
+	h.type = data[4];
+	h.flags = data[5];
+	h.body_len = get_u32(data + 8);
+	memcpy(h.nonce, data + 16, NONCE_BYTES);
+	if (h.type < FRAME_DATA || h.type > FRAME_TABLE)
+		return unknown("type", h.type, err);
+	if (h.flags & ~FRAME_COMPRESSED)
+		return unknown("flags", h.flags, err);
+	if (get_u16(data + 6) != 0)
+		return unknown("reserved field at 6", get_u16(data + 6), err);
+	if (get_u32(data + 12) != 0)
+		return unknown("reserved field at 12", get_u32(data + 12), err);
+	if (h.type == FRAME_COMMIT) {
+		r = check_commit(&h, err);
+		if (r < 0)
+			return r;
+	} else if (h.body_len < TAG_BYTES || h.body_len > FRAME_BODY_MAX) {
+		return hf_error_set(err, -EUCLEAN, "frame: a body of %" PRIu32 " bytes; %d to %d can be", h.body_len,
+				    TAG_BYTES, FRAME_BODY_MAX);
+	}
+	*ret = h;
+	return 0;
+}
+
+void frame_ad(const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment, uint32_t offset,
+	      const uint8_t header[FRAME_HEADER_BYTES], uint8_t out[FRAME_AD_BYTES])
+{
+	uint8_t *p = out;
+
+	memcpy(p, ad_domain, sizeof(ad_domain));
+	p += sizeof(ad_domain);
+	memcpy(p, volume_id, VOLUME_ID_BYTES);
+	p += VOLUME_ID_BYTES;
+	put_u32(p, segment);
+	put_u32(p + 4, offset);
+	memcpy(p + 8, header, FRAME_HEADER_BYTES);
+}
