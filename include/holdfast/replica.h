@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Replicas of a store: where its log is shipped, how far each has got, and recovery from one. Protocol: docs/PROTOCOL.md.
+ *
+ * A place is written as an invitation ("holdfast-invite:…", printed by a node), a node's URL ("https://HOST:PORT/…#PIN", printed
+ * by status), or a directory's path.
+ */
+#ifndef HOLDFAST_REPLICA_H
+#define HOLDFAST_REPLICA_H
+
+#include "holdfast/store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum hf_replica_state {
+	HF_REPLICA_CONNECTING,  /* position not known yet */
+	HF_REPLICA_CATCHING_UP, /* behind, and getting data */
+	HF_REPLICA_CURRENT,     /* everything durable is acknowledged */
+	HF_REPLICA_UNREACHABLE, /* tried again now and then; `error` says why */
+	HF_REPLICA_REFUSED,     /* the replica refuses this log (diverged, epoch over, forged): a person must look */
+};
+const char *hf_replica_state_name(enum hf_replica_state state); /* "current" … */
+
+struct hf_replica_status {
+	char name[64];
+	char url[512];
+	enum hf_replica_state state;
+	uint64_t acked_tid;      /* last operation in its newest receipt, 0: none yet */
+	uint64_t acked_time_ns;  /* that operation's time */
+	double lag_seconds;      /* age of the oldest durable operation it has not acknowledged; 0: none */
+	uint64_t lag_bytes;      /* durable log bytes it has not acknowledged */
+	char error[HF_ERROR_TEXT_BYTES]; /* last failure, "" when all is well */
+};
+
+/* Of an open store: n as many as there are, at most max into ret. */
+size_t hf_store_replicas(struct hf_store *store, struct hf_replica_status *ret, size_t max);
+
+/*
+ * Add a replica to the store at `path`, which must not be open elsewhere: enrols with the node (uses the invitation up), or makes the
+ * directory; remembers it in replicas/. name NULL: one is made up from the place. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED (the node's
+ * key is not the one pinned), -EACCES (invitation used, expired or unknown).
+ */
+int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err);
+int hf_replica_remove(const char *path, const char *name, struct hf_error *err);
+
+struct hf_recovery {
+	uint64_t tid, time_ns;  /* the last moment that came back */
+	uint64_t bytes, segments;
+	uint32_t epoch;         /* the new one */
+};
+
+/*
+ * Make a store at `path` (absent or empty) from a replica and the kit alone: fetch the log, verify every byte of chain and signatures,
+ * start a new epoch with a new writer key, enrol it with the replica it came from, so that replication goes on. On failure `path` is left with what was
+ * fetched, and running again resumes. -EKEYREJECTED: the kit is not this volume's; -ENOENT: the replica has no such volume.
+ */
+int hf_recover(const char *place, const struct hf_kit *kit, const char *path, const struct hf_progress *progress,
+	       struct hf_recovery *ret, struct hf_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

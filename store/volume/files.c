@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/volume/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+enum { SMALL_FILE_BYTES_MAX = 4096, LOCK_POLL_MS = 20 };
+
+static void count_entry(void *arg, const char *name)
+{
+	size_t *n = arg;
+
+	(void)name;
+	++*n;
+}
+
+int files_make_folders(const struct os *os, const char *path, struct hf_error *err)
+{
+	static const char *const folders[] = { "keys", "log", "replicas" };
+	CLEANUP(buf_release) struct buf name = BUF_INIT;
+	size_t n = 0;
+	int r;
+
+	r = os->mkdir(os->state, path, 0700);
+	if (r == -EEXIST) {
+		r = os->list(os->state, path, count_entry, &n);
+		if (r == 0 && n > 0)
+			return hf_error_set(err, -ENOTEMPTY, "%s is not empty: a new store needs a new or empty folder", path);
+	}
+	if (r < 0)
+		return hf_error_set(err, r, "cannot make the folder %s: %s", path, strerror(-r));
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		if (!os_join(&name, path, folders[i]))
+			return hf_error_set(err, -ENOMEM, "no memory");
+		r = os->mkdir(os->state, (const char *)name.data, 0700);
+		if (r < 0)
+			return hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)name.data, strerror(-r));
+	}
+	return os->sync_dir(os->state, path);
+}
+
+static int write_small(const struct os *os, const char *path, const char *name, const struct buf *data, mode_t mode,
+		       struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf full = BUF_INIT;
+	int r;
+
+	if (buf_status(data) < 0 || !os_join(&full, path, name))
+		return hf_error_set(err, -ENOMEM, "no memory for %s", name);
+	r = os_write_file(os, (const char *)full.data, data->data, data->len, mode);
+	if (r < 0)
+		return hf_error_set(err, r, "cannot write %s: %s", (const char *)full.data, strerror(-r));
+	return 0;
+}
+
+static int write_key(const struct os *os, const char *path, const char *name, enum key_file_kind kind,
+		     struct key_file *key, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT;
+	int r;
+
+	key_file_encode(kind, key, &data);
+	r = write_small(os, path, name, &data, 0600, err);
+	if (data.data)
+		crypto_wipe(data.data, data.cap);
+	crypto_wipe(key, sizeof(*key));
+	return r;
+}
+
+int files_write_keys(const struct os *os, const char *path, const struct keyring *keys, struct hf_error *err)
+{
+	struct key_file key = { 0 };
+	int r;
+
+	memcpy(key.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
+	keyring_volume_key(keys, key.secret);
+	r = write_key(os, path, "keys/volume.key", KEY_FILE_VOLUME, &key, err);
+	if (r < 0 || !keyring_has_writer(keys))
+		return r;
+	memcpy(key.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
+	key.epoch = keyring_writer_epoch(keys);
+	keyring_writer_seed(keys, key.secret);
+	return write_key(os, path, "keys/writer.key", KEY_FILE_WRITER, &key, err);
+}
+
+int files_write_descriptor(const struct os *os, const char *path, const struct volume_descriptor *v, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT;
+
+	volume_descriptor_encode(v, &data);
+	return write_small(os, path, "volume", &data, 0644, err);
+}
+
+static int read_small(const struct os *os, const char *path, const char *name, struct buf *out, struct buf *full,
+		      struct hf_error *err)
+{
+	int r;
+
+	if (!os_join(full, path, name))
+		return hf_error_set(err, -ENOMEM, "no memory for %s", name);
+	r = os_read_file(os, (const char *)full->data, SMALL_FILE_BYTES_MAX, out);
+	if (r < 0)
+		return hf_error_set(err, r, "cannot read %s: %s", (const char *)full->data, strerror(-r));
+	return 0;
+}
+
+int files_read_descriptor(const struct os *os, const char *path, struct volume_descriptor *ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT, full = BUF_INIT;
+	uint8_t id[VOLUME_ID_BYTES];
+	int r;
+
+	r = read_small(os, path, "volume", &data, &full, err);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return hf_error_set(err, -ENOENT, "%s is not a holdfast store: it has no file named volume", path);
+	if (r < 0)
+		return r;
+	r = volume_descriptor_decode(data.data, data.len, ret, err);
+	if (r < 0)
+		return hf_error_prefix(err, r, "%s", (const char *)full.data);
+	volume_id_of(ret->owner_public, id);
+	if (!crypto_equal(id, ret->volume_id, sizeof(id)))
+		return hf_error_set(err, -EUCLEAN, "%s: the volume id is not that of its owner key", (const char *)full.data);
+	return 0;
+}
+
+static int read_key(const struct os *os, const char *path, const char *name, enum key_file_kind kind,
+		    const struct volume_descriptor *v, struct key_file *ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT, full = BUF_INIT;
+	int r;
+
+	r = read_small(os, path, name, &data, &full, err);
+	if (r < 0)
+		return r;
+	r = key_file_decode(kind, data.data, data.len, ret, err);
+	crypto_wipe(data.data, data.len);
+	if (r < 0)
+		return hf_error_prefix(err, r, "%s", (const char *)full.data);
+	if (!crypto_equal(ret->volume_id, v->volume_id, VOLUME_ID_BYTES)) {
+		crypto_wipe(ret, sizeof(*ret));
+		return hf_error_set(err, -EKEYREJECTED, "%s is the key of another volume: put this volume's own key back, "
+				    "or recover into a new store with the kit", (const char *)full.data);
+	}
+	return 0;
+}
+
+int files_read_keys(const struct os *os, const char *path, const struct volume_descriptor *v, struct keyring **ret,
+		    struct hf_error *err)
+{
+	struct keyring *keys = NULL;
+	struct key_file key;
+	int r;
+
+	r = read_key(os, path, "keys/volume.key", KEY_FILE_VOLUME, v, &key, err);
+	if (r == -ENOENT)
+		return hf_error_prefix(err, r, "the volume key is gone: recover into a new store with the kit");
+	if (r < 0)
+		return r;
+	r = keyring_new(key.secret, v->volume_id, &keys);
+	crypto_wipe(&key, sizeof(key));
+	if (r < 0)
+		return hf_error_set(err, r, "no locked memory for the volume key");
+	r = read_key(os, path, "keys/writer.key", KEY_FILE_WRITER, v, &key, err);
+	if (r == 0) {
+		r = keyring_set_writer(keys, key.epoch, key.secret);
+		crypto_wipe(&key, sizeof(key));
+	} else if (r == -ENOENT) {
+		r = 0;
+		if (err)
+			*err = (struct hf_error)HF_ERROR_INIT;
+	}
+	if (r < 0) {
+		keyring_free(keys);
+		return r;
+	}
+	*ret = keys;
+	return 0;
+}
+
+static void name_holder(int fd, const char *path, struct hf_error *err)
+{
+	char text[256];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = 0;
+	text[strcspn(text, "\n")] = 0;
+	(void)hf_error_set(err, -EBUSY, "the store %s is open already: %s", path, text[0] ? text : "by a process that did not say its name");
+}
+
+int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf_error *err)
+{
+	const struct timespec pause = { 0, LOCK_POLL_MS * 1000000L };
+	CLEANUP(buf_release) struct buf full = BUF_INIT;
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (!os_join(&full, path, "lock"))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	fd = open((const char *)full.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return hf_error_set(err, -errno, "cannot open %s: %s", (const char *)full.data, strerror(errno));
+	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_POLL_MS) {
+		if (errno != EWOULDBLOCK)
+			return hf_error_set(err, -errno, "cannot lock %s: %s", (const char *)full.data, strerror(errno));
+		if (waited_ms >= wait_ms) {
+			name_holder(fd, path, err);
+			return -EBUSY;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	if (ftruncate(fd, 0) < 0 || dprintf(fd, "process %ld, %s\n", (long)getpid(), holder) < 0)
+		return hf_error_set(err, -errno, "cannot write %s: %s", (const char *)full.data, strerror(errno));
+	return TAKE_FD(fd);
+}
