@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+#
+# holdfast. `make help` lists what can be asked for. Everything is built into build/<config>/.
+
+CONFIG  ?= release
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CFLAGS  ?= -O2 -g
+WERROR  ?=
+JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
+V       ?= 0
+
+VERSION := 0.1.0
+B       := build/$(CONFIG)
+
+# Debian packages: to build and test, and what `make bench` measures against.
+DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev \
+	libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libzstd-dev \
+	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
+	git perl attr acl procps util-linux
+BENCH_DEPS := python3 bindfs gocryptfs openssl
+
+PACKAGES := fuse3 rocksdb libsodium libcurl libmicrohttpd gnutls libzstd jansson libqrencode libbsd
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion -Wformat=2
+HARDEN   := -fstack-protector-strong -fPIE
+HARDEN_LD := -pie -Wl,-z,relro,-z,now
+ifeq ($(CONFIG),release)
+HARDEN   += -D_FORTIFY_SOURCE=2
+endif
+ifeq ($(CONFIG),check)
+HARDEN   += -D_FORTIFY_SOURCE=2
+endif
+ifeq ($(CONFIG),debug)
+SANITIZE := -O0
+endif
+ifeq ($(CONFIG),asan)
+SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+endif
+ifeq ($(CONFIG),tsan)
+SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=thread
+endif
+ifeq ($(CONFIG),fuzz)
+SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+endif
+
+# pkg-config is asked when the first file is compiled, not when this file is read: `make deps` may have to install it.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
+
+BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -pthread $(WARNINGS) $(HARDEN)
+COMPILE = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) $(WERROR) $(CPPFLAGS) -MMD -MP
+LINK    = $(CC) $(CFLAGS) $(SANITIZE) -pthread $(HARDEN_LD) $(LDFLAGS)
+
+find_c = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
+
+STORE_SRC   := $(call find_c,store)
+FS_SRC      := $(call find_c,fs)
+HELPER_SRC  := $(filter-out tests/unit/test_%,$(call find_c,tests/unit tests/model))
+UNIT_SRC    := $(sort $(wildcard tests/unit/test_*.c))
+FUZZ_SRC    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+
+STORE_OBJ   := $(STORE_SRC:%.c=$(B)/%.o)
+FS_OBJ      := $(FS_SRC:%.c=$(B)/%.o)
+HELPER_OBJ  := $(HELPER_SRC:%.c=$(B)/%.o)
+UNIT_OBJ    := $(UNIT_SRC:%.c=$(B)/%.o)
+FUZZ_OBJ    := $(FUZZ_SRC:%.c=$(B)/%.o)
+UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
+FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
+BENCH_BIN   := $(B)/tests/bench/fsbench
+
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-4s %s\n' $(1) $(2)
+else
+Q :=
+say = @:
+endif
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all lib units check check-run check-fault check-fuzz check-long bench bench-deps demo demo-stop install \
+	uninstall clean asan tsan tidy format layers help deps
+
+all: $(B)/holdfast $(B)/libholdfast.a
+lib: $(B)/libholdfast.a
+units: $(UNIT_BIN)
+
+# ---------------------------------------------------------------------------------------------- building
+
+# A change of flags or compiler makes everything anew.
+FLAGS_NOW := $(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) $(WERROR) $(CPPFLAGS) $(LDFLAGS)
+$(B)/flags: FORCE
+	@mkdir -p $(@D); echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
+.PHONY: FORCE
+
+# The store sees itself and the public headers; fs the same, and `make layers` keeps it to the public ones.
+$(B)/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -Iinclude -I. $(PKG_CFLAGS) -c $< -o $@
+
+# One relocatable object whose only global names are the public ones.
+$(B)/libholdfast.a: $(STORE_OBJ)
+	$(call say,LIB,$@)
+	$(Q)$(LD) -r -o $(B)/libholdfast.o $(STORE_OBJ)
+	$(Q)objcopy --wildcard --keep-global-symbol='hf_*' $(B)/libholdfast.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libholdfast.o
+
+# What tests link against: every name of the store and of fs.
+$(B)/store.a: $(STORE_OBJ)
+$(B)/fs.a: $(filter-out %/fs/cli/main.o,$(FS_OBJ))
+$(B)/helpers.a: $(HELPER_OBJ)
+$(B)/store.a $(B)/fs.a $(B)/helpers.a:
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/holdfast: $(FS_OBJ) $(B)/libholdfast.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(FS_OBJ) $(B)/libholdfast.a $(PKG_LIBS)
+
+$(UNIT_BIN): $(B)/%: $(B)/%.o $(B)/helpers.a $(B)/fs.a $(B)/store.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS) $(shell pkg-config --libs cmocka)
+
+$(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/store.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+$(BENCH_BIN): $(B)/%: $(B)/%.o
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^
+
+-include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(BENCH_BIN).d)
+
+# ---------------------------------------------------------------------------------------------- testing
+
+check: deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan WERROR=-Werror units
+	$(Q)tests/run.sh layers units:build/check units:build/asan system:build/check
+
+# Power cuts, torn writes, failing disks and memory, at every step there is.
+check-fault: deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan WERROR=-Werror units
+	$(Q)HOLDFAST_TEST_LONG=1 tests/run.sh 'units:build/asan:*fault* *crash* *model*'
+
+FUZZ_SECONDS ?= 60
+check-fuzz: deps
+	$(Q)command -v clang >/dev/null || { echo 'check-fuzz needs clang: apt-get install clang' >&2; exit 2; }
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=fuzz CC=clang $(FUZZ_SRC:%.c=build/fuzz/%)
+	$(Q)tests/run.sh fuzz:build/fuzz:$(FUZZ_SECONDS)
+
+check-long: deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan WERROR=-Werror all units
+	$(Q)HOLDFAST_TEST_LONG=1 tests/run.sh layers units:build/check units:build/asan system:build/check system:build/asan
+
+asan tsan:
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=$@ all units
+	$(Q)tests/run.sh units:build/$@
+
+layers:
+	$(Q)tests/layers.sh
+
+tidy:
+	$(Q)clang-tidy --quiet $(STORE_SRC) $(FS_SRC) -- $(BASE_CFLAGS) -Iinclude -I. $(PKG_CFLAGS)
+
+format:
+	$(Q)clang-format -i $(shell find fs store include tests -name '*.[ch]')
+
+# ---------------------------------------------------------------------------------------------- showing, measuring
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=release all
+	$(Q)HOLDFAST=$(CURDIR)/build/release/holdfast tests/demo/demo.sh start $(CURDIR)/demo
+
+demo-stop:
+	$(Q)HOLDFAST=$(CURDIR)/build/release/holdfast tests/demo/demo.sh stop $(CURDIR)/demo
+
+BENCH_ROUNDS ?= 3
+BENCH_ONLY   ?=
+BENCH_DIR    ?= $(CURDIR)/build/bench
+bench: bench-deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=release all build/release/tests/bench/fsbench
+	$(Q)tests/bench/bench.py --rounds $(BENCH_ROUNDS) --only '$(BENCH_ONLY)' --dir $(BENCH_DIR) \
+		--holdfast build/release/holdfast --fsbench build/release/tests/bench/fsbench
+
+# ---------------------------------------------------------------------------------------------- packages
+
+deps:
+	@tests/deps.sh $(foreach d,$(DEPS),'$(d)')
+
+bench-deps: deps
+	@tests/deps.sh $(foreach d,$(BENCH_DEPS),'$(d)')
+
+# ---------------------------------------------------------------------------------------------- installing
+
+# mount(8) looks for helpers in /sbin only; with another PREFIX it finds `holdfast` by way of mount.fuse3.
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/include/holdfast $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(B)/holdfast $(DESTDIR)$(PREFIX)/bin/holdfast
+	ln -sf ../bin/holdfast $(DESTDIR)$(PREFIX)/sbin/mount.fuse.holdfast
+	install -m 644 $(B)/libholdfast.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast/
+	install -m 644 docs/holdfast.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: holdfast' 'Description: a filesystem that cannot forget' \
+		'Version: $(VERSION)' 'Requires.private: $(filter-out fuse3 libqrencode,$(PACKAGES))' \
+		'Libs: -L$${prefix}/lib -lholdfast' 'Cflags: -I$${prefix}/include' \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/holdfast $(DESTDIR)$(PREFIX)/sbin/mount.fuse.holdfast \
+		$(DESTDIR)$(PREFIX)/lib/libholdfast.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc \
+		$(DESTDIR)$(PREFIX)/share/man/man1/holdfast.1
+	rm -rf $(DESTDIR)$(PREFIX)/include/holdfast
+
+clean:
+	rm -rf build
+
+help:
+	@printf '%s\n' \
+	'make              build build/release/holdfast and libholdfast.a' \
+	'make deps         install the Debian packages that are missing (as root, or by sudo)' \
+	'make check        build with -Werror, layers, unit tests (also under ASan and UBSan), system tests' \
+	'make check-fault  power cuts and failing disks at every step     make check-long   all of it, longer' \
+	'make check-fuzz   fuzz every parser, FUZZ_SECONDS=60 each (clang)' \
+	'make demo         the whole story in a minute, under ./demo      make demo-stop    end it' \
+	'make bench        measure beside ext4, bindfs and gocryptfs: BENCH_ROUNDS=3 BENCH_ONLY=name,name BENCH_DIR=…' \
+	'make asan | tsan  unit tests under a sanitizer                   make layers       includes point down only' \
+	'make tidy | format                                               make install | uninstall PREFIX= DESTDIR=' \
+	'' \
+	'CC= CFLAGS= LDFLAGS= CONFIG=release|debug|asan|tsan  V=1 shows commands  JOBS=n'

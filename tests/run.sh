@@ -1,0 +1,141 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Run tests, print what failed and why, and end with one line: "N passed, N failed".
+#
+#   run.sh layers                      includes point down only
+#          'units:BUILD[:GLOB GLOB…]'  unit test binaries BUILD/tests/unit/test_*
+#          system:BUILD                tests/system/*.t with BUILD/holdfast
+#          fuzz:BUILD:SECONDS          every BUILD/tests/fuzz/fuzz_* for so long
+#
+# Each test file has TEST_TIMEOUT seconds (300; 3600 with HOLDFAST_TEST_LONG=1). Exit 1 when anything failed.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+
+long=${HOLDFAST_TEST_LONG:-0}
+limit=${TEST_TIMEOUT:-$([ "$long" = 1 ] && echo 3600 || echo 300)}
+jobs=${JOBS:-$(nproc)}
+work=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-check.XXXXXX") || exit 2
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+# tally NAME EXIT SECONDS OUTPUT: count the TAP lines of one test file
+tally()
+{
+	local name=$1 code=$2 seconds=$3 out=$4 ok not skip verdict=ok
+
+	skip=$(grep -cE '^(not )?ok .*# *(SKIP|skip)|^1\.\.0 # *(SKIP|skip)' "$out")
+	ok=$(grep -E '^ok ' "$out" | grep -cvE '# *(SKIP|skip)')
+	not=$(grep -E '^not ok ' "$out" | grep -cvE '# *(SKIP|skip|TODO)')
+	if [ "$code" -ne 0 ] && [ "$not" -eq 0 ]; then
+		not=1 # it died, ran out of time, or broke its plan
+	elif [ "$code" -eq 0 ] && [ "$ok" -eq 0 ] && [ "$skip" -eq 0 ]; then
+		not=1
+		echo "# no test in it reported anything" >> "$out"
+	fi
+	[ "$not" -gt 0 ] && verdict=FAIL
+	passed=$((passed + ok)) failed=$((failed + not))
+	printf '%-4s %-44s %4d passed %3ds%s\n' "$verdict" "$name" "$ok" "$seconds" \
+		"$([ "$not" -gt 0 ] && echo ", $not failed")"
+	if [ "$not" -gt 0 ]; then
+		[ "$code" -eq 124 ] && echo "     stopped after $limit s"
+		sed 's/^/     | /' "$out" | tail -n 80
+		echo "     exit code $code"
+	fi
+	grep -E '# *(SKIP|skip)' "$out" | sed 's/^/     /' | head -n 20
+}
+
+# one unit test binary; its seconds and exit code go beside its output
+unit_one()
+{
+	local bin=$1 out=$2 start=$SECONDS
+
+	CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 10 "$limit" "$bin" > "$out" 2>&1 < /dev/null
+	echo "$? $((SECONDS - start))" > "$out.result"
+}
+
+run_units()
+{
+	local dir=$1 globs=${2:-*} bin name glob list=() code seconds running=0
+
+	for bin in "$dir"/tests/unit/test_*; do
+		[ -x "$bin" ] && [ -f "tests/unit/${bin##*/}.c" ] || continue
+		set -f
+		for glob in $globs; do
+			# shellcheck disable=SC2053 # a pattern is meant
+			if [[ ${bin##*/} == $glob ]]; then
+				list+=("$bin")
+				break
+			fi
+		done
+		set +f
+	done
+	echo "unit tests, $dir"
+	mkdir -p "$work/$dir"
+	for bin in "${list[@]}"; do
+		[ "$running" -ge "$jobs" ] && { wait -n; running=$((running - 1)); }
+		unit_one "$bin" "$work/$dir/${bin##*/}" &
+		running=$((running + 1))
+	done
+	wait
+	for bin in "${list[@]}"; do
+		name=${bin##*/}
+		read -r code seconds < "$work/$dir/$name.result"
+		tally "$name" "$code" "$seconds" "$work/$dir/$name"
+	done
+}
+
+run_system()
+{
+	local test start
+
+	echo "system tests, $1"
+	export HOLDFAST=$PWD/$1/holdfast
+	for test in tests/system/*.t; do
+		[ -e "$test" ] || continue
+		start=$SECONDS
+		timeout -k 30 "$limit" prove -v --merge "$test" > "$work/system" 2>&1 < /dev/null
+		tally "${test##*/}" $? $((SECONDS - start)) "$work/system"
+	done
+}
+
+run_fuzz()
+{
+	local dir=$1 seconds=$2 bin name corpus start
+
+	echo "fuzzing, $seconds s each"
+	for bin in "$dir"/tests/fuzz/fuzz_*; do
+		[ -x "$bin" ] && [ ! -d "$bin" ] || continue
+		name=${bin##*/} corpus=$dir/corpus/${bin##*/} start=$SECONDS
+		mkdir -p "$corpus" "$dir/found"
+		local seeds=()
+		[ -d "tests/fuzz/corpus/$name" ] && seeds=("tests/fuzz/corpus/$name")
+		"$bin" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -artifact_prefix="$dir/found/$name-" \
+			"$corpus" "${seeds[@]}" > "$work/fuzz" 2>&1 < /dev/null && echo "ok 1 - $name" >> "$work/fuzz"
+		tally "$name" $? $((SECONDS - start)) "$work/fuzz"
+	done
+}
+
+run_layers()
+{
+	if tests/layers.sh > "$work/layers" 2>&1; then
+		echo "ok 1 - layers" >> "$work/layers"
+		tally layers 0 0 "$work/layers"
+	else
+		tally layers 1 0 "$work/layers"
+	fi
+}
+
+for arg in "$@"; do
+	rest=${arg#*:}
+	case $arg in
+	layers) run_layers ;;
+	units:*:*) run_units "${rest%%:*}" "${rest#*:}" ;;
+	units:*) run_units "$rest" ;;
+	system:*) run_system "$rest" ;;
+	fuzz:*:*) run_fuzz "${rest%%:*}" "${rest#*:}" ;;
+	*) echo "run.sh: what is '$arg'?" >&2; exit 2 ;;
+	esac
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
