@@ -84,7 +84,8 @@ MUST_USE int keyring_open(const struct keyring *k, const uint8_t nonce[NONCE_BYT
 
 /*
  * Detached Ed25519 by the writer key over domain (with NUL) ‖ msg. Requires keyring_has_writer.
- * The domain keeps a signature made for one purpose from serving another.
+ * The domain keeps a signature made for one purpose from serving another. NULL is for the signature bases of RFC 9421 alone:
+ * they begin with a quotation mark, as no domain does.
  */
 void keyring_sign(const struct keyring *k, const char *domain, const void *msg, size_t len,
 		  uint8_t sig[SIGNATURE_BYTES]);

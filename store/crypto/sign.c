@@ -25,11 +25,12 @@ void sign_key_seed(const struct sign_key *key, uint8_t out[SEED_BYTES])
 /* Ed25519 reads its message twice, so domain and message must stand in one run of bytes. */
 static size_t join(uint8_t out[SIGNED_BYTES_MAX], const char *domain, const void *msg, size_t len)
 {
-	size_t domain_len = strlen(domain) + 1;
+	size_t domain_len = domain ? strlen(domain) + 1 : 0;
 
 	if (domain_len > SIGNED_BYTES_MAX || len > SIGNED_BYTES_MAX - domain_len)
 		return 0;
-	memcpy(out, domain, domain_len);
+	if (domain)
+		memcpy(out, domain, domain_len);
 	if (len > 0)
 		memcpy(out + domain_len, msg, len);
 	return domain_len + len;
