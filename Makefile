@@ -56,7 +56,7 @@ find_c = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
 
 STORE_SRC   := $(call find_c,store)
 FS_SRC      := $(call find_c,fs)
-HELPER_SRC  := $(filter-out tests/unit/test_%,$(call find_c,tests/unit tests/model))
+HELPER_SRC  := $(filter-out tests/unit/test_%,$(call find_c,tests/unit tests/model tests/sim))
 UNIT_SRC    := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
