@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/cli/cli.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int cli_option(const struct command *self, int argc, char **argv, const char *shorts, const struct option *longs)
+{
+	int option;
+
+	opterr = 0;
+	option = getopt_long(argc, argv, shorts, longs, NULL);
+	if (option == 'h') {
+		printf("%s", self->usage);
+		return 'h';
+	}
+	if (option != '?' && option != ':')
+		return option;
+	if (optopt > 0 && optopt < 128 && strchr(shorts, optopt))
+		cli_fail("%s: -%c needs a value; see holdfast %s --help", self->name, optopt, self->name);
+	else if (optind > 0 && optind <= argc && argv[optind - 1][0] == '-')
+		cli_fail("%s: what is %s? See holdfast %s --help", self->name, argv[optind - 1], self->name);
+	else
+		cli_fail("%s: an option is not right; see holdfast %s --help", self->name, self->name);
+	return '?';
+}
+
+int cli_option_code(int option)
+{
+	return option == 'h' ? CLI_FINE : CLI_FAILED;
+}
+
+bool cli_operands(const struct command *self, int argc, int min, int max)
+{
+	int n = argc - optind;
+
+	if (n >= min && n <= max)
+		return true;
+	cli_fail("%s: %s; see holdfast %s --help", self->name, n < min ? "something is missing" : "one word too many",
+		 self->name);
+	return false;
+}
+
+int cli_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("holdfast: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+int cli_fail_error(const struct hf_error *err)
+{
+	return cli_fail("%s", err->text[0] ? err->text : hf_strerror(err->code));
+}
+
+int cli_absolute(const char *path, char **ret, struct hf_error *err)
+{
+	CLEANUP(cli_cleanup_free) char *copy = NULL;
+	CLEANUP(cli_cleanup_free) char *folder = NULL;
+	const char *name;
+	char *slash;
+
+	*ret = realpath(path, NULL);
+	if (*ret)
+		return 0;
+	/* Not there yet, or a mount whose process died (ENOTCONN): then its folder tells. */
+	copy = strdup(path);
+	if (!copy)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	while (strlen(copy) > 1 && copy[strlen(copy) - 1] == '/')
+		copy[strlen(copy) - 1] = '\0';
+	slash = strrchr(copy, '/');
+	name = slash ? slash + 1 : copy;
+	if (slash)
+		*slash = '\0';
+	folder = realpath(!slash ? "." : copy[0] ? copy : "/", NULL);
+	if (!folder || !*name || !strcmp(name, ".") || !strcmp(name, ".."))
+		return hf_error_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (asprintf(ret, "%s/%s", strcmp(folder, "/") ? folder : "", name) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	return 0;
+}
+
+void cli_cleanup_free(void *pointer_to_pointer)
+{
+	void **p = pointer_to_pointer;
+
+	free(*p);
+}
+
+void cli_cleanup_fd(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "fs/cli/cli.h"
+#include "fs/cli/output.h"
+#include "fs/cli/place.h"
+#include "fs/cli/status.h"
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	static const struct option longs[] = { { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 } };
+	struct hf_error err = HF_ERROR_INIT;
+	bool json = false;
+	json_t *status;
+	int o, code;
+
+	while ((o = cli_option(self, argc, argv, "jh", longs)) != -1) {
+		if (o != 'j')
+			return cli_option_code(o);
+		json = true;
+	}
+	if (!cli_operands(self, argc, 0, 1))
+		return CLI_FAILED;
+	status = place_ask_take(argv[optind], json_pack("{s:s}", "do", "status"), &err);
+	if (!status)
+		return cli_fail_error(&err);
+	code = status_is_bad(status) ? CLI_FOUND : CLI_FINE;
+	if (json)
+		output_json(status);
+	else
+		status_print(status);
+	json_decref(status);
+	return code;
+}
+
+const struct command command_status = {
+	.name = "status",
+	.summary = "health, how far each replica is behind, sizes",
+	.usage =
+		"holdfast status [STORE|DIR] [--json]\n"
+		"\n"
+		"How a volume is: what is durable, how far each replica is behind, what takes how much room. Without a name:\n"
+		"the volume the working directory is in, or the only one mounted.\n"
+		"\n"
+		"Exit code 1 when a person must look: writing has failed, or a replica refuses this log.\n"
+		"\n"
+		"  holdfast status /srv/git\n"
+		"  holdfast status /var/lib/volume --json | jq '.replicas[].lag_seconds'\n",
+	.run = run,
+};

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From child to parent, lines: "P done total what", "R words" (ready), "E words" (failed). A stream that ends without R
+ * or E means that the child died.
+ */
+#include "fs/cli/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <syslog.h>
+
+#include "fs/cli/cli.h"
+
+#define PROGRESS_EVERY_SECONDS 0.1
+
+static int parent_died_words(pid_t child)
+{
+	int status = 0;
+
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status))
+		return cli_fail("the background process died of signal %d (%s)", WTERMSIG(status),
+				strsignal(WTERMSIG(status)));
+	return cli_fail("the background process ended before it was ready (exit code %d)", WEXITSTATUS(status));
+}
+
+static int parent_main(int fd, pid_t child)
+{
+	FILE *f = fdopen(fd, "r");
+	struct progress progress;
+	char line[HF_ERROR_TEXT_BYTES + 64];
+	uint64_t done, total;
+	int at, code = -1;
+
+	progress_begin(&progress);
+	while (f && code < 0 && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == 'P' && sscanf(line, "P %" SCNu64 " %" SCNu64 " %n", &done, &total, &at) == 2) {
+			progress_show(&progress, line + at, done, total);
+			continue;
+		}
+		progress_end(&progress);
+		if (line[0] == 'E') {
+			code = cli_fail("%s", line + 2);
+		} else if (line[0] == 'R') {
+			if (line[1] && line[2])
+				puts(line + 2);
+			code = CLI_FINE;
+		}
+	}
+	progress_end(&progress);
+	if (f)
+		fclose(f);
+	return code >= 0 ? code : parent_died_words(child);
+}
+
+int daemon_start(struct daemon *d, bool foreground, int *ret_code, struct hf_error *err)
+{
+	int fds[2];
+	pid_t child;
+
+	*d = (struct daemon){ .fd = -1 };
+	progress_begin(&d->progress);
+	if (foreground)
+		return 0;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return hf_error_set(err, -errno, "pipe: %s", strerror(errno));
+	fflush(NULL);
+	child = fork();
+	if (child < 0) {
+		close(fds[0]);
+		close(fds[1]);
+		return hf_error_set(err, -errno, "cannot start a background process: %s", strerror(errno));
+	}
+	if (child > 0) {
+		close(fds[1]);
+		*ret_code = parent_main(fds[0], child);
+		return 1;
+	}
+	close(fds[0]);
+	signal(SIGPIPE, SIG_IGN); /* the parent may be gone */
+	setsid();
+	if (chdir("/") < 0)
+		return hf_error_set(err, -errno, "/: %s", strerror(errno));
+	d->fd = fds[1];
+	return 0;
+}
+
+static void tell(struct daemon *d, const char *line, int len)
+{
+	ssize_t n;
+
+	if (len > 0) {
+		n = write(d->fd, line, (size_t)len);
+		(void)n; /* a parent that left does not want to know */
+	}
+}
+
+static void show(void *arg, const char *what, uint64_t done, uint64_t total)
+{
+	struct daemon *d = arg;
+	double now = progress_now();
+	char line[256];
+
+	if (d->fd < 0) {
+		progress_show(&d->progress, what, done, total);
+		return;
+	}
+	if (now - d->told < PROGRESS_EVERY_SECONDS)
+		return;
+	d->told = now;
+	tell(d, line, snprintf(line, sizeof(line), "P %" PRIu64 " %" PRIu64 " %.100s\n", done, total, what));
+}
+
+struct hf_progress daemon_progress(struct daemon *d)
+{
+	return (struct hf_progress){ .fn = show, .arg = d };
+}
+
+void daemon_ready(struct daemon *d, const char *words)
+{
+	char line[HF_ERROR_TEXT_BYTES + 64];
+	int null;
+
+	progress_end(&d->progress);
+	if (d->fd < 0) {
+		if (*words)
+			puts(words);
+		fflush(stdout);
+		return;
+	}
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
+		(void)dup2(null, fd);
+	if (null > STDERR_FILENO)
+		close(null);
+	openlog("holdfast", LOG_PID, LOG_DAEMON);
+	tell(d, line, snprintf(line, sizeof(line), "R %.500s\n", words));
+	close(d->fd);
+	d->fd = -1;
+}
+
+int daemon_failed(struct daemon *d, const struct hf_error *err)
+{
+	const char *words = err->text[0] ? err->text : hf_strerror(err->code);
+	char line[HF_ERROR_TEXT_BYTES + 64];
+
+	progress_end(&d->progress);
+	if (d->fd >= 0) {
+		tell(d, line, snprintf(line, sizeof(line), "E %s\n", words));
+		close(d->fd);
+		d->fd = -1;
+		return CLI_FAILED;
+	}
+	syslog(LOG_DAEMON | LOG_ERR, "%s", words);
+	return cli_fail("%s", words);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "fs/cli/cli.h"
+#include "holdfast/store.h"
+
+static const struct command *const commands[] = {
+	&command_init, &command_mount, &command_unmount, &command_status, &command_snapshot, &command_tags,
+	&command_node, &command_serve, &command_replica, &command_recover, &command_check,
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+static void print_help(void)
+{
+	printf("holdfast: a filesystem that cannot forget\n\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	printf("\n"
+	       "holdfast COMMAND --help tells more, with examples; holdfast --version.\n"
+	       "\n"
+	       "A first try:\n"
+	       "  holdfast init ~/volume --kit-file ~/volume.kit    then keep the kit somewhere else\n"
+	       "  mkdir ~/files && holdfast mount ~/volume ~/files\n"
+	       "  ls ~/files/.history/at/10m                        the tree as it was ten minutes ago\n");
+}
+
+static int help(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc < 2) {
+		print_help();
+		return CLI_FINE;
+	}
+	command = find_command(argv[1]);
+	if (!command)
+		return cli_fail("there is no command %s; see holdfast --help", argv[1]);
+	printf("%s", command->usage);
+	return CLI_FINE;
+}
+
+/* Memory holds keys: no core dumps, and no other process of the user may look in. */
+static void protect_memory(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* whose leak check looks in */
+	struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+static bool called_as_mount(const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/');
+
+	return !strncmp(slash ? slash + 1 : argv0, "mount.", strlen("mount."));
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	protect_memory();
+	if (argc > 0 && called_as_mount(argv[0]))
+		return mount_as_helper(argc, argv);
+	if (argc < 2) {
+		print_help();
+		return CLI_FAILED;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("%s\n", hf_version());
+		return CLI_FINE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return help(argc - 1, argv + 1);
+	command = find_command(argv[1]);
+	if (command)
+		return command->run(command, argc - 1, argv + 1);
+	/* mount.fuse3 runs `holdfast STORE DIR -o …`. */
+	if (argc >= 3 && strchr(argv[1], '/'))
+		return mount_as_helper(argc, argv);
+	return cli_fail("there is no command %s; see holdfast --help", argv[1]);
+}

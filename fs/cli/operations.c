@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/cli/operations.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "fs/cli/output.h"
+#include "fs/cli/progress.h"
+#include "fs/cli/status.h"
+#include "holdfast/moment.h"
+#include "holdfast/op.h"
+
+#define DRAIN_STEP_MS 200
+#define DRAIN_LONGEST_MS (24u * 3600 * 1000)
+
+static json_t *no_memory(struct hf_error *err)
+{
+	hf_error_set(err, -ENOMEM, "no memory");
+	return NULL;
+}
+
+static json_t *do_status(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+			 struct hf_error *err)
+{
+	json_t *answer = status_of_store(store);
+
+	(void)request;
+	(void)listener;
+	return answer ? answer : no_memory(err);
+}
+
+static json_t *do_commit(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+			 struct hf_error *err)
+{
+	(void)request;
+	(void)listener;
+	return hf_store_commit(store, err) < 0 ? NULL : json_object();
+}
+
+/* In short steps, so that a store that is being closed does not wait for a replica. */
+static json_t *do_drain(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+			struct hf_error *err)
+{
+	uint64_t asked_ms = output_get_number(request, "timeout_ms");
+	double end = progress_now() + (double)(asked_ms < DRAIN_LONGEST_MS ? asked_ms : DRAIN_LONGEST_MS) / 1000;
+	json_t *answer;
+	double left;
+	int r;
+
+	do {
+		left = (end - progress_now()) * 1000;
+		r = hf_store_drain(store, left < DRAIN_STEP_MS ? left > 0 ? (unsigned)left : 0 : DRAIN_STEP_MS, err);
+	} while (r == -ETIMEDOUT && progress_now() < end && !(listener->stop && *listener->stop));
+	if (r < 0 && r != -ETIMEDOUT)
+		return NULL;
+	answer = json_pack("{s:b, s:s}", "drained", r == 0, "left", r == 0 ? "" : err->text);
+	return answer ? answer : no_memory(err);
+}
+
+static json_t *do_tag(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+		      struct hf_error *err)
+{
+	const char *name = output_get_text(request, "name"), *moment = output_get_text(request, "moment");
+	struct hf_point point;
+	struct hf_status status;
+	json_t *answer;
+	int r;
+
+	(void)listener;
+	if (*moment) {
+		if (hf_moment_find(store, moment, &point, err) < 0)
+			return NULL;
+	} else {
+		hf_store_status(store, &status);
+		point = (struct hf_point){ status.head_tid, status.head_time_ns };
+	}
+	r = hf_tag(store, name, point.tid, err);
+	if (r == 0)
+		r = hf_store_commit(store, err);
+	if (r < 0)
+		return NULL;
+	answer = point_to_json(&point);
+	if (!answer || json_object_set_new(answer, "name", json_string(name)) < 0) {
+		json_decref(answer);
+		return no_memory(err);
+	}
+	return answer;
+}
+
+static json_t *do_untag(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+			struct hf_error *err)
+{
+	int r = hf_untag(store, output_get_text(request, "name"), err);
+
+	(void)listener;
+	if (r == 0)
+		r = hf_store_commit(store, err);
+	return r < 0 ? NULL : json_object();
+}
+
+static int add_tag(void *arg, const char *name, const struct hf_point *point)
+{
+	json_t *tag = point_to_json(point);
+
+	if (!tag || json_object_set_new(tag, "name", json_string(name)) < 0 || json_array_append(arg, tag) < 0) {
+		json_decref(tag);
+		return -ENOMEM;
+	}
+	json_decref(tag);
+	return 0;
+}
+
+static json_t *do_tags(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+		       struct hf_error *err)
+{
+	json_t *tags = json_array();
+
+	(void)request;
+	(void)listener;
+	if (!tags)
+		return no_memory(err);
+	if (hf_tags_list(store, add_tag, tags, err) < 0) {
+		json_decref(tags);
+		return NULL;
+	}
+	return json_pack("{s:o}", "tags", tags);
+}
+
+static json_t *do_check(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+			struct hf_error *err)
+{
+	(void)request;
+	return check_of_store(hf_store_path(store), listener, err);
+}
+
+static const struct operation {
+	const char *name;
+	bool changes;
+	json_t *(*run)(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+		       struct hf_error *err);
+} operations[] = {
+	{ "status", false, do_status }, { "commit", false, do_commit }, { "drain", false, do_drain },
+	{ "tag", true, do_tag },        { "untag", true, do_untag },    { "tags", false, do_tags },
+	{ "check", false, do_check },
+};
+
+static const struct operation *find(const json_t *request)
+{
+	const char *name = output_get_text(request, "do");
+
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (!strcmp(operations[i].name, name))
+			return &operations[i];
+	return NULL;
+}
+
+bool operation_changes(const json_t *request)
+{
+	const struct operation *operation = find(request);
+
+	return operation && operation->changes;
+}
+
+json_t *operation_do(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+		     struct hf_error *err)
+{
+	const struct operation *operation = find(request);
+
+	if (!operation) {
+		hf_error_set(err, -EINVAL, "a request for '%s', which this version does not know",
+			     output_get_text(request, "do"));
+		return NULL;
+	}
+	return operation->run(store, request, listener, err);
+}

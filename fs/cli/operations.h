@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What commands ask of an open store (layer 6), each a JSON object in and one out, so that it makes no difference
+ * whether the store is open here or in the process that has it mounted (place.h).
+ *
+ *   {"do": "status"}                             what `holdfast status --json` prints
+ *   {"do": "commit"}                             everything acknowledged is durable
+ *   {"do": "drain", "timeout_ms": N}             … and at every replica: {"drained": bool, "left": "words"}
+ *   {"do": "tag", "name": T, "moment": M}        moment may be absent: now
+ *   {"do": "untag", "name": T}
+ *   {"do": "tags"}                               {"tags": [{name, tid, time, moment}]}
+ *   {"do": "check"}                              {"faults": N, …}; each fault is told as it is found
+ */
+#ifndef FS_CLI_OPERATIONS_H
+#define FS_CLI_OPERATIONS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "holdfast/store.h"
+
+/* Whom to tell what, while it goes on. Every member may be NULL. */
+struct operation_listener {
+	struct hf_progress progress;
+	void (*found)(void *arg, const char *what); /* a fault */
+	void *arg;
+	const atomic_bool *stop; /* becomes true when whoever waits should not be kept waiting */
+};
+
+/* Whether the operation changes the log: a store at rest is opened for writing only then. */
+bool operation_changes(const json_t *request);
+
+/*
+ * Do it. Returns a new object, or NULL with err set: -EINVAL for a request that makes no sense.
+ */
+json_t *operation_do(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
+		     struct hf_error *err);
+
+#endif

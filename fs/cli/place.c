@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/cli/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/cli/cli.h"
+#include "fs/cli/control.h"
+#include "fs/cli/mountinfo.h"
+#include "fs/cli/output.h"
+#include "fs/cli/progress.h"
+#include "fs/cli/status.h"
+
+#define BUSY_WAIT_MS 3000
+
+bool place_is_store(const char *path)
+{
+	CLEANUP(cli_cleanup_free) char *name = NULL;
+	CLEANUP(cli_cleanup_fd) int fd = -1;
+	char magic[8];
+
+	if (asprintf(&name, "%s/volume", path) < 0) {
+		name = NULL;
+		return false;
+	}
+	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd >= 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && !memcmp(magic, "HFVOLUME", 8);
+}
+
+static int find_default(struct place *ret, struct hf_error *err)
+{
+	CLEANUP(cli_cleanup_free) char *here = getcwd(NULL, 0);
+	struct mountinfo m = { NULL, NULL };
+	int r;
+
+	r = here ? mountinfo_find(here, &m) : -ENOENT;
+	if (r == -ENOENT && here && place_is_store(here)) {
+		*ret = (struct place){ .store = here };
+		here = NULL;
+		return 0;
+	}
+	if (r == -ENOENT)
+		r = mountinfo_find(NULL, &m);
+	if (r == -ENOTUNIQ)
+		return hf_error_set(err, -ENOENT, "several volumes are mounted; say which, by its STORE or DIR");
+	if (r < 0)
+		return hf_error_set(err, -ENOENT, "no volume is mounted; name a STORE");
+	*ret = (struct place){ .store = m.store, .mount = m.dir };
+	return 0;
+}
+
+int place_find(const char *path, struct place *ret, struct hf_error *err)
+{
+	CLEANUP(cli_cleanup_free) char *absolute = NULL;
+	struct mountinfo m = { NULL, NULL };
+	int r;
+
+	if (!path)
+		return find_default(ret, err);
+	r = cli_absolute(path, &absolute, err);
+	if (r < 0)
+		return r;
+	if (place_is_store(absolute)) {
+		(void)mountinfo_find_store(absolute, &m);
+		free(m.store);
+		*ret = (struct place){ .store = absolute, .mount = m.dir };
+		absolute = NULL;
+		return 0;
+	}
+	if (mountinfo_find(absolute, &m) < 0)
+		return hf_error_set(err, -ENOENT, access(absolute, F_OK) < 0 ?
+				    "%s does not exist" :
+				    "%s is neither a store nor inside a mounted volume; make a store with holdfast init",
+				    path);
+	*ret = (struct place){ .store = m.store, .mount = m.dir };
+	return 0;
+}
+
+void place_release(struct place *p)
+{
+	free(p->store);
+	free(p->mount);
+	p->store = p->mount = NULL;
+}
+
+static json_t *ask_at_rest(const char *store, const json_t *request, const struct operation_listener *listener,
+			   struct hf_error *err)
+{
+	struct hf_open_options options = {
+		.flags = HF_OPEN_NO_REPLICATION | (operation_changes(request) ? 0u : HF_OPEN_READ_ONLY),
+		.busy_wait_ms = BUSY_WAIT_MS,
+		.holder = "in use by the holdfast command",
+		.progress = listener->progress,
+	};
+	struct hf_error close_err = HF_ERROR_INIT;
+	struct hf_store *s;
+	json_t *answer;
+
+	/* Checking needs no index, and must work where opening does not. */
+	if (!strcmp(output_get_text(request, "do"), "check"))
+		return check_of_store(store, listener, err);
+	if (hf_store_open(store, &options, &s, err) < 0)
+		return NULL;
+	answer = operation_do(s, request, listener, err);
+	if (hf_store_close(s, &close_err) < 0 && answer) {
+		*err = close_err;
+		json_decref(answer);
+		answer = NULL;
+	}
+	return answer;
+}
+
+json_t *place_ask(const struct place *p, const json_t *request, const struct operation_listener *listener,
+		  struct hf_error *err)
+{
+	struct control control = { NULL, -1 };
+	json_t *answer;
+	int r;
+
+	r = control_connect(p->store, &control, err);
+	if (r == -EACCES)
+		return NULL;
+	if (r < 0)
+		return ask_at_rest(p->store, request, listener, err);
+	answer = control_ask(&control, request, listener, err);
+	control_close(&control);
+	return answer;
+}
+
+json_t *place_ask_take(const char *path, json_t *request, struct hf_error *err)
+{
+	struct progress progress;
+	struct operation_listener listener = { .progress = progress_begin(&progress) };
+	struct place place = { NULL, NULL };
+	json_t *answer = NULL;
+
+	if (!request)
+		hf_error_set(err, -ENOMEM, "no memory");
+	else if (place_find(path, &place, err) == 0)
+		answer = place_ask(&place, request, &listener, err);
+	progress_end(&progress);
+	place_release(&place);
+	json_decref(request);
+	return answer;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* A store's state as JSON, and for people (layer 6). */
+#ifndef FS_CLI_STATUS_H
+#define FS_CLI_STATUS_H
+
+#include <jansson.h>
+
+#include "fs/cli/operations.h"
+#include "holdfast/moment.h"
+
+/* Each a new object, or NULL without memory. */
+json_t *status_of_store(struct hf_store *store);
+json_t *point_to_json(const struct hf_point *point); /* {tid, time, moment} */
+
+/* hf_store_check. A new object, or NULL with err set. */
+json_t *check_of_store(const char *path, const struct operation_listener *listener, struct hf_error *err);
+
+void status_print(const json_t *status);
+void status_print_replicas(const json_t *status);
+
+/* Whether it says that a person must look: writing has failed, or a replica refuses this log. */
+bool status_is_bad(const json_t *status);
+
+#endif
