@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading contents at any moment. Block lists are looked up, then their pieces are copied: zeros, runs from memory,
+ * chunks from opened frames. A run may be resolved between the two steps; then the block is looked up again.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "store/tree/map.h"
+#include "store/tree/view_internal.h"
+
+enum { RUN_RETRIES = 1000, LOOKUP_BLOCKS = 32 };
+
+static int damaged(struct hf_error *err, uint64_t ino)
+{
+	return hf_error_set(err, -EUCLEAN, "the index is damaged at the contents of inode %llu: mount with -o rebuild",
+			    (unsigned long long)ino);
+}
+
+static int chunk_place(const struct tree *t, uint64_t number, struct chunk_place *ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	uint8_t key[8];
+	int r;
+
+	put_be64(key, number);
+	r = index_get(t->index, INDEX_CHUNK, key, sizeof(key), &value, err);
+	if (r < 0)
+		return r;
+	if (r == 0 || value.len != 16)
+		return hf_error_set(err, -EUCLEAN, "chunk %llu is not in the index: mount with -o rebuild",
+				    (unsigned long long)number);
+	ret->frame.segment = get_u32(value.data);
+	ret->frame.offset = get_u32(value.data + 4);
+	ret->off = get_u32(value.data + 8);
+	ret->len = get_u32(value.data + 12);
+	return 0;
+}
+
+static int read_chunk(const struct tree *t, const struct piece *p, uint8_t *out, struct hf_error *err)
+{
+	struct chunk_place place;
+	struct frame *frame;
+	const uint8_t *data;
+	size_t len;
+	int r;
+
+	r = chunk_place(t, p->ref, &place, err);
+	if (r == 0)
+		r = frame_cache_get(t->frames, place.frame, &frame, err);
+	if (r < 0)
+		return r;
+	data = frame_data(frame, &len);
+	if (place.off > len || place.len > len - place.off || p->off > place.len || p->len > place.len - p->off)
+		r = hf_error_set(err, -EUCLEAN, "chunk %llu is shorter than the index says: mount with -o rebuild",
+				 (unsigned long long)p->ref);
+	else
+		memcpy(out, data + place.off + p->off, p->len);
+	frame_release(frame);
+	return r;
+}
+
+/* [off, off + len) of a block into out. 0, -ENOENT (a run went away: look again), or a failure. */
+static int read_list(const struct tree *t, const struct block_list *l, uint32_t off, uint32_t len, uint8_t *out,
+		     struct hf_error *err)
+{
+	uint32_t at = 0, end = off + len;
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < l->n && at < end; k++) {
+		struct piece p = l->pieces[k];
+		uint32_t skip = off > at ? off - at : 0;
+
+		at += p.len;
+		if (skip >= p.len)
+			continue;
+		p.len -= skip;
+		if (p.kind >= PIECE_CHUNK)
+			p.off += skip;
+		if (at > end)
+			p.len -= at - end;
+		if (p.kind == PIECE_PENDING)
+			r = run_read(t->runs, p.ref, p.off, p.len, out);
+		else if (p.kind == PIECE_CHUNK)
+			r = read_chunk(t, &p, out, err);
+		else
+			memset(out, 0, p.len);
+		out += p.len;
+		off += p.len;
+	}
+	if (r == 0 && off < end)
+		memset(out, 0, end - off);
+	return r;
+}
+
+static int read_block(const struct tree *t, uint64_t tid, const struct inode *i, uint64_t block, uint32_t off, uint32_t len,
+		      uint8_t *out, struct hf_error *err)
+{
+	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	struct key key = key_block(i->ino, i->generation, block);
+	int r;
+
+	for (int tries = 0; tries < RUN_RETRIES; tries++) {
+		r = past_get(t->index, tid, &key, &value, err);
+		if (r < 0)
+			return r;
+		if (r == 0) {
+			memset(out, 0, len);
+			return 0;
+		}
+		r = block_list_decode(t->runs, span_of(&value), &list);
+		if (r < 0)
+			return r == -ENOMEM ? r : damaged(err, i->ino);
+		r = read_list(t, &list, off, len, out, err);
+		if (r != -ENOENT)
+			return r;
+	}
+	return hf_error_set(err, -EIO, "the contents of inode %llu keep moving", (unsigned long long)i->ino);
+}
+
+ssize_t tree_read(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, void *out, size_t len,
+		  struct hf_error *err)
+{
+	CLEANUP(node_release) struct node n = NODE_INIT;
+	size_t done = 0;
+	int r;
+
+	r = view_inode(t, tid, ino, &n, err);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(n.i.mode))
+		return hf_error_set(err, S_ISDIR(n.i.mode) ? -EISDIR : -EINVAL, "inode %llu is not a regular file",
+				    (unsigned long long)ino);
+	if (offset >= n.i.size)
+		return 0;
+	if (len > n.i.size - offset)
+		len = (size_t)(n.i.size - offset);
+	if (len > SSIZE_MAX)
+		len = SSIZE_MAX;
+	while (done < len) {
+		uint32_t off = (uint32_t)(offset % BLOCK_BYTES);
+		uint32_t part = len - done < BLOCK_BYTES - off ? (uint32_t)(len - done) : BLOCK_BYTES - off;
+
+		r = read_block(t, tid, &n.i, offset / BLOCK_BYTES, off, part, (uint8_t *)out + done, err);
+		if (r < 0)
+			return r;
+		done += part;
+		offset += part;
+	}
+	return (ssize_t)done;
+}
+
+struct seek {
+	const struct tree *t;
+	uint64_t ino, at; /* the place sought from, moving on */
+	uint64_t size;
+	bool data;        /* data is sought, or a hole */
+	bool found;
+	struct hf_error *err;
+};
+
+/* One block with a list: move on to its first byte of what is sought. */
+static int seek_block(void *arg, struct span key, struct span value)
+{
+	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
+	struct seek *s = arg;
+	uint64_t start;
+
+	if (key.len != BLOCK_KEY_PREFIX + 8 || block_list_decode(s->t->runs, value, &list) < 0)
+		return damaged(s->err, s->ino);
+	start = get_be64(key.data + BLOCK_KEY_PREFIX) * BLOCK_BYTES;
+	if (!s->data && s->at < start) {
+		s->found = true; /* the block before has no list: a hole */
+		return 1;
+	}
+	for (size_t k = 0; k < list.n; k++) {
+		uint64_t end = start + list.pieces[k].len;
+		bool hole = list.pieces[k].kind == PIECE_HOLE;
+
+		if (end > s->at && hole != s->data) {
+			if (s->at < start)
+				s->at = start;
+			s->found = true;
+			return 1;
+		}
+		if (end > s->at && !s->data)
+			s->at = end;
+		start = end;
+	}
+	return 0;
+}
+
+int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, int whence, struct hf_error *err)
+{
+	CLEANUP(node_release) struct node n = NODE_INIT;
+	struct seek s = { .t = t, .ino = ino, .at = offset, .data = whence == SEEK_DATA, .err = err };
+	struct key from, to;
+	int r;
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return hf_error_set(err, -EINVAL, "only SEEK_DATA and SEEK_HOLE are asked of a file");
+	r = view_inode(t, tid, ino, &n, err);
+	if (r < 0)
+		return r;
+	if (offset >= n.i.size)
+		return hf_error_set(err, -ENXIO, "that is behind the end of the file");
+	from = key_block(ino, n.i.generation, offset / BLOCK_BYTES);
+	to = key_block(ino, n.i.generation, (n.i.size - 1) / BLOCK_BYTES);
+	to.bytes[to.len++] = 0;
+	r = past_scan(t->index, tid, key_span(&from), key_span(&to), seek_block, &s, err);
+	if (r < 0)
+		return r;
+	if (s.data && (!s.found || s.at >= n.i.size))
+		return hf_error_set(err, -ENXIO, "there is no data behind that place");
+	return (int64_t)(s.at < n.i.size ? s.at : n.i.size);
+}
+
+int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, struct hf_error *err)
+{
+	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
+	CLEANUP(node_release) struct node n = NODE_INIT;
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	struct key key;
+	int r;
+
+	r = view_inode(t, HF_TID_HEAD, ino, &n, err);
+	if (r < 0)
+		return r;
+	key = key_block(ino, n.i.generation, block);
+	r = index_get(t->index, INDEX_HEAD, key.bytes, key.len, &value, err);
+	if (r <= 0)
+		return r;
+	r = block_list_decode(t->runs, span_of(&value), &list);
+	return r < 0 ? damaged(err, ino) : (int)list.n;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/tree/past.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { SCAN_ROWS = 256, TID_BYTES = 8 };
+
+int past_value_tid(struct span value, uint64_t *ret)
+{
+	struct cursor c = cursor_of(value.data, value.len);
+
+	*ret = cursor_varint(&c);
+	return cursor_status(&c);
+}
+
+static int not_index(struct hf_error *err)
+{
+	return hf_error_set(err, -EUCLEAN, "the index is damaged: unmount and mount with -o rebuild");
+}
+
+/* The first past value that ended behind tid: 1 when it holds at tid, 0 when not or when there is none (*ret_found tells). */
+static int ended_after(struct index *x, uint64_t tid, const struct key *key, struct index_rows *rows, struct buf *out,
+		       bool *ret_found, struct hf_error *err)
+{
+	struct key from = *key, to = *key;
+	uint64_t start;
+	int r;
+
+	key_add_be64(&from, tid + 1);
+	key_add_be64(&to, UINT64_MAX);
+	r = index_scan(x, INDEX_PAST, key_span(&from), key_span(&to), 1, 0, rows, err);
+	if (r < 0)
+		return r;
+	*ret_found = rows->n > 0;
+	if (!*ret_found)
+		return 0;
+	if (past_value_tid(rows->entries[0].value, &start) < 0)
+		return not_index(err);
+	if (start > tid)
+		return 0;
+	buf_clear(out);
+	buf_add(out, rows->entries[0].value.data, rows->entries[0].value.len);
+	return buf_status(out) < 0 ? -ENOMEM : 1;
+}
+
+int past_get(struct index *x, uint64_t tid, const struct key *key, struct buf *out, struct hf_error *err)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	uint64_t start;
+	bool found;
+	int r;
+
+	if (tid == HF_TID_HEAD)
+		return index_get(x, INDEX_HEAD, key->bytes, key->len, out, err);
+	r = ended_after(x, tid, key, &rows, out, &found, err);
+	if (r != 0 || found)
+		return r;
+	r = index_get(x, INDEX_HEAD, key->bytes, key->len, out, err);
+	if (r < 0)
+		return r;
+	if (r == 1) {
+		if (past_value_tid((struct span){ out->data, out->len }, &start) < 0)
+			return not_index(err);
+		if (start <= tid)
+			return 1;
+	}
+	/* It may have moved from the head to the past between the two looks; then it is there now. */
+	return ended_after(x, tid, key, &rows, out, &found, err);
+}
+
+/* Rows of a space from `from` on, fetched as they are needed. */
+struct side {
+	enum index_space space;
+	struct index_rows rows;
+	size_t next;
+	struct buf from; /* where the next fetch begins */
+	bool end;        /* nothing more to fetch */
+};
+
+static void side_init(struct side *s, enum index_space space)
+{
+	*s = (struct side){ .space = space, .rows = INDEX_ROWS_INIT, .from = BUF_INIT };
+}
+
+static void side_release(struct side *s)
+{
+	index_rows_release(&s->rows);
+	buf_release(&s->from);
+}
+
+static int side_start(struct side *s, struct span from)
+{
+	s->rows.n = s->next = 0;
+	s->end = false;
+	buf_clear(&s->from);
+	buf_add(&s->from, from.data, from.len);
+	return buf_status(&s->from);
+}
+
+static bool side_has(const struct side *s)
+{
+	return s->next < s->rows.n;
+}
+
+static const struct index_entry *side_entry(const struct side *s)
+{
+	return &s->rows.entries[s->next];
+}
+
+/* Have a row at hand unless there is none left below `to`. */
+static int side_fill(struct side *s, struct index *x, struct span to, struct hf_error *err)
+{
+	const struct index_entry *last;
+	int r;
+
+	if (side_has(s) || s->end)
+		return 0;
+	r = index_scan(x, s->space, (struct span){ s->from.data, s->from.len }, to, SCAN_ROWS, 0, &s->rows, err);
+	if (r < 0)
+		return r;
+	s->next = 0;
+	s->end = !s->rows.more || s->rows.n == 0;
+	if (s->rows.n == 0)
+		return 0;
+	last = &s->rows.entries[s->rows.n - 1];
+	buf_clear(&s->from);
+	buf_add(&s->from, last->key.data, last->key.len);
+	buf_add_u8(&s->from, 0);
+	return buf_status(&s->from);
+}
+
+static int span_compare(struct span a, struct span b)
+{
+	int c = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+
+	return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+static int head_scan(struct index *x, struct span from, struct span to, past_each_fn *each, void *arg, struct hf_error *err)
+{
+	CLEANUP(side_release) struct side s;
+	int r;
+
+	side_init(&s, INDEX_HEAD);
+	r = side_start(&s, from);
+	while (r == 0) {
+		r = side_fill(&s, x, to, err);
+		if (r < 0 || !side_has(&s))
+			break;
+		r = each(arg, side_entry(&s)->key, side_entry(&s)->value);
+		s.next++;
+	}
+	return r;
+}
+
+/* Leave out of the rows at hand what began after tid. */
+static int skip_newer(struct side *head, uint64_t tid, struct hf_error *err)
+{
+	uint64_t start;
+
+	for (; side_has(head); head->next++) {
+		if (past_value_tid(side_entry(head)->value, &start) < 0)
+			return not_index(err);
+		if (start <= tid)
+			break;
+	}
+	return 0;
+}
+
+/* Leave out of the past what did not hold at tid: one version of a key at most does. */
+static int skip_others(struct side *past, struct index *x, uint64_t tid, struct span to, struct hf_error *err)
+{
+	uint64_t start;
+	int r;
+
+	for (;; past->next++) {
+		const struct index_entry *e;
+
+		r = side_fill(past, x, to, err);
+		if (r < 0 || !side_has(past))
+			return r;
+		e = side_entry(past);
+		if (e->key.len < TID_BYTES || past_value_tid(e->value, &start) < 0)
+			return not_index(err);
+		if (start <= tid && get_be64(e->key.data + e->key.len - TID_BYTES) > tid)
+			return 0;
+	}
+}
+
+/* Merge the present's rows at hand with the past below `to`. */
+static int merge_stride(struct side *head, struct side *past, struct index *x, uint64_t tid, struct span to,
+			past_each_fn *each, void *arg, struct hf_error *err)
+{
+	int r;
+
+	for (;;) {
+		struct span pk = { NULL, 0 };
+		int order;
+
+		r = skip_newer(head, tid, err);
+		if (r == 0)
+			r = skip_others(past, x, tid, to, err);
+		if (r < 0 || (!side_has(head) && !side_has(past)))
+			return r;
+		if (side_has(past)) {
+			pk = side_entry(past)->key;
+			pk.len -= TID_BYTES;
+		}
+		order = !side_has(past) ? -1 : !side_has(head) ? 1 : span_compare(side_entry(head)->key, pk);
+		r = order <= 0 ? each(arg, side_entry(head)->key, side_entry(head)->value) :
+				 each(arg, pk, side_entry(past)->value);
+		if (r != 0)
+			return r;
+		head->next += order <= 0;
+		past->next += order >= 0;
+	}
+}
+
+/*
+ * In strides: some rows of the present are fetched, then the past of the same stretch of keys, so that a value that moves
+ * over meanwhile is seen twice (and given once) rather than never.
+ */
+int past_scan(struct index *x, uint64_t tid, struct span from, struct span to, past_each_fn *each, void *arg,
+	      struct hf_error *err)
+{
+	static const uint8_t last_tid[TID_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	CLEANUP(side_release) struct side head;
+	CLEANUP(side_release) struct side past;
+	CLEANUP(buf_release) struct buf bound = BUF_INIT;
+	int r;
+
+	if (tid == HF_TID_HEAD)
+		return head_scan(x, from, to, each, arg, err);
+	side_init(&head, INDEX_HEAD);
+	side_init(&past, INDEX_PAST);
+	buf_add(&bound, from.data, from.len);
+	r = side_start(&head, from);
+	while (r == 0) {
+		r = side_fill(&head, x, to, err);
+		if (r == 0)
+			r = side_start(&past, (struct span){ bound.data, bound.len });
+		if (r < 0)
+			break;
+		if (head.end)
+			return merge_stride(&head, &past, x, tid, to, each, arg, err);
+		buf_clear(&bound);
+		buf_add(&bound, head.rows.entries[head.rows.n - 1].key.data, head.rows.entries[head.rows.n - 1].key.len);
+		buf_add(&bound, last_tid, sizeof(last_tid));
+		r = buf_status(&bound);
+		if (r == 0)
+			r = merge_stride(&head, &past, x, tid, (struct span){ bound.data, bound.len }, each, arg, err);
+	}
+	return r;
+}

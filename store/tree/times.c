@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which operation happened when. One entry a group: key 'g' and the group's first tid; value: varint first time, then for each
+ * further operation varint tid difference and varint time difference. A second, empty entry, 'T' with first time and first tid, finds
+ * the group of a time. tids and times only rise, so both are found by one step back from what is asked.
+ */
+#include <errno.h>
+
+#include "store/tree/keys.h"
+#include "store/tree/tree.h"
+
+void tree_put_times(struct index_batch *batch, const struct op_time *times, size_t n)
+{
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	struct key key;
+
+	if (n == 0)
+		return;
+	buf_add_varint(&value, times[0].time_ns);
+	for (size_t k = 1; k < n; k++) {
+		buf_add_varint(&value, times[k].tid - times[k - 1].tid);
+		buf_add_varint(&value, times[k].time_ns - times[k - 1].time_ns);
+	}
+	key = key_number('g', times[0].tid);
+	index_batch_put(batch, INDEX_META, key.bytes, key.len, value.data, value.len);
+	key = key_number('T', times[0].time_ns);
+	key_add_be64(&key, times[0].tid);
+	index_batch_put(batch, INDEX_META, key.bytes, key.len, NULL, 0);
+}
+
+/* The last entry of this kind whose key is below `to`, or the first of all. 1, 0. */
+static int find_row(struct index *x, char kind, const struct key *to, unsigned flags, struct index_rows *rows,
+		    struct hf_error *err)
+{
+	struct key from = { .len = 1, .bytes = { (uint8_t)kind } };
+	int r = index_scan(x, INDEX_META, key_span(&from), key_span(to), 1, flags, rows, err);
+
+	return r < 0 ? r : rows->n > 0;
+}
+
+/* Walk a group's operations while they are at or before the limits; the last such. */
+static int walk_group(struct span key, struct span value, uint64_t tid_max, uint64_t time_max, struct hf_point *ret,
+		      struct hf_error *err)
+{
+	struct cursor c = cursor_of(value.data, value.len);
+	struct hf_point p;
+
+	if (key.len != 9)
+		return hf_error_set(err, -EUCLEAN, "the index of times is damaged: mount with -o rebuild");
+	p.tid = get_be64(key.data + 1);
+	p.time_ns = cursor_varint(&c);
+	*ret = p;
+	while (cursor_left(&c) > 0) {
+		p.tid += cursor_varint(&c);
+		p.time_ns += cursor_varint(&c);
+		if (cursor_status(&c) < 0)
+			return hf_error_set(err, -EUCLEAN, "the index of times is damaged: mount with -o rebuild");
+		if (p.tid > tid_max || p.time_ns > time_max)
+			break;
+		*ret = p;
+	}
+	return 0;
+}
+
+int tree_time_of_tid(struct index *x, uint64_t tid, struct hf_point *ret, struct hf_error *err)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	struct key to = key_number('g', tid);
+	int r;
+
+	to.bytes[to.len++] = 0;
+	r = find_row(x, 'g', &to, INDEX_REVERSE, &rows, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return hf_error_set(err, -ENOENT, "there is no operation %llu", (unsigned long long)tid);
+	return walk_group(rows.entries[0].key, rows.entries[0].value, tid, UINT64_MAX, ret, err);
+}
+
+int tree_tid_of_time(struct index *x, uint64_t time_ns, struct hf_point *ret, struct hf_error *err)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	struct key to = key_number('T', time_ns), group;
+	int r;
+
+	key_add_be64(&to, UINT64_MAX);
+	r = find_row(x, 'T', &to, INDEX_REVERSE, &rows, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return hf_error_set(err, -ENOENT, "nothing had happened yet then");
+	if (rows.entries[0].key.len != 17)
+		return hf_error_set(err, -EUCLEAN, "the index of times is damaged: mount with -o rebuild");
+	group = key_number('g', get_be64(rows.entries[0].key.data + 9));
+	r = index_get(x, INDEX_META, group.bytes, group.len, &value, err);
+	if (r <= 0)
+		return r < 0 ? r : hf_error_set(err, -EUCLEAN, "the index of times is damaged: mount with -o rebuild");
+	return walk_group(key_span(&group), (struct span){ value.data, value.len }, UINT64_MAX, time_ns, ret, err);
+}
+
+int tree_first_point(struct index *x, struct hf_point *ret, struct hf_error *err)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	struct key to = { .len = 1, .bytes = { 'g' + 1 } };
+	int r = find_row(x, 'g', &to, 0, &rows, err);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return hf_error_set(err, -ENOENT, "nothing has happened yet");
+	return walk_group(rows.entries[0].key, rows.entries[0].value, 0, 0, ret, err);
+}
+
+int tree_tag_find(struct index *x, const char *name, uint64_t *ret_tid, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	struct key key = { .len = 1, .bytes = { 'n' } };
+	struct cursor c;
+	int r;
+
+	if (tag_name_check(name, strlen(name)) < 0)
+		return hf_error_set(err, -ENOENT, "there is no tag %s", name);
+	key_add_name(&key, name, strlen(name));
+	r = index_get(x, INDEX_META, key.bytes, key.len, &value, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return hf_error_set(err, -ENOENT, "there is no tag %s", name);
+	c = cursor_of(value.data, value.len);
+	*ret_tid = cursor_varint(&c);
+	return cursor_finish(&c);
+}
+
+struct tag_walk {
+	int (*each)(void *arg, const char *name, uint64_t tid);
+	void *arg;
+};
+
+/* Call fn for all META entries that begin with this byte. */
+static int each_meta(struct index *x, char kind, int (*fn)(void *arg, struct span key, struct span value), void *arg,
+		     struct hf_error *err)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	struct key from = { .len = 1, .bytes = { (uint8_t)kind } };
+	struct key to = { .len = 1, .bytes = { (uint8_t)(kind + 1) } };
+	int r;
+
+	do {
+		r = index_scan(x, INDEX_META, key_span(&from), key_span(&to), 256, 0, &rows, err);
+		for (size_t k = 0; r == 0 && k < rows.n; k++) {
+			r = fn(arg, rows.entries[k].key, rows.entries[k].value);
+			from.len = rows.entries[k].key.len;
+			memcpy(from.bytes, rows.entries[k].key.data, from.len);
+			from.bytes[from.len++] = 0;
+		}
+	} while (r == 0 && rows.more && rows.n > 0);
+	return r;
+}
+
+static int each_tag(void *arg, struct span key, struct span value)
+{
+	struct tag_walk *w = arg;
+	struct cursor c = cursor_of(value.data, value.len);
+
+	return w->each(w->arg, (const char *)key.data + 1, cursor_varint(&c)); /* the key's name ends with a NUL */
+}
+
+int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t tid), void *arg, struct hf_error *err)
+{
+	struct tag_walk w = { each, arg };
+
+	return each_meta(x, 'n', each_tag, &w, err);
+}
+
+struct orphan_list {
+	uint64_t **inos;
+	size_t *n;
+};
+
+static int each_orphan(void *arg, struct span key, struct span value)
+{
+	struct orphan_list *l = arg;
+	uint64_t *grown = realloc(*l->inos, (*l->n + 1) * sizeof(*grown));
+
+	(void)value;
+	if (!grown)
+		return -ENOMEM;
+	*l->inos = grown;
+	grown[(*l->n)++] = get_be64(key.data + 1);
+	return 0;
+}
+
+int tree_orphans(struct index *x, uint64_t **inos, size_t *n, struct hf_error *err)
+{
+	struct orphan_list l = { inos, n };
+
+	return each_meta(x, 'o', each_orphan, &l, err);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tree (layer 3): the only place that knows what an operation means. tree_apply turns one operation record into
+ * changes of the index, the same way when it happens and when the log is replayed; the readers below answer any
+ * question at any moment from the index, one path for all moments.
+ *
+ * tree_apply is for one thread at a time (the store's sequencing lock, or a replay); readers are for any thread.
+ */
+#ifndef STORE_TREE_TREE_H
+#define STORE_TREE_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "holdfast/moment.h"
+#include "holdfast/view.h"
+#include "store/chunk/cache.h"
+#include "store/chunk/run.h"
+#include "store/format/format.h"
+#include "store/index/index.h"
+
+enum { ROOT_INO = 1 };
+
+/* Counters that operations carry forward. A value; whoever applies keeps it and gives it to the next. */
+struct tree_state {
+	uint64_t tid;         /* of the last operation */
+	uint64_t time_ns;     /* its time */
+	uint64_t next_ino;
+	uint64_t live_bytes;  /* allocated bytes of files that have a name */
+	uint64_t live_inodes;
+};
+void tree_state_init(struct tree_state *s);
+void tree_state_encode(const struct tree_state *s, struct buf *out);
+void tree_state_decode(struct cursor *c, struct tree_state *ret);
+
+/* What readers and operations work on. All borrowed, immutable after tree_init. */
+struct tree {
+	struct index *index;
+	const struct keyring *keys;
+	struct run_table *runs;
+	struct frame_cache *frames; /* NULL: contents cannot be read (a replay) */
+	uint64_t created_ns;        /* the root's times at tid 0 */
+};
+
+/*
+ * Apply op: check it against the tree as batch and index have it, stage its changes in batch, and carry *state
+ * forward. op->tid and op->time_ns are set and behind *state's (a write that shares the last operation's moment
+ * has its tid). On failure nothing may be kept: the caller clears the batch, and *state is untouched.
+ * Errors are those of the public operations (op.h).
+ */
+MUST_USE int tree_apply(const struct tree *t, struct index_batch *batch, const struct op *op, struct tree_state *state,
+			struct hf_error *err);
+
+/*
+ * Stage what a CHUNKS entry says: chunk number `number` is name, at this place. The place's frame is opened with its tag when read.
+ */
+struct chunk_place {
+	struct log_pos frame;
+	uint32_t off; /* in the frame's plaintext */
+	uint32_t len;
+};
+void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t name[HASH_BYTES], const struct chunk_place *place);
+/* 1 and the number when a chunk of this name is there, 0, or negative. */
+MUST_USE int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *ret_number, struct hf_error *err);
+
+/* For index_settle: rewrite pending pieces into the chunks they have become. arg: the tree. */
+int tree_rewrite_pending(void *arg, enum index_space space, struct span key, struct span value, struct buf *out);
+
+/* --- times of operations, one key a group (times.c) */
+
+struct op_time {
+	uint64_t tid, time_ns;
+};
+/* Stage the times of a group's operations, ascending. */
+void tree_put_times(struct index_batch *batch, const struct op_time *times, size_t n);
+/* The operation of this tid / the last one at or before this time. -ENOENT. */
+MUST_USE int tree_time_of_tid(struct index *x, uint64_t tid, struct hf_point *ret, struct hf_error *err);
+MUST_USE int tree_tid_of_time(struct index *x, uint64_t time_ns, struct hf_point *ret, struct hf_error *err);
+/* First operation there is. -ENOENT: none yet. */
+MUST_USE int tree_first_point(struct index *x, struct hf_point *ret, struct hf_error *err);
+
+/* --- tags and orphans */
+
+MUST_USE int tree_tag_find(struct index *x, const char *name, uint64_t *ret_tid, struct hf_error *err);
+MUST_USE int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t tid), void *arg, struct hf_error *err);
+/* Inodes without a name that are still there, appended (malloc'ed array). */
+MUST_USE int tree_orphans(struct index *x, uint64_t **inos, size_t *n, struct hf_error *err);
+
+/* --- reading, as of a moment; tid HF_TID_HEAD: now. Contracts in holdfast/view.h. */
+
+MUST_USE int tree_getattr(const struct tree *t, uint64_t tid, uint64_t ino, struct hf_attr *ret, struct hf_error *err);
+MUST_USE int tree_lookup(const struct tree *t, uint64_t tid, uint64_t parent, const char *name, struct hf_attr *ret,
+			 struct hf_error *err);
+MUST_USE int tree_parent(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret, struct hf_error *err);
+MUST_USE int tree_readdir(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t cookie, unsigned flags,
+			  hf_readdir_fn *each, void *arg, struct hf_error *err);
+ssize_t tree_readlink(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size, struct hf_error *err);
+ssize_t tree_read(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, void *out, size_t len,
+		  struct hf_error *err);
+int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, int whence, struct hf_error *err);
+ssize_t tree_getxattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, void *out, size_t size,
+		      struct hf_error *err);
+ssize_t tree_listxattr(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size, struct hf_error *err);
+
+/* Value of an extended attribute into out (cleared). 1, 0 (none), negative. */
+MUST_USE int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, struct buf *out, struct hf_error *err);
+
+/* How many pieces a block's list has now (for deciding to fold it), and its bytes. */
+MUST_USE int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, struct hf_error *err);
+
+#endif
