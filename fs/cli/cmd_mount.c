@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include "fs/cli/cli.h"
+#include "fs/cli/control_server.h"
+#include "fs/cli/daemon.h"
+#include "fs/cli/mountinfo.h"
+#include "fs/cli/place.h"
+#include "fs/mount/mount.h"
+
+/* A mount that has just been taken off still writes its last commit: umount(8) does not wait for that. */
+#define BUSY_WAIT_MS 10000
+
+struct mounting {
+	char *store, *dir; /* absolute */
+	struct mount_options options;
+	struct daemon daemon;
+};
+
+static bool is_inside(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return !strncmp(path, folder, len) && (path[len] == '/' || path[len] == '\0');
+}
+
+/* Whether the store is mounted by a process that lives; says where. */
+static bool is_mounted(const char *store, struct hf_error *err)
+{
+	struct mountinfo mounted = { NULL, NULL };
+	struct stat st;
+	bool alive;
+
+	if (mountinfo_find_store(store, &mounted) < 0)
+		return false;
+	alive = stat(mounted.dir, &st) == 0 || errno != ENOTCONN;
+	if (alive)
+		hf_error_set(err, -EBUSY, "%s is mounted on %s already", store, mounted.dir);
+	mountinfo_release(&mounted);
+	return alive;
+}
+
+/* What can be said at once, before anything is opened. */
+static int check_paths(const struct mounting *m, struct hf_error *err)
+{
+	struct stat st;
+	int r;
+
+	if (!place_is_store(m->store))
+		return hf_error_set(err, -ENOENT, "%s is not a store; make one with holdfast init", m->store);
+	r = mount_clear_dead(m->dir, m->store, err);
+	if (r < 0)
+		return r;
+	if (stat(m->dir, &st) < 0)
+		return hf_error_set(err, -errno, "%s: %s", m->dir, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return hf_error_set(err, -ENOTDIR, "%s is not a folder", m->dir);
+	if (is_inside(m->store, m->dir))
+		return hf_error_set(err, -EINVAL, "mounted on %s the volume would hide its own store %s; choose another folder",
+				    m->dir, m->store);
+	return is_mounted(m->store, err) ? -EBUSY : 0;
+}
+
+static void ready(void *arg)
+{
+	struct mounting *m = arg;
+
+	daemon_ready(&m->daemon, "");
+}
+
+/* With the store open: serve until unmounted. */
+static int run_mount(struct mounting *m, struct hf_store *store, struct hf_error *err)
+{
+	struct control_server *control = NULL;
+	int r;
+
+	r = control_server_start(store, m->dir, &control, err);
+	if (r == 0)
+		r = mount_run(store, m->dir, &m->options, ready, m, err);
+	control_server_stop(control);
+	return r;
+}
+
+static int mount_store(struct mounting *m)
+{
+	struct hf_error err = HF_ERROR_INIT, close_err = HF_ERROR_INIT;
+	char holder[HF_ERROR_TEXT_BYTES];
+	struct hf_open_options open = {
+		.flags = m->options.read_only ? HF_OPEN_READ_ONLY : 0,
+		.cache_bytes = m->options.cache_bytes,
+		.commit_interval_ms = m->options.commit_interval_ms,
+		.busy_wait_ms = BUSY_WAIT_MS,
+		.holder = holder,
+		.progress = daemon_progress(&m->daemon),
+	};
+	struct hf_store *store;
+	int r;
+
+	snprintf(holder, sizeof(holder), "mounted on %s", m->dir);
+	if (hf_store_open(m->store, &open, &store, &err) < 0)
+		return daemon_failed(&m->daemon, &err);
+	r = run_mount(m, store, &err);
+	if (hf_store_close(store, &close_err) < 0 && r == 0) {
+		r = close_err.code;
+		err = close_err;
+	}
+	return r < 0 ? daemon_failed(&m->daemon, &err) : CLI_FINE;
+}
+
+static int mount_volume(const char *store, const char *dir, const char *options, bool foreground)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	struct mounting m = { .store = NULL };
+	int r, code = CLI_FAILED;
+
+	r = cli_absolute(store, &m.store, &err);
+	if (r == 0)
+		r = cli_absolute(dir, &m.dir, &err);
+	if (r == 0)
+		r = mount_parse_options(options, &m.options, &err);
+	if (r == 0)
+		r = check_paths(&m, &err);
+	if (r == 0)
+		r = daemon_start(&m.daemon, foreground, &code, &err);
+	if (r < 0)
+		code = cli_fail_error(&err);
+	else if (r == 0)
+		code = mount_store(&m);
+	free(m.store);
+	free(m.dir);
+	return code;
+}
+
+/* Options one after another, as -o given several times. */
+static int add_options(char **options, const char *more)
+{
+	char *joined;
+
+	if (asprintf(&joined, "%s%s%s", *options ? *options : "", *options && **options ? "," : "", more) < 0)
+		return cli_fail("no memory");
+	free(*options);
+	*options = joined;
+	return CLI_FINE;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	static const struct option longs[] = { { "options", 1, NULL, 'o' }, { "foreground", 0, NULL, 'f' },
+					       { "help", 0, NULL, 'h' },    { 0 } };
+	CLEANUP(cli_cleanup_free) char *options = NULL;
+	bool foreground = false;
+	int o;
+
+	while ((o = cli_option(self, argc, argv, "o:fh", longs)) != -1) {
+		if (o == 'o' && add_options(&options, optarg) == CLI_FINE)
+			continue;
+		if (o != 'f')
+			return cli_option_code(o);
+		foreground = true;
+	}
+	if (!cli_operands(self, argc, 2, 2))
+		return CLI_FAILED;
+	return mount_volume(argv[optind], argv[optind + 1], options ? options : "", foreground);
+}
+
+int mount_as_helper(int argc, char **argv)
+{
+	CLEANUP(cli_cleanup_free) char *options = NULL;
+	bool fake = false;
+	int o;
+
+	while ((o = getopt(argc, argv, "o:t:N:sfnvw")) != -1) {
+		switch (o) {
+		case 'o':
+			if (add_options(&options, optarg) != CLI_FINE)
+				return CLI_FAILED;
+			break;
+		case 'f': /* of mount(8): do everything but the mounting itself, which here is nothing */
+			fake = true;
+			break;
+		case '?':
+			return CLI_FAILED;
+		default:
+			break;
+		}
+	}
+	if (argc - optind != 2)
+		return cli_fail("usage: mount -t fuse.holdfast STORE DIR [-o options]");
+	if (fake)
+		return CLI_FINE;
+	return mount_volume(argv[optind], argv[optind + 1], options ? options : "", false);
+}
+
+const struct command command_mount = {
+	.name = "mount",
+	.summary = "mount a volume",
+	.usage =
+		"holdfast mount STORE DIR [-o OPTIONS] [-f]\n"
+		"\n"
+		"Mount the volume in the folder STORE on the folder DIR. Returns when DIR can be used; the past is in\n"
+		"DIR/.history (see DIR/.history/README).\n"
+		"\n"
+		"  -o OPTIONS         separated by commas\n"
+		MOUNT_OPTIONS_HELP
+		"  -f, --foreground   stay in front, as systemd likes it\n"
+		"\n"
+		"  holdfast mount /var/lib/volume /srv/git\n"
+		"  mount -t fuse.holdfast /var/lib/volume /srv/git\n"
+		"  /var/lib/volume /srv/git fuse.holdfast defaults,_netdev 0 0     in /etc/fstab\n",
+	.run = run,
+};
