@@ -9,7 +9,7 @@
  * it is *settled*: its changes go to RocksDB in one atomic write together with the log point they lead to, and leave the
  * overlay. So RocksDB is never ahead of the durable log, may be behind by what was not flushed yet, and what is missing is replayed.
  *
- * Overlay: each key has its values by group, newest first. Groups are numbered by the caller, rising; a publish goes to any
+ * Overlay: each key has its values by group, newest first. Groups are numbered by the caller, rising from 1; a publish goes to any
  * group not yet settled; groups settle in rising order. A reader always sees the newest value.
  *
  * Thread-safe throughout; publish and settle may run beside each other and beside readers. No lock is held while
@@ -48,7 +48,8 @@ struct index_options {
 /*
  * Open or make. *ret_state: the bytes given to the last settle that is in it (malloc'ed, the caller frees; NULL with
  * length 0 when it is new). -EUCLEAN: RocksDB says it is damaged, or it is of another index version: the caller opens again with wipe.
- * Opening checks a version key of this module's own (INDEX_VERSION in index.c).
+ * -EBUSY: open in another process. -ENOENT: read_only, and there is none. -EEXIST: wipe, and dir holds what is not the index's.
+ * Opening checks a version key of this module's own (INDEX_VERSION in rocks_open.c).
  */
 MUST_USE int index_open(const struct index_options *o, struct index **ret, uint8_t **ret_state, size_t *ret_state_len,
 			struct hf_error *err);
@@ -81,7 +82,8 @@ void index_rows_release(struct index_rows *r);
 
 /*
  * Entries with from <= key < to (to empty: no end), ascending, at most max, as of one instant, overlay and RocksDB merged, into rows
- * (replaced). For a longer walk call again from behind the last key. INDEX_REVERSE: descending from below `to`.
+ * (replaced). For a longer walk call again from behind the last key while `more` is set: a range of which much is in the
+ * overlay may come in fewer than max rows at a time (never none). INDEX_REVERSE: descending from below `to`.
  */
 enum { INDEX_REVERSE = 1, INDEX_KEYS_ONLY = 2 };
 MUST_USE int index_scan(struct index *x, enum index_space space, struct span from, struct span to, size_t max,
@@ -114,7 +116,8 @@ MUST_USE int index_publish(struct index *x, struct index_batch *b, uint64_t grou
  * Write all of `group`'s changes to RocksDB with `state` (what the next index_open gives back), and drop them from the overlay.
  * Call only when the group is durable in the log. `rewrite` (may be NULL) is handed each value before it is written and may replace it (into
  * out, returning 1; 0: leave it; negative: fail): for values that name things which got their final names since. 0, or what RocksDB
- * said (the changes then stay in the overlay, nothing is lost, and the call may be made again).
+ * said (the changes then stay in the overlay, nothing is lost, and the call may be made again; RocksDB goes on by itself once
+ * a full disk has room again, after other faults only when opened anew).
  */
 typedef int index_rewrite_fn(void *arg, enum index_space space, struct span key, struct span value, struct buf *out);
 MUST_USE int index_settle(struct index *x, uint64_t group, const void *state, size_t state_len, index_rewrite_fn *rewrite,
@@ -125,7 +128,7 @@ MUST_USE int index_flush(struct index *x, struct hf_error *err);
 
 /*
  * For a rebuild or a long replay: write a batch straight to RocksDB with `state`, past the overlay (which must be empty). The batch is then
- * clear. Same atomicity as settle.
+ * clear (on failure it is as it was). Same atomicity as settle.
  */
 MUST_USE int index_apply(struct index *x, struct index_batch *b, const void *state, size_t state_len, struct hf_error *err);
 

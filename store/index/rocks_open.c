@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening the database: the options of each space, the checks before and after. */
+#include "store/index/rocks.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Of the keys and values that store/tree puts in: of how the index itself is laid out. Another one is rebuilt. */
+enum { INDEX_VERSION = 1 };
+
+enum {
+	MIB = 1 << 20,
+	DEFAULT_CACHE_BYTES = 64 * MIB,
+	MIN_WRITE_BUFFER_BYTES = 8 * MIB,
+	MIN_BLOCK_CACHE_BYTES = 8 * MIB,
+	BLOCK_BYTES_SMALL = 8 << 10,
+	BLOCK_BYTES_LARGE = 16 << 10,
+	FILE_BYTES = 32 * MIB,
+	BASE_LEVEL_BYTES = 64 * MIB,
+	FILTER_BITS = 10,
+	OPEN_FILES = 256,
+	INFO_LOG_BYTES = 1 * MIB,
+	READ_PERSISTED_ONLY = 2, /* rocksdb::kPersistedTier */
+};
+
+static const char version_key[] = "version";
+
+static const struct family {
+	const char *name;
+	size_t block_bytes;
+	bool filter;       /* whole-key Bloom filters, in the memtable too */
+	bool partitioned;  /* index and filters in parts: many keys a file, single reads all over */
+	bool compress;     /* random keys do not compress */
+	bool many_deletes; /* compact where deletions gather, so that scans need not step over them */
+} families[ROCKS_FAMILIES] = {
+	[INDEX_HEAD] = { "head", BLOCK_BYTES_SMALL, true, false, true, true },
+	[INDEX_PAST] = { "past", BLOCK_BYTES_LARGE, false, false, true, false },
+	[INDEX_CHUNK] = { "chunk", BLOCK_BYTES_SMALL, false, false, true, false },
+	[INDEX_NAME] = { "name", BLOCK_BYTES_SMALL, true, true, false, false },
+	[INDEX_META] = { "meta", BLOCK_BYTES_SMALL, false, false, true, true },
+	[ROCKS_OWN] = { "default", BLOCK_BYTES_SMALL, false, false, false, false },
+};
+
+struct setup {
+	uint64_t write_buffer_bytes;
+	rocksdb_options_t *db;
+	rocksdb_options_t *families[ROCKS_FAMILIES];
+};
+
+static void setup_release(struct setup *s)
+{
+	for (int i = 0; i < ROCKS_FAMILIES; i++)
+		if (s->families[i])
+			rocksdb_options_destroy(s->families[i]);
+	if (s->db)
+		rocksdb_options_destroy(s->db);
+}
+
+static rocksdb_options_t *family_options(const struct rocks *r, const struct family *f, uint64_t write_buffer_bytes,
+					 int compression)
+{
+	rocksdb_options_t *o = rocksdb_options_create();
+	rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
+
+	rocksdb_block_based_options_set_block_size(t, f->block_bytes);
+	rocksdb_block_based_options_set_format_version(t, 5);
+	rocksdb_block_based_options_set_block_cache(t, r->cache);
+	rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);
+	rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(t, 1);
+	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
+	if (f->filter) {
+		/* Owned by the table options. */
+		rocksdb_block_based_options_set_filter_policy(t, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
+		rocksdb_block_based_options_set_whole_key_filtering(t, 1);
+		rocksdb_options_set_memtable_whole_key_filtering(o, 1);
+		rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
+	}
+	if (f->partitioned) {
+		rocksdb_block_based_options_set_index_type(
+			t, rocksdb_block_based_table_index_type_two_level_index_search);
+		rocksdb_block_based_options_set_partition_filters(t, 1);
+		rocksdb_block_based_options_set_pin_top_level_index_and_filter(t, 1);
+	}
+	rocksdb_options_set_block_based_table_factory(o, t);
+	rocksdb_block_based_options_destroy(t);
+
+	rocksdb_options_set_write_buffer_size(o, write_buffer_bytes);
+	rocksdb_options_set_max_write_buffer_number(o, 4);
+	rocksdb_options_set_arena_block_size(o, 256 << 10);
+	rocksdb_options_set_target_file_size_base(o, FILE_BYTES);
+	rocksdb_options_set_max_bytes_for_level_base(o, BASE_LEVEL_BYTES);
+	rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
+	rocksdb_options_set_compression(o, f->compress ? compression : rocksdb_no_compression);
+	if (f->many_deletes)
+		rocksdb_options_add_compact_on_deletion_collector_factory(o, 4096, 2048);
+	return o;
+}
+
+static void setup_make(struct setup *s, struct rocks *r, const struct index_options *o, int compression)
+{
+	uint64_t budget = o->cache_bytes ? o->cache_bytes : DEFAULT_CACHE_BYTES;
+	uint64_t write_buffers = budget / 4 > MIN_WRITE_BUFFER_BYTES ? budget / 4 : MIN_WRITE_BUFFER_BYTES;
+	uint64_t blocks = budget > write_buffers + MIN_BLOCK_CACHE_BYTES ? budget - write_buffers : MIN_BLOCK_CACHE_BYTES;
+
+	if (!r->cache)
+		r->cache = rocksdb_cache_create_lru(blocks);
+	s->db = rocksdb_options_create();
+	rocksdb_options_set_create_if_missing(s->db, !o->read_only);
+	rocksdb_options_set_create_missing_column_families(s->db, !o->read_only);
+	rocksdb_options_set_atomic_flush(s->db, 1);
+	rocksdb_options_set_db_write_buffer_size(s->db, write_buffers);
+	rocksdb_options_set_paranoid_checks(s->db, 1);
+	rocksdb_options_set_max_background_jobs(s->db, 2);
+	rocksdb_options_set_max_open_files(s->db, OPEN_FILES);
+	rocksdb_options_set_max_file_opening_threads(s->db, 2);
+	rocksdb_options_set_bytes_per_sync(s->db, 1 * MIB);
+	rocksdb_options_set_avoid_unnecessary_blocking_io(s->db, 1);
+	rocksdb_options_set_info_log_level(s->db, 2); /* warnings */
+	rocksdb_options_set_keep_log_file_num(s->db, 2);
+	rocksdb_options_set_max_log_file_size(s->db, INFO_LOG_BYTES);
+	rocksdb_options_set_stats_dump_period_sec(s->db, 0);
+	rocksdb_options_set_stats_persist_period_sec(s->db, 0);
+	for (int i = 0; i < ROCKS_FAMILIES; i++)
+		s->families[i] = family_options(r, &families[i], write_buffers, compression);
+}
+
+static void open_with(struct rocks *r, const struct index_options *o, int compression, char **message)
+{
+	CLEANUP(setup_release) struct setup s = { 0 };
+	const char *names[ROCKS_FAMILIES];
+
+	setup_make(&s, r, o, compression);
+	for (int i = 0; i < ROCKS_FAMILIES; i++)
+		names[i] = families[i].name;
+	if (o->read_only)
+		r->db = rocksdb_open_for_read_only_column_families(s.db, o->dir, ROCKS_FAMILIES, names,
+								   (const rocksdb_options_t *const *)s.families,
+								   r->families, 0, message);
+	else
+		r->db = rocksdb_open_column_families(s.db, o->dir, ROCKS_FAMILIES, names,
+						     (const rocksdb_options_t *const *)s.families, r->families,
+						     message);
+}
+
+static int open_database(struct rocks *r, const struct index_options *o, struct hf_error *err)
+{
+	static const int compressions[] = { rocksdb_lz4_compression, rocksdb_snappy_compression, rocksdb_no_compression };
+	char *message = NULL;
+
+	for (size_t i = 0; i < sizeof(compressions) / sizeof(*compressions); i++) {
+		rocksdb_free(message);
+		message = NULL;
+		open_with(r, o, compressions[i], &message);
+		if (!message)
+			return 0;
+		r->db = NULL;
+		if (!strstr(message, "is not linked with the binary"))
+			break;
+	}
+	return rocks_error(message, -EUCLEAN, "open the index", err);
+}
+
+static struct span own_key(const char *name)
+{
+	return (struct span){ (const uint8_t *)name, strlen(name) };
+}
+
+static int check_version(struct rocks *r, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	char *message = NULL;
+	uint8_t version[4];
+	int found;
+
+	found = rocks_get(r, ROCKS_OWN, own_key(version_key), &value, err);
+	if (found < 0)
+		return found;
+	if (found && (value.len != sizeof(version) || get_u32(value.data) != INDEX_VERSION))
+		return hf_error_set(err, -EUCLEAN, "the index in %s is of another version", r->dir);
+	if (found || r->read_only)
+		return 0;
+	put_u32(version, INDEX_VERSION);
+	rocksdb_put_cf(r->db, r->write, r->families[ROCKS_OWN], version_key, sizeof(version_key) - 1,
+		       (const char *)version, sizeof(version), &message);
+	return message ? rocks_error(message, -EIO, "write the index", err) : 0;
+}
+
+static int read_own(struct rocks *r, uint8_t **ret_state, size_t *ret_state_len, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf mark = BUF_INIT;
+	CLEANUP(buf_release) struct buf state = BUF_INIT;
+	int found;
+
+	found = rocks_get(r, ROCKS_OWN, own_key(rocks_mark_key), &mark, err);
+	if (found < 0)
+		return found;
+	if (found && mark.len == 8)
+		r->mark = get_u64(mark.data);
+	found = rocks_get(r, ROCKS_OWN, own_key(rocks_state_key), &state, err);
+	if (found < 0)
+		return found;
+	if (found && buf_reserve(&state, 1) < 0)
+		return hf_error_set(err, -ENOMEM, "open the index: no memory");
+	*ret_state_len = state.len;
+	*ret_state = TAKE_PTR(state.data);
+	return 0;
+}
+
+/*
+ * RocksDB makes a new database where there is no CURRENT file, over the rest of an old one. So: nothing but what
+ * a first opening may have left (-ENOENT when nothing is to be made), or -EUCLEAN.
+ */
+static int check_folder(const struct index_options *o, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	struct dirent *d;
+	struct stat st;
+	bool remains = false;
+	DIR *folder;
+
+	buf_add_text(&path, "%s/CURRENT", o->dir);
+	if (stat(buf_cstr(&path), &st) == 0)
+		return 0;
+	folder = opendir(o->dir);
+	if (!folder && errno != ENOENT)
+		return hf_error_set(err, -errno, "open the index folder %s: %s", o->dir, strerror(errno));
+	while (folder && (d = readdir(folder)))
+		if (strncmp(d->d_name, "MANIFEST", 8) == 0 || strstr(d->d_name, ".sst"))
+			remains = true;
+	if (folder)
+		(void)closedir(folder);
+	if (remains)
+		return hf_error_set(err, -EUCLEAN, "the index in %s has lost its CURRENT file", o->dir);
+	if (o->read_only)
+		return hf_error_set(err, -ENOENT, "there is no index in %s", o->dir);
+	/* Names and sizes are in it in clear: for the owner alone. */
+	if (!folder && mkdir(o->dir, 0700) < 0)
+		return hf_error_set(err, -errno, "make the index folder %s: %s", o->dir, strerror(errno));
+	return 0;
+}
+
+static int make_options(struct rocks *r, const struct index_options *o)
+{
+	pthread_mutex_init(&r->flushing, NULL);
+	r->read_only = o->read_only;
+	r->dir = strdup(o->dir);
+	r->read = rocksdb_readoptions_create();
+	r->read_persisted = rocksdb_readoptions_create();
+	rocksdb_readoptions_set_read_tier(r->read_persisted, READ_PERSISTED_ONLY);
+	r->write = rocksdb_writeoptions_create();
+	rocksdb_writeoptions_disable_WAL(r->write, 1);
+	r->compact = rocksdb_compactoptions_create();
+	rocksdb_compactoptions_set_exclusive_manual_compaction(r->compact, 0);
+	return r->dir ? 0 : -ENOMEM;
+}
+
+int rocks_open(struct rocks *r, const struct index_options *o, uint8_t **ret_state, size_t *ret_state_len,
+	       struct hf_error *err)
+{
+	uint8_t *state = NULL;
+	size_t state_len = 0;
+	int code;
+
+	memset(r, 0, sizeof(*r));
+	code = make_options(r, o);
+	if (code == 0)
+		code = check_folder(o, err);
+	if (code == 0)
+		code = open_database(r, o, err);
+	if (code == 0)
+		code = check_version(r, err);
+	if (code == 0)
+		code = read_own(r, &state, &state_len, err);
+	if (code < 0) {
+		rocks_close(r);
+		return code;
+	}
+	*ret_state = state;
+	*ret_state_len = state_len;
+	return 0;
+}

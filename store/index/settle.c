@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* From the overlay, or straight from a batch, to RocksDB. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/index/internal.h"
+
+enum { DROP_SLICE = 128 }; /* versions dropped under one hold of the lock: some tens of microseconds */
+
+static void destroy_batch(rocksdb_writebatch_t **batch)
+{
+	rocksdb_writebatch_destroy(*batch);
+}
+
+static void stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct entry *e, const struct version *v,
+		  struct span value)
+{
+	rocksdb_column_family_handle_t *family = r->families[e->space];
+
+	if (v->deleted)
+		rocksdb_writebatch_delete_cf(batch, family, (const char *)e->key, e->key_len);
+	else
+		rocksdb_writebatch_put_cf(batch, family, (const char *)e->key, e->key_len, (const char *)value.data,
+					  value.len);
+}
+
+/* Without lock: nothing changes a closed group's versions or their entries' keys. */
+static int stage_group(struct index *x, const struct group *g, rocksdb_writebatch_t *batch, index_rewrite_fn *rewrite,
+		       void *arg, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf other = BUF_INIT;
+	const struct version *v;
+
+	TAILQ_FOREACH(v, &g->versions, in_group) {
+		struct span value = { v->value, v->len };
+		int code = 0;
+
+		if (rewrite && !v->deleted) {
+			buf_clear(&other);
+			code = rewrite(arg, (enum index_space)v->entry->space, entry_key(v->entry), value, &other);
+			if (code > 0)
+				code = buf_status(&other) < 0 ? -ENOMEM : 1;
+			if (code < 0)
+				return hf_error_set(err, code, "settle the index: a value cannot be finished");
+		}
+		stage(&x->rocks, batch, v->entry, v, code ? (struct span){ other.data, other.len } : value);
+	}
+	return 0;
+}
+
+/* Drop up to DROP_SLICE of the group's versions. False when none is left; then the group is gone too. */
+static bool drop_slice(struct index *x, struct group *g)
+{
+	struct entry *garbage = NULL;
+	struct version *v;
+	bool left;
+
+	pthread_rwlock_wrlock(&x->lock);
+	atomic_fetch_add(&x->drops, 1);
+	for (int i = 0; i < DROP_SLICE && (v = TAILQ_FIRST(&g->versions)); i++) {
+		struct entry *e = v->entry;
+
+		TAILQ_REMOVE(&g->versions, v, in_group);
+		map_drop_version(&x->overlay, v);
+		v->older = NULL;
+		if (e->newest) {
+			free(v);
+			continue;
+		}
+		map_remove(&x->overlay, e);
+		e->newest = v;
+		e->next_hashed = garbage;
+		garbage = e;
+	}
+	left = !TAILQ_EMPTY(&g->versions);
+	if (!left)
+		TAILQ_REMOVE(&x->groups, g, in_list);
+	pthread_rwlock_unlock(&x->lock);
+	entries_free(garbage);
+	if (!left)
+		free(g);
+	return left;
+}
+
+/* Requires settling. */
+static int settle(struct index *x, uint64_t number, const void *state, size_t state_len, index_rewrite_fn *rewrite,
+		  void *arg, struct hf_error *err)
+{
+	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	struct group *g;
+	int code;
+
+	assert(number >= atomic_load(&x->settled));
+	atomic_store(&x->settled, number);
+	pthread_rwlock_rdlock(&x->lock);
+	g = TAILQ_FIRST(&x->groups);
+	pthread_rwlock_unlock(&x->lock);
+	assert(!g || g->number >= number);
+	if (g && g->number != number)
+		g = NULL;
+	if (g) {
+		code = stage_group(x, g, batch, rewrite, arg, err);
+		if (code < 0)
+			return code;
+	}
+	atomic_fetch_add(&x->writes, 1);
+	code = rocks_write(&x->rocks, batch, state, state_len, err);
+	if (code < 0)
+		return code;
+	while (g && drop_slice(x, g))
+		;
+	return 0;
+}
+
+int index_settle(struct index *x, uint64_t group, const void *state, size_t state_len, index_rewrite_fn *rewrite,
+		 void *arg, struct hf_error *err)
+{
+	int code;
+
+	if (x->rocks.read_only)
+		return hf_error_set(err, -EROFS, "the index in %s is opened read-only", x->rocks.dir);
+	pthread_mutex_lock(&x->settling);
+	code = settle(x, group, state, state_len, rewrite, arg, err);
+	pthread_mutex_unlock(&x->settling);
+	return code;
+}
+
+static bool overlay_is_empty(struct index *x)
+{
+	bool empty;
+
+	pthread_rwlock_rdlock(&x->lock);
+	empty = x->overlay.entries == 0;
+	pthread_rwlock_unlock(&x->lock);
+	return empty;
+}
+
+int index_apply(struct index *x, struct index_batch *b, const void *state, size_t state_len, struct hf_error *err)
+{
+	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	int code;
+
+	assert(b->index == x && overlay_is_empty(x));
+	if (x->rocks.read_only)
+		return hf_error_set(err, -EROFS, "the index in %s is opened read-only", x->rocks.dir);
+	if (b->failed) {
+		index_batch_clear(b);
+		return hf_error_set(err, -ENOMEM, "no memory for the change");
+	}
+	for (size_t i = 0; i < b->map.tables[0].n_buckets; i++)
+		for (const struct entry *e = b->map.tables[0].buckets[i]; e; e = e->next_hashed)
+			stage(&x->rocks, batch, e, e->newest, (struct span){ e->newest->value, e->newest->len });
+	pthread_mutex_lock(&x->settling);
+	atomic_fetch_add(&x->writes, 1);
+	code = rocks_write(&x->rocks, batch, state, state_len, err);
+	pthread_mutex_unlock(&x->settling);
+	if (code == 0)
+		index_batch_clear(b);
+	return code;
+}
