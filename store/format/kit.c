@@ -99,7 +99,7 @@ static int digit_value(char ch)
 /* What is behind `HF1-` on the line that begins with it; false when there is none. Blanks before it are let go. */
 static bool find_line(const char *text, size_t len, const char **ret, size_t *ret_len)
 {
-	const char *end = text + len;
+	const char *end = len > 0 ? text + len : text;
 
 	for (const char *line = text; line < end;) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
