@@ -42,7 +42,10 @@ struct log_pos {
 };
 int log_pos_compare(struct log_pos a, struct log_pos b);
 
-/* The state just behind a commit (or behind the header of the first segment: commit 0, tid 0). */
+/*
+ * The state just behind a commit, or behind a segment's header: there, commit, tid, time and chain are those of the
+ * last commit before it (0, 0, 0 and zeros when there is none), the epoch is the header's.
+ */
 struct log_point {
 	struct log_pos end; /* first byte behind the commit frame */
 	uint64_t commit;    /* its number */
@@ -61,6 +64,7 @@ struct log_options {
 	uint64_t segment_bytes;      /* seal at about this size; 0: SEGMENT_BYTES_NOMINAL. Small ones for tests */
 	int zstd_level;              /* 0: 1 */
 	bool read_only;              /* never writes, not even to cut a torn tail off */
+	bool damaged_too;            /* with read_only, for log_verify: no damage, gap or foreign segment keeps it from opening */
 };
 
 /* Told now and then during long work. total may be 0: not known. May be NULL. */
@@ -82,7 +86,8 @@ MUST_USE int log_create(const struct log_options *o, const struct epoch_cert *ce
  *  -ENOENT           no segment in the folder
  *  -EUCLEAN          damage in front of valid commits, a missing segment, or a log shorter than `known`: nothing is
  *                    changed; the words name segment and offset, and say to run `holdfast check`
- *  -EKEYREJECTED     of another volume; or (not read_only) the writer key is not that of the log's epoch
+ *  -EKEYREJECTED     of another volume; or (not read_only) the writer key is not that of the log's epoch. That of the
+ *                    epoch after it is let in, but nothing may be committed before log_start_epoch
  *  -EPROTONOSUPPORT  see error.h
  */
 MUST_USE int log_open(const struct log_options *o, const struct log_point *known, struct log **ret, struct hf_error *err);
@@ -116,9 +121,13 @@ MUST_USE int log_pack(const struct log *l, struct log_frame *frames, size_t n);
  */
 MUST_USE int log_commit(struct log *l, struct log_frame *frames, size_t n, uint64_t tid, uint64_t time_ns, struct hf_error *err);
 
-/* Bytes that commits can still take without asking the file system for more, header of a next segment deducted. */
+/*
+ * Bytes (by log_frame_cost) that commits can still take without asking the file system for more, however they are
+ * cut into groups: what is laid out of the open segment or of the next one, whichever is more, because a group lies in
+ * one segment whole. When little is left, waits for a lay-out that is under way (up to a second).
+ */
 uint64_t log_room(const struct log *l);
-/* Upper bound of what a frame of this plaintext length takes in the log. */
+/* Upper bound of what a frame of this plaintext length takes in the log, with its share of commit and table. */
 uint64_t log_frame_cost(uint64_t plain_bytes);
 
 /* --- reading */

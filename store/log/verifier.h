@@ -15,6 +15,7 @@ struct verifier {
 	uint8_t volume_id[VOLUME_ID_BYTES];
 	struct log_point point;    /* behind the last thing verified; point.end.segment 0: nothing yet */
 	struct segment_header header; /* of the present segment */
+	uint8_t chain[HASH_BYTES];    /* what the next commit's chain value starts from (FORMAT.md §7) */
 };
 
 void verifier_begin(struct verifier *v, const uint8_t volume_id[VOLUME_ID_BYTES]);
@@ -24,6 +25,9 @@ void verifier_begin(struct verifier *v, const uint8_t volume_id[VOLUME_ID_BYTES]
  */
 MUST_USE int verifier_resume(struct verifier *v, const uint8_t header[SEGMENT_HEADER_BYTES], const struct log_point *point,
 			     struct hf_error *err);
+
+/* Start at a segment whose predecessor is not at hand: the header is believed about what came before it. */
+MUST_USE int verifier_enter(struct verifier *v, const uint8_t header[SEGMENT_HEADER_BYTES], struct hf_error *err);
 
 /*
  * The next segment's header. -EUCLEAN: not a header, or it does not follow (number, chain, tid, time, predecessor not sealed);

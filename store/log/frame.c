@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One frame: compressed and sealed on the way down, opened and inflated on the way up (FORMAT.md §6).
+ *
+ * zstd's contexts cost more to make than a small frame costs to compress, so each thread keeps its own, with a scratch
+ * buffer for compressed bodies, until it ends.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "store/log/log_internal.h"
+
+enum {
+	PLAIN_MAX = FRAME_BODY_MAX - TAG_BYTES, /* it must fit uncompressed too */
+	COMPRESS_FROM_BYTES = 64,               /* below, nothing shrinks by enough to matter */
+	PROBE_FROM_BYTES = 16 << 10,
+	PROBE_PARTS = 4,
+	PROBE_PART_BYTES = 1024,
+	SCRATCH_KEPT_BYTES = 1 << 20,
+};
+
+struct codec {
+	ZSTD_CCtx *compress;
+	ZSTD_DCtx *decompress;
+	struct buf scratch;
+};
+
+static pthread_key_t codec_key;
+static pthread_once_t codec_once = PTHREAD_ONCE_INIT;
+static bool codec_key_made;
+
+static void codec_free(void *arg)
+{
+	struct codec *c = arg;
+
+	(void)ZSTD_freeCCtx(c->compress);
+	(void)ZSTD_freeDCtx(c->decompress);
+	buf_release(&c->scratch);
+	free(c);
+}
+
+static void codec_make_key(void)
+{
+	codec_key_made = pthread_key_create(&codec_key, codec_free) == 0;
+}
+
+/* This thread's; NULL: no memory. */
+static struct codec *codec_mine(void)
+{
+	struct codec *c;
+
+	pthread_once(&codec_once, codec_make_key);
+	if (!codec_key_made)
+		return NULL;
+	c = pthread_getspecific(codec_key);
+	if (c)
+		return c;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->compress = ZSTD_createCCtx();
+	c->decompress = ZSTD_createDCtx();
+	if (!c->compress || !c->decompress || pthread_setspecific(codec_key, c) != 0) {
+		codec_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+/*
+ * Does it look like noise (compressed, encrypted)? Counts bytes in a sample: the sum of squared counts is n²/256 + n for
+ * noise, and at least n²/181 + n where coding single bytes could save 1/16. What has repeats but no skew is taken for noise
+ * between the two; that is rare, and costs space only.
+ */
+static bool looks_like_noise(const uint8_t *data, size_t len)
+{
+	const uint64_t n = PROBE_PARTS * PROBE_PART_BYTES;
+	uint32_t count[256] = { 0 };
+	uint64_t sum = 0;
+
+	if (len < PROBE_FROM_BYTES)
+		return false;
+	for (size_t part = 0; part < PROBE_PARTS; part++) {
+		const uint8_t *p = data + part * (len - PROBE_PART_BYTES) / (PROBE_PARTS - 1);
+
+		for (size_t i = 0; i < PROBE_PART_BYTES; i++)
+			count[p[i]]++;
+	}
+	for (size_t i = 0; i < 256; i++)
+		sum += (uint64_t)count[i] * count[i];
+	return sum < n * n / 220 + n;
+}
+
+/* Try to compress into out, which has room for len bytes: the length, or 0 when it does not shrink by 1/16. */
+static size_t compress_smaller(const uint8_t *data, size_t len, int level, uint8_t *out)
+{
+	struct codec *c;
+	size_t n;
+
+	if (len < COMPRESS_FROM_BYTES || looks_like_noise(data, len))
+		return 0;
+	c = codec_mine();
+	if (!c)
+		return 0;
+	n = ZSTD_compressCCtx(c->compress, out, len - len / 16, data, len, level);
+	return ZSTD_isError(n) ? 0 : n;
+}
+
+int frame_pack(struct log_frame *f, int level)
+{
+	size_t len = f->plain.len, n;
+	int r;
+
+	if (len > PLAIN_MAX)
+		return -EFBIG;
+	buf_clear(&f->packed);
+	r = buf_reserve(&f->packed, FRAME_HEADER_BYTES + len + TAG_BYTES);
+	if (r < 0)
+		return r;
+	buf_add_zeros(&f->packed, FRAME_HEADER_BYTES);
+	n = compress_smaller(f->plain.data, len, level, f->packed.data + FRAME_HEADER_BYTES);
+	f->compressed = n > 0;
+	if (f->compressed)
+		f->packed.len += n;
+	else
+		buf_add(&f->packed, f->plain.data, len);
+	r = buf_status(&f->packed);
+	if (r == 0)
+		buf_release(&f->plain);
+	return r;
+}
+
+struct packing {
+	struct log_frame *frames;
+	int level;
+	atomic_int result;
+};
+
+static void pack_job(void *arg, size_t i)
+{
+	struct packing *p = arg;
+	int r = frame_pack(&p->frames[i], p->level);
+
+	if (r < 0)
+		atomic_store(&p->result, r);
+}
+
+int log_pack(const struct log *l, struct log_frame *frames, size_t n)
+{
+	struct packing p = { .frames = frames, .level = l->zstd_level };
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += frames[i].plain.len;
+	/* Waking the workers costs more than a little work. */
+	workers_run(bytes > (128 << 10) ? l->workers : NULL, n, pack_job, &p);
+	return atomic_load(&p.result);
+}
+
+void log_frame_release(struct log_frame *f)
+{
+	buf_release(&f->plain);
+	buf_release(&f->packed);
+}
+
+uint64_t frame_stored_bytes(const struct log_frame *f)
+{
+	return f->packed.len + TAG_BYTES;
+}
+
+uint64_t log_frame_cost(uint64_t plain_bytes)
+{
+	enum { TABLE_ENTRY_BYTES = 6 }; /* type and length; one for the frame, one for its commit */
+
+	return plain_bytes + FRAME_HEADER_BYTES + TAG_BYTES + COMMIT_FRAME_BYTES + 2 * TABLE_ENTRY_BYTES;
+}
+
+void frame_seal(const struct log *l, struct frame_slot *slot, struct log_pos start, uint8_t *group)
+{
+	const struct log_frame *f = slot->frame;
+	size_t len = f->packed.len - FRAME_HEADER_BYTES;
+	struct frame_header h = { .type = f->type, .body_len = (uint32_t)(len + TAG_BYTES) };
+	uint8_t *out = group + slot->at, ad[FRAME_AD_BYTES];
+
+	if (f->compressed)
+		h.flags = FRAME_COMPRESSED;
+	memcpy(h.nonce, slot->nonce, NONCE_BYTES);
+	frame_header_encode(&h, out);
+	frame_ad(keyring_volume_id(l->keys), start.segment, start.offset + (uint32_t)slot->at, out, ad);
+	memcpy(out + FRAME_HEADER_BYTES, f->packed.data + FRAME_HEADER_BYTES, len);
+	keyring_seal(l->keys, h.nonce, ad, sizeof(ad), out + FRAME_HEADER_BYTES, len);
+	hash_one(NULL, out, FRAME_HEADER_BYTES + len + TAG_BYTES, slot->hash, HASH_BYTES);
+}
+
+/* --- the way up */
+
+static int unseal(const struct log *l, struct log_pos pos, const struct frame_header *h, uint8_t *body,
+		  struct hf_error *err)
+{
+	uint8_t raw[FRAME_HEADER_BYTES], ad[FRAME_AD_BYTES];
+
+	frame_header_encode(h, raw);
+	frame_ad(keyring_volume_id(l->keys), pos.segment, pos.offset, raw, ad);
+	if (keyring_open(l->keys, h->nonce, ad, sizeof(ad), body, h->body_len) < 0)
+		return hf_error_set(err, -EUCLEAN, "the frame does not open: its bytes are not those that were written");
+	return 0;
+}
+
+static int inflate(const uint8_t *data, size_t len, struct buf *out, struct hf_error *err)
+{
+	unsigned long long plain = ZSTD_getFrameContentSize(data, len);
+	struct codec *c = codec_mine();
+	size_t n;
+	int r;
+
+	if (plain == ZSTD_CONTENTSIZE_ERROR || plain == ZSTD_CONTENTSIZE_UNKNOWN || plain > FRAME_BODY_MAX)
+		return hf_error_set(err, -EUCLEAN, "the frame is not compressed as it says");
+	r = c ? buf_reserve(out, (size_t)plain) : -ENOMEM;
+	if (r < 0)
+		return r;
+	n = ZSTD_decompressDCtx(c->decompress, out->data + out->len, (size_t)plain, data, len);
+	if (ZSTD_isError(n) || n != plain)
+		return hf_error_set(err, -EUCLEAN, "the frame is not compressed as it says");
+	out->len += n;
+	return 0;
+}
+
+/* Where the body of a frame is put to be opened: the end of out when it is the plaintext then, else this thread's scratch. */
+static uint8_t *place_for_body(const struct frame_header *h, struct buf *out, struct buf **ret_scratch)
+{
+	struct buf *b = out;
+
+	*ret_scratch = NULL;
+	if (h->flags & FRAME_COMPRESSED) {
+		struct codec *c = codec_mine();
+
+		if (!c)
+			return NULL;
+		b = *ret_scratch = &c->scratch;
+		buf_clear(b);
+	}
+	return buf_reserve(b, h->body_len) < 0 ? NULL : b->data + b->len;
+}
+
+/* The body stands at the place above. */
+static int open_at_place(const struct log *l, struct log_pos pos, const struct frame_header *h, uint8_t *body,
+			 struct buf *out, struct buf *scratch, struct hf_error *err)
+{
+	int r = unseal(l, pos, h, body, err);
+
+	if (r == 0 && scratch)
+		r = inflate(body, h->body_len - TAG_BYTES, out, err);
+	else if (r == 0)
+		out->len += h->body_len - TAG_BYTES;
+	if (scratch && scratch->cap > SCRATCH_KEPT_BYTES)
+		buf_release(scratch);
+	return r;
+}
+
+int frame_open(const struct log *l, struct log_pos pos, const struct frame_header *h, const uint8_t *body,
+	       struct buf *out, struct hf_error *err)
+{
+	struct buf *scratch;
+	uint8_t *place = place_for_body(h, out, &scratch);
+
+	if (!place)
+		return hf_error_set(err, -ENOMEM, "no memory for a frame of %" PRIu32 " bytes", h->body_len);
+	memcpy(place, body, h->body_len);
+	return open_at_place(l, pos, h, place, out, scratch, err);
+}
+
+static int read_frame(const struct log *l, struct log_pos pos, struct log_pos end, struct buf *out,
+		      struct hf_error *err)
+{
+	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
+	uint8_t raw[FRAME_HEADER_BYTES], *place;
+	struct frame_header h;
+	struct buf *scratch;
+	int r = segment_get(l, pos.segment, &ref, err);
+
+	if (r < 0)
+		return r;
+	r = segment_read(l, &ref, pos.segment, pos.offset, raw, sizeof(raw), err);
+	if (r < 0)
+		return r;
+	r = frame_header_decode(raw, &h, err);
+	if (r < 0)
+		return r;
+	if (h.type == FRAME_COMMIT)
+		return hf_error_set(err, -EINVAL, "a commit has no plaintext");
+	if (pos.segment == end.segment && (uint64_t)pos.offset + FRAME_HEADER_BYTES + h.body_len > end.offset)
+		return hf_error_set(err, -EUCLEAN, "the frame is longer than the log");
+	place = place_for_body(&h, out, &scratch);
+	if (!place)
+		return -ENOMEM;
+	r = segment_read(l, &ref, pos.segment, (uint64_t)pos.offset + FRAME_HEADER_BYTES, place, h.body_len, err);
+	return r < 0 ? r : open_at_place(l, pos, &h, place, out, scratch, err);
+}
+
+int log_read_frame(const struct log *l, struct log_pos pos, struct buf *out, struct hf_error *err)
+{
+	struct log_pos end = log_durable_end(l);
+	struct hf_error why = HF_ERROR_INIT;
+	int r;
+
+	buf_clear(out);
+	if (pos.segment < l->first_segment || pos.offset < SEGMENT_HEADER_BYTES ||
+	    (!l->damaged_too && log_pos_compare(pos, end) >= 0))
+		return hf_error_set(err, -EINVAL, "there is no frame at segment %" PRIu32 ", offset %" PRIu32, pos.segment,
+				    pos.offset);
+	r = read_frame(l, pos, end, out, &why);
+	if (r == 0)
+		return 0;
+	buf_clear(out);
+	if (r == -EUCLEAN)
+		return segment_damage(l, pos, why.text, err);
+	return hf_error_set(err, r, "frame at segment %" PRIu32 ", offset %" PRIu32 ": %s", pos.segment, pos.offset,
+			    why.code ? why.text : hf_strerror(r));
+}
+
+/* --- many at once */
+
+void frame_batch_add(struct frame_batch *b, struct log_pos pos, const struct frame_header *h, const uint8_t *body)
+{
+	if (b->n == b->cap) {
+		size_t cap = b->cap ? 2 * b->cap : 16;
+		struct frame_batch_item *items = realloc(b->items, cap * sizeof(*items));
+
+		if (!items) {
+			b->failed = true;
+			return;
+		}
+		for (size_t i = b->cap; i < cap; i++)
+			buf_init(&items[i].plain);
+		b->items = items;
+		b->cap = cap;
+	}
+	b->items[b->n].pos = pos;
+	b->items[b->n].header = *h;
+	b->items[b->n].body = body;
+	b->items[b->n].result = 0;
+	b->items[b->n].err.code = 0;
+	b->n++;
+}
+
+static void batch_job(void *arg, size_t i)
+{
+	struct frame_batch *b = arg;
+	struct frame_batch_item *item = &b->items[i];
+
+	buf_clear(&item->plain);
+	if (item->header.type == FRAME_COMMIT || item->result)
+		return;
+	item->result = frame_open(b->l, item->pos, &item->header, item->body, &item->plain, &item->err);
+}
+
+void frame_batch_open(struct frame_batch *b, bool with_data)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->items[i].header.type == FRAME_DATA && !with_data)
+			b->items[i].result = 1; /* left alone */
+		else
+			bytes += b->items[i].header.body_len;
+	}
+	workers_run(bytes > (128 << 10) ? b->l->workers : NULL, b->n, batch_job, b);
+}
+
+void frame_batch_clear(struct frame_batch *b)
+{
+	b->n = 0;
+}
+
+void frame_batch_release(struct frame_batch *b)
+{
+	for (size_t i = 0; i < b->cap; i++)
+		buf_release(&b->items[i].plain);
+	free(b->items);
+	*b = (struct frame_batch)FRAME_BATCH_INIT;
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening a log: where it ends (FORMAT.md §7).
+ *
+ * Groups are verified from a known point, or from the start of the last segment that has one, to the first that does not
+ * verify. What is behind that is a write that a crash tore, and is cut off, unless it proves damage:
+ *
+ *  - a later segment follows it in the chain's place, or a commit is signed for its very place behind it, with a number higher
+ *    than the torn group's own. A group is written only when the one before it is durable, so this one was durable.
+ *  - the torn group's own commit is there, and the file ends with it. Disks reorder within an unsynced write, so the
+ *    commit may have arrived without its frames; but while a group is in flight the file is longer than it (append.c
+ *    sees to that), and only log_close cuts it to its length.
+ *
+ * The last group found is written once more and synced before the log goes on: it may be one whose sync failed, which lives in
+ * memory only. It is the same bytes, and only the last group can be so (log.h, invariant 2).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/log/log_internal.h"
+
+enum { SEARCH_BYTES = 1 << 20 };
+
+/* --- searching for signed commits */
+
+struct search {
+	const struct log *l;
+	const struct segment_ref *ref;
+	uint32_t segment;
+	const uint8_t *writers[2]; /* public keys that may have signed; NULL: none */
+	uint64_t own_number;       /* of the group that is torn; 0: every commit counts as another's */
+	/* found */
+	uint64_t own_end; /* the end of the torn group's own commit; 0: not there */
+	uint64_t other;   /* where another commit is; 0: none */
+};
+
+static bool signed_here(const struct search *s, uint32_t offset, const uint8_t body[COMMIT_BODY_BYTES])
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (s->writers[i] && commit_check_signature(s->writers[i], keyring_volume_id(s->l->keys), s->segment, offset,
+							    body) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* `frame`: COMMIT_FRAME_BYTES that may be a commit. */
+static void search_candidate(struct search *s, uint64_t offset, const uint8_t *frame)
+{
+	struct frame_header h;
+	struct commit c;
+
+	if (frame_header_decode(frame, &h, NULL) < 0 || h.type != FRAME_COMMIT)
+		return;
+	if (!signed_here(s, (uint32_t)offset, frame + FRAME_HEADER_BYTES))
+		return;
+	if (commit_decode(frame + FRAME_HEADER_BYTES, &c, NULL) == 0 && c.number == s->own_number)
+		s->own_end = offset + COMMIT_FRAME_BYTES;
+	else
+		s->other = offset;
+}
+
+/* Every place of data where a commit could begin; it stands at `at` in the file. */
+static void search_window(struct search *s, uint64_t at, const uint8_t *data, size_t len)
+{
+	static const char magic[4] = { 'H', 'F', 'r', '1' };
+	size_t i = 0;
+
+	while (!s->other && len - i >= COMMIT_FRAME_BYTES) {
+		const uint8_t *p = memmem(data + i, len - i, magic, sizeof(magic));
+
+		if (!p || len - (size_t)(p - data) < COMMIT_FRAME_BYTES)
+			return;
+		i = (size_t)(p - data);
+		search_candidate(s, at + i, p);
+		i++;
+	}
+}
+
+static int search_commits(struct search *s, uint64_t from, uint64_t size, struct hf_error *err)
+{
+	CLEANUP(cleanup_free) uint8_t *data = malloc(SEARCH_BYTES);
+
+	if (!data)
+		return hf_error_set(err, -ENOMEM, "no memory to search a segment");
+	while (!s->other && from < size && size - from >= COMMIT_FRAME_BYTES) {
+		size_t len = size - from < SEARCH_BYTES ? (size_t)(size - from) : SEARCH_BYTES;
+		int r = segment_read(s->l, s->ref, s->segment, from, data, len, err);
+
+		if (r < 0)
+			return r;
+		search_window(s, from, data, len);
+		from += len - (COMMIT_FRAME_BYTES - 1);
+	}
+	return 0;
+}
+
+/* --- the tail */
+
+/*
+ * The walk stopped at something this build does not know. That stops a reader even in the last group (FORMAT.md §1), but a
+ * frame type of 0 is only what is missing of a torn header.
+ */
+static bool is_unknown(const struct groups *g)
+{
+	uint64_t at = g->v.point.end.offset;
+	uint8_t raw[FRAME_HEADER_BYTES];
+	struct frame_header h;
+
+	while (segment_read(g->l, &g->ref, g->v.point.end.segment, at, raw, sizeof(raw), NULL) == 0) {
+		if (frame_header_decode(raw, &h, NULL) < 0)
+			return raw[4] != 0;
+		if (h.type == FRAME_COMMIT)
+			return true;
+		at += FRAME_HEADER_BYTES + (uint64_t)h.body_len;
+	}
+	return false;
+}
+
+int scan_tail(const struct groups *g, int stopped, const char *why, struct hf_error *err)
+{
+	const struct log_point *p = &g->v.point;
+	struct search s = {
+		.l = g->l,
+		.ref = &g->ref,
+		.segment = p->end.segment,
+		.writers = { g->v.header.cert.writer_public },
+		.own_number = p->sealed ? 0 : p->commit + 1,
+	};
+	int r = search_commits(&s, p->end.offset, g->size, err);
+
+	if (r < 0 || (!s.other && !s.own_end))
+		return r;
+	if (stopped == -EPROTONOSUPPORT && is_unknown(g))
+		return hf_error_set(err, stopped, "%s: %s", g->l->dir, why);
+	if (s.other)
+		return segment_damage(g->l, p->end, stopped ? why : "commits follow bytes that are in no group", err);
+	if (s.own_end == g->size)
+		return segment_damage(g->l, p->end, stopped ? why : "the last group is not whole", err);
+	return 0;
+}
+
+int scan_is_spare(const struct log *l, uint32_t segment, const uint8_t *writer, struct hf_error *err)
+{
+	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
+	uint8_t raw[SEGMENT_HEADER_BYTES];
+	struct segment_header h;
+	struct search s = { .l = l, .ref = &ref, .segment = segment, .writers = { writer } };
+	uint64_t size;
+	int r = segment_get(l, segment, &ref, err);
+
+	if (r == 0)
+		r = segment_size(l, &ref, &size);
+	if (r < 0)
+		return r;
+	if (size < SEGMENT_HEADER_BYTES)
+		return 1;
+	r = segment_read(l, &ref, segment, 0, raw, sizeof(raw), err);
+	if (r < 0)
+		return r;
+	r = segment_header_decode(raw, sizeof(raw), &h, err);
+	if (r == 0 || r == -EKEYREJECTED)
+		return 0;
+	if (r == -EPROTONOSUPPORT && get_u16(raw + 8) != 0)
+		return r; /* a version of 0 is what is missing of a torn header */
+	if (keyring_has_writer(l->keys))
+		s.writers[1] = keyring_writer_public(l->keys);
+	r = search_commits(&s, 0, size, err);
+	return r < 0 ? r : !s.other;
+}
+
+/* --- where to begin */
+
+/* The log must hold exactly this point. Leaves v there. */
+static int check_known(struct log *l, const struct log_point *known, struct hf_error *err)
+{
+	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
+	uint8_t raw[SEGMENT_HEADER_BYTES], frame[COMMIT_FRAME_BYTES];
+	uint32_t segment = known->end.segment, at = known->end.offset - COMMIT_FRAME_BYTES;
+	struct frame_header h;
+	struct commit c;
+	int r = segment_get(l, segment, &ref, err);
+
+	if (r == 0)
+		r = segment_read(l, &ref, segment, 0, raw, sizeof(raw), err);
+	if (r == 0)
+		r = verifier_resume(&l->v, raw, known, err);
+	if (r < 0 || known->end.offset == SEGMENT_HEADER_BYTES)
+		return r;
+	r = segment_read(l, &ref, segment, at, frame, sizeof(frame), err);
+	if (r < 0)
+		return r;
+	if (frame_header_decode(frame, &h, NULL) < 0 || h.type != FRAME_COMMIT ||
+	    commit_decode(frame + FRAME_HEADER_BYTES, &c, NULL) < 0)
+		return segment_damage(l, known->end, "no commit ends there, but the index was made from one that did", err);
+	if (c.number != known->commit || c.tid != known->tid || c.time_ns != known->time_ns ||
+	    c.epoch != known->epoch || (bool)(c.flags & COMMIT_SEALS) != known->sealed ||
+	    memcmp(c.chain, known->chain, HASH_BYTES) != 0)
+		return segment_damage(l, known->end, "another commit ends there than the one the index was made from", err);
+	if (commit_check_signature(l->v.header.cert.writer_public, l->v.volume_id, segment, at,
+				   frame + FRAME_HEADER_BYTES) < 0)
+		return segment_damage(l, known->end, "the signature of the commit there does not hold", err);
+	return 0;
+}
+
+/* Walk from where l->v is to the end of the last segment; l->v follows. */
+static int walk_to_end(struct log *l, uint32_t last, uint64_t *ret_groups, struct hf_error *err)
+{
+	CLEANUP(groups_release) struct groups g = GROUPS_INIT;
+	struct hf_error why = HF_ERROR_INIT;
+	int r = groups_begin(&g, l, &l->v, (struct log_pos){ last, LIMIT_OPEN }, err);
+	struct log_pos before = g.v.point.end;
+
+	if (r < 0)
+		return r;
+	*ret_groups = 0;
+	l->rewrite_from = before.offset;
+	while ((r = groups_next(&g, NULL, &why)) == 1) {
+		l->rewrite_from = g.v.point.end.segment == before.segment ? before.offset : SEGMENT_HEADER_BYTES;
+		before = g.v.point.end;
+		++*ret_groups;
+	}
+	if (g.v.point.end.segment < last || (r < 0 && r != -EUCLEAN && r != -EKEYREJECTED && r != -EPROTONOSUPPORT)) {
+		if (err)
+			*err = why;
+		return r;
+	}
+	r = scan_tail(&g, r, why.text, err);
+	if (r < 0)
+		return r;
+	if (g.v.point.end.offset == SEGMENT_HEADER_BYTES)
+		l->rewrite_from = 0;
+	l->v = g.v;
+	return 0;
+}
+
+/*
+ * Without a known point: the last segment's own header is believed about what came before, because the first commit
+ * behind it signs it; so go back to the last segment that has a commit.
+ */
+static int find_end_by_headers(struct log *l, uint32_t last, struct hf_error *err)
+{
+	for (uint32_t segment = last;; segment--) {
+		uint8_t raw[SEGMENT_HEADER_BYTES];
+		uint64_t n_groups;
+		int r = segment_read_header(l, segment, raw, err);
+
+		verifier_begin(&l->v, keyring_volume_id(l->keys));
+		if (r == 0)
+			r = segment == l->first_segment ? verifier_segment(&l->v, raw, err) : verifier_enter(&l->v, raw, err);
+		if (r == 0 && l->v.point.end.segment != segment)
+			r = hf_error_set(err, -EUCLEAN, "its header says that it is segment %" PRIu32, l->v.point.end.segment);
+		if (r == -EUCLEAN) {
+			struct hf_error why = err ? *err : (struct hf_error)HF_ERROR_INIT;
+
+			return segment_damage(l, (struct log_pos){ segment, 0 }, why.text, err);
+		}
+		if (r == 0)
+			r = walk_to_end(l, last, &n_groups, err);
+		if (r < 0 || n_groups || segment == l->first_segment)
+			return r;
+	}
+}
+
+static int check_gaps(const struct log *l, const uint32_t *segments, size_t n, struct hf_error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (segments[i] != l->first_segment + i)
+			return hf_error_set(err, -EUCLEAN, "%s: segment %zu is missing, but %" PRIu32 " is there; nothing was "
+					    "changed, run `holdfast check --repair` to fetch it from a replica", l->dir,
+					    l->first_segment + i, segments[i]);
+	}
+	return 0;
+}
+
+/* The number of the last file that is a segment and not a spare. */
+static int last_segment(const struct log *l, uint32_t last, uint32_t *ret, struct hf_error *err)
+{
+	uint8_t raw[SEGMENT_HEADER_BYTES];
+	struct segment_header h = { 0 };
+	bool known = last > l->first_segment && segment_read_header(l, last - 1, raw, NULL) == 0 &&
+		     segment_header_decode(raw, sizeof(raw), &h, NULL) == 0;
+	int r = scan_is_spare(l, last, known ? h.cert.writer_public : NULL, err);
+
+	if (r < 0)
+		return r;
+	if (r == 1 && last == l->first_segment)
+		return hf_error_set(err, -ENOENT, "%s: no log was ever begun there", l->dir);
+	*ret = r == 1 ? last - 1 : last;
+	return 0;
+}
+
+int scan_find_end(struct log *l, const struct log_point *known, struct hf_error *err)
+{
+	CLEANUP(cleanup_free) uint32_t *segments = NULL;
+	uint64_t n_groups;
+	uint32_t last;
+	size_t n;
+	int r = segment_list(l, &segments, &n, err);
+
+	if (r < 0)
+		return r;
+	if (n == 0)
+		return hf_error_set(err, -ENOENT, "there is no log in %s", l->dir);
+	if (l->damaged_too) {
+		l->v.point.end = (struct log_pos){ segments[n - 1], LIMIT_OPEN };
+		return 0;
+	}
+	r = check_gaps(l, segments, n, err);
+	if (r == 0)
+		r = last_segment(l, segments[n - 1], &last, err);
+	if (r < 0)
+		return r;
+	if (!known || known->end.segment == 0)
+		return find_end_by_headers(l, last, err);
+	if (known->end.segment > last)
+		return hf_error_set(err, -EUCLEAN, "%s ends with segment %" PRIu32 ", but the index was made from segment %"
+				    PRIu32 " too: something of the log was taken away; nothing was changed, run `holdfast check`",
+				    l->dir, last, known->end.segment);
+	r = check_known(l, known, err);
+	return r < 0 ? r : walk_to_end(l, last, &n_groups, err);
+}
+
+/* --- ready for writing */
+
+/* The last group (or the header) once more: see the top. */
+static int rewrite_last(const struct log *l, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT;
+	struct log_pos end = l->v.point.end;
+	size_t len = end.offset - l->rewrite_from;
+	int r = buf_reserve(&bytes, len);
+
+	if (r == 0)
+		r = os_pread_full(l->os, l->cur.fd, bytes.data, len, l->rewrite_from);
+	if (r == 0)
+		r = os_pwrite_full(l->os, l->cur.fd, bytes.data, len, l->rewrite_from);
+	return r < 0 ? segment_io_error(l, r, end.segment, "write the last group again to", err) : 0;
+}
+
+static int load_entries(struct log *l, struct hf_error *err)
+{
+	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
+	struct log_pos end = l->v.point.end;
+	int r = segment_get(l, end.segment, &ref, err);
+
+	for (uint64_t at = SEGMENT_HEADER_BYTES; r == 0 && at < end.offset;) {
+		uint8_t raw[FRAME_HEADER_BYTES];
+		struct frame_header h;
+
+		r = segment_read(l, &ref, end.segment, at, raw, sizeof(raw), err);
+		if (r == 0) {
+			r = frame_header_decode(raw, &h, err);
+			if (r < 0)
+				return segment_damage(l, (struct log_pos){ end.segment, (uint32_t)at },
+						      "not a frame", err);
+			r = append_entry(l, h.type, FRAME_HEADER_BYTES + h.body_len);
+			at += FRAME_HEADER_BYTES + (uint64_t)h.body_len;
+		}
+	}
+	return r;
+}
+
+static int cut(struct log *l, struct hf_error *err)
+{
+	struct log_pos end = l->v.point.end;
+	uint64_t size;
+	int r = l->os->size(l->os->state, l->cur.fd, &size);
+
+	if (r == 0 && size > end.offset)
+		r = l->os->truncate(l->os->state, l->cur.fd, end.offset);
+	if (r == 0)
+		r = l->os->fsync(l->os->state, l->cur.fd);
+	return r < 0 ? segment_io_error(l, r, end.segment, "cut a torn write off", err) : 0;
+}
+
+int scan_cut_tail(struct log *l, struct hf_error *err)
+{
+	struct log_pos end = l->v.point.end;
+	int r;
+
+	l->cur.segment = end.segment;
+	l->cur.fd = segment_open(l, end.segment, 0);
+	if (l->cur.fd < 0)
+		return segment_io_error(l, l->cur.fd, end.segment, "open", err);
+	l->cur.lay_fd = segment_open(l, end.segment, 0);
+	if (l->cur.lay_fd < 0)
+		return segment_io_error(l, l->cur.lay_fd, end.segment, "open", err);
+	r = rewrite_last(l, err);
+	if (r == 0)
+		r = cut(l, err);
+	if (r == 0 && !l->v.point.sealed)
+		r = load_entries(l, err);
+	if (r < 0)
+		return r;
+	l->cur.allocated = l->cur.zeroed = end.offset;
+	if (l->v.point.sealed)
+		seg_file_close(l->os, &l->cur);
+	return 0;
+}

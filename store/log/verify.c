@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Verifying every byte. A segment is walked up to its first fault, which is told; the next one is entered by its own header
+ * then, so that one bad place hides nothing beyond its segment.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/log/log_internal.h"
+
+struct check {
+	const struct log *l;
+	const struct log_check *to;
+	long faults;
+	struct verifier v;
+	bool linked;           /* v is behind everything of the segment before; else the next is entered by its header */
+	char open_end[256];    /* the segment before ends like this: a fault, unless the next begins a new epoch there */
+	struct log_pos end;    /* of the log; offset LIMIT_OPEN: not known */
+	struct frame_batch batch;
+	struct table_entry *entries; /* of this segment so far */
+	size_t n_entries, cap_entries;
+	bool no_memory;
+};
+
+static void check_release(struct check *c)
+{
+	frame_batch_release(&c->batch);
+	free(c->entries);
+}
+
+__attribute__((format(printf, 2, 3))) static void found(struct check *c, const char *fmt, ...)
+{
+	char text[HF_ERROR_TEXT_BYTES + 64];
+	va_list ap;
+
+	c->faults++;
+	if (!c->to->found)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	c->to->found(c->to->arg, text);
+}
+
+/* --- frames of a group */
+
+static void take_frame(void *arg, struct log_pos pos, const struct frame_header *h, const uint8_t *body)
+{
+	struct check *c = arg;
+
+	frame_batch_add(&c->batch, pos, h, body);
+}
+
+static void remember_entry(struct check *c, const struct frame_header *h)
+{
+	if (c->n_entries == c->cap_entries) {
+		size_t cap = c->cap_entries ? 2 * c->cap_entries : 1024;
+		struct table_entry *entries = realloc(c->entries, cap * sizeof(*entries));
+
+		if (!entries) {
+			c->no_memory = true;
+			return;
+		}
+		c->entries = entries;
+		c->cap_entries = cap;
+	}
+	c->entries[c->n_entries++] = (struct table_entry){ .type = h->type, .len = FRAME_HEADER_BYTES + h->body_len };
+}
+
+static void check_table(struct check *c, const struct frame_batch_item *item)
+{
+	CLEANUP(cleanup_free) struct table_entry *table = NULL;
+	struct hf_error why = HF_ERROR_INIT;
+	size_t n = 0;
+	bool same;
+	int r = table_decode(item->plain.data, item->plain.len, &table, &n, &why);
+
+	if (r < 0) {
+		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", item->pos.segment, item->pos.offset,
+		      why.code ? why.text : hf_strerror(r));
+		return;
+	}
+	same = n == c->n_entries;
+	for (size_t i = 0; same && i < n; i++)
+		same = table[i].type == c->entries[i].type && table[i].len == c->entries[i].len;
+	if (!same)
+		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": the frame table does not name the frames that are there",
+		      item->pos.segment, item->pos.offset);
+}
+
+/* A group has verified: open all of it. */
+static void check_frames(struct check *c)
+{
+	frame_batch_open(&c->batch, true);
+	for (size_t i = 0; i < c->batch.n; i++) {
+		const struct frame_batch_item *item = &c->batch.items[i];
+		uint8_t type = item->header.type;
+
+		if (item->result == -ENOMEM)
+			c->no_memory = true;
+		else if (item->result < 0)
+			found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", item->pos.segment, item->pos.offset,
+			      item->err.text);
+		else if (type == FRAME_TABLE)
+			check_table(c, item);
+		else if (type != FRAME_COMMIT && c->to->frame)
+			c->to->frame(c->to->arg, item->pos, type, (struct span){ item->plain.data, item->plain.len });
+		remember_entry(c, &item->header);
+	}
+	c->no_memory = c->no_memory || c->batch.failed;
+}
+
+/* --- a segment */
+
+/*
+ * The header could not be linked to what came before, for `why`. Tell it, and enter the segment by what its header says.
+ * 0, or 1: there is no going on in this segment.
+ */
+static int enter_anew(struct check *c, uint32_t segment, const uint8_t raw[SEGMENT_HEADER_BYTES], bool is_fault,
+		      const char *why)
+{
+	struct hf_error own = HF_ERROR_INIT;
+	struct verifier v;
+	int r;
+
+	verifier_begin(&v, keyring_volume_id(c->l->keys));
+	r = verifier_enter(&v, raw, &own);
+	if (r == 0 && v.point.end.segment != segment)
+		r = hf_error_set(&own, -EUCLEAN, "its header says that it is segment %" PRIu32, v.point.end.segment);
+	if (c->open_end[0]) /* nobody took over there */
+		found(c, "%s", c->open_end);
+	if (r < 0 || (is_fault && !c->open_end[0]))
+		found(c, "segment %" PRIu32 ", offset 0: %s", segment, r < 0 && own.code ? own.text : why);
+	c->open_end[0] = 0;
+	if (r < 0)
+		return 1;
+	c->v = v;
+	return 0;
+}
+
+/* Its header: 0, 1 (a fault was told, and there is no going on in this segment), or negative. */
+static int check_header(struct check *c, uint32_t segment, struct hf_error *err)
+{
+	uint8_t raw[SEGMENT_HEADER_BYTES] = { 0 };
+	struct hf_error why = HF_ERROR_INIT;
+	int r = segment_read_header(c->l, segment, raw, &why);
+
+	if (r < 0 && r != -EUCLEAN && r != -EIO) {
+		if (err)
+			*err = why;
+		return r;
+	}
+	if (r < 0 || !c->linked)
+		return enter_anew(c, segment, raw, r < 0, why.text);
+	if (verifier_segment(&c->v, raw, &why) < 0)
+		return enter_anew(c, segment, raw, true, why.text);
+	c->open_end[0] = 0;
+	return 0;
+}
+
+/* The walk stopped with r in front of `size`. */
+static int check_stop(struct check *c, const struct groups *g, int r, const struct hf_error *why, struct hf_error *err)
+{
+	const struct log_point *p = &g->v.point;
+	const char *words = r ? why->text : "the segment ends in the middle of a group";
+	struct hf_error tail = HF_ERROR_INIT;
+	bool last = p->end.segment == c->end.segment;
+
+	if (last && c->end.offset == LIMIT_OPEN) {
+		r = scan_tail(g, r, words, &tail);
+		if (r < 0 && r != -EUCLEAN && r != -EPROTONOSUPPORT)
+			return hf_error_set(err, r, "%s", tail.text);
+		if (r < 0)
+			found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", p->end.segment, p->end.offset, words);
+		return 0;
+	}
+	if (last || p->sealed) {
+		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", p->end.segment, p->end.offset, words);
+		return 0;
+	}
+	(void)snprintf(c->open_end, sizeof(c->open_end), "segment %" PRIu32 ", offset %" PRIu32 ": %s", p->end.segment,
+		       p->end.offset, words);
+	return 0;
+}
+
+static int check_groups(struct check *c, const struct log_progress *progress, uint64_t done, uint64_t total,
+			struct hf_error *err)
+{
+	CLEANUP(groups_release) struct groups g = GROUPS_INIT;
+	struct verifier_frames frames = { .fn = take_frame, .arg = c };
+	struct hf_error why = HF_ERROR_INIT;
+	int r = groups_begin(&g, c->l, &c->v, c->end, err);
+
+	if (r < 0)
+		return r;
+	c->n_entries = 0;
+	for (;;) {
+		frame_batch_clear(&c->batch);
+		r = groups_next_here(&g, &frames, &why);
+		if (r <= 0)
+			break;
+		check_frames(c);
+		if (c->no_memory)
+			return hf_error_set(err, -ENOMEM, "no memory to check a group of the log");
+		if (progress && progress->fn)
+			progress->fn(progress->arg, "checking the log", done + g.v.point.end.offset, total);
+	}
+	if (r == -EIO) {
+		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", g.v.point.end.segment, g.v.point.end.offset,
+		      why.text);
+		c->linked = false;
+		return 0;
+	}
+	if (r < 0 && r != -EUCLEAN && r != -EKEYREJECTED && r != -EPROTONOSUPPORT)
+		return hf_error_set(err, r, "%s", why.text);
+	c->v = g.v;
+	c->linked = true;
+	return g.v.point.end.offset < g.size ? check_stop(c, &g, r, &why, err) : 0;
+}
+
+/* --- all of them */
+
+static int check_all(struct check *c, const uint32_t *segments, size_t n, const struct log_progress *progress,
+		     struct hf_error *err)
+{
+	uint64_t total = (uint64_t)n * c->l->segment_bytes;
+	size_t i = 0;
+
+	for (uint32_t segment = c->l->first_segment; segment <= c->end.segment; segment++) {
+		int r;
+
+		while (i < n && segments[i] < segment)
+			i++;
+		if (i == n || segments[i] != segment) {
+			found(c, "segment %" PRIu32 " is missing", segment);
+			c->linked = false;
+			c->open_end[0] = 0;
+			continue;
+		}
+		r = check_header(c, segment, err);
+		if (r == 0)
+			r = check_groups(c, progress, (uint64_t)i * c->l->segment_bytes, total, err);
+		else if (r == 1)
+			c->linked = false;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Where a log that may be damaged ends: with its last file that is not a spare. */
+static int find_last(struct check *c, const uint32_t *segments, size_t n, struct hf_error *err)
+{
+	uint8_t raw[SEGMENT_HEADER_BYTES];
+	struct segment_header h = { 0 };
+	uint32_t last = segments[n - 1];
+	bool known = n > 1 && segment_read_header(c->l, segments[n - 2], raw, NULL) == 0 &&
+		     segment_header_decode(raw, sizeof(raw), &h, NULL) == 0;
+	int r = scan_is_spare(c->l, last, known ? h.cert.writer_public : NULL, err);
+
+	if (r < 0 && r != -EPROTONOSUPPORT)
+		return r;
+	c->end = (struct log_pos){ r == 1 && n > 1 ? segments[n - 2] : last, LIMIT_OPEN };
+	return 0;
+}
+
+long log_verify(const struct log *l, const struct log_check *check, const struct log_progress *progress,
+		struct hf_error *err)
+{
+	CLEANUP(check_release) struct check c = { .l = l, .to = check, .linked = true, .batch = FRAME_BATCH_INIT };
+	CLEANUP(cleanup_free) uint32_t *segments = NULL;
+	size_t n;
+	int r = segment_list(l, &segments, &n, err);
+
+	if (r < 0)
+		return r;
+	c.batch.l = l;
+	verifier_begin(&c.v, keyring_volume_id(l->keys));
+	if (l->damaged_too && n)
+		r = find_last(&c, segments, n, err);
+	else
+		c.end = log_durable_end(l);
+	if (r == 0)
+		r = check_all(&c, segments, n, progress, err);
+	return r < 0 ? r : c.faults;
+}
