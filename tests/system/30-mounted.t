@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The command on a mounted volume: mount, status, snapshot, check, unmount, and mounts that died.
+. "$(dirname "$0")/lib.sh"
+need_fuse
+
+mkdir "$T/mnt"
+hf init "$T/store" --kit-file "$T/kit" --replica "$T/copy" > /dev/null || skip_all "cannot make a volume"
+try "mount returns when it can be used" hf mount "$T/store" "$T/mnt"
+try "and it can be used" eval 'echo hello > "$T/mnt/file" && grep -q hello "$T/mnt/file"'
+is "$(stat -c %a "$T/store/socket")" 600 "only its user reaches the socket"
+fails "it is mounted once" 2 "already" hf mount "$T/store" "$T/mnt"
+
+hf status "$T/mnt" --json > "$T/json"
+is "$(json mounted_on < "$T/json")" "$T/mnt" "status by the folder says where it is mounted"
+is "$(hf status "$T/store" --json | json volume_id)" "$(json volume_id < "$T/json")" "status by the store is of the same volume"
+mkdir "$T/mnt/deep"
+is "$(cd "$T/mnt/deep" && hf status --json | json mounted_on)" "$T/mnt" "status without a name is of where one stands"
+
+try "snapshot of a mounted volume" hf snapshot "$T/mnt" named
+echo changed > "$T/mnt/file"
+is "$(cat "$T/mnt/.history/tags/named/file")" hello "and it is a folder"
+try "tags of a mounted volume" eval 'hf tags "$T/mnt" --json | grep -q named'
+try "check of a mounted volume" hf check "$T/mnt"
+fails "replicas are added at rest" 2 "unmount it first" hf replica add "$T/store" "$T/copy2"
+
+# unmount
+cd "$T/mnt" || exit 2
+fails "a mount in use stays" 2 "busy" hf unmount "$T/mnt"
+cd /
+try "unmount" hf unmount "$T/mnt"
+try "the process has let go of the store when it returns" flock -n "$T/store/lock" true
+try "the socket is gone" test ! -e "$T/store/socket"
+is "$(hf status "$T/store" --json | json mounted_on)" "" "status says it is at rest"
+try "mount right after an umount(8) waits for the last commit" eval '
+	hf mount "$T/store" "$T/mnt" && echo again > "$T/mnt/file" && fusermount3 -u "$T/mnt" && hf mount "$T/store" "$T/mnt"'
+is "$(cat "$T/mnt/file")" again "with nothing lost"
+
+# a mount whose process died
+pid=$(hf status "$T/mnt" --json | json pid)
+sync -f "$T/mnt"
+kill -9 "$pid"
+eventually 10 eval "! kill -0 $pid"
+try "status of a store whose mount died" hf status "$T/store"
+try "a dead mount is taken away by the next" hf mount "$T/store" "$T/mnt"
+is "$(cat "$T/mnt/file")" again "what was synced is there"
+pid=$(hf status "$T/mnt" --json | json pid)
+kill -9 "$pid"
+eventually 10 eval "! kill -0 $pid"
+try "a dead mount is unmounted" hf unmount "$T/mnt"
+
+# in front, and by signal
+hf mount "$T/store" "$T/mnt" -f &
+front=$!
+try "mount -f serves" eventually 10 mountpoint -q "$T/mnt"
+kill "$front"
+wait "$front"
+is $? 0 "SIGTERM unmounts, and all is well"
+try "and the folder is free" eval '! mountpoint -q "$T/mnt"'
+
+try "read-only" hf mount "$T/store" "$T/mnt" -o ro
+fails "takes no change" 1 "Read-only" touch "$T/mnt/new"
+try "unmount of a read-only mount" hf unmount "$T/mnt"
+fails "an option that does not exist" 2 "nonsense" hf mount "$T/store" "$T/mnt" -o nonsense
+
+# as mount(8) calls it
+try "the form mount.fuse3 uses" hf "$T/store" "$T/mnt" -o rw,noatime
+try "unmounted" hf unmount "$T/mnt"
+ln -s "$HOLDFAST" "$T/mount.fuse.holdfast"
+try "as mount.fuse.holdfast, with what fstab says" "$T/mount.fuse.holdfast" "$T/store" "$T/mnt" -o rw,nofail,_netdev,x-systemd.automount
+try "unmounted by the store's name" hf unmount "$T/store"
+done_testing
