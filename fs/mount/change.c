@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests that change the live tree. The past answers EROFS, to root as well. What the kernel remembers is put right by the
+ * replies, but for the mode of a file whose setuid or setgid bit a write took away: those attributes are dropped before the reply.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fs/mount/mount_internal.h"
+
+/* The root's name for the past is not anybody's to make, remove or replace. */
+static bool is_reserved(uint64_t parent, const char *name)
+{
+	return parent == HF_ROOT_INO && strcmp(name, HISTORY_NAME) == 0;
+}
+
+/* 0 when `name` in `parent` may be changed. */
+static int name_status(uint64_t parent, const char *name)
+{
+	if (!node_id_is_live(parent))
+		return -EROFS;
+	return is_reserved(parent, name) ? -EPERM : 0;
+}
+
+static struct hf_cred cred_of(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct hf_cred){ ctx->uid, ctx->gid };
+}
+
+static void reply_made(fuse_req_t req, const struct hf_attr *attr)
+{
+	struct node node = { .kind = NODE_LIVE, .ino = attr->ino };
+
+	reply_entry(req, &node, attr, FOREVER_S);
+}
+
+static void make(fuse_req_t req, uint64_t parent, const char *name, uint32_t mode, uint64_t rdev, const char *target)
+{
+	struct hf_cred cred = cred_of(req);
+	struct hf_attr attr;
+	int r = name_status(parent, name);
+
+	if (r == 0)
+		r = hf_create(mount_of(req)->store, parent, name, mode, fuse_req_ctx(req)->umask, rdev, target, &cred,
+			      &attr, NULL);
+	if (r < 0)
+		reply_code(req, r);
+	else
+		reply_made(req, &attr);
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	make(req, parent, name, mode, rdev, NULL);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	make(req, parent, name, S_IFDIR | (mode & 07777), 0, NULL);
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	make(req, parent, name, S_IFLNK | 0777, 0, target);
+}
+
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+	struct hf_attr attr;
+	int r = name_status(parent, name);
+
+	if (r == 0 && !node_id_is_live(ino))
+		r = -EXDEV; /* into the live tree only by copying */
+	if (r == 0)
+		r = hf_link(mount_of(req)->store, ino, parent, name, &attr, NULL);
+	if (r < 0)
+		reply_code(req, r);
+	else
+		reply_made(req, &attr);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	int r = name_status(parent, name);
+
+	reply_code(req, r < 0 ? r : hf_unlink(mount_of(req)->store, parent, name, NULL, NULL));
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	int r = name_status(parent, name);
+
+	reply_code(req, r < 0 ? r : hf_rmdir(mount_of(req)->store, parent, name, NULL, NULL));
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+	       unsigned flags)
+{
+	int r = name_status(parent, name);
+
+	if (r == 0)
+		r = name_status(new_parent, new_name);
+	if (r == 0)
+		r = hf_rename(mount_of(req)->store, parent, name, new_parent, new_name, flags, NULL);
+	reply_code(req, r);
+}
+
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
+{
+	static const struct {
+		int fuse;
+		unsigned mask;
+	} bits[] = {
+		{ FUSE_SET_ATTR_MODE, HF_SET_MODE },
+		{ FUSE_SET_ATTR_UID, HF_SET_UID },
+		{ FUSE_SET_ATTR_GID, HF_SET_GID },
+		{ FUSE_SET_ATTR_SIZE, HF_SET_SIZE },
+		{ FUSE_SET_ATTR_ATIME, HF_SET_ATIME },
+		{ FUSE_SET_ATTR_MTIME, HF_SET_MTIME },
+		{ FUSE_SET_ATTR_CTIME, HF_SET_CTIME },
+		{ FUSE_SET_ATTR_ATIME_NOW, HF_SET_ATIME_NOW },
+		{ FUSE_SET_ATTR_MTIME_NOW, HF_SET_MTIME_NOW },
+		{ FUSE_SET_ATTR_KILL_SUID, HF_SET_KILL_PRIV }, /* the wire's FATTR_KILL_SUIDGID */
+	};
+	struct hf_setattr change = {
+		.mode = st->st_mode & 07777,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.size_bytes = (uint64_t)st->st_size,
+		.atime = st->st_atim,
+		.mtime = st->st_mtim,
+		.ctime = st->st_ctim,
+	};
+	struct node node = { .kind = NODE_LIVE, .ino = ino };
+	struct hf_attr attr;
+	int r;
+
+	(void)fi;
+	if (!node_id_is_live(ino))
+		return reply_code(req, -EROFS);
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+		if (to_set & bits[i].fuse)
+			change.mask |= bits[i].mask;
+	r = hf_setattr(mount_of(req)->store, ino, &change, &attr, NULL);
+	if (r < 0)
+		reply_code(req, r);
+	else
+		reply_attr(req, &node, &attr);
+}
+
+/*
+ * Whether contents that `kill` says are written without the right to keep setuid and setgid have such a bit to lose: then
+ * the kernel's copy of the mode must go. The kernel knows the right (CAP_FSETID) and tells it with WRITE; FALLOCATE and
+ * COPY_FILE_RANGE do not carry it, and there anybody but root is taken to lack it: a bit too many is cleared then, never one too few.
+ */
+static bool loses_bits(struct mount *m, uint64_t ino, bool kill)
+{
+	struct hf_attr attr;
+
+	return kill && hf_view_getattr(&m->head, ino, &attr, NULL) == 0 && (attr.mode & (S_ISUID | S_ISGID));
+}
+
+static bool lacks_fsetid(fuse_req_t req)
+{
+	return mount_of(req)->kills_priv && fuse_req_ctx(req)->uid != 0;
+}
+
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req);
+	struct hf_error err = HF_ERROR_INIT;
+	bool kill = wire_write_kills_priv(), loses;
+	ssize_t n;
+
+	(void)fi;
+	if (!node_id_is_live(ino)) {
+		if (wire_write_from_cache()) /* a shared mapping was written to: the page must not stay as it is */
+			mount_drop_pages(m, ino);
+		return reply_code(req, -EROFS);
+	}
+	loses = loses_bits(m, ino, kill);
+	n = hf_write(m->store, ino, (uint64_t)off, data, size, kill ? HF_WRITE_KILL_PRIV : 0, &err);
+	if (n < 0) {
+		fuse_reply_err(req, mount_fault((int)n, &err, "writing", ino));
+		return;
+	}
+	if (loses)
+		mount_drop_attr(m, ino);
+	fuse_reply_write(req, (size_t)n);
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req);
+	bool kill = lacks_fsetid(req), loses;
+	int r;
+
+	(void)fi;
+	if (!node_id_is_live(ino))
+		return reply_code(req, -EROFS);
+	loses = loses_bits(m, ino, kill);
+	r = hf_fallocate(m->store, ino, mode, (uint64_t)off, (uint64_t)len, kill ? HF_WRITE_KILL_PRIV : 0, NULL);
+	if (r == 0 && loses)
+		mount_drop_attr(m, ino);
+	reply_code(req, r);
+}
+
+/* From the past, EXDEV: the kernel then reads and writes instead. */
+void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse_file_info *in_fi, fuse_ino_t out,
+			off_t out_off, struct fuse_file_info *out_fi, size_t len, int flags)
+{
+	struct mount *m = mount_of(req);
+	bool kill = lacks_fsetid(req), loses;
+	ssize_t n;
+
+	(void)in_fi;
+	(void)out_fi;
+	(void)flags;
+	if (!node_id_is_live(out))
+		return reply_code(req, -EROFS);
+	if (!node_id_is_live(in))
+		return reply_code(req, -EXDEV);
+	loses = loses_bits(m, out, kill);
+	n = hf_copy_range(m->store, in, (uint64_t)in_off, out, (uint64_t)out_off, len, kill ? HF_WRITE_KILL_PRIV : 0,
+			  NULL);
+	if (n < 0)
+		return reply_code(req, (int)n);
+	if (loses)
+		mount_drop_attr(m, out);
+	fuse_reply_write(req, (size_t)n);
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	int r;
+
+	(void)datasync;
+	(void)fi;
+	r = node_id_is_live(ino) ? hf_fsync(mount_of(req)->store, ino, &err) : 0;
+	fuse_reply_err(req, mount_fault(r, &err, "making durable", ino));
+}
+
+/* The arguments are not libfuse's: wire.c says why. */
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
+{
+	struct wire_xattr x;
+
+	(void)name;
+	(void)value;
+	(void)size;
+	(void)flags;
+	if (!node_id_is_live(ino))
+		return reply_code(req, -EROFS);
+	if (!wire_xattr(&x))
+		return reply_code(req, -EINVAL);
+	reply_code(req, hf_setxattr(mount_of(req)->store, ino, x.name, x.value, x.len, x.flags, x.kill_sgid, NULL));
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	reply_code(req, node_id_is_live(ino) ? hf_removexattr(mount_of(req)->store, ino, name, NULL) : -EROFS);
+}

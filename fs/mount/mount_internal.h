@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of fs/mount share. From below:
+ *
+ *   errno.c     the library's codes as FUSE errnos
+ *   wire.c      raw requests, for what libfuse 3.14 does not know: flags of INIT, WRITE, SETXATTR; TMPFILE; STATX
+ *   nodes.c     node ids of the past, counted by the kernel's lookups
+ *   reply.c     replies: attributes, entries and their lookup counts, buffers
+ *   history.c   .history, its README, at/ and tags/
+ *   readdir.c   listings of all of them
+ *   read.c      requests that read, of the live tree and of the past alike
+ *   change.c    requests that change the live tree; the past answers EROFS
+ *   options.c, session.c, table.c    mounting and unmounting
+ *
+ * Node ids: of a live inode, its number (below 2^62; the root is 1 in both worlds). Of anything in .history, bit 63 and a number of
+ * nodes.c. st_ino: the inode's number; of the past, bit 62 and a mix (nodes.c).
+ *
+ * Caching: the mount has one writer, so everything is cached without a timeout. What can change meaning by itself is not: names
+ * under .history/at and tags that are relative to now, and the two listings.
+ *
+ * Threads: libfuse's, a request each. Fields of struct mount are set before the first request and immutable, but for `nodes`, which
+ * has a lock of its own, held across nothing.
+ */
+#ifndef FS_MOUNT_MOUNT_INTERNAL_H
+#define FS_MOUNT_MOUNT_INTERNAL_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <fuse_lowlevel.h>
+
+#include "fs/mount/mount.h"
+#include "holdfast/moment.h"
+#include "holdfast/op.h"
+#include "holdfast/view.h"
+
+#define HISTORY_NAME ".history"
+#define FOREVER_S 1e9 /* longer than any mount lasts */
+
+/* ---- nodes.c */
+
+enum node_kind {
+	NODE_LIVE,    /* an inode now */
+	NODE_PAST,    /* an inode as it was just after tid */
+	NODE_HISTORY, /* .history */
+	NODE_README,  /* .history/README */
+	NODE_AT,      /* .history/at */
+	NODE_TAGS,    /* .history/tags */
+};
+
+struct node {
+	enum node_kind kind;
+	uint64_t tid; /* NODE_PAST */
+	uint64_t ino; /* NODE_LIVE, NODE_PAST */
+};
+
+struct node_entry;
+struct nodes {
+	pthread_mutex_t lock;
+	struct node_entry *by_id, *by_key; /* protected by lock; uthash tables of the same entries */
+	uint64_t next_id;                  /* protected by lock */
+};
+
+void nodes_init(struct nodes *n);
+void nodes_release(struct nodes *n);
+
+/* 0, or -ESTALE: no such node of the past (any more). */
+int nodes_find(struct nodes *n, uint64_t id, struct node *ret);
+/* The id of a node, its lookup count one more. Live nodes have none here: their number, and no counting. -ENOMEM. */
+int nodes_ref(struct nodes *n, const struct node *node, uint64_t *ret_id);
+void nodes_forget(struct nodes *n, uint64_t id, uint64_t count);
+
+static inline bool node_id_is_live(uint64_t id)
+{
+	return id >> 63 == 0;
+}
+
+/* st_ino of a node. */
+uint64_t node_st_ino(const struct node *node);
+
+/* ---- the mount */
+
+struct mount {
+	struct hf_store *store;
+	const struct mount_options *options;
+	struct fuse_session *session;
+	struct hf_view head;
+	struct nodes nodes;
+	pthread_key_t buffer_key; /* reply.c */
+	struct timespec started;
+	uid_t uid;
+	gid_t gid;
+	bool no_open, no_opendir;  /* the kernel takes ENOSYS for: open without asking. Set at INIT, before other requests */
+	bool kills_priv;           /* the kernel leaves setuid, setgid and capabilities to us. Likewise */
+	int stop_fd;               /* eventfd: written when there is a reason to look at the fields below */
+	atomic_bool initialised;   /* INIT was answered */
+	atomic_bool stopping;      /* a signal, or mount_stop */
+	atomic_bool ended;         /* the threads are gone */
+	int loop_code;             /* libfuse's, once they are */
+	dev_t dev;                 /* of the mounted filesystem */
+	pthread_mutex_t drop_lock;
+	uint64_t *drop;            /* node ids of the past whose pages must go; protected by drop_lock */
+	size_t drops;              /* protected by drop_lock */
+};
+
+static inline struct mount *mount_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/* A node and the view it is read through. Of the nodes that are no inodes, view and ino mean nothing. */
+struct target {
+	struct node node;
+	struct hf_view view;
+	uint64_t ino;
+};
+
+static inline bool target_is_inode(const struct target *t)
+{
+	return t->node.kind == NODE_LIVE || t->node.kind == NODE_PAST;
+}
+
+int target_find(struct mount *m, uint64_t node_id, struct target *ret);
+
+/* ---- errno.c */
+
+int mount_errno(int code); /* positive errno of a negative code */
+
+/* The same, and words for the system's log when it is the disk's fault and nobody's who called. */
+int mount_fault(int code, const struct hf_error *err, const char *what, uint64_t ino);
+
+/* ---- reply.c */
+
+int reply_init(struct mount *m);
+void reply_release(struct mount *m);
+/* Memory of the calling thread, until its next call. NULL without memory. */
+void *reply_buffer(struct mount *m, size_t size);
+
+void reply_fill_stat(const struct node *node, const struct hf_attr *attr, struct stat *ret);
+void reply_attr(fuse_req_t req, const struct node *node, const struct hf_attr *attr);
+/* Counts the lookup, with the store or with nodes.c, and takes it back when the kernel does not want the reply. */
+void reply_entry(fuse_req_t req, const struct node *node, const struct hf_attr *attr, double entry_timeout_s);
+void reply_code(fuse_req_t req, int code); /* 0 or a negative code */
+
+/* Fill a libfuse entry and count the lookup. */
+int entry_take(struct mount *m, const struct node *node, const struct hf_attr *attr, double entry_timeout_s,
+	       struct fuse_entry_param *ret);
+void entry_give_back(struct mount *m, uint64_t node_id);
+
+/* ---- history.c */
+
+extern const char history_readme[];
+size_t history_readme_len(void);
+
+/* Attributes of the nodes that are no inodes. */
+void history_attr(struct mount *m, enum node_kind kind, struct hf_attr *ret);
+double history_attr_timeout_s(enum node_kind kind);
+void history_lookup(fuse_req_t req, const struct target *dir, const char *name);
+
+#define HISTORY_AT_MAX 200
+
+/* ---- readdir.c, read.c, change.c: libfuse's operations */
+
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count);
+void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets);
+void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_readlink(fuse_req_t req, fuse_ino_t ino);
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi);
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void op_statfs(fuse_req_t req, fuse_ino_t ino);
+
+void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi);
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+	       unsigned flags);
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi);
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi);
+void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse_file_info *in_fi, fuse_ino_t out,
+			off_t out_off, struct fuse_file_info *out_fi, size_t len, int flags);
+
+/* ---- wire.c */
+
+/* Take over reading and writing of a mounted session. */
+int wire_attach(struct fuse_session *session);
+
+/* Of the request this thread is serving, what libfuse does not hand on. */
+bool wire_write_kills_priv(void);
+bool wire_write_from_cache(void);
+struct wire_xattr {
+	const char *name; /* borrowed until the reply */
+	const void *value;
+	size_t len;
+	int flags;
+	bool kill_sgid;
+};
+/* Of a SETXATTR. False: it is not well-formed. */
+bool wire_xattr(struct wire_xattr *ret);
+
+/* ---- session.c, table.c */
+
+void mount_drop_pages(struct mount *m, uint64_t node_id); /* soon, by another thread */
+/* Attributes of a live inode, from within a request. Takes no lock of the kernel's that the request may hold. */
+void mount_drop_attr(struct mount *m, uint64_t ino);
+/* Take away what is mounted on dir; lazy: even when it is in use. */
+int mount_detach(const char *dir, bool lazy);
+
+#endif

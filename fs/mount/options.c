@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* What stands behind -o. */
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "fs/mount/mount_internal.h"
+
+static const struct {
+	const char *word;
+	size_t field; /* of a bool */
+	bool value;
+} switches[] = {
+#define FIELD(name) offsetof(struct mount_options, name)
+	{ "ro", FIELD(read_only), true },
+	{ "rw", FIELD(read_only), false },
+	{ "allow_other", FIELD(allow_other), true },
+	{ "noallow_other", FIELD(allow_other), false },
+	{ "allow_root", FIELD(allow_root), true },
+	{ "suid", FIELD(suid), true },
+	{ "nosuid", FIELD(suid), false },
+	{ "dev", FIELD(dev), true },
+	{ "nodev", FIELD(dev), false },
+	{ "noexec", FIELD(noexec), true },
+	{ "exec", FIELD(noexec), false },
+	{ "noatime", FIELD(noatime), true },
+	{ "atime", FIELD(noatime), false },
+	{ "sync", FIELD(sync), true },
+	{ "async", FIELD(sync), false },
+	{ "dirsync", FIELD(dirsync), true },
+	{ "history=visible", FIELD(history_visible), true },
+	{ "history=hidden", FIELD(history_visible), false },
+	{ "coalesce", FIELD(coalesce), true },
+	{ "nocoalesce", FIELD(coalesce), false },
+	{ "debug", FIELD(debug), true },
+#undef FIELD
+};
+
+/*
+ * Said by fstab and mount(8) to each other; or always so here (the kernel checks permissions, access times are
+ * not kept by reading).
+ */
+static const char *const passed_over[] = {
+	"",	    "defaults",	     "auto",	   "noauto",	  "user",     "nouser",	    "users",	  "owner",
+	"group",    "nofail",	     "_netdev",	   "loud",	  "silent",   "relatime",   "norelatime", "diratime",
+	"nodiratime", "strictatime", "nostrictatime", "lazytime", "nolazytime", "iversion", "noiversion",
+	"default_permissions",
+};
+
+static const char *const passed_over_starts[] = { "x-", "X-", "comment=", "user=", "user_id=", "group_id=", "rootmode=",
+						  "subtype=", "fsname=" };
+
+static bool is_passed_over(const char *word)
+{
+	for (size_t i = 0; i < sizeof(passed_over) / sizeof(passed_over[0]); i++)
+		if (strcmp(word, passed_over[i]) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(passed_over_starts) / sizeof(passed_over_starts[0]); i++)
+		if (strncmp(word, passed_over_starts[i], strlen(passed_over_starts[i])) == 0)
+			return true;
+	return false;
+}
+
+/* "512M": bytes, or K, M, G, T of 1024. */
+static bool parse_size(const char *text, uint64_t *ret)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	char *end;
+	uint64_t n;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno)
+		return false;
+	if (*end) {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (!unit)
+			return false;
+		for (const char *u = units; u <= unit; u++)
+			if (__builtin_mul_overflow(n, UINT64_C(1024), &n))
+				return false;
+		end++;
+		if (strcasecmp(end, "iB") == 0 || strcasecmp(end, "B") == 0)
+			end = strchr(end, '\0');
+	}
+	*ret = n;
+	return *end == '\0' && n > 0;
+}
+
+/* "2" or "0.5": seconds, to milliseconds. */
+static bool parse_seconds(const char *text, unsigned *ret_ms)
+{
+	char *end;
+	double s;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	s = strtod(text, &end);
+	if (*end || !(s >= 0.01 && s <= 3600))
+		return false;
+	*ret_ms = (unsigned)(s * 1000);
+	return true;
+}
+
+static int parse_word(const char *word, struct mount_options *o, struct hf_error *err)
+{
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+		if (strcmp(word, switches[i].word) == 0) {
+			*(bool *)((char *)o + switches[i].field) = switches[i].value;
+			return 0;
+		}
+	}
+	if (strncmp(word, "cache=", 6) == 0)
+		return parse_size(word + 6, &o->cache_bytes) ?
+			0 : hf_error_set(err, -EINVAL, "option %s: write a size, as cache=512M or cache=2G", word);
+	if (strncmp(word, "commit=", 7) == 0)
+		return parse_seconds(word + 7, &o->commit_interval_ms) ?
+			0 : hf_error_set(err, -EINVAL, "option %s: write seconds, 0.01 to 3600, as commit=5", word);
+	if (strncmp(word, "history=", 8) == 0)
+		return hf_error_set(err, -EINVAL, "option %s: it is history=visible or history=hidden", word);
+	if (is_passed_over(word))
+		return 0;
+	return hf_error_set(err, -EINVAL, "unknown mount option \"%s\"; see holdfast mount --help", word);
+}
+
+int mount_parse_options(const char *text, struct mount_options *ret, struct hf_error *err)
+{
+	struct mount_options o = { .allow_other = geteuid() == 0 };
+	char *copy = strdup(text), *rest = copy, *word;
+	int r = copy ? 0 : hf_error_set(err, -ENOMEM, "out of memory");
+
+	while (r == 0 && (word = strsep(&rest, ",")))
+		r = parse_word(word, &o, err);
+	free(copy);
+	if (r == 0 && o.allow_root)
+		o.allow_other = false;
+	if (r == 0)
+		*ret = o;
+	return r;
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A mount's life: options to libfuse, INIT, the threads that serve, and the ways it ends.
+ *
+ * The caller's thread waits for events (stop_fd) and does what no serving thread may: it drops pages, and ends the mount. A
+ * second thread is libfuse's: it starts the serving threads and joins them. The mount ends
+ *   - when it is unmounted: the serving threads meet the end of the connection;
+ *   - on a signal or mount_stop: it is unmounted here, at once when nobody uses it; else lazily, and who still uses
+ *     it gets ENOTCONN.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/sysmacros.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "fs/mount/mount_internal.h"
+
+#define MAX_WRITE_BYTES (1024 * 1024)
+#define READ_AHEAD_KB 1024
+#define THREADS_MAX 32 /* several may wait for an fsync each; no more are started than requests wait */
+#define KICK_MS 20
+
+static const struct fuse_lowlevel_ops operations;
+
+/*
+ * The mount of this process. Readers of `current` outside of mount_run hold the lock for as long as they use it; `current_stop_fd` is for
+ * signal handlers.
+ */
+static pthread_rwlock_t current_lock = PTHREAD_RWLOCK_INITIALIZER;
+static struct mount *current; /* protected by current_lock */
+static atomic_int current_stop_fd = -1;
+static atomic_bool signalled;
+
+/* ---- events */
+
+static void wake(int fd)
+{
+	uint64_t one = 1;
+
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: the reader wakes anyway */
+}
+
+static void on_signal(int number)
+{
+	int saved = errno;
+
+	(void)number;
+	atomic_store(&signalled, true);
+	wake(atomic_load(&current_stop_fd));
+	errno = saved;
+}
+
+/* Wait for an event, or for timeout_ms (negative: without end). */
+static void wait_event(struct mount *m, int timeout_ms)
+{
+	struct pollfd p = { .fd = m->stop_fd, .events = POLLIN };
+	uint64_t count;
+
+	if (poll(&p, 1, timeout_ms) > 0 && read(m->stop_fd, &count, sizeof(count)) < 0)
+		return; /* taken by nobody else: it will be readable again */
+}
+
+static bool should_stop(struct mount *m)
+{
+	return atomic_load(&m->stopping) || atomic_load(&signalled);
+}
+
+void mount_stop(void)
+{
+	pthread_rwlock_rdlock(&current_lock);
+	if (current) {
+		atomic_store(&current->stopping, true);
+		wake(current->stop_fd);
+	}
+	pthread_rwlock_unlock(&current_lock);
+}
+
+/* Handlers without SA_RESTART: libfuse's thread must notice them in sem_wait(3). */
+static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE };
+#define CAUGHT (sizeof(caught) / sizeof(caught[0]))
+
+static void catch_signals(struct sigaction before[CAUGHT])
+{
+	struct sigaction act = { .sa_handler = on_signal };
+
+	sigemptyset(&act.sa_mask);
+	for (size_t i = 0; i < CAUGHT; i++) {
+		act.sa_handler = caught[i] == SIGPIPE ? SIG_IGN : on_signal;
+		sigaction(caught[i], &act, &before[i]);
+	}
+}
+
+static void uncatch_signals(const struct sigaction before[CAUGHT])
+{
+	for (size_t i = 0; i < CAUGHT; i++)
+		sigaction(caught[i], &before[i], NULL);
+}
+
+/* ---- what the kernel remembers */
+
+void mount_drop_attr(struct mount *m, uint64_t ino)
+{
+	fuse_lowlevel_notify_inval_inode(m->session, ino, -1, 0);
+}
+
+void mount_drop_pages(struct mount *m, uint64_t node_id)
+{
+	uint64_t *drop;
+
+	pthread_mutex_lock(&m->drop_lock);
+	drop = m->drops && m->drop[m->drops - 1] == node_id ?
+		NULL : realloc(m->drop, (m->drops + 1) * sizeof(*m->drop));
+	if (drop) {
+		m->drop = drop;
+		m->drop[m->drops++] = node_id;
+	}
+	pthread_mutex_unlock(&m->drop_lock);
+	wake(m->stop_fd);
+}
+
+static void drop_pages_now(struct mount *m)
+{
+	uint64_t *drop;
+	size_t drops;
+
+	pthread_mutex_lock(&m->drop_lock);
+	drop = m->drop;
+	drops = m->drops;
+	m->drop = NULL;
+	m->drops = 0;
+	pthread_mutex_unlock(&m->drop_lock);
+	for (size_t i = 0; i < drops; i++)
+		fuse_lowlevel_notify_inval_inode(m->session, drop[i], 0, 0);
+	free(drop);
+}
+
+void mount_changed_inode(uint64_t ino)
+{
+	pthread_rwlock_rdlock(&current_lock);
+	if (current)
+		fuse_lowlevel_notify_inval_inode(current->session, ino, 0, 0);
+	pthread_rwlock_unlock(&current_lock);
+}
+
+void mount_changed_entry(uint64_t parent, const char *name)
+{
+	pthread_rwlock_rdlock(&current_lock);
+	if (current) {
+		fuse_lowlevel_notify_inval_entry(current->session, parent, name, strlen(name));
+		fuse_lowlevel_notify_inval_inode(current->session, parent, 0, 0);
+	}
+	pthread_rwlock_unlock(&current_lock);
+}
+
+/* ---- libfuse's words */
+
+static pthread_mutex_t words_lock = PTHREAD_MUTEX_INITIALIZER;
+static char words[256]; /* its last complaint; protected by words_lock */
+
+static void __attribute__((format(printf, 2, 0))) take_words(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	char line[sizeof(words)];
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	if (level >= FUSE_LOG_DEBUG) {
+		fputs(line, stderr);
+		return;
+	}
+	line[strcspn(line, "\n")] = '\0';
+	if (!*line)
+		return;
+	pthread_mutex_lock(&words_lock);
+	memcpy(words, line, sizeof(words));
+	pthread_mutex_unlock(&words_lock);
+}
+
+static int fail_with_words(struct hf_error *err, int code, const char *dir)
+{
+	char line[sizeof(words)];
+
+	pthread_mutex_lock(&words_lock);
+	memcpy(line, words, sizeof(line));
+	pthread_mutex_unlock(&words_lock);
+	return hf_error_set(err, code, "cannot mount on %s: %s", dir, *line ? line : hf_strerror(code));
+}
+
+/* ---- INIT */
+
+/*
+ * What the kernel keeps for us is dropped when we say so (EXPLICIT_INVAL_DATA), not when a time stamp has moved
+ * (AUTO_INVAL_DATA), for each write of its own moves it. O_TRUNC must come as a SETATTR, since opens do not come at all. Requests
+ * are read, not spliced: their data has to be in memory to be cut and hashed.
+ */
+static void on_init(void *userdata, struct fuse_conn_info *conn)
+{
+	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_DONT_MASK |
+				FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA |
+				FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_EXPORT_SUPPORT;
+	const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_HANDLE_KILLPRIV |
+				  FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+				  FUSE_CAP_IOCTL_DIR | FUSE_CAP_WRITEBACK_CACHE;
+	struct mount *m = userdata;
+
+	conn->want = (conn->want & ~unwanted) | (conn->capable & wanted);
+	if (m->options->coalesce)
+		conn->want |= conn->capable & FUSE_CAP_WRITEBACK_CACHE;
+	conn->max_write = MAX_WRITE_BYTES;
+	conn->max_background = 64;
+	conn->congestion_threshold = 48;
+	m->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
+	m->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
+	atomic_store(&m->initialised, true);
+	wake(m->stop_fd);
+}
+
+/*
+ * What is missing here is answered with ENOSYS by libfuse, once each: CREATE (the kernel then sends MKNOD), FLUSH, ACCESS, POLL, and locks,
+ * which the kernel keeps itself.
+ */
+static const struct fuse_lowlevel_ops operations = {
+	.init = on_init,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.readlink = op_readlink,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
+	.symlink = op_symlink,
+	.rename = op_rename,
+	.link = op_link,
+	.open = op_open,
+	.read = op_read,
+	.write = op_write,
+	.fsync = op_fsync,
+	.opendir = op_opendir,
+	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
+	.fsyncdir = op_fsync,
+	.statfs = op_statfs,
+	.setxattr = op_setxattr,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.removexattr = op_removexattr,
+	.fallocate = op_fallocate,
+	.copy_file_range = op_copy_file_range,
+	.lseek = op_lseek,
+};
+
+/* ---- a session */
+
+static int add_flag(char **opts, bool wanted, const char *word)
+{
+	return wanted ? fuse_opt_add_opt(opts, word) : 0;
+}
+
+/* The words behind -o for libfuse: malloc'ed, NULL without memory. */
+static char *session_options(const struct mount *m)
+{
+	const struct mount_options *o = m->options;
+	char *opts = NULL, *name = NULL;
+	int r;
+
+	if (asprintf(&name, "fsname=%s", hf_store_path(m->store)) < 0)
+		return NULL;
+	r = fuse_opt_add_opt_escaped(&opts, name);
+	free(name);
+	r |= add_flag(&opts, true, "subtype=holdfast,default_permissions");
+	r |= add_flag(&opts, o->allow_other, "allow_other");
+	r |= add_flag(&opts, o->allow_root, "allow_root");
+	r |= add_flag(&opts, o->read_only, "ro");
+	r |= add_flag(&opts, o->suid, "suid");
+	r |= add_flag(&opts, o->dev, "dev");
+	r |= add_flag(&opts, o->noexec, "noexec");
+	r |= add_flag(&opts, o->noatime, "noatime");
+	r |= add_flag(&opts, o->sync, "sync");
+	r |= add_flag(&opts, o->dirsync, "dirsync");
+	r |= add_flag(&opts, o->debug, "debug");
+	if (r != 0) {
+		free(opts);
+		return NULL;
+	}
+	return opts;
+}
+
+static int make_session(struct mount *m, const char *dir, struct hf_error *err)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	char *opts = session_options(m);
+	int r = -ENOMEM;
+
+	fuse_set_log_func(take_words);
+	if (opts && fuse_opt_add_arg(&args, "holdfast") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
+	    fuse_opt_add_arg(&args, opts) == 0) {
+		m->session = fuse_session_new(&args, &operations, sizeof(operations), m);
+		r = m->session ? 0 : -EINVAL;
+	}
+	fuse_opt_free_args(&args);
+	free(opts);
+	return r < 0 ? fail_with_words(err, r, dir) : 0;
+}
+
+/* The device number of what is mounted, without a request to ourselves. */
+static dev_t mounted_dev(const char *dir)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, dir, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st) < 0)
+		return 0;
+	return makedev(st.stx_dev_major, st.stx_dev_minor);
+}
+
+/* INIT cannot ask for more than the kernel's default read-ahead of 128 KiB; root can. It is no harm when it does not work. */
+static void raise_read_ahead(const struct mount *m)
+{
+	char path[64], text[16];
+	int fd, len;
+
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(m->dev), minor(m->dev));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	len = snprintf(text, sizeof(text), "%d\n", READ_AHEAD_KB);
+	if (write(fd, text, (size_t)len) != len)
+		syslog(LOG_DAEMON | LOG_NOTICE, "%s: %m", path);
+	close(fd);
+}
+
+static void *serve(void *arg)
+{
+	struct mount *m = arg;
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int r = -ENOMEM;
+
+	if (config) {
+		fuse_loop_cfg_set_clone_fd(config, 1);
+		fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
+		r = fuse_session_loop_mt(m->session, config);
+		fuse_loop_cfg_destroy(config);
+	}
+	m->loop_code = r;
+	atomic_store(&m->ended, true);
+	wake(m->stop_fd);
+	return NULL;
+}
+
+/* End the serving threads; the mount may be there or not. */
+static void end_loop(struct mount *m, pthread_t loop)
+{
+	fuse_session_exit(m->session);
+	while (!atomic_load(&m->ended)) {
+		pthread_kill(loop, SIGTERM); /* out of its sem_wait; again, should it have come just before that */
+		wait_event(m, KICK_MS);
+	}
+	pthread_join(loop, NULL);
+}
+
+/* Take the mount away while it is still served, so that who uses it now is served to the end. */
+static void unmount(struct mount *m, const char *dir)
+{
+	if (atomic_load(&m->ended) || m->dev != mounted_dev(dir))
+		return;
+	if (mount_detach(dir, false) < 0)
+		mount_detach(dir, true);
+}
+
+static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg, struct hf_error *err)
+{
+	pthread_t loop;
+	int r = -pthread_create(&loop, NULL, serve, m);
+
+	if (r < 0)
+		return hf_error_set(err, r, "cannot start a thread: %s", strerror(-r));
+	while (!atomic_load(&m->initialised) && !atomic_load(&m->ended) && !should_stop(m))
+		wait_event(m, -1);
+	if (atomic_load(&m->initialised) && !atomic_load(&m->ended)) {
+		m->dev = mounted_dev(dir);
+		raise_read_ahead(m);
+		if (ready)
+			ready(arg);
+	}
+	while (!atomic_load(&m->ended) && !should_stop(m)) {
+		drop_pages_now(m);
+		wait_event(m, -1);
+	}
+	unmount(m, dir);
+	end_loop(m, loop);
+	if (!atomic_load(&m->initialised) && !should_stop(m))
+		return fail_with_words(err, -EPROTO, dir);
+	return m->loop_code < 0 ?
+		hf_error_set(err, m->loop_code, "serving %s: %s", dir, strerror(-m->loop_code)) : 0;
+}
+
+/* After this nobody else uses m. */
+static void retire(struct mount *m)
+{
+	struct timespec until;
+	bool locked;
+
+	/* Who is still in mount_changed_… is in the kernel, waiting for a request that ends with the connection. */
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 2;
+	locked = pthread_rwlock_timedwrlock(&current_lock, &until) == 0;
+	fuse_session_unmount(m->session);
+	if (!locked)
+		pthread_rwlock_wrlock(&current_lock);
+	current = NULL;
+	pthread_rwlock_unlock(&current_lock);
+}
+
+static int run_session(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg, struct hf_error *err)
+{
+	int r;
+
+	errno = 0;
+	if (fuse_session_mount(m->session, dir) < 0)
+		return fail_with_words(err, errno ? -errno : -EPERM, dir);
+	r = wire_attach(m->session);
+	if (r < 0) {
+		fuse_session_unmount(m->session);
+		return fail_with_words(err, r, dir);
+	}
+	pthread_rwlock_wrlock(&current_lock);
+	current = m;
+	pthread_rwlock_unlock(&current_lock);
+	r = serve_until_end(m, dir, ready, arg, err);
+	retire(m);
+	return r;
+}
+
+static int mount_init(struct mount *m)
+{
+	int r;
+
+	clock_gettime(CLOCK_REALTIME, &m->started);
+	m->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->stop_fd < 0)
+		return -errno;
+	r = reply_init(m);
+	if (r < 0) {
+		close(m->stop_fd);
+		return r;
+	}
+	nodes_init(&m->nodes);
+	pthread_mutex_init(&m->drop_lock, NULL);
+	return 0;
+}
+
+static void mount_release(struct mount *m)
+{
+	pthread_mutex_destroy(&m->drop_lock);
+	free(m->drop);
+	nodes_release(&m->nodes);
+	reply_release(m);
+	close(m->stop_fd);
+}
+
+int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options, void (*ready)(void *arg),
+	      void *arg, struct hf_error *err)
+{
+	struct mount m = {
+		.store = store,
+		.options = options,
+		.head = { store, HF_TID_HEAD },
+		.uid = getuid(),
+		.gid = getgid(),
+	};
+	struct sigaction before[CAUGHT];
+	int r = mount_clear_dead(dir, hf_store_path(store), err);
+
+	if (r < 0)
+		return r;
+	r = mount_init(&m);
+	if (r < 0)
+		return hf_error_set(err, r, "cannot mount on %s: %s", dir, strerror(-r));
+	atomic_store(&signalled, false);
+	atomic_store(&current_stop_fd, m.stop_fd);
+	catch_signals(before);
+	r = make_session(&m, dir, err);
+	if (r == 0) {
+		r = run_session(&m, dir, ready, arg, err);
+		fuse_session_destroy(m.session);
+	}
+	uncatch_signals(before);
+	atomic_store(&current_stop_fd, -1);
+	mount_release(&m);
+	return r;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FUSE protocol where libfuse 3.14 falls short of it. libfuse lets the session's reads and writes be replaced; so each request is
+ * looked at before libfuse parses it, in the thread that then serves it, and the reply to INIT before it is sent.
+ *
+ *   INIT      two flags are added that libfuse has no name for: HANDLE_KILLPRIV_V2, without which the kernel asks for
+ *             security.capability before every write, and SETXATTR_EXT.
+ *   WRITE     its flags say whether setuid and setgid are to be cleared.
+ *   SETXATTR  libfuse 3.14.0 takes the name from behind the long header, later versions from behind the short one,
+ *             whatever was agreed; its flags say whether an ACL takes setgid away. It is parsed here.
+ *   TMPFILE   open(O_TMPFILE), answered here.
+ *   STATX     the time of birth, answered here. The kernel asks only when a program wants it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <linux/fuse.h>
+
+#include "fs/mount/mount_internal.h"
+
+/* Of later protocol versions than the header may have (7.37, 7.39). */
+#define OPCODE_TMPFILE 51
+#define OPCODE_STATX 52
+
+struct sx_time {
+	int64_t tv_sec;
+	uint32_t tv_nsec;
+	int32_t reserved;
+};
+
+struct statx_body {
+	uint32_t mask, blksize;
+	uint64_t attributes;
+	uint32_t nlink, uid, gid;
+	uint16_t mode, spare0;
+	uint64_t ino, size, blocks, attributes_mask;
+	struct sx_time atime, btime, ctime, mtime;
+	uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+	uint64_t spare2[14];
+};
+
+struct statx_reply {
+	uint64_t attr_valid;
+	uint32_t attr_valid_nsec, flags;
+	uint64_t spare[2];
+	struct statx_body stat;
+};
+
+_Static_assert(sizeof(struct statx_body) == 256 && sizeof(struct statx_reply) == 288, "as the kernel has it");
+
+/* Flags to add to the reply to INIT when the kernel offers them. */
+#define FLAGS_ADDED (FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT)
+
+/* The request that this thread has read last. Its bytes are libfuse's buffer, and stay until the reply. */
+static __thread struct {
+	const struct fuse_in_header *header;
+	size_t len;
+	uint64_t unique;
+	uint32_t opcode;
+	uint32_t offered; /* INIT: the kernel's flags */
+} now;
+
+/* Whether SETXATTR has the long header: part of INIT's reply, which comes before any other request. */
+static bool xattr_ext;
+
+static const void *body_of(const struct fuse_in_header *in)
+{
+	return in + 1;
+}
+
+bool wire_write_kills_priv(void)
+{
+	const struct fuse_write_in *in = body_of(now.header);
+
+	return in->write_flags & FUSE_WRITE_KILL_SUIDGID;
+}
+
+bool wire_write_from_cache(void)
+{
+	const struct fuse_write_in *in = body_of(now.header);
+
+	return in->write_flags & FUSE_WRITE_CACHE;
+}
+
+bool wire_xattr(struct wire_xattr *ret)
+{
+	const struct fuse_setxattr_in *in = body_of(now.header);
+	size_t head = xattr_ext ? sizeof(*in) : FUSE_COMPAT_SETXATTR_IN_SIZE;
+	const char *name = (const char *)in + head, *end = (const char *)now.header + now.len, *nul;
+
+	if (now.len < sizeof(*now.header) + head)
+		return false;
+	nul = memchr(name, '\0', (size_t)(end - name));
+	if (!nul || (size_t)(end - nul - 1) < in->size)
+		return false;
+	*ret = (struct wire_xattr){
+		.name = name,
+		.value = nul + 1,
+		.len = in->size,
+		.flags = (int)in->flags,
+		.kill_sgid = xattr_ext && (in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID),
+	};
+	return true;
+}
+
+/* ---- requests answered here */
+
+static int send_reply(int fd, int error, const void *body, size_t len)
+{
+	struct fuse_out_header out = { .len = (uint32_t)(sizeof(out) + len), .error = -error, .unique = now.unique };
+	struct iovec iov[] = { { &out, sizeof(out) }, { (void *)(uintptr_t)body, len } };
+
+	return writev(fd, iov, len ? 2 : 1) < 0 ? -errno : 0;
+}
+
+static void fill_attr(struct fuse_attr *out, const struct stat *st)
+{
+	*out = (struct fuse_attr){
+		.ino = st->st_ino,
+		.size = (uint64_t)st->st_size,
+		.blocks = (uint64_t)st->st_blocks,
+		.atime = (uint64_t)st->st_atim.tv_sec,
+		.mtime = (uint64_t)st->st_mtim.tv_sec,
+		.ctime = (uint64_t)st->st_ctim.tv_sec,
+		.atimensec = (uint32_t)st->st_atim.tv_nsec,
+		.mtimensec = (uint32_t)st->st_mtim.tv_nsec,
+		.ctimensec = (uint32_t)st->st_ctim.tv_nsec,
+		.mode = st->st_mode,
+		.nlink = (uint32_t)st->st_nlink,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.rdev = (uint32_t)st->st_rdev,
+		.blksize = (uint32_t)st->st_blksize,
+	};
+}
+
+/* The reply opens the file, so a RELEASE follows, which libfuse answers. The file comes with the reference that the entry is. */
+static void serve_tmpfile(struct mount *m, int fd)
+{
+	const struct fuse_create_in *in = body_of(now.header);
+	struct hf_cred cred = { now.header->uid, now.header->gid };
+	struct {
+		struct fuse_entry_out entry;
+		struct fuse_open_out open;
+	} out = { .open = { .open_flags = FOPEN_KEEP_CACHE } };
+	struct node node = { .kind = NODE_LIVE };
+	struct hf_attr attr;
+	struct stat st;
+	int r = node_id_is_live(now.header->nodeid) ? 0 : -EROFS;
+
+	if (r == 0 && now.len < sizeof(*now.header) + sizeof(*in))
+		r = -EINVAL;
+	if (r == 0)
+		r = hf_create_nameless(m->store, now.header->nodeid, S_IFREG | (in->mode & 07777), in->umask, &cred,
+				       &attr, NULL);
+	if (r < 0) {
+		send_reply(fd, mount_errno(r), NULL, 0);
+		return;
+	}
+	node.ino = attr.ino;
+	reply_fill_stat(&node, &attr, &st);
+	out.entry.nodeid = attr.ino;
+	out.entry.generation = attr.generation;
+	out.entry.entry_valid = out.entry.attr_valid = (uint64_t)FOREVER_S;
+	fill_attr(&out.entry.attr, &st);
+	if (send_reply(fd, 0, &out, sizeof(out)) < 0)
+		hf_unref(m->store, attr.ino, 1);
+}
+
+static struct sx_time sx_time_of(struct timespec t)
+{
+	return (struct sx_time){ .tv_sec = t.tv_sec, .tv_nsec = (uint32_t)t.tv_nsec };
+}
+
+static void serve_statx(struct mount *m, int fd)
+{
+	struct statx_reply out = { .attr_valid = 0 };
+	struct hf_attr attr;
+	struct target t;
+	int r = target_find(m, now.header->nodeid, &t);
+
+	if (r == 0 && target_is_inode(&t))
+		r = hf_view_getattr(&t.view, t.ino, &attr, NULL);
+	else if (r == 0)
+		history_attr(m, t.node.kind, &attr);
+	if (r < 0) {
+		send_reply(fd, mount_fault(r, NULL, "reading the attributes", t.ino), NULL, 0);
+		return;
+	}
+	out.attr_valid = (uint64_t)history_attr_timeout_s(t.node.kind);
+	out.stat = (struct statx_body){
+		.mask = STATX_BASIC_STATS | STATX_BTIME,
+		.blksize = 4096,
+		.nlink = attr.nlink,
+		.uid = attr.uid,
+		.gid = attr.gid,
+		.mode = (uint16_t)attr.mode,
+		.ino = node_st_ino(&t.node),
+		.size = attr.size_bytes,
+		.blocks = attr.blocks,
+		.atime = sx_time_of(attr.atime),
+		.btime = sx_time_of(attr.btime),
+		.ctime = sx_time_of(attr.ctime),
+		.mtime = sx_time_of(attr.mtime),
+		.rdev_major = major(attr.rdev),
+		.rdev_minor = minor(attr.rdev),
+	};
+	send_reply(fd, 0, &out, sizeof(out));
+}
+
+/* libfuse keeps those out whom allow_root keeps out; so does this. */
+static bool is_kept_out(const struct mount *m)
+{
+	return m->options->allow_root && now.header->uid != 0 && now.header->uid != m->uid;
+}
+
+/* True: the request is answered. */
+static bool serve(struct mount *m, int fd)
+{
+	if (now.opcode != OPCODE_TMPFILE && now.opcode != OPCODE_STATX)
+		return false;
+	if (is_kept_out(m))
+		send_reply(fd, EACCES, NULL, 0);
+	else if (now.opcode == OPCODE_TMPFILE)
+		serve_tmpfile(m, fd);
+	else
+		serve_statx(m, fd);
+	return true;
+}
+
+/* ---- between libfuse and the kernel */
+
+static void note(const void *bytes, size_t len)
+{
+	const struct fuse_init_in *init;
+
+	now.header = bytes;
+	now.len = len;
+	now.unique = now.header->unique;
+	now.opcode = now.header->opcode;
+	if (now.opcode == FUSE_INIT && len >= sizeof(*now.header) + offsetof(struct fuse_init_in, flags) + 4) {
+		init = body_of(now.header);
+		now.offered = init->flags;
+	}
+}
+
+/*
+ * libfuse reads with cancellation allowed, that being how it ends its threads; a request served here must not be cut short by it.
+ * EINTR makes libfuse look whether it is to end, and read again.
+ */
+static ssize_t wire_read(int fd, void *bytes, size_t len, void *mount)
+{
+	ssize_t n = read(fd, bytes, len);
+	bool served = false;
+	int cancel;
+
+	if (n < (ssize_t)sizeof(struct fuse_in_header))
+		return n;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	note(bytes, (size_t)n);
+	served = serve(mount, fd);
+	pthread_setcancelstate(cancel, NULL);
+	if (served) {
+		errno = EINTR;
+		return -1;
+	}
+	return n;
+}
+
+static ssize_t wire_writev(int fd, struct iovec *iov, int count, void *mount)
+{
+	const struct fuse_out_header *out = iov[0].iov_base;
+	struct mount *m = mount;
+	struct fuse_init_out *init;
+
+	if (now.opcode == FUSE_INIT && out->unique == now.unique && out->error == 0 && count >= 2 &&
+	    iov[1].iov_len >= offsetof(struct fuse_init_out, flags) + sizeof(init->flags)) {
+		init = iov[1].iov_base;
+		init->flags |= now.offered & FLAGS_ADDED;
+		m->kills_priv = init->flags & FUSE_HANDLE_KILLPRIV_V2;
+		xattr_ext = init->flags & FUSE_SETXATTR_EXT;
+	}
+	return writev(fd, iov, count);
+}
+
+int wire_attach(struct fuse_session *session)
+{
+	struct fuse_custom_io io = { .writev = wire_writev, .read = wire_read };
+
+	return fuse_session_custom_io(session, &io, fuse_session_fd(session));
+}
