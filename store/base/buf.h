@@ -45,7 +45,7 @@ void buf_add_be64(struct buf *b, uint64_t v);  /* big-endian, so that keys sort 
 void buf_add_varint(struct buf *b, uint64_t v);
 void buf_add_bytes(struct buf *b, const void *data, size_t len); /* varint length, then the bytes */
 void buf_add_text(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-const char *buf_cstr(struct buf *b);           /* terminated (the NUL not counted in len); "" without memory */
+const char *buf_cstr(struct buf *b);           /* terminated (the NUL not in len); "" without memory */
 MUST_USE int buf_status(const struct buf *b);  /* 0 or -ENOMEM */
 
 struct cursor {
@@ -73,7 +73,7 @@ uint64_t cursor_be64(struct cursor *c);
 uint64_t cursor_varint(struct cursor *c);            /* refuses more than 64 bits and needless bytes */
 const uint8_t *cursor_take(struct cursor *c, size_t len); /* borrowed; NULL when it would pass the end */
 void cursor_copy(struct cursor *c, void *out, size_t len); /* zeros on failure */
-const uint8_t *cursor_bytes(struct cursor *c, size_t max, size_t *ret_len); /* varint length <= max, then bytes */
+const uint8_t *cursor_bytes(struct cursor *c, size_t max, size_t *ret_len); /* varint length <= max; bytes */
 void cursor_zeros(struct cursor *c, size_t len);     /* reserved bytes: fails unless all are zero */
 void cursor_fail(struct cursor *c);
 MUST_USE int cursor_status(const struct cursor *c);  /* 0 or -EUCLEAN */

@@ -36,7 +36,7 @@ void crypto_random(void *out, size_t len);
 bool crypto_equal(const void *a, const void *b, size_t len); /* in constant time */
 void crypto_wipe(void *p, size_t len);
 
-/* H over several parts: hash_begin, hash_add…, hash_end. `domain` is a text, hashed with its NUL; NULL: none. */
+/* H over several parts: hash_begin, hash_add…, hash_end. `domain` is hashed with its NUL; NULL: none. */
 struct hash {
 	_Alignas(64) unsigned char opaque[384]; /* a crypto_generichash_state */
 };
@@ -45,7 +45,7 @@ void hash_add(struct hash *h, const void *data, size_t len);
 void hash_end(struct hash *h, void *out, size_t out_bytes); /* the same out_bytes as at the beginning */
 void hash_one(const char *domain, const void *data, size_t len, void *out, size_t out_bytes);
 
-/* --- what reads and writes a volume's contents: the volume key's children, and (if present) the writer key */
+/* --- what reads and writes a volume's contents: the volume key's children and, maybe, the writer key */
 
 struct keyring;
 
@@ -54,7 +54,8 @@ MUST_USE int keyring_new(const uint8_t volume_key[SEED_BYTES], const uint8_t vol
 void keyring_free(struct keyring *k); /* NULL is fine */
 void keyring_freep(struct keyring **k);
 const uint8_t *keyring_volume_id(const struct keyring *k);
-void keyring_volume_key(const struct keyring *k, uint8_t out[SEED_BYTES]); /* for writing the key file; wipe it */
+/* For writing the key file; wipe it. */
+void keyring_volume_key(const struct keyring *k, uint8_t out[SEED_BYTES]);
 
 /* Give it the writer key of an epoch, from its signing seed. Not thread-safe against users of k. */
 MUST_USE int keyring_set_writer(struct keyring *k, uint32_t epoch, const uint8_t seed[SEED_BYTES]);
@@ -79,13 +80,13 @@ uint64_t keyring_name_hash(const struct keyring *k, const void *name, size_t len
  */
 void keyring_seal(const struct keyring *k, const uint8_t nonce[NONCE_BYTES], const void *ad, size_t ad_len,
 		  void *data, size_t len);
-MUST_USE int keyring_open(const struct keyring *k, const uint8_t nonce[NONCE_BYTES], const void *ad, size_t ad_len,
-			  void *data, size_t len);
+MUST_USE int keyring_open(const struct keyring *k, const uint8_t nonce[NONCE_BYTES], const void *ad,
+			  size_t ad_len, void *data, size_t len);
 
 /*
  * Detached Ed25519 by the writer key over domain (with NUL) ‖ msg. Requires keyring_has_writer.
- * The domain keeps a signature made for one purpose from serving another. NULL is for the signature bases of RFC 9421 alone:
- * they begin with a quotation mark, as no domain does.
+ * The domain keeps a signature made for one purpose from serving another. NULL is for the signature bases of
+ * RFC 9421 alone: they begin with a quotation mark, as no domain does.
  */
 void keyring_sign(const struct keyring *k, const char *domain, const void *msg, size_t len,
 		  uint8_t sig[SIGNATURE_BYTES]);
@@ -115,7 +116,8 @@ void owner_freep(struct owner **o);
 const uint8_t *owner_public(const struct owner *o);
 const uint8_t *owner_volume_id(const struct owner *o);
 void owner_seed(const struct owner *o, uint8_t out[SEED_BYTES]); /* for the kit; wipe it */
-MUST_USE int owner_keyring(const struct owner *o, struct keyring **ret); /* volume key's children; no writer yet */
+/* The volume key's children; no writer yet. */
+MUST_USE int owner_keyring(const struct owner *o, struct keyring **ret);
 void owner_sign(const struct owner *o, const char *domain, const void *msg, size_t len,
 		uint8_t sig[SIGNATURE_BYTES]);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* H and H16 of FORMAT.md §1, and the small things that have no home: start-up, randomness, comparing, wiping. */
+/* H and H16 of FORMAT.md §1, and the small things: start-up, randomness, comparing, wiping. */
 #include "store/crypto/crypto.h"
 
 #include <assert.h>

@@ -46,8 +46,8 @@ void sign_key_sign(const struct sign_key *key, const char *domain, const void *m
 	(void)crypto_sign_detached(sig, NULL, whole, whole_len, key->secret_key);
 }
 
-int signature_check(const uint8_t public_key[PUBLIC_KEY_BYTES], const char *domain, const void *msg, size_t len,
-		    const uint8_t sig[SIGNATURE_BYTES])
+int signature_check(const uint8_t public_key[PUBLIC_KEY_BYTES], const char *domain, const void *msg,
+		    size_t len, const uint8_t sig[SIGNATURE_BYTES])
 {
 	uint8_t whole[SIGNED_BYTES_MAX];
 	size_t whole_len = join(whole, domain, msg, len);

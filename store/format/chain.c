@@ -30,8 +30,8 @@ void chain_frame(struct chain *c, const uint8_t frame_hash[HASH_BYTES])
 	hash_add(&c->open, frame_hash, HASH_BYTES);
 }
 
-void chain_commit(struct chain *c, const uint8_t header[FRAME_HEADER_BYTES], const uint8_t body[COMMIT_BODY_BYTES],
-		  uint8_t ret_value[HASH_BYTES])
+void chain_commit(struct chain *c, const uint8_t header[FRAME_HEADER_BYTES],
+		  const uint8_t body[COMMIT_BODY_BYTES], uint8_t ret_value[HASH_BYTES])
 {
 	hash_add(&c->open, header, FRAME_HEADER_BYTES);
 	hash_add(&c->open, body, COMMIT_HASHED_BYTES);

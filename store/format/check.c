@@ -13,13 +13,15 @@ int check_head(const char *what, const uint8_t *data, size_t len, size_t want_le
 	if (len < MAGIC_BYTES + 2)
 		return hf_error_set(err, -EUCLEAN, "%s: cut short at %zu of %zu bytes", what, len, want_len);
 	if (memcmp(data, magic, MAGIC_BYTES) != 0)
-		return hf_error_set(err, -EUCLEAN, "%s: does not begin with %s; this is something else, or damaged",
-				    what, magic);
+		return hf_error_set(err, -EUCLEAN,
+				    "%s: does not begin with %s; this is something else, or damaged", what,
+				    magic);
 	version = get_u16(data + MAGIC_BYTES);
 	if (version != FORMAT_VERSION)
-		return hf_error_set(err, -EPROTONOSUPPORT,
-				    "%s: version %u, and this build knows version %d only; a newer holdfast may read it",
-				    what, version, FORMAT_VERSION);
+		return hf_error_set(
+			err, -EPROTONOSUPPORT,
+			"%s: version %u, and this build knows version %d only; a newer holdfast may read it",
+			what, version, FORMAT_VERSION);
 	if (len != want_len)
 		return hf_error_set(err, -EUCLEAN, "%s: %zu bytes long instead of %zu", what, len, want_len);
 	return 0;
@@ -50,6 +52,7 @@ int check_fixed(const char *what, const char *field, uint64_t value, uint64_t wa
 	if (value == want)
 		return 0;
 	return hf_error_set(err, -EPROTONOSUPPORT,
-			    "%s: %s is 0x%" PRIx64 ", which this build does not know; a newer holdfast may read it",
+			    "%s: %s is 0x%" PRIx64
+			    ", which this build does not know; a newer holdfast may read it",
 			    what, field, value);
 }

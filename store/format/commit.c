@@ -33,11 +33,15 @@ static int check_table(const struct commit *c, struct hf_error *err)
 	bool seals = c->flags & COMMIT_SEALS;
 
 	if (!seals && c->table_offset != 0)
-		return hf_error_set(err, -EUCLEAN, "commit %" PRIu64 ": it seals nothing, but names a table at %" PRIu32,
+		return hf_error_set(err, -EUCLEAN,
+				    "commit %" PRIu64 ": it seals nothing, but names a table at %" PRIu32,
 				    c->number, c->table_offset);
-	if (seals && (c->table_offset < SEGMENT_HEADER_BYTES || c->table_offset > SEGMENT_BYTES_MAX || c->frames == 0))
-		return hf_error_set(err, -EUCLEAN, "commit %" PRIu64 ": it seals a segment, but no table can be at %" PRIu32
-				    " in a group of %" PRIu32 " frames", c->number, c->table_offset, c->frames);
+	if (seals &&
+	    (c->table_offset < SEGMENT_HEADER_BYTES || c->table_offset > SEGMENT_BYTES_MAX || c->frames == 0))
+		return hf_error_set(err, -EUCLEAN,
+				    "commit %" PRIu64 ": it seals a segment, but no table can be at %" PRIu32
+				    " in a group of %" PRIu32 " frames",
+				    c->number, c->table_offset, c->frames);
 	return 0;
 }
 
@@ -57,10 +61,13 @@ int commit_decode(const uint8_t body[COMMIT_BODY_BYTES], struct commit *ret, str
 	memcpy(c.chain, body + CHAIN_AT, HASH_BYTES);
 	memcpy(c.signature, body + SIGNATURE_AT, SIGNATURE_BYTES);
 	if (c.flags & ~(uint32_t)COMMIT_SEALS)
-		return hf_error_set(err, -EPROTONOSUPPORT, "commit %" PRIu64 ": flags 0x%" PRIx32 ", which this build does "
-				    "not know; a newer holdfast may read it", c.number, c.flags);
+		return hf_error_set(err, -EPROTONOSUPPORT,
+				    "commit %" PRIu64 ": flags 0x%" PRIx32 ", which this build does "
+				    "not know; a newer holdfast may read it",
+				    c.number, c.flags);
 	if (c.number == 0 || c.epoch == 0)
-		return hf_error_set(err, -EUCLEAN, "commit %" PRIu64 " of epoch %" PRIu32 ": both are numbered from 1",
+		return hf_error_set(err, -EUCLEAN,
+				    "commit %" PRIu64 " of epoch %" PRIu32 ": both are numbered from 1",
 				    c.number, c.epoch);
 	r = check_table(&c, err);
 	if (r < 0)
@@ -87,8 +94,9 @@ void commit_sign(const struct keyring *k, uint32_t segment, uint32_t offset, uin
 	keyring_sign(k, domain, msg, sizeof(msg), body + SIGNATURE_AT);
 }
 
-int commit_check_signature(const uint8_t writer_public[PUBLIC_KEY_BYTES], const uint8_t volume_id[VOLUME_ID_BYTES],
-			   uint32_t segment, uint32_t offset, const uint8_t body[COMMIT_BODY_BYTES])
+int commit_check_signature(const uint8_t writer_public[PUBLIC_KEY_BYTES],
+			   const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment, uint32_t offset,
+			   const uint8_t body[COMMIT_BODY_BYTES])
 {
 	uint8_t msg[SIGNED_BYTES];
 

@@ -52,7 +52,8 @@ static int check_owner(const struct epoch_cert *cert, const uint8_t *raw, struct
 
 	volume_id_of(cert->owner_public, id);
 	if (memcmp(id, cert->volume_id, sizeof(id)) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "%s: its volume id is not the one of its owner key", what);
+		return hf_error_set(err, -EKEYREJECTED, "%s: its volume id is not the one of its owner key",
+				    what);
 	if (signature_check(cert->owner_public, domain, raw, SIGNED_BYTES, cert->signature) < 0)
 		return hf_error_set(err, -EKEYREJECTED, "%s: its signature is not the owner's", what);
 	return 0;
@@ -88,7 +89,8 @@ int epoch_cert_decode(const void *data, size_t len, struct epoch_cert *ret, stru
 	if (r < 0)
 		return r;
 	if (cert.epoch == 0 || cert.first_segment == 0)
-		return hf_error_set(err, -EUCLEAN, "%s: epochs and segments are numbered from 1, not 0", what);
+		return hf_error_set(err, -EUCLEAN, "%s: epochs and segments are numbered from 1, not 0",
+				    what);
 	*ret = cert;
 	return 0;
 }

@@ -45,11 +45,13 @@ struct volume_descriptor {
 	uint64_t created_ns;
 };
 void volume_descriptor_encode(const struct volume_descriptor *v, struct buf *out);
-MUST_USE int volume_descriptor_decode(const void *data, size_t len, struct volume_descriptor *ret, struct hf_error *err);
+MUST_USE int volume_descriptor_decode(const void *data, size_t len, struct volume_descriptor *ret,
+				      struct hf_error *err);
 
 /* §4.2: text of the kit's one line ("HF1-…", no newline), and back from a whole kit file. */
 void kit_line_encode(const uint8_t seed[SEED_BYTES], struct buf *out);
-MUST_USE int kit_text_decode(const char *text, size_t len, uint8_t ret_seed[SEED_BYTES], struct hf_error *err);
+MUST_USE int kit_text_decode(const char *text, size_t len, uint8_t ret_seed[SEED_BYTES],
+			     struct hf_error *err);
 
 /* §4.3 */
 enum key_file_kind { KEY_FILE_VOLUME, KEY_FILE_WRITER };
@@ -74,7 +76,8 @@ struct epoch_cert {
 	uint8_t chain[HASH_BYTES];
 	uint8_t signature[SIGNATURE_BYTES];
 };
-void epoch_cert_sign(struct epoch_cert *cert, const struct owner *owner); /* fills ids, public key, signature */
+/* Fills in volume id, owner's public key and signature. */
+void epoch_cert_sign(struct epoch_cert *cert, const struct owner *owner);
 void epoch_cert_encode(const struct epoch_cert *cert, struct buf *out);
 /* Decodes and checks the signature and that the volume id is the owner key's. -EKEYREJECTED when not. */
 MUST_USE int epoch_cert_decode(const void *data, size_t len, struct epoch_cert *ret, struct hf_error *err);
@@ -92,7 +95,8 @@ struct segment_header {
 };
 void segment_header_encode(const struct segment_header *h, struct buf *out);
 /* Checks its checksum, the certificate, and that the two agree (epoch, volume id). */
-MUST_USE int segment_header_decode(const void *data, size_t len, struct segment_header *ret, struct hf_error *err);
+MUST_USE int segment_header_decode(const void *data, size_t len, struct segment_header *ret,
+				   struct hf_error *err);
 void segment_file_name(uint32_t segment, char out[16]); /* "0000000001.seg" */
 bool segment_file_number(const char *name, uint32_t *ret);
 
@@ -106,7 +110,8 @@ struct frame_header {
 	uint8_t nonce[NONCE_BYTES];
 };
 void frame_header_encode(const struct frame_header *h, uint8_t out[FRAME_HEADER_BYTES]);
-MUST_USE int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_header *ret, struct hf_error *err);
+MUST_USE int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_header *ret,
+				 struct hf_error *err);
 /* Associated data of a frame at this place. */
 void frame_ad(const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment, uint32_t offset,
 	      const uint8_t header[FRAME_HEADER_BYTES], uint8_t out[FRAME_AD_BYTES]);
@@ -138,12 +143,13 @@ struct chain {
 void chain_start(struct chain *c, const uint8_t header[SEGMENT_HEADER_BYTES]);
 void chain_resume(struct chain *c, const uint8_t value[HASH_BYTES]); /* from a known C */
 void chain_frame(struct chain *c, const uint8_t frame_hash[HASH_BYTES]);
-void chain_commit(struct chain *c, const uint8_t header[FRAME_HEADER_BYTES], const uint8_t body[COMMIT_BODY_BYTES],
-		  uint8_t ret_value[HASH_BYTES]);
-/* The commit's signature: what is signed, by whom checked (0 or -EKEYREJECTED). Fills or reads body bytes 72 on. */
+void chain_commit(struct chain *c, const uint8_t header[FRAME_HEADER_BYTES],
+		  const uint8_t body[COMMIT_BODY_BYTES], uint8_t ret_value[HASH_BYTES]);
+/* The commit's signature, in its body from byte 72 on: filled in; checked (0 or -EKEYREJECTED). */
 void commit_sign(const struct keyring *k, uint32_t segment, uint32_t offset, uint8_t body[COMMIT_BODY_BYTES]);
-MUST_USE int commit_check_signature(const uint8_t writer_public[PUBLIC_KEY_BYTES], const uint8_t volume_id[VOLUME_ID_BYTES],
-				    uint32_t segment, uint32_t offset, const uint8_t body[COMMIT_BODY_BYTES]);
+MUST_USE int commit_check_signature(const uint8_t writer_public[PUBLIC_KEY_BYTES],
+				    const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment,
+				    uint32_t offset, const uint8_t body[COMMIT_BODY_BYTES]);
 
 /* §8 */
 struct table_entry {
@@ -152,7 +158,8 @@ struct table_entry {
 };
 void table_encode(const struct table_entry *entries, size_t n, struct buf *out);
 /* entries: malloc'ed, the caller frees. */
-MUST_USE int table_decode(const void *data, size_t len, struct table_entry **ret, size_t *ret_n, struct hf_error *err);
+MUST_USE int table_decode(const void *data, size_t len, struct table_entry **ret, size_t *ret_n,
+			  struct hf_error *err);
 
 /* §10 */
 enum record_type {
@@ -177,7 +184,7 @@ enum piece_kind {
 	PIECE_HOLE = 0,    /* nothing there: reads as zeros, takes no space */
 	PIECE_ZERO = 1,    /* allocated, never written: reads as zeros */
 	PIECE_CHUNK = 2,   /* `ref` is a chunk number */
-	PIECE_PENDING = 3, /* `ref` is a run not yet cut into chunks; lives in memory only, never encoded to the log */
+	PIECE_PENDING = 3, /* `ref` is a run not yet cut into chunks; in memory only, never in the log */
 };
 struct piece {
 	uint8_t kind;
@@ -315,8 +322,10 @@ void chunks_encode(const struct chunk_entry *entries, size_t n, struct buf *out)
  * -EUCLEAN. Then, by type, chunks_decode or op_decode.
  */
 MUST_USE int record_next(struct cursor *c, uint8_t *ret_type, struct span *ret_body, struct hf_error *err);
-MUST_USE int chunks_decode(struct span body, struct chunk_entry **ret, size_t *ret_n, struct hf_error *err); /* malloc'ed */
-MUST_USE int op_decode(uint8_t type, struct span body, struct op_base *base, struct op *ret, struct hf_error *err);
+/* *ret: malloc'ed, the caller frees. */
+MUST_USE int chunks_decode(struct span body, struct chunk_entry **ret, size_t *ret_n, struct hf_error *err);
+MUST_USE int op_decode(uint8_t type, struct span body, struct op_base *base, struct op *ret,
+		       struct hf_error *err);
 void op_release(struct op *op);
 const char *op_name(uint8_t type); /* "CREATE"; "?" when unknown */
 

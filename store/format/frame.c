@@ -28,7 +28,8 @@ void frame_header_encode(const struct frame_header *h, uint8_t out[FRAME_HEADER_
 static int unknown(const char *field, uint32_t value, struct hf_error *err)
 {
 	return hf_error_set(err, -EPROTONOSUPPORT,
-			    "frame: %s 0x%" PRIx32 ", which this build does not know; a newer holdfast may read it",
+			    "frame: %s 0x%" PRIx32
+			    ", which this build does not know; a newer holdfast may read it",
 			    field, value);
 }
 
@@ -37,13 +38,15 @@ static int check_commit(const struct frame_header *h, struct hf_error *err)
 	static const uint8_t zeros[NONCE_BYTES];
 
 	if (h->flags != 0 || h->body_len != COMMIT_BODY_BYTES || memcmp(h->nonce, zeros, NONCE_BYTES) != 0)
-		return hf_error_set(err, -EUCLEAN, "frame: a commit with flags 0x%x, %" PRIu32 " bytes of body%s",
-				    h->flags, h->body_len,
+		return hf_error_set(err, -EUCLEAN,
+				    "frame: a commit with flags 0x%x, %" PRIu32 " bytes of body%s", h->flags,
+				    h->body_len,
 				    memcmp(h->nonce, zeros, NONCE_BYTES) != 0 ? " and a nonce" : "");
 	return 0;
 }
 
-int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_header *ret, struct hf_error *err)
+int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_header *ret,
+			struct hf_error *err)
 {
 	struct frame_header h;
 	int r;
@@ -67,8 +70,8 @@ int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_hea
 		if (r < 0)
 			return r;
 	} else if (h.body_len < TAG_BYTES || h.body_len > FRAME_BODY_MAX) {
-		return hf_error_set(err, -EUCLEAN, "frame: a body of %" PRIu32 " bytes; %d to %d can be", h.body_len,
-				    TAG_BYTES, FRAME_BODY_MAX);
+		return hf_error_set(err, -EUCLEAN, "frame: a body of %" PRIu32 " bytes; %d to %d can be",
+				    h.body_len, TAG_BYTES, FRAME_BODY_MAX);
 	}
 	*ret = h;
 	return 0;

@@ -96,7 +96,7 @@ static int digit_value(char ch)
 	return p ? (int)(p - alphabet) : -1;
 }
 
-/* What is behind `HF1-` on the line that begins with it; false when there is none. Blanks before it are let go. */
+/* What is behind `HF1-` on the line that begins with it, blanks let go; false when there is none. */
 static bool find_line(const char *text, size_t len, const char **ret, size_t *ret_len)
 {
 	const char *end = len > 0 ? text + len : text;
@@ -125,15 +125,20 @@ static int bad_character(char ch, size_t n, struct hf_error *err)
 	size_t group = n / GROUP_CHARS + 1, place = n % GROUP_CHARS + 1;
 
 	if (toupper((unsigned char)ch) == 'U')
-		return hf_error_set(err, -EUCLEAN,
-				    "recovery kit: '%c' (group %zu, character %zu) is never used in a kit; look "
-				    "whether it is a V", ch, group, place);
+		return hf_error_set(
+			err, -EUCLEAN,
+			"recovery kit: '%c' (group %zu, character %zu) is never used in a kit; look "
+			"whether it is a V",
+			ch, group, place);
 	if (isprint((unsigned char)ch))
-		return hf_error_set(err, -EUCLEAN,
-				    "recovery kit: '%c' (group %zu, character %zu) is never used in a kit; only the "
-				    "digits and the letters but I, L, O and U are", ch, group, place);
+		return hf_error_set(
+			err, -EUCLEAN,
+			"recovery kit: '%c' (group %zu, character %zu) is never used in a kit; only the "
+			"digits and the letters but I, L, O and U are",
+			ch, group, place);
 	return hf_error_set(err, -EUCLEAN,
-			    "recovery kit: group %zu, character %zu is neither a digit nor a letter", group, place);
+			    "recovery kit: group %zu, character %zu is neither a digit nor a letter", group,
+			    place);
 }
 
 static int read_digits(const char *line, size_t len, uint8_t digits[KIT_CHARS], struct hf_error *err)
@@ -153,9 +158,11 @@ static int read_digits(const char *line, size_t len, uint8_t digits[KIT_CHARS], 
 		n++;
 	}
 	if (n != KIT_CHARS)
-		return hf_error_set(err, -EUCLEAN,
-				    "recovery kit: the HF1- line has %zu characters instead of 14 groups of 4 (%d); "
-				    "look for one %s", n, KIT_CHARS, n < KIT_CHARS ? "left out" : "too many");
+		return hf_error_set(
+			err, -EUCLEAN,
+			"recovery kit: the HF1- line has %zu characters instead of 14 groups of 4 (%d); "
+			"look for one %s",
+			n, KIT_CHARS, n < KIT_CHARS ? "left out" : "too many");
 	return 0;
 }
 
@@ -165,13 +172,15 @@ static int check_raw(const uint8_t raw[KIT_BYTES], struct hf_error *err)
 
 	kit_sum(raw, sum);
 	if (memcmp(sum, raw + 1 + SEED_BYTES, sizeof(sum)) != 0)
-		return hf_error_set(err, -EUCLEAN,
-				    "recovery kit: the checksum does not match, so at least one character of the "
-				    "HF1- line is not as it was printed; compare them group by group");
+		return hf_error_set(
+			err, -EUCLEAN,
+			"recovery kit: the checksum does not match, so at least one character of the "
+			"HF1- line is not as it was printed; compare them group by group");
 	if (raw[0] != KIT_VERSION)
 		return hf_error_set(err, -EPROTONOSUPPORT,
 				    "recovery kit: version %u, and this build knows version %d only; a newer "
-				    "holdfast may read it", raw[0], KIT_VERSION);
+				    "holdfast may read it",
+				    raw[0], KIT_VERSION);
 	return 0;
 }
 
@@ -183,8 +192,9 @@ int kit_text_decode(const char *text, size_t len, uint8_t ret_seed[SEED_BYTES], 
 	int r;
 
 	if (!find_line(text, len, &line, &line_len))
-		return hf_error_set(err, -EUCLEAN,
-				    "recovery kit: no line begins with HF1-; give the whole line, HF1- included");
+		return hf_error_set(
+			err, -EUCLEAN,
+			"recovery kit: no line begins with HF1-; give the whole line, HF1- included");
 	r = read_digits(line, line_len, digits, err);
 	if (r == 0) {
 		from_base32(digits, raw);

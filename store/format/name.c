@@ -20,8 +20,8 @@ int name_check(const void *name, size_t len)
 
 static bool tag_char(char ch)
 {
-	return (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '.' ||
-	       ch == '_' || ch == '-';
+	return (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') ||
+	       ch == '.' || ch == '_' || ch == '-';
 }
 
 int tag_name_check(const void *name, size_t len)

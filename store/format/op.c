@@ -71,11 +71,11 @@ static int report(const struct op_reader *r, const char *name, const struct op *
 		return hf_error_set(err, r->code, "%s record: out of memory", name);
 	if (r->code == -EPROTONOSUPPORT)
 		return hf_error_set(err, r->code,
-				    "%s record, tid %" PRIu64 ": %s 0x%" PRIx64 ", which this build does not know; a "
-				    "newer holdfast may read it", name, op->tid, r->what, r->value);
+				    "%s record, tid %" PRIu64 ": %s 0x%" PRIx64 ", which this build does not "
+				    "know; a newer holdfast may read it", name, op->tid, r->what, r->value);
 	if (r->what)
-		return hf_error_set(err, r->code, "%s record, tid %" PRIu64 ": damaged, %s %" PRIu64 " cannot be", name,
-				    op->tid, r->what, r->value);
+		return hf_error_set(err, r->code, "%s record, tid %" PRIu64 ": damaged, %s %" PRIu64
+				    " cannot be", name, op->tid, r->what, r->value);
 	return hf_error_set(err, r->code, "%s record: damaged, or not of this form", name);
 }
 
@@ -87,8 +87,8 @@ int op_decode(uint8_t type, struct span body, struct op_base *base, struct op *r
 
 	memset(&op, 0, sizeof(op));
 	if (!codec)
-		return hf_error_set(err, -EPROTONOSUPPORT, "metadata frame: record type %u, which this build does not "
-				    "know; a newer holdfast may read it", type);
+		return hf_error_set(err, -EPROTONOSUPPORT, "metadata frame: record type %u, which this build "
+				    "does not know; a newer holdfast may read it", type);
 	op.type = type;
 	read_moment(&r, base, &op);
 	codec->decode(&r, &op);

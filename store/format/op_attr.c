@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations on attributes, and the two on the volume: SETATTR, SETXATTR, REMOVEXATTR, REAP, TAG (FORMAT.md §10.2). */
+/* Operations on attributes (SETATTR, SETXATTR, REMOVEXATTR), REAP and TAG: FORMAT.md §10.2. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>

@@ -96,7 +96,7 @@ static void rename_encode(const struct op *op, struct buf *out)
 static void rename_decode(struct op_reader *r, struct op *op)
 {
 	op->rename.flags = op_read_flags(r, "flags", RENAME_OP_ALL);
-	if (op->rename.flags == RENAME_OP_ALL) /* nothing is replaced by an exchange: they exclude each other */
+	if (op->rename.flags == RENAME_OP_ALL) /* an exchange replaces nothing */
 		op_reader_damaged(r, "flags", op->rename.flags);
 	op->rename.parent = op_read_ino(r, "parent");
 	op->rename.name = op_read_name(r);

@@ -40,7 +40,9 @@ static struct piece piece_decode(struct cursor *c)
 	len = cursor_varint(c);
 	if (len == 0 || len > max)
 		cursor_fail(c);
-	return (struct piece){ .kind = (uint8_t)kind, .off = (uint32_t)off, .len = (uint32_t)len, .ref = ref };
+	return (struct piece){
+		.kind = (uint8_t)kind, .off = (uint32_t)off, .len = (uint32_t)len, .ref = ref
+	};
 }
 
 int pieces_decode(struct cursor *c, struct piece **pieces, size_t *n, size_t *cap)

@@ -17,7 +17,8 @@ int record_next(struct cursor *c, uint8_t *ret_type, struct span *ret_body, stru
 	type = cursor_u8(c);
 	body = cursor_bytes(c, FRAME_BODY_MAX, &len);
 	if (cursor_status(c) < 0)
-		return hf_error_set(err, -EUCLEAN, "metadata frame: the record at byte %zu does not end in the frame", at);
+		return hf_error_set(err, -EUCLEAN,
+				    "metadata frame: the record at byte %zu does not end in the frame", at);
 	*ret_type = type;
 	*ret_body = (struct span){ body, len };
 	return 1;

@@ -38,22 +38,28 @@ static int check_agrees(const struct segment_header *h, struct hf_error *err)
 	if (h->segment == 0)
 		return hf_error_set(err, -EUCLEAN, "%s: segments are numbered from 1, not 0", what);
 	if (memcmp(h->volume_id, cert->volume_id, VOLUME_ID_BYTES) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "%s: segment %" PRIu32 " has the epoch certificate of another "
-				    "volume", what, h->segment);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "%s: segment %" PRIu32 " has the epoch certificate of another "
+				    "volume",
+				    what, h->segment);
 	if (h->epoch != cert->epoch || h->segment < cert->first_segment)
 		return hf_error_set(err, -EKEYREJECTED,
-				    "%s: segment %" PRIu32 " of epoch %" PRIu32 " has a certificate for epoch %" PRIu32
-				    " from segment %" PRIu32 " on", what, h->segment, h->epoch, cert->epoch,
-				    cert->first_segment);
+				    "%s: segment %" PRIu32 " of epoch %" PRIu32
+				    " has a certificate for epoch %" PRIu32 " from segment %" PRIu32 " on",
+				    what, h->segment, h->epoch, cert->epoch, cert->first_segment);
 	if (h->segment == cert->first_segment && memcmp(h->prev_chain, cert->chain, HASH_BYTES) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "%s: segment %" PRIu32 " begins epoch %" PRIu32
-				    " at another chain value than the certificate names", what, h->segment, h->epoch);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "%s: segment %" PRIu32 " begins epoch %" PRIu32
+				    " at another chain value than the certificate names",
+				    what, h->segment, h->epoch);
 	if (h->segment == 1 && h->prev_commit != 0)
 		return hf_error_set(err, -EUCLEAN, "%s: segment 1 says that a commit came before it", what);
 	if (h->prev_commit == 0 &&
 	    (h->prev_tid != 0 || h->prev_time_ns != 0 || memcmp(h->prev_chain, no_chain, HASH_BYTES) != 0))
-		return hf_error_set(err, -EUCLEAN, "%s: segment %" PRIu32 " has a tid, a time or a chain value before "
-				    "it, but no commit", what, h->segment);
+		return hf_error_set(err, -EUCLEAN,
+				    "%s: segment %" PRIu32 " has a tid, a time or a chain value before "
+				    "it, but no commit",
+				    what, h->segment);
 	return 0;
 }
 

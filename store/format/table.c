@@ -37,8 +37,10 @@ static int entry_decode(struct cursor *c, struct table_entry *ret, uint64_t *end
 	if (cursor_status(c) < 0)
 		return damaged(err);
 	if (type < FRAME_DATA || type > FRAME_TABLE)
-		return hf_error_set(err, -EPROTONOSUPPORT, "table of a segment: frame type %u, which this build does "
-				    "not know; a newer holdfast may read it", type);
+		return hf_error_set(err, -EPROTONOSUPPORT,
+				    "table of a segment: frame type %u, which this build does "
+				    "not know; a newer holdfast may read it",
+				    type);
 	if (type == FRAME_TABLE || !entry_fits(type, len) || len > SEGMENT_BYTES_MAX - *end)
 		return damaged(err);
 	*end += len;

@@ -23,7 +23,8 @@ void volume_descriptor_encode(const struct volume_descriptor *v, struct buf *out
 	add_sum(out, start);
 }
 
-int volume_descriptor_decode(const void *data, size_t len, struct volume_descriptor *ret, struct hf_error *err)
+int volume_descriptor_decode(const void *data, size_t len, struct volume_descriptor *ret,
+			     struct hf_error *err)
 {
 	struct volume_descriptor v;
 	struct cursor c = cursor_of(data, len);

@@ -46,7 +46,7 @@ struct os {
 /* The real thing. Never fails; immutable, shared. */
 const struct os *os_posix(void);
 
-/* All of [offset, offset + len), or -EIO/-errno. A read past the end is -ENODATA; *nothing* is half done silently. */
+/* All of [offset, offset + len), or -errno. A read past the end is -ENODATA. */
 MUST_USE int os_pread_full(const struct os *os, int fd, void *data, size_t len, uint64_t offset);
 MUST_USE int os_pwrite_full(const struct os *os, int fd, const void *data, size_t len, uint64_t offset);
 

@@ -30,7 +30,7 @@ static int posix_open(void *state, const char *path, int flags, mode_t mode)
 static int posix_close(void *state, int fd)
 {
 	(void)state;
-	/* Linux has let go of the descriptor even when it says EINTR: a second close could hit another file. */
+	/* Linux lets go of the descriptor even when it says EINTR: a second close could hit another. */
 	if (close(fd) < 0 && errno != EINTR)
 		return -errno;
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All decoders of store/format. The first byte of the input picks one, the rest is what it reads. Checksums and
- * signatures, which no chance finds, are made right first, so that what is behind them is reached too. Whatever
- * a decoder accepts must be what its encoder writes: there is one form of everything.
+ * All decoders of store/format. The first byte of the input picks one, the rest is what it reads. Checksums
+ * and signatures, which no chance finds, are made right first, so that what is behind them is reached too.
+ * Whatever a decoder accepts must be what its encoder writes: there is one form of everything.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -247,8 +247,8 @@ static void fuzz_names(const uint8_t *data, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const targets[])(const uint8_t *data, size_t len) = {
-		fuzz_volume, fuzz_key_file, fuzz_kit, fuzz_cert, fuzz_segment, fuzz_frame, fuzz_commit,
-		fuzz_table, fuzz_records, fuzz_pieces, fuzz_names,
+		fuzz_volume, fuzz_key_file, fuzz_kit,	  fuzz_cert,   fuzz_segment, fuzz_frame,
+		fuzz_commit, fuzz_table,    fuzz_records, fuzz_pieces, fuzz_names,
 	};
 	static const uint8_t seed[SEED_BYTES];
 

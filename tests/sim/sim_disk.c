@@ -93,7 +93,8 @@ struct sim_node *sim_disk_lookup(const struct sim_disk *d, const struct sim_node
 	return i == SIZE_MAX ? NULL : d->now.entry[i].node;
 }
 
-int sim_disk_parent(struct sim_disk *d, const char *path, struct sim_node **ret_dir, char name[SIM_NAME_BYTES])
+int sim_disk_parent(struct sim_disk *d, const char *path, struct sim_node **ret_dir,
+		    char name[SIM_NAME_BYTES])
 {
 	struct sim_node *dir = d->root;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a simulated disk holds: as the running system sees it (`now`), as it would be found after a power cut at
- * the worst (`durable`), and the changes between the two. No locks, no faults: sim_os.c has those.
+ * What a simulated disk holds: as the running system sees it (`now`), as it would be found after a power cut
+ * at the worst (`durable`), and the changes between the two. No locks, no faults: sim_os.c has those.
  */
 #ifndef TESTS_SIM_SIM_DISK_H
 #define TESTS_SIM_SIM_DISK_H
@@ -56,8 +56,9 @@ void sim_disk_release(struct sim_disk *d);
 uint64_t sim_disk_random(struct sim_disk *d, uint64_t below);
 uint64_t sim_disk_used(const struct sim_disk *d);
 
-/* The folder a path is in and the last name of it; 0, -ENOENT, -ENOTDIR, -ENAMETOOLONG. "/" has the name "". */
-int sim_disk_parent(struct sim_disk *d, const char *path, struct sim_node **ret_dir, char name[SIM_NAME_BYTES]);
+/* The folder a path is in and its last name ("" for "/"): 0, -ENOENT, -ENOTDIR, -ENAMETOOLONG. */
+int sim_disk_parent(struct sim_disk *d, const char *path, struct sim_node **ret_dir,
+		    char name[SIM_NAME_BYTES]);
 struct sim_node *sim_disk_lookup(const struct sim_disk *d, const struct sim_node *dir, const char *name);
 int sim_disk_walk(struct sim_disk *d, const char *path, struct sim_node **ret);
 

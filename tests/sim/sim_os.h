@@ -11,8 +11,8 @@
  * - A name is durable once its folder was given to sync_dir: fsync of a file does not bind its name. At a
  *   power cut each making, renaming and removing of a name since then is, by chance, kept or dropped;
  *   a rename is never half done. Files no name leads to are gone.
- * - After a failed sync the writes it was to make durable are, by chance, lost for good, though they can still
- *   be read until the power is cut, and the next sync returns 0.
+ * - After a failed sync the writes it was to make durable are, by chance, lost for good, though they can
+ *   still be read until the power is cut, and the next sync returns 0.
  *
  * All functions are thread-safe. Descriptors are numbers no kernel gives out, so that a system call past
  * the seam fails.
@@ -37,9 +37,9 @@ const struct os *sim_os(struct sim *sim); /* lives as long as sim */
 /* Cut now: all descriptors are closed, what was not durable is decided, and every call fails with -EIO. */
 void sim_power_cut(struct sim *sim);
 /*
- * Cut in the middle of the n-th changing call from now (1: the next), a pwrite, sync, truncate, allocate, rename,
- * unlink, mkdir, sync_dir or creating open. That call fails; a write or a name it was to make has its chance
- * like all that was not synced, and what a sync was to make durable has no more than that chance either.
+ * Cut in the middle of the n-th changing call from now (1: the next): a pwrite, sync, truncate, allocate,
+ * rename, unlink, mkdir, sync_dir or creating open. That call fails; a write or a name it was to make has its
+ * chance like all that was not synced, and what a sync was to make durable has no more than that either.
  */
 void sim_power_cut_at(struct sim *sim, uint64_t n_changes);
 bool sim_power_is_on(struct sim *sim);
@@ -59,8 +59,8 @@ enum sim_call {
 	SIM_UNLINK = 128,
 	SIM_MKDIR = 256,
 	SIM_SYNC_DIR = 512,
-	SIM_ANY_CHANGE = SIM_PWRITE | SIM_SYNC | SIM_TRUNCATE | SIM_ALLOCATE | SIM_RENAME | SIM_UNLINK | SIM_MKDIR |
-			 SIM_SYNC_DIR,
+	SIM_ANY_CHANGE = SIM_PWRITE | SIM_SYNC | SIM_TRUNCATE | SIM_ALLOCATE | SIM_RENAME | SIM_UNLINK |
+			 SIM_MKDIR | SIM_SYNC_DIR,
 };
 /*
  * The n-th call from now (1: the next) of one of these kinds fails with `code` (negative errno), and so do
@@ -68,7 +68,7 @@ enum sim_call {
  * armed before; n 0 disarms.
  */
 void sim_fail(struct sim *sim, unsigned calls, uint64_t n, uint64_t more, int code);
-/* Reads and writes of more than a byte do, by chance, only a part of what was asked: this many in a thousand. */
+/* This many in a thousand reads and writes of more than a byte do only a part of what was asked. */
 void sim_short_io(struct sim *sim, unsigned permille);
 /* All files together hold no more than this; then a write is cut short, and the next is -ENOSPC. */
 void sim_set_capacity(struct sim *sim, uint64_t bytes);

@@ -20,7 +20,7 @@ struct sim {
 	pthread_mutex_t lock; /* protects all below */
 	struct sim_disk disk;
 	struct sim_fd fds[SIM_MAX_FDS];
-	int first_fd; /* the number of fds[0]: another after each power cut, so that an old one never means a new file */
+	int first_fd; /* number of fds[0]; another after each power cut, so that no old one is a new file */
 	bool power;
 	bool cutting; /* the call under way is the one the power is cut in */
 	uint64_t cut_at, changes;

@@ -89,11 +89,9 @@ static void derivation_is_as_written(void **state)
 	assert_int_equal(owner_keyring(o, &k), 0);
 	assert_memory_equal(keyring_volume_id(k), id, VOLUME_ID_BYTES);
 	keyring_volume_key(k, out);
-	assert_hex(out, SEED_BYTES,
-		   "4bf61950b9a180fe705d34b5ff72913a1406127a7d368d28fa2f79cdf1ca85e7");
+	assert_hex(out, SEED_BYTES, "4bf61950b9a180fe705d34b5ff72913a1406127a7d368d28fa2f79cdf1ca85e7");
 	keyring_chunk_name(k, "abc", 3, out);
-	assert_hex(out, HASH_BYTES,
-		   "2abf67e09571d950ca84c4503ea14f1f2a03e839db1b88dc99369c4bd947bc91");
+	assert_hex(out, HASH_BYTES, "2abf67e09571d950ca84c4503ea14f1f2a03e839db1b88dc99369c4bd947bc91");
 	assert_true(keyring_name_hash(k, "abc", 3) == UINT64_C(0x86dda94a0c8a4aff));
 	keyring_seal(k, nonce, "ad", 2, sealed, 4);
 	assert_hex(sealed, sizeof(sealed), "f3ba45e1d3660c49e5e05bed0afec44f299ca091");

@@ -99,7 +99,8 @@ static int setup(void **state)
 	(void)state;
 	if (crypto_init() < 0 || os_read_file(os_posix(), os_join(&path, dir ? dir : ".", "docs/FORMAT.md"),
 					      TEXT_BYTES_MAX, &whole) < 0) {
-		print_error("docs/FORMAT.md is not in the current folder, and HF_SOURCE_DIR names no other\n");
+		print_error(
+			"docs/FORMAT.md is not in the current folder, and HF_SOURCE_DIR names no other\n");
 		return -1;
 	}
 	from = strstr(buf_cstr(&whole), "\n## 12.");
@@ -238,7 +239,8 @@ static void the_frames_open(void **state)
 
 static void the_chain_and_the_signature_hold(void **state)
 {
-	struct place data = frame_at(SEGMENT_HEADER_BYTES), meta = frame_behind(&data), end = frame_behind(&meta);
+	struct place data = frame_at(SEGMENT_HEADER_BYTES), meta = frame_behind(&data),
+		     end = frame_behind(&meta);
 	uint8_t hash[HASH_BYTES], value[HASH_BYTES];
 	struct commit commit;
 	struct chain chain;
@@ -259,8 +261,9 @@ static void the_chain_and_the_signature_hold(void **state)
 
 	assert_int_equal(commit_decode(end.body, &commit, NULL), 0);
 	assert_memory_equal(commit.chain, value, HASH_BYTES);
-	assert_int_equal(commit_check_signature(keyring_writer_public(keys), owner_volume_id(owner), 1, end.offset,
-						end.body), 0);
+	assert_int_equal(commit_check_signature(keyring_writer_public(keys), owner_volume_id(owner), 1,
+						end.offset, end.body),
+			 0);
 }
 
 /* That the document has this line, word for word. */
@@ -276,10 +279,13 @@ static void assert_create_line(const struct op *op)
 	CLEANUP(buf_release) struct buf line = BUF_INIT;
 
 	assert_int_equal(op->create.target.len + op->create.acl_access.len + op->create.acl_default.len, 0);
-	buf_add_text(&line, "\n| CREATE | tid %" PRIu64 ", time %" PRIu64 ", parent %" PRIu64 ", name `%.*s`, inode %" PRIu64
-		     ", mode 0%o, uid %" PRIu32 ", gid %" PRIu32 ", device %" PRIu64 " |\n", op->tid, op->time_ns,
-		     op->create.parent, (int)op->create.name.len, (const char *)op->create.name.data, op->create.ino,
-		     op->create.mode, op->create.uid, op->create.gid, op->create.rdev);
+	buf_add_text(&line,
+		     "\n| CREATE | tid %" PRIu64 ", time %" PRIu64 ", parent %" PRIu64
+		     ", name `%.*s`, inode %" PRIu64 ", mode 0%o, uid %" PRIu32 ", gid %" PRIu32
+		     ", device %" PRIu64 " |\n",
+		     op->tid, op->time_ns, op->create.parent, (int)op->create.name.len,
+		     (const char *)op->create.name.data, op->create.ino, op->create.mode, op->create.uid,
+		     op->create.gid, op->create.rdev);
 	assert_line(&line);
 }
 
@@ -289,10 +295,12 @@ static void assert_write_line(const struct op *op)
 
 	assert_int_equal(op->write.n_pieces, 1);
 	assert_int_equal(op->write.pieces[0].kind, PIECE_CHUNK);
-	buf_add_text(&line, "\n| WRITE | tid %" PRIu64 ", time %" PRIu64 ", inode %" PRIu64 ", offset %" PRIu64 ", flags %"
-		     PRIu32 ", piece: chunk %" PRIu64 ", offset %" PRIu32 ", length %" PRIu32 " |\n", op->tid, op->time_ns,
-		     op->write.ino, op->write.offset, op->write.flags, op->write.pieces[0].ref, op->write.pieces[0].off,
-		     op->write.pieces[0].len);
+	buf_add_text(&line,
+		     "\n| WRITE | tid %" PRIu64 ", time %" PRIu64 ", inode %" PRIu64 ", offset %" PRIu64
+		     ", flags %" PRIu32 ", piece: chunk %" PRIu64 ", offset %" PRIu32 ", length %" PRIu32
+		     " |\n",
+		     op->tid, op->time_ns, op->write.ino, op->write.offset, op->write.flags,
+		     op->write.pieces[0].ref, op->write.pieces[0].off, op->write.pieces[0].len);
 	assert_line(&line);
 }
 
@@ -354,9 +362,10 @@ static void the_commit_says_what_the_text_says(void **state)
 
 	(void)state;
 	assert_int_equal(commit_decode(image.data + image.len - COMMIT_BODY_BYTES, &c, NULL), 0);
-	buf_add_text(&line, "\n| commit | number %" PRIu64 ", tid %" PRIu64 ", time %" PRIu64 ", epoch %" PRIu32 ", flags %"
-		     PRIu32 ", frames %" PRIu32 ", table %" PRIu32 " |\n", c.number, c.tid, c.time_ns, c.epoch, c.flags,
-		     c.frames, c.table_offset);
+	buf_add_text(&line,
+		     "\n| commit | number %" PRIu64 ", tid %" PRIu64 ", time %" PRIu64 ", epoch %" PRIu32
+		     ", flags %" PRIu32 ", frames %" PRIu32 ", table %" PRIu32 " |\n",
+		     c.number, c.tid, c.time_ns, c.epoch, c.flags, c.frames, c.table_offset);
 	assert_line(&line);
 }
 
@@ -400,7 +409,9 @@ static void write_frame(uint8_t type, uint8_t first_nonce_byte, const struct buf
 static void write_commit(struct chain *chain, struct buf *out)
 {
 	const struct frame_header h = { .type = FRAME_COMMIT, .body_len = COMMIT_BODY_BYTES };
-	struct commit c = { .number = 1, .tid = 2, .time_ns = UINT64_C(1700000002000000000), .epoch = 1, .frames = 2 };
+	struct commit c = {
+		.number = 1, .tid = 2, .time_ns = UINT64_C(1700000002000000000), .epoch = 1, .frames = 2
+	};
 	uint8_t header[FRAME_HEADER_BYTES], body[COMMIT_BODY_BYTES];
 
 	frame_header_encode(&h, header);
@@ -419,8 +430,12 @@ static void write_records(struct buf *out)
 		.type = OP_CREATE,
 		.tid = 1,
 		.time_ns = UINT64_C(1700000001000000000),
-		.create = { .parent = 1, .ino = 2, .name = { (const uint8_t *)"hello", 5 }, .mode = S_IFREG | 0644,
-			    .uid = 1000, .gid = 100 },
+		.create = { .parent = 1,
+			    .ino = 2,
+			    .name = { (const uint8_t *)"hello", 5 },
+			    .mode = S_IFREG | 0644,
+			    .uid = 1000,
+			    .gid = 100 },
 	};
 	const struct op write = {
 		.type = OP_WRITE,

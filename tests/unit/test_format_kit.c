@@ -63,7 +63,8 @@ static void the_line_is_found_in_a_file(void **state)
 
 	(void)state;
 	assert_int_equal(decode(good, NULL), 0);
-	buf_add_text(&b, "Recovery kit\r\nKeep it safe; HF1- begins the line.\r\n\r\n  %s  \r\nmade 2024\r\n", good);
+	buf_add_text(&b, "Recovery kit\r\nKeep it safe; HF1- begins the line.\r\n\r\n  %s  \r\nmade 2024\r\n",
+		     good);
 	assert_int_equal(decode(buf_cstr(&b), NULL), 0);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The simulated disk that crash and fault tests stand on: that it keeps what is durable, and nothing else for sure. */
+/* The simulated disk that fault tests stand on: that it keeps what is durable, and nothing else for sure. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -97,7 +97,7 @@ static void names_are_listed(void **state)
 	assert_int_equal(os->list(os->state, "/none", count_name, &n), -ENOENT);
 }
 
-/* Synced bytes are always there; of three sectors written over them, all that may come does come in some world. */
+/* Synced bytes are always there; what three sectors written over them may become, they become. */
 static void writes_are_kept_dropped_or_torn(void **state)
 {
 	int kept = 0, dropped = 0, torn = 0;
@@ -149,7 +149,8 @@ static void names_come_and_go_until_their_folder_is_synced(void **state)
 		assert_int_equal(os->fsync(os->state, new_fd), 0); /* its bytes, not its name */
 		assert_int_equal(os->mkdir(os->state, "/d", 0700), 0);
 		assert_int_equal(os_write_file(os, "/d/kept", "k", 1, 0600), 0);
-		assert_int_equal(os_write_file(os, "/a", "a", 1, 0600), 0); /* syncs / and with it /new and /d */
+		assert_int_equal(os_write_file(os, "/a", "a", 1, 0600),
+				 0); /* syncs / and with it /new and /d */
 		sim_power_cut(sim);
 		sim_power_on(sim);
 		assert_true(open_fd(os, "/d/kept") >= 0);
@@ -164,7 +165,8 @@ static void names_come_and_go_until_their_folder_is_synced(void **state)
 		assert_true(r >= 0 || r == -ENOENT);
 		there += r >= 0;
 		r = open_fd(os, "/b");
-		assert_true((r >= 0) == (open_fd(os, "/a") == -ENOENT)); /* one or the other, never both or none */
+		assert_true((r >= 0) ==
+			    (open_fd(os, "/a") == -ENOENT)); /* one or the other, never both or none */
 		moved += r >= 0;
 	}
 	assert_true(there > SEEDS / 4 && there < 3 * SEEDS / 4);
