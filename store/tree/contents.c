@@ -41,8 +41,8 @@ static int chunk_place(const struct tree *t, uint64_t number, struct chunk_place
 
 static int read_chunk(const struct tree *t, const struct piece *p, uint8_t *out, struct hf_error *err)
 {
-	struct chunk_place place;
-	struct frame *frame;
+	struct chunk_place place = { 0 };
+	struct frame *frame = NULL;
 	const uint8_t *data;
 	size_t len;
 	int r;
@@ -218,7 +218,7 @@ int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t off
 	return (int64_t)(s.at < n.i.size ? s.at : n.i.size);
 }
 
-int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, struct hf_error *err)
+int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, uint64_t *ret_tid, struct hf_error *err)
 {
 	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
 	CLEANUP(node_release) struct node n = NODE_INIT;
@@ -234,5 +234,8 @@ int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, struct
 	if (r <= 0)
 		return r;
 	r = block_list_decode(t->runs, span_of(&value), &list);
-	return r < 0 ? damaged(err, ino) : (int)list.n;
+	if (r < 0)
+		return damaged(err, ino);
+	*ret_tid = list.tid;
+	return (int)list.n;
 }

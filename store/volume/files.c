@@ -43,6 +43,24 @@ int files_make_folders(const struct os *os, const char *path, struct hf_error *e
 	return os->sync_dir(os->state, path);
 }
 
+void files_remove_unfinished(const struct os *os, const char *path)
+{
+	static const char *const files[] = { "volume", "keys/volume.key", "keys/writer.key", "log/0000000001.seg" };
+	static const char *const folders[] = { "keys", "log", "replicas" };
+	CLEANUP(buf_release) struct buf name = BUF_INIT;
+
+	/* Each is removed if it can be: what is left makes the next try say that the folder is not empty. */
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (os_join(&name, path, files[i]))
+			(void)os->unlink(os->state, (const char *)name.data);
+	}
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		if (os_join(&name, path, folders[i]))
+			(void)rmdir((const char *)name.data);
+	}
+	(void)rmdir(path);
+}
+
 static int write_small(const struct os *os, const char *path, const char *name, const struct buf *data, mode_t mode,
 		       struct hf_error *err)
 {

@@ -13,6 +13,9 @@
 /* Make the folder (or take an empty one) and its sub-folders keys, log, replicas. -ENOTEMPTY when something else is in it. */
 MUST_USE int files_make_folders(const struct os *os, const char *path, struct hf_error *err);
 
+/* Take away what a failed making of a store left: the files named above and the first segment, no more. */
+void files_remove_unfinished(const struct os *os, const char *path);
+
 /* Write descriptor and both key files, durably, descriptor last: a store without one is not a store. */
 MUST_USE int files_write_keys(const struct os *os, const char *path, const struct keyring *keys, struct hf_error *err);
 MUST_USE int files_write_descriptor(const struct os *os, const char *path, const struct volume_descriptor *v, struct hf_error *err);

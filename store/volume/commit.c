@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making groups durable, in order, in two steps that work beside each other: a group is packed while the one before it is written.
+ * Each step is done by whoever comes first: its own thread, or a caller who needs a group durable (fsync), who so waits for no
+ * thread to wake up. A group that finds no room in the log stays the next to be written, and is tried again.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "store/volume/volume.h"
+
+enum { RETRY_MS = 250 };
+
+void volume_fail(struct hf_store *s, int code, const char *text)
+{
+	struct hf_error words = HF_ERROR_INIT;
+
+	(void)pthread_mutex_lock(&s->sequence);
+	if (!s->failed) {
+		(void)hf_error_set(&words, code, "%s; no more changes are taken: unmount, mend the disk and mount again (what was "
+				   "committed is safe)", text);
+		memcpy(s->failed_text, words.text, sizeof(s->failed_text));
+		s->failed = code;
+	}
+	(void)pthread_cond_broadcast(&s->room_cond);
+	(void)pthread_mutex_unlock(&s->sequence);
+}
+
+void queue_push(struct group_queue *q, struct group *g)
+{
+	g->next = NULL;
+	if (q->last)
+		q->last->next = g;
+	else
+		q->first = g;
+	q->last = g;
+	q->n++;
+}
+
+struct group *queue_pop(struct group_queue *q)
+{
+	struct group *g = q->first;
+
+	if (!g)
+		return NULL;
+	q->first = g->next;
+	if (!q->first)
+		q->last = NULL;
+	g->next = NULL;
+	q->n--;
+	return g;
+}
+
+static struct group *next_sealed(struct hf_store *s)
+{
+	struct group *g;
+
+	(void)pthread_mutex_lock(&s->sequence);
+	g = s->failed ? NULL : queue_pop(&s->sealed);
+	s->packing = g;
+	(void)pthread_mutex_unlock(&s->sequence);
+	return g;
+}
+
+/* What the index gets to know only now: where the chunks are, and when the operations happened. */
+static int publish_places(struct hf_store *s, struct group *g, struct hf_error *err)
+{
+	struct index_batch *batch;
+	int r;
+
+	r = index_batch_new(s->index, &batch);
+	if (r < 0)
+		return hf_error_set(err, r, "no memory for the index");
+	for (size_t i = 0; i < g->n_chunks; i++) {
+		struct chunk_place place = { g->frames[g->chunks[i].frame].pos, g->chunks[i].off, g->chunks[i].len };
+
+		tree_put_chunk(batch, g->chunks[i].number, NULL, &place);
+	}
+	tree_put_times(batch, g->times, g->n);
+	r = index_publish(s->index, batch, g->id, err);
+	index_batch_free(batch);
+	return r;
+}
+
+/* The group is durable: its runs give way to chunks, its waiters go on, it is left to the settler. */
+static void group_is_durable(struct hf_store *s, struct group *g)
+{
+	(void)pthread_mutex_lock(&s->sequence);
+	for (size_t i = 0; i < g->n_runs; i++) {
+		run_resolve(s->tree.runs, g->runs[i].id, g->runs[i].pieces, g->runs[i].n);
+		g->runs[i].pieces = NULL;
+	}
+	g->open_at_resolve = s->open->id;
+	s->durable_group = g->id;
+	s->uncommitted_cost -= g->cost;
+	s->counted_next_chunk = g->next_chunk;
+	s->counted_chunk_bytes = g->chunk_bytes;
+	(void)queue_pop(&s->packed);
+	queue_push(&s->committed, g);
+	(void)pthread_cond_signal(&s->settle_cond);
+	(void)pthread_mutex_unlock(&s->sequence);
+}
+
+/* Requires write. */
+static int write_group(struct hf_store *s, struct group *g, struct hf_error *err)
+{
+	int r = log_commit(s->log, g->frames, g->n_frames, g->state.tid, g->state.time_ns, err);
+
+	if (r == 0) {
+		log_durable(s->log, &g->point);
+		r = publish_places(s, g, err);
+	}
+	if (r == 0) {
+		for (size_t i = 0; i < g->n_frames; i++)
+			log_frame_release(&g->frames[i]);
+	}
+	return r;
+}
+
+/* Pack the next sealed group. 1: done; 0: there is none. */
+static int pack_next(struct hf_store *s, struct hf_error *err)
+{
+	struct group *g;
+	int r = 0;
+
+	(void)pthread_mutex_lock(&s->pack);
+	g = next_sealed(s);
+	if (g)
+		r = pack_group(s, g, err);
+	if (r < 0) /* before the writer can see the group */
+		volume_fail(s, r, err->code ? err->text : "memory ran out while packing a group");
+	if (g) {
+		(void)pthread_mutex_lock(&s->sequence);
+		s->packing = NULL;
+		queue_push(&s->packed, g);
+		(void)pthread_cond_broadcast(&s->packed_cond);
+		(void)pthread_mutex_unlock(&s->sequence);
+	}
+	(void)pthread_mutex_unlock(&s->pack);
+	return r < 0 ? r : g != NULL;
+}
+
+/* Write the next packed group. 1: it is durable; 0: there is none. -ENOSPC: it stays the next. */
+static int write_next(struct hf_store *s, struct hf_error *err)
+{
+	struct group *g;
+	int r = 0;
+
+	(void)pthread_mutex_lock(&s->write);
+	(void)pthread_mutex_lock(&s->sequence);
+	g = s->failed ? NULL : s->packed.first;
+	(void)pthread_mutex_unlock(&s->sequence);
+	if (g)
+		r = write_group(s, g, err);
+	if (g && r == 0)
+		group_is_durable(s, g);
+	(void)pthread_mutex_unlock(&s->write);
+	if (g) {
+		(void)pthread_mutex_lock(&s->sequence);
+		s->no_room = r == -ENOSPC;
+		(void)pthread_mutex_unlock(&s->sequence);
+	}
+	if (r < 0 && r != -ENOSPC)
+		volume_fail(s, r, err->text);
+	return r < 0 ? r : g != NULL;
+}
+
+int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err)
+{
+	struct hf_error local = HF_ERROR_INIT;
+	int r = 0;
+
+	if (!err)
+		err = &local;
+	for (;;) {
+		int packed, written;
+
+		(void)pthread_mutex_lock(&s->sequence);
+		if (s->durable_group >= group || s->failed) {
+			if (s->durable_group < group)
+				r = hf_error_set(err, s->failed, "%s", s->failed_text);
+			(void)pthread_mutex_unlock(&s->sequence);
+			return r;
+		}
+		(void)pthread_mutex_unlock(&s->sequence);
+		packed = pack_next(s, err);
+		if (packed < 0)
+			return packed;
+		written = write_next(s, err);
+		if (written < 0)
+			return written;
+	}
+}
+
+static void wait_ms(struct hf_store *s, pthread_cond_t *cond, unsigned ms)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	(void)pthread_cond_timedwait(cond, &s->sequence, &until);
+}
+
+/* Is the open group's time over? Requires sequence. *ret_ms: how long it still has. */
+static bool interval_over(struct hf_store *s, unsigned *ret_ms)
+{
+	uint64_t age_ms;
+
+	*ret_ms = s->commit_interval_ms;
+	if (s->open->n == 0)
+		return refs_have_reapable(s);
+	age_ms = (s->os->monotonic_ns(s->os->state) - s->open->opened_ns) / 1000000;
+	if (age_ms >= s->commit_interval_ms)
+		return true;
+	*ret_ms = s->commit_interval_ms - (unsigned)age_ms;
+	return false;
+}
+
+void *pack_thread(void *store)
+{
+	struct hf_store *s = store;
+	struct hf_error err = HF_ERROR_INIT;
+	uint64_t sealed;
+	unsigned ms;
+
+	(void)pthread_mutex_lock(&s->sequence);
+	while (!s->stopping) {
+		bool work = s->sealed.first && s->packed.n < PACKED_MAX && !s->failed;
+
+		if (!work && !s->failed && interval_over(s, &ms) && group_seal(s, &sealed) == 0)
+			work = s->sealed.first && s->packed.n < PACKED_MAX;
+		if (!work) {
+			(void)interval_over(s, &ms);
+			wait_ms(s, &s->sealed_cond, ms);
+			continue;
+		}
+		(void)pthread_mutex_unlock(&s->sequence);
+		(void)pack_next(s, &err); /* a failure has been noted by volume_fail */
+		(void)pthread_mutex_lock(&s->sequence);
+	}
+	(void)pthread_mutex_unlock(&s->sequence);
+	return NULL;
+}
+
+void *write_thread(void *store)
+{
+	struct hf_store *s = store;
+	struct hf_error err = HF_ERROR_INIT;
+
+	(void)pthread_mutex_lock(&s->sequence);
+	while (!s->stopping) {
+		int r;
+
+		if (!s->packed.first || s->failed) {
+			(void)pthread_cond_wait(&s->packed_cond, &s->sequence);
+			continue;
+		}
+		(void)pthread_mutex_unlock(&s->sequence);
+		r = write_next(s, &err);
+		(void)pthread_mutex_lock(&s->sequence);
+		if (r == -ENOSPC)
+			wait_ms(s, &s->packed_cond, RETRY_MS);
+		else
+			(void)pthread_cond_signal(&s->sealed_cond); /* there is room for another packed group */
+	}
+	(void)pthread_mutex_unlock(&s->sequence);
+	return NULL;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "store/volume/volume.h"
+
+struct group *group_new(uint64_t id, const struct tree_state *before)
+{
+	struct group *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->id = id;
+	g->before = (struct op_base){ before->tid, before->time_ns };
+	return g;
+}
+
+static void group_free_streams(struct group *g)
+{
+	struct stream *st, *tmp;
+
+	HASH_ITER(hh, g->streams, st, tmp)
+	{
+		HASH_DEL(g->streams, st);
+		free(st);
+	}
+}
+
+void group_free(struct group *g)
+{
+	if (!g)
+		return;
+	group_free_streams(g);
+	for (size_t i = 0; i < g->n_frames; i++)
+		log_frame_release(&g->frames[i]);
+	for (size_t i = 0; i < g->n_runs; i++)
+		free(g->runs[i].pieces);
+	free(g->frames);
+	free(g->chunks);
+	free(g->items);
+	free(g->times);
+	free(g->runs);
+	buf_release(&g->records);
+	free(g);
+}
+
+int group_reserve(struct group *g)
+{
+	if (g->n == g->cap) {
+		size_t cap = g->cap ? g->cap * 2 : 16;
+		struct item *items = realloc(g->items, cap * sizeof(*items));
+		struct op_time *times;
+
+		if (!items)
+			return -ENOMEM;
+		g->items = items;
+		times = realloc(g->times, cap * sizeof(*times));
+		if (!times)
+			return -ENOMEM;
+		g->times = times;
+		g->cap = cap;
+	}
+	if (g->n_runs == g->cap_runs) {
+		size_t cap = g->cap_runs ? g->cap_runs * 2 : 16;
+		struct packed_run *runs = realloc(g->runs, cap * sizeof(*runs));
+
+		if (!runs)
+			return -ENOMEM;
+		g->runs = runs;
+		g->cap_runs = cap;
+	}
+	/* A record is bounded by its names and values; a reaping or a fold is not made from here. */
+	return buf_reserve(&g->records, XATTR_VALUE_BYTES_MAX + 4 * OP_COST);
+}
+
+static struct item *group_add(struct group *g, enum item_kind kind, const struct op *op)
+{
+	struct item *item = &g->items[g->n];
+
+	assert(g->n < g->cap);
+	item->kind = kind;
+	g->times[g->n] = (struct op_time){ op->tid, op->time_ns };
+	g->n++;
+	g->cost += OP_COST;
+	return item;
+}
+
+void group_add_record(struct group *g, const struct op *op)
+{
+	struct op_base base = g->before;
+	struct item *item;
+	size_t off = g->records.len;
+
+	if (g->n > 0)
+		base = (struct op_base){ g->times[g->n - 1].tid, g->times[g->n - 1].time_ns };
+	item = group_add(g, ITEM_RECORD, op);
+	op_encode(op, &base, &g->records);
+	item->record.off = off;
+	item->record.len = g->records.len - off;
+	g->cost += item->record.len;
+}
+
+void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off, uint32_t len)
+{
+	struct item *item = group_add(g, kind, op);
+
+	item->data.ino = kind == ITEM_FOLD ? op->fold.ino : op->write.ino;
+	item->data.offset = kind == ITEM_FOLD ? op->fold.block : op->write.offset;
+	item->data.flags = kind == ITEM_FOLD ? 0 : op->write.flags;
+	item->data.run = run;
+	item->data.run_off = run_off;
+	item->data.len = len;
+	g->bytes += len;
+	g->cost += log_frame_cost(len);
+}
+
+/* What nobody has open and nothing names is reaped with the group, in one operation. */
+static void reap(struct hf_store *s)
+{
+	struct op op = { .type = OP_REAP };
+	struct hf_error err = HF_ERROR_INIT;
+	uint64_t *inos;
+	size_t n, kept = 0;
+
+	if (s->read_only || s->failed || !refs_take_reapable(s, &inos, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct hf_attr attr;
+
+		if (tree_getattr(&s->tree, HF_TID_HEAD, inos[i], &attr, &err) == 0 && attr.nlink == 0)
+			inos[kept++] = inos[i];
+	}
+	op.reap.inos = inos;
+	op.reap.n = kept;
+	/* What fails here is done by the next opening: the index has a list of them. */
+	if (kept > 0 && buf_reserve(&s->open->records, kept * 10) == 0 && op_run(s, &op, &err) < 0)
+		index_batch_clear(s->batch);
+	free(inos);
+}
+
+int group_seal(struct hf_store *s, uint64_t *ret)
+{
+	struct group *g = s->open, *next;
+
+	reap(s);
+	if (g->n == 0) {
+		*ret = g->id - 1;
+		return 0;
+	}
+	next = group_new(g->id + 1, &s->state);
+	if (!next)
+		return -ENOMEM;
+	group_free_streams(g);
+	g->state = s->state;
+	queue_push(&s->sealed, g);
+	s->open = next;
+	*ret = g->id;
+	return 0;
+}

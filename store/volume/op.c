@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* Giving operations their place: the way of holdfast/op.h into a group. The operations themselves are in op_name.c, op_attr.c and op_data.c. */
+#include <errno.h>
+
+#include "store/volume/volume.h"
+
+int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struct hf_error *err)
+{
+	int r;
+
+	if (s->read_only)
+		return hf_error_set(err, -EROFS, "the store is open for reading only");
+	(void)pthread_mutex_lock(&s->sequence);
+	r = room_admit(s, OP_COST + (data_bytes ? log_frame_cost(data_bytes) : 0), grows, err);
+	if (r == 0 && group_reserve(s->open) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory for an operation");
+	if (r < 0)
+		(void)pthread_mutex_unlock(&s->sequence);
+	return r;
+}
+
+int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_error *err)
+{
+	struct tree_state state = s->state;
+	int r;
+
+	op->tid = share_moment ? state.tid : state.tid + 1;
+	op->time_ns = s->os->now_ns(s->os->state);
+	if (op->time_ns < state.time_ns)
+		op->time_ns = state.time_ns; /* time never falls, whatever the clock does */
+	r = tree_apply(&s->tree, s->batch, op, &state, err);
+	if (r == 0)
+		r = index_publish(s->index, s->batch, s->open->id, err);
+	if (r < 0) {
+		index_batch_clear(s->batch);
+		return r;
+	}
+	s->state = state;
+	return 0;
+}
+
+/* The group has grown: account for it, and seal it when it is full. */
+static void op_account(struct hf_store *s, uint64_t cost_before)
+{
+	struct group *g = s->open;
+	uint64_t sealed;
+
+	s->pending_bytes += g->cost - cost_before;
+	s->uncommitted_cost += g->cost - cost_before;
+	if (g->n == 1) {
+		g->opened_ns = s->os->monotonic_ns(s->os->state);
+		(void)pthread_cond_signal(&s->sealed_cond); /* the committer's clock starts */
+	}
+	if ((g->bytes >= GROUP_BYTES || g->n >= GROUP_OPS) && group_seal(s, &sealed) == 0)
+		(void)pthread_cond_signal(&s->sealed_cond);
+}
+
+int op_run(struct hf_store *s, struct op *op, struct hf_error *err)
+{
+	struct group *g = s->open;
+	uint64_t before = g->cost;
+	int r = op_apply(s, op, false, err);
+
+	if (r < 0)
+		return r;
+	group_add_record(g, op);
+	if (op->type == OP_REAP) { /* made while sealing: only accounted */
+		s->pending_bytes += g->cost - before;
+		s->uncommitted_cost += g->cost - before;
+	} else {
+		op_account(s, before);
+	}
+	return 0;
+}
+
+void op_added_data(struct hf_store *s, uint64_t cost_before)
+{
+	op_account(s, cost_before);
+}
+
+void op_end(struct hf_store *s)
+{
+	(void)pthread_mutex_unlock(&s->sequence);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Bringing the index up to the log's end, from where it is or from nothing: each operation is applied by tree_apply, as it was when it happened. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "store/volume/volume.h"
+
+enum { BATCH_OPS = 4096 };
+
+struct replay {
+	struct hf_store *s;
+	struct volume_state at;
+	struct index_batch *batch;
+	size_t ops, cap_times, n_times;
+	struct op_time *times; /* of the present group */
+	struct op_base base;
+};
+
+static int replay_chunks(struct replay *p, const struct log_group *group, size_t frame, struct span body, struct hf_error *err)
+{
+	CLEANUP(cleanup_free) struct chunk_entry *entries = NULL;
+	struct chunk_place place = { 0 };
+	size_t n = 0;
+	int r;
+
+	if (frame >= group->n_data)
+		return hf_error_set(err, -EUCLEAN, "a group in segment %u describes more data frames than it has", group->after.end.segment);
+	r = chunks_decode(body, &entries, &n, err);
+	if (r < 0)
+		return r;
+	place.frame = group->data[frame];
+	for (size_t i = 0; i < n; i++) {
+		place.len = entries[i].len;
+		tree_put_chunk(p->batch, p->at.next_chunk, entries[i].name, &place);
+		p->at.next_chunk++;
+		p->at.chunk_bytes += entries[i].len;
+		place.off += entries[i].len;
+	}
+	return 0;
+}
+
+static int note_time(struct replay *p, const struct op *op)
+{
+	if (p->n_times == p->cap_times) {
+		size_t cap = p->cap_times ? p->cap_times * 2 : 64;
+		struct op_time *grown = realloc(p->times, cap * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		p->times = grown;
+		p->cap_times = cap;
+	}
+	p->times[p->n_times++] = (struct op_time){ op->tid, op->time_ns };
+	return 0;
+}
+
+static int replay_op(struct replay *p, uint8_t type, struct span body, struct hf_error *err)
+{
+	struct op op = { 0 };
+	int r = op_decode(type, body, &p->base, &op, err);
+
+	if (r < 0)
+		return r;
+	r = tree_apply(&p->s->tree, p->batch, &op, &p->at.tree, err);
+	if (r < 0)
+		r = hf_error_prefix(err, r, "operation %llu (%s) of the log cannot be done", (unsigned long long)op.tid, op_name(type));
+	else
+		r = note_time(p, &op);
+	p->ops++;
+	op_release(&op);
+	return r;
+}
+
+static int replay_apply(struct replay *p, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf state = BUF_INIT;
+
+	volume_state_encode(&p->at, &state);
+	if (buf_status(&state) < 0)
+		return -ENOMEM;
+	p->ops = 0;
+	return index_apply(p->s->index, p->batch, state.data, state.len, err);
+}
+
+static int replay_group(void *arg, const struct log_group *group, struct hf_error *err)
+{
+	struct replay *p = arg;
+	size_t frame = 0;
+
+	p->n_times = 0;
+	p->base = (struct op_base){ group->before.tid, group->before.time_ns };
+	for (size_t k = 0; k < group->n_meta; k++) {
+		struct cursor c = cursor_of(group->meta[k].data, group->meta[k].len);
+		struct span body;
+		uint8_t type;
+		int r;
+
+		while ((r = record_next(&c, &type, &body, err)) == 1) {
+			r = type == RECORD_CHUNKS ? replay_chunks(p, group, frame++, body, err) : replay_op(p, type, body, err);
+			if (r < 0)
+				return r;
+		}
+		if (r < 0)
+			return r;
+	}
+	if (frame != group->n_data)
+		return hf_error_set(err, -EUCLEAN, "a group in segment %u does not describe all its data frames", group->after.end.segment);
+	tree_put_times(p->batch, p->times, p->n_times);
+	p->at.point = group->after;
+	return p->ops >= BATCH_OPS ? replay_apply(p, err) : 0;
+}
+
+int replay_log(struct hf_store *s, const struct volume_state *from, const struct hf_progress *progress,
+	       struct volume_state *ret, struct hf_error *err)
+{
+	struct log_progress told = { NULL, NULL };
+	struct replay p = { .s = s };
+	int r;
+
+	if (from)
+		p.at = *from;
+	else
+		tree_state_init(&p.at.tree);
+	if (progress) {
+		told.fn = progress->fn;
+		told.arg = progress->arg;
+	}
+	r = index_batch_new(s->index, &p.batch);
+	if (r < 0)
+		return hf_error_set(err, r, "no memory for the index");
+	r = log_replay(s->log, from ? &from->point : NULL, replay_group, &p, told.fn ? &told : NULL, err);
+	if (r == 0)
+		r = replay_apply(&p, err);
+	if (r == 0)
+		*ret = p.at;
+	index_batch_free(p.batch);
+	free(p.times);
+	return r;
+}

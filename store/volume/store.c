@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT */
+/* Making, opening and closing a store. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "store/replica/replica.h"
+#include "store/volume/kit.h"
+#include "store/volume/volume.h"
+
+enum {
+	CACHE_BYTES = 256 << 20,
+	CACHE_BYTES_MIN = 16 << 20,
+	COMMIT_INTERVAL_MS = 1000,
+};
+
+const char *hf_version(void)
+{
+	return "holdfast 0.1.0";
+}
+
+/* --- init */
+
+static int init_log(const char *path, const struct hf_kit *kit, const struct keyring *keys, uint64_t created_ns, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	struct epoch_cert cert = { .epoch = 1, .format_floor = FORMAT_VERSION, .created_ns = created_ns, .first_segment = 1 };
+	struct log_options o = { .os = os_posix(), .keys = keys };
+	struct log *log = NULL;
+	int r;
+
+	memcpy(cert.writer_public, keyring_writer_public(keys), PUBLIC_KEY_BYTES);
+	epoch_cert_sign(&cert, kit_owner(kit));
+	o.dir = os_join(&dir, path, "log");
+	if (!o.dir)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = log_create(&o, &cert, &log, err);
+	log_close(log);
+	return r;
+}
+
+static int init_fill(const char *path, const struct hf_kit *kit, struct hf_error *err)
+{
+	const struct os *os = os_posix();
+	CLEANUP(keyring_freep) struct keyring *keys = NULL;
+	struct volume_descriptor v = { .created_ns = os->now_ns(os->state) };
+	int r;
+
+	r = owner_keyring(kit_owner(kit), &keys);
+	if (r == 0)
+		r = keyring_make_writer(keys, 1);
+	if (r < 0)
+		return hf_error_set(err, r, "no locked memory for the keys");
+	memcpy(v.volume_id, owner_volume_id(kit_owner(kit)), VOLUME_ID_BYTES);
+	memcpy(v.owner_public, owner_public(kit_owner(kit)), PUBLIC_KEY_BYTES);
+	r = files_write_keys(os, path, keys, err);
+	if (r == 0)
+		r = init_log(path, kit, keys, v.created_ns, err);
+	return r < 0 ? r : files_write_descriptor(os, path, &v, err);
+}
+
+int hf_store_init(const char *path, const struct hf_kit *kit, struct hf_error *err)
+{
+	int r = files_make_folders(os_posix(), path, err);
+
+	if (r < 0)
+		return r;
+	r = init_fill(path, kit, err);
+	if (r < 0)
+		files_remove_unfinished(os_posix(), path);
+	return r;
+}
+
+/* --- open */
+
+static void cond_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(c, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
+static struct hf_store *store_new(const char *path)
+{
+	struct hf_store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->os = os_posix();
+	s->lock_fd = -1;
+	s->path = realpath(path, NULL);
+	(void)pthread_mutex_init(&s->pack, NULL);
+	(void)pthread_mutex_init(&s->write, NULL);
+	(void)pthread_mutex_init(&s->sequence, NULL);
+	(void)pthread_mutex_init(&s->refs, NULL);
+	cond_init(&s->sealed_cond);
+	cond_init(&s->packed_cond);
+	cond_init(&s->settle_cond);
+	cond_init(&s->room_cond);
+	return s;
+}
+
+static void queue_free(struct group_queue *q)
+{
+	struct group *g;
+
+	while ((g = queue_pop(q)))
+		group_free(g);
+}
+
+/* Everything but the threads, which have ended. Reverse of opening. */
+static void store_free(struct hf_store *s)
+{
+	if (s->batch)
+		index_batch_free(s->batch);
+	index_close(s->index);
+	frame_cache_free(s->frames);
+	log_close(s->log);
+	group_free(s->open);
+	queue_free(&s->sealed);
+	queue_free(&s->packed);
+	queue_free(&s->committed);
+	queue_free(&s->settled);
+	run_table_free(s->tree.runs);
+	refs_free(s);
+	keyring_free(s->keys);
+	workers_free(s->workers);
+	if (s->lock_fd >= 0)
+		(void)close(s->lock_fd);
+	(void)pthread_cond_destroy(&s->sealed_cond);
+	(void)pthread_cond_destroy(&s->packed_cond);
+	(void)pthread_cond_destroy(&s->settle_cond);
+	(void)pthread_cond_destroy(&s->room_cond);
+	(void)pthread_mutex_destroy(&s->pack);
+	(void)pthread_mutex_destroy(&s->write);
+	(void)pthread_mutex_destroy(&s->sequence);
+	(void)pthread_mutex_destroy(&s->refs);
+	free(s->path);
+	free(s);
+}
+
+struct opening {
+	struct hf_store *s;
+	const struct hf_open_options *o;
+	struct volume_state state; /* where the index is; point.end.segment 0: nowhere */
+	uint64_t index_bytes, frame_bytes;
+};
+
+static int open_index(struct opening *p, bool wipe, struct hf_error *err)
+{
+	struct index_options io = { .cache_bytes = p->index_bytes, .wipe = wipe };
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	uint8_t *state = NULL;
+	size_t len = 0;
+	int r;
+
+	io.dir = os_join(&dir, p->s->path, "index");
+	if (!io.dir)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = index_open(&io, &p->s->index, &state, &len, err);
+	if (r < 0)
+		return r;
+	if (len > 0)
+		r = volume_state_decode(state, len, &p->state);
+	free(state);
+	if (r < 0) {
+		index_close(p->s->index);
+		p->s->index = NULL;
+	}
+	return r;
+}
+
+/* A damaged index is no loss: it is thrown away and built anew. */
+static int open_or_wipe_index(struct opening *p, struct hf_error *err)
+{
+	int r = -EUCLEAN;
+
+	if (!(p->o->flags & HF_OPEN_REBUILD))
+		r = open_index(p, false, err);
+	if (r != -EUCLEAN)
+		return r;
+	p->state = (struct volume_state){ 0 };
+	return open_index(p, true, err);
+}
+
+static int open_log(struct opening *p, struct hf_error *err)
+{
+	struct log_options lo = {
+		.os = p->s->os,
+		.keys = p->s->keys,
+		.workers = p->s->workers,
+		.segment_bytes = p->o->segment_bytes,
+		.read_only = p->s->read_only,
+	};
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+
+	lo.dir = os_join(&dir, p->s->path, "log");
+	if (!lo.dir)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	return log_open(&lo, p->state.point.end.segment ? &p->state.point : NULL, &p->s->log, err);
+}
+
+static int open_parts(struct opening *p, struct hf_error *err)
+{
+	struct hf_store *s = p->s;
+	int r;
+
+	r = files_read_descriptor(s->os, s->path, &s->descriptor, err);
+	if (r == 0)
+		r = files_lock(s->path, p->o->holder ? p->o->holder : "holdfast", p->o->busy_wait_ms, err);
+	if (r < 0)
+		return r;
+	s->lock_fd = r;
+	r = files_read_keys(s->os, s->path, &s->descriptor, &s->keys, err);
+	if (r == 0 && !s->read_only && !keyring_has_writer(s->keys))
+		r = hf_error_set(err, -EKEYREJECTED, "%s/keys/writer.key is gone: recover into a new store with the kit, or open for "
+				 "reading only", s->path);
+	if (r == 0)
+		r = workers_new(0, &s->workers);
+	if (r == 0)
+		r = open_or_wipe_index(p, err);
+	if (r == 0)
+		r = open_log(p, err);
+	if (r == 0)
+		r = run_table_new(&s->tree.runs);
+	if (r == 0)
+		r = frame_cache_new(s->log, p->frame_bytes, &s->frames);
+	if (r == 0)
+		r = index_batch_new(s->index, &s->batch);
+	if (r < 0 && err && !err->code)
+		(void)hf_error_set(err, r, "cannot open %s: %s", s->path, hf_strerror(r));
+	s->tree.index = s->index;
+	s->tree.keys = s->keys;
+	s->tree.frames = s->frames;
+	s->tree.created_ns = s->descriptor.created_ns;
+	return r;
+}
+
+/* Bring the index to where the log is; a replay that an index does not fit makes a new index. */
+static int open_replay(struct opening *p, struct hf_error *err)
+{
+	struct hf_store *s = p->s;
+	struct volume_state from = p->state, at;
+	bool anew = from.point.end.segment == 0;
+	int r;
+
+	memset(&at, 0, sizeof(at));
+	r = replay_log(s, anew ? NULL : &from, &p->o->progress, &at, err);
+	if (r < 0)
+		return r;
+	s->state = at.tree;
+	s->next_chunk = s->counted_next_chunk = at.next_chunk;
+	s->chunk_bytes = s->counted_chunk_bytes = at.chunk_bytes;
+	s->open = group_new(1, &s->state);
+	return s->open ? 0 : -ENOMEM;
+}
+
+/* Unlinked files that a crash left: nobody has them open now. */
+static int open_orphans(struct hf_store *s, struct hf_error *err)
+{
+	CLEANUP(cleanup_free) uint64_t *inos = NULL;
+	size_t n = 0;
+	int r = tree_orphans(s->index, &inos, &n, err);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		refs_orphaned(s, inos[i]);
+	return r;
+}
+
+static int start_threads(struct hf_store *s, struct hf_error *err)
+{
+	int r = pthread_create(&s->packer, NULL, pack_thread, s);
+
+	if (r == 0) {
+		r = pthread_create(&s->writer, NULL, write_thread, s);
+		if (r == 0) {
+			r = pthread_create(&s->settler, NULL, settle_thread, s);
+			if (r == 0) {
+				s->threads_started = true;
+				return 0;
+			}
+		}
+		/* The ones that run are told to stop and joined by whoever frees the store. */
+		(void)pthread_mutex_lock(&s->sequence);
+		s->stopping = true;
+		(void)pthread_cond_broadcast(&s->sealed_cond);
+		(void)pthread_cond_broadcast(&s->packed_cond);
+		(void)pthread_mutex_unlock(&s->sequence);
+		(void)pthread_join(s->packer, NULL);
+	}
+	return hf_error_set(err, -r, "cannot start a thread: %s", strerror(r));
+}
+
+static int open_all(struct opening *p, struct hf_error *err)
+{
+	struct hf_store *s = p->s;
+	int r;
+
+	r = open_parts(p, err);
+	if (r == 0)
+		r = open_replay(p, err);
+	if (r == 0 && !s->read_only)
+		r = open_orphans(s, err);
+	if (r == 0 && !s->read_only)
+		r = start_threads(s, err);
+	if (r == 0 && !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION))
+		r = replica_set_start(s->os, s->path, s->log, s->keys, &s->replicas, err);
+	return r;
+}
+
+static void stop_threads(struct hf_store *s)
+{
+	if (!s->threads_started)
+		return;
+	(void)pthread_mutex_lock(&s->sequence);
+	s->stopping = true;
+	(void)pthread_cond_broadcast(&s->sealed_cond);
+	(void)pthread_cond_broadcast(&s->packed_cond);
+	(void)pthread_cond_broadcast(&s->settle_cond);
+	(void)pthread_mutex_unlock(&s->sequence);
+	(void)pthread_join(s->packer, NULL);
+	(void)pthread_join(s->writer, NULL);
+	(void)pthread_join(s->settler, NULL);
+	s->threads_started = false;
+}
+
+int hf_store_open(const char *path, const struct hf_open_options *options, struct hf_store **ret, struct hf_error *err)
+{
+	static const struct hf_open_options defaults;
+	struct hf_error local = HF_ERROR_INIT;
+	struct opening p = { .o = options ? options : &defaults };
+	uint64_t cache = p.o->cache_bytes ? p.o->cache_bytes : CACHE_BYTES;
+	int r;
+
+	if (!err)
+		err = &local;
+	*err = (struct hf_error)HF_ERROR_INIT;
+	if (crypto_init() < 0)
+		return hf_error_set(err, -EIO, "the system gives no random bytes");
+	p.s = store_new(path);
+	if (!p.s)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	if (!p.s->path) {
+		r = hf_error_set(err, -errno, "cannot open the store %s: %s", path, strerror(errno));
+		store_free(p.s);
+		return r;
+	}
+	if (cache < CACHE_BYTES_MIN)
+		cache = CACHE_BYTES_MIN;
+	p.index_bytes = cache / 2;
+	p.frame_bytes = cache / 2;
+	p.s->read_only = p.o->flags & HF_OPEN_READ_ONLY;
+	p.s->commit_interval_ms = p.o->commit_interval_ms ? p.o->commit_interval_ms : COMMIT_INTERVAL_MS;
+	r = open_all(&p, err);
+	if (r < 0) {
+		stop_threads(p.s);
+		store_free(p.s);
+		return r;
+	}
+	*ret = p.s;
+	return 0;
+}
+
+/* --- commit and close */
+
+int hf_store_commit(struct hf_store *s, struct hf_error *err)
+{
+	uint64_t target = 0;
+	int r;
+
+	if (s->read_only)
+		return 0;
+	(void)pthread_mutex_lock(&s->sequence);
+	r = group_seal(s, &target);
+	(void)pthread_mutex_unlock(&s->sequence);
+	if (r < 0)
+		return hf_error_set(err, r, "no memory to commit");
+	return commit_until(s, target, err);
+}
+
+int hf_fsync(struct hf_store *s, uint64_t ino, struct hf_error *err)
+{
+	(void)ino;
+	return hf_store_commit(s, err);
+}
+
+int hf_store_drain(struct hf_store *s, unsigned timeout_ms, struct hf_error *err)
+{
+	struct log_point point;
+	int r = hf_store_commit(s, err);
+
+	if (r < 0 || !s->replicas)
+		return r;
+	log_durable(s->log, &point);
+	return replica_set_wait(s->replicas, &point, timeout_ms, err);
+}
+
+int hf_store_close(struct hf_store *s, struct hf_error *err)
+{
+	int r = hf_store_commit(s, err);
+
+	replica_set_stop(s->replicas);
+	s->replicas = NULL;
+	stop_threads(s);
+	store_free(s);
+	return r;
+}
+
+const char *hf_store_path(const struct hf_store *s)
+{
+	return s->path;
+}
+
+size_t hf_store_replicas(struct hf_store *s, struct hf_replica_status *ret, size_t max)
+{
+	return s->replicas ? replica_set_status(s->replicas, ret, max) : 0;
+}
+
+void hf_store_status(struct hf_store *s, struct hf_status *ret)
+{
+	struct frame_cache_stats cache;
+	struct index_stats index;
+	struct log_point point;
+	struct log_stats log;
+	uint64_t free_bytes = 0, total = 0;
+
+	*ret = (struct hf_status){ 0 };
+	log_durable(s->log, &point);
+	log_stats(s->log, &log);
+	index_stats(s->index, &index);
+	frame_cache_stats(s->frames, &cache);
+	volume_id_text(s->descriptor.volume_id, ret->volume_id);
+	ret->epoch = point.epoch;
+	ret->committed_tid = point.tid;
+	ret->committed_time_ns = point.time_ns;
+	ret->log_bytes = log.bytes;
+	ret->log_segments = log.last_segment - log.first_segment + 1;
+	ret->index_bytes = index.disk_bytes;
+	ret->cache_bytes = cache.bytes + index.memory_bytes;
+	if (s->os->free_bytes(s->os->state, s->path, &free_bytes, &total) == 0)
+		ret->free_bytes = room_available(s, free_bytes, total);
+	(void)pthread_mutex_lock(&s->sequence);
+	ret->head_tid = s->state.tid;
+	ret->head_time_ns = s->state.time_ns;
+	ret->live_bytes = s->state.live_bytes;
+	ret->live_inodes = s->state.live_inodes;
+	ret->pending_bytes = s->pending_bytes;
+	ret->chunks = s->counted_next_chunk;
+	ret->chunk_bytes = s->counted_chunk_bytes;
+	ret->failed = s->failed;
+	memcpy(ret->failed_text, s->failed_text, sizeof(ret->failed_text));
+	(void)pthread_mutex_unlock(&s->sequence);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside an open store (layer 4): how operations are put in order, gathered into groups, made durable and settled.
+ *
+ * The way of an operation
+ *   1. admitted: there is room below for it, and not too much is under way (room.c)
+ *   2. under `sequence`: given its tid and time, applied to the tree, published to the index's overlay, added to the open
+ *      group (op.c, group.c). Now it is acknowledged.
+ *   3. its group is sealed: by fsync, after commit_interval_ms, or at GROUP_BYTES.
+ *   4. packed: runs are cut, named, deduplicated; frames built and compressed (pack.c)
+ *   5. committed: sealed and written to the log with one sync; its runs are resolved (commit.c). Now it is durable.
+ *   6. settled: its changes go from the overlay to RocksDB (settle.c).
+ * Groups are packed, committed and settled in order; each stage works beside the others. Whoever waits for a group helps
+ * it along (fsync packs and commits on its own thread); threads for packing, writing and settling do what nobody waits for.
+ *
+ * Locks, in order (docs/LOCKING.md): pack, write, sequence, refs. `pack` and `write` are held across computing and the log's
+ * write and sync: they are the one log writer. `sequence` is held for memory work only, but for index reads that miss every cache.
+ */
+#ifndef STORE_VOLUME_VOLUME_H
+#define STORE_VOLUME_VOLUME_H
+
+#include <pthread.h>
+#include <uthash.h>
+
+#include "holdfast/op.h"
+#include "holdfast/replica.h"
+#include "store/log/log.h"
+#include "store/os/os.h"
+#include "store/tree/tree.h"
+#include "store/volume/files.h"
+
+struct replica_set;
+
+enum {
+	GROUP_BYTES = 8 << 20,    /* a group of this much data is sealed */
+	GROUP_OPS = 32768,        /* … or of so many operations */
+	PENDING_BYTES = 64 << 20, /* more than this under way makes operations wait */
+	STREAMS_MAX = 4096,       /* files being written in a row that a group remembers */
+	FOLD_PIECES = 64,         /* a block's list longer than this is folded */
+	PACKED_MAX = 2,           /* packed groups that wait to be written */
+	OP_COST = 1024,           /* bound of what a record and its index entries take, names included */
+};
+
+/* One operation of a group, not yet a record if its bytes are not yet chunks. */
+enum item_kind { ITEM_RECORD, ITEM_WRITE, ITEM_FOLD };
+struct item {
+	enum item_kind kind;
+	union {
+		struct {
+			size_t off, len; /* in the group's records */
+		} record;
+		struct {
+			uint64_t ino, offset; /* of a fold: the block's number */
+			uint64_t run;
+			uint32_t run_off, len, flags;
+		} data;
+	};
+};
+
+/* A file that is being written in a row: where the next byte would continue its run. */
+struct stream {
+	uint64_t ino, end, run;
+	uint32_t run_len;
+	UT_hash_handle hh;
+};
+
+struct new_chunk {
+	uint64_t number;
+	uint8_t name[HASH_BYTES];
+	uint32_t frame; /* index in the group's frames */
+	uint32_t off, len;
+};
+
+struct packed_run {
+	uint64_t id;
+	struct piece *pieces; /* handed to run_resolve */
+	size_t n, cap;
+};
+
+struct group {
+	uint64_t id;
+	struct group *next;
+
+	/* while open: protected by sequence; then by whose stage it is in */
+	struct item *items;
+	struct op_time *times; /* one an item */
+	size_t n, cap;
+	struct buf records;
+	struct op_base before; /* last operation before the group */
+	struct packed_run *runs;
+	size_t n_runs, cap_runs;
+	struct stream *streams;
+	uint64_t bytes;        /* of data */
+	uint64_t cost;         /* bound of what it takes in the log */
+	uint64_t opened_ns;    /* monotonic time of its first operation */
+	struct tree_state state; /* after its last operation, set when sealed */
+
+	/* packed */
+	struct log_frame *frames;
+	size_t n_frames;
+	struct new_chunk *chunks;
+	size_t n_chunks, cap_chunks;
+	uint64_t next_chunk, chunk_bytes; /* counters after it */
+
+	/* committed */
+	struct log_point point;
+	uint64_t open_at_resolve; /* the group that was open when the runs were resolved: the last that may name them */
+};
+
+/* What the index keeps of where it is (the state of index_settle). */
+struct volume_state {
+	struct log_point point;
+	struct tree_state tree;
+	uint64_t next_chunk, chunk_bytes;
+};
+void volume_state_encode(const struct volume_state *v, struct buf *out);
+MUST_USE int volume_state_decode(const void *data, size_t len, struct volume_state *ret);
+
+struct ref {
+	uint64_t ino, count;
+	bool orphan; /* nlink is 0: reap when count comes to 0 */
+	UT_hash_handle hh;
+};
+
+struct group_queue {
+	struct group *first, *last;
+	size_t n;
+};
+
+struct hf_store {
+	/* immutable after opening */
+	const struct os *os;
+	char *path;
+	struct volume_descriptor descriptor;
+	struct keyring *keys;
+	struct workers *workers;
+	struct log *log;
+	struct index *index;
+	struct frame_cache *frames;
+	struct tree tree;
+	struct replica_set *replicas; /* NULL: no replication */
+	bool read_only;
+	unsigned commit_interval_ms;
+	int lock_fd;
+
+	/* packing: protected by pack */
+	pthread_mutex_t pack;
+	uint64_t next_chunk, chunk_bytes;
+
+	pthread_mutex_t write; /* held while a group is written and synced */
+
+	/* protected by sequence */
+	pthread_mutex_t sequence;
+	pthread_cond_t sealed_cond;  /* the packer: something is sealed, the open group's time runs, or to stop */
+	pthread_cond_t packed_cond;  /* the writer: something is packed, or to stop */
+	pthread_cond_t settle_cond;  /* the settler: something is committed, or to stop */
+	pthread_cond_t room_cond;    /* pending_bytes fell, or failed */
+	struct tree_state state;     /* after the last operation */
+	uint64_t fixed_tid;          /* somebody looks at this moment: no append may share it any more */
+	struct index_batch *batch;
+	struct group *open;
+	struct group_queue sealed;    /* to be packed */
+	struct group *packing;        /* being packed */
+	struct group_queue packed;    /* to be written */
+	struct group_queue committed; /* to be settled */
+	struct group_queue settled;   /* their runs may still be named */
+	bool no_room;                 /* the next packed group found no room in the log */
+	uint64_t durable_group;   /* all groups up to this one are durable */
+	uint64_t settled_group;
+	uint64_t pending_bytes;   /* cost of groups not yet settled */
+	uint64_t uncommitted_cost; /* cost of groups not yet committed: promised to the log's room */
+	uint64_t counted_next_chunk, counted_chunk_bytes; /* copies for status */
+	int failed;               /* 0 or the error that stopped writing */
+	char failed_text[HF_ERROR_TEXT_BYTES];
+	int settle_failed;        /* RocksDB's present trouble, 0: none */
+	bool stopping;
+	uint64_t room_checked_ns, room_budget; /* room.c */
+
+	pthread_t packer, writer, settler;
+	bool threads_started;
+
+	/* protected by refs */
+	pthread_mutex_t refs;
+	struct ref *ref_table;
+	uint64_t *reap;
+	size_t n_reap, cap_reap;
+};
+
+/* --- room.c: admission. 0 with room promised, -ENOSPC, -EROFS, -EIO. May wait for the pipeline. `grows`: false for what frees. */
+MUST_USE int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err);
+/* What can still be written, when the file system below has this much free. */
+uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t total);
+
+/* --- group.c: all require sequence */
+MUST_USE struct group *group_new(uint64_t id, const struct tree_state *before);
+void group_free(struct group *g);
+MUST_USE int group_reserve(struct group *g); /* memory for one more item, run and stream: then adding cannot fail */
+void group_add_record(struct group *g, const struct op *op);
+void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off, uint32_t len);
+/*
+ * Seal the open group if it holds anything (reaping first what nobody has open). *ret: the group to wait for, the last that
+ * holds anything. -ENOMEM: nothing was sealed.
+ */
+MUST_USE int group_seal(struct hf_store *s, uint64_t *ret);
+
+/* --- op.c */
+MUST_USE int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struct hf_error *err); /* takes sequence when 0 */
+/* Requires sequence: give op its tid and time, apply and publish it, add its record. Leaves sequence held. */
+MUST_USE int op_run(struct hf_store *s, struct op *op, struct hf_error *err);
+/* The same without adding a record; share_moment: with the last operation's tid, not the next. */
+MUST_USE int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_error *err);
+/* After group_add_data: account for it. */
+void op_added_data(struct hf_store *s, uint64_t cost_before);
+void op_end(struct hf_store *s);
+
+/* --- refs.c */
+void refs_orphaned(struct hf_store *s, uint64_t ino); /* its last name is gone */
+void refs_named(struct hf_store *s, uint64_t ino);    /* it has a name (again) */
+bool refs_take_reapable(struct hf_store *s, uint64_t **ret, size_t *ret_n); /* malloc'ed */
+bool refs_have_reapable(struct hf_store *s);
+void refs_free(struct hf_store *s);
+
+/* --- pack.c: requires pack */
+MUST_USE int pack_group(struct hf_store *s, struct group *g, struct hf_error *err);
+
+/* --- commit.c */
+void queue_push(struct group_queue *q, struct group *g);
+struct group *queue_pop(struct group_queue *q);
+/* Make all groups up to this one durable. -EIO and what failed, -ENOSPC. */
+MUST_USE int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err);
+void *pack_thread(void *store);
+void *write_thread(void *store);
+/* Note the error that stops all writing. Takes sequence. */
+void volume_fail(struct hf_store *s, int code, const char *text);
+
+/* --- settle.c */
+void *settle_thread(void *store);
+
+/* --- replay.c: bring the index up to the log's end */
+MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, const struct hf_progress *progress,
+			struct volume_state *ret, struct hf_error *err);
+
+#endif
