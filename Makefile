@@ -116,7 +116,7 @@ $(B)/store.a: $(STORE_OBJ)
 $(B)/fs.a: $(filter-out %/fs/cli/main.o,$(FS_OBJ))
 $(B)/helpers.a: $(HELPER_OBJ)
 $(B)/store.a $(B)/fs.a $(B)/helpers.a:
-	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) qcs $@ $^
 
 $(B)/holdfast: $(FS_OBJ) $(B)/libholdfast.a
 	$(call say,LD,$@)

@@ -4,7 +4,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
-#include "fs/cli/place.h"
+#include "fs/cli/target.h"
 #include "fs/cli/progress.h"
 
 struct report {
@@ -44,7 +44,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct report report = { .faults = NULL };
 	struct operation_listener listener = { .found = found, .arg = &report };
 	struct hf_error err = HF_ERROR_INIT;
-	struct place place = { NULL, NULL };
+	struct target target = { NULL, NULL };
 	json_t *request, *answer = NULL;
 	int o, code;
 
@@ -57,11 +57,11 @@ static int run(const struct command *self, int argc, char **argv)
 		return CLI_FAILED;
 	request = json_pack("{s:s}", "do", "check");
 	listener.progress = progress_begin(&report.progress);
-	if (request && place_find(argv[optind], &place, &err) == 0)
-		answer = place_ask(&place, request, &listener, &err);
+	if (request && target_find(argv[optind], &target, &err) == 0)
+		answer = target_ask(&target, request, &listener, &err);
 	progress_end(&report.progress);
 	json_decref(request);
-	place_release(&place);
+	target_release(&target);
 	if (!answer) {
 		json_decref(report.faults);
 		return cli_fail_error(&err);
