@@ -17,8 +17,8 @@ B       := build/$(CONFIG)
 DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev \
 	libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libzstd-dev \
 	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
-	git perl attr acl procps util-linux
-BENCH_DEPS := python3 bindfs gocryptfs openssl
+	git perl attr acl util-linux
+BENCH_DEPS := python3 procps bindfs gocryptfs openssl
 
 PACKAGES := fuse3 rocksdb libsodium libcurl libmicrohttpd gnutls libzstd jansson libqrencode libbsd
 
