@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/node/journal.h"
+#include "store/node/request.h"
+#include "store/replica/json.h"
+#include "store/replica/receipt.h"
+
+static const char no_memory[] = "{\"error\":\"the node cannot say what went wrong\",\"code\":\"failed\"}";
+
+static void queue(struct request *q, unsigned status, struct MHD_Response *response, const char *type)
+{
+	q->answered = true;
+	if (!response)
+		return; /* the server closes the connection, which is all that can be said without memory */
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, q->route == ROUTE_VOLUME ? "GET, PUT" :
+					      q->route == ROUTE_SEGMENT ? "GET, POST" : "GET");
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+	(void)MHD_queue_response(q->connection, status, response);
+	MHD_destroy_response(response);
+}
+
+/* libmicrohttpd reads what it copies from a pointer that is not const. */
+static struct MHD_Response *copied_response(const void *text, size_t len)
+{
+	return MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+}
+
+static void say(struct request *q, unsigned status, const char *code, const char *words, json_t *more)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	CLEANUP(json_decrefp) json_t *o = json_pack("{s:s,s:s}", "error", words, "code", code);
+
+	journal_line(status >= 500 ? LOG_ERR : LOG_WARNING, "%s %s: %u %s: %s", q->method, q->target, status, code, words);
+	if (o && more)
+		(void)json_object_update(o, more);
+	json_decref(more);
+	if (!o || json_write(o, &text) < 0)
+		queue(q, status, copied_response(no_memory, sizeof(no_memory) - 1), "application/json");
+	else
+		queue(q, status, copied_response(text.data, text.len), "application/json");
+}
+
+void answer_error(struct request *q, unsigned status, const char *code, const char *fmt, ...)
+{
+	char words[HF_ERROR_TEXT_BYTES], now[24];
+	json_t *more = NULL;
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(words, sizeof(words), fmt, args);
+	va_end(args);
+	if (strcmp(code, "clock") == 0) {
+		(void)snprintf(now, sizeof(now), "%" PRIu64, q->service->os->now_ns(q->service->os->state));
+		more = json_pack("{s:s}", "node_time_ns", now);
+	}
+	say(q, status, code, words, more);
+}
+
+void answer_gap(struct request *q, unsigned status, const char *code, const struct log_point *point, const char *words)
+{
+	say(q, status, code, words, json_pack("{s:I,s:I}", "segment", (json_int_t)point->end.segment, "offset",
+					      (json_int_t)point->end.offset));
+}
+
+void answer_json(struct request *q, const struct buf *text)
+{
+	queue(q, MHD_HTTP_OK, copied_response(text->data, text->len), "application/json");
+}
+
+void answer_receipt(struct request *q, struct volume *v)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT, signature = BUF_INIT;
+	struct MHD_Response *response;
+	struct epoch_cert cert;
+	struct receipt r;
+
+	memset(&r, 0, sizeof(r));
+	memcpy(r.node, signer_public(q->service->identity->receipt_key), PUBLIC_KEY_BYTES);
+	memcpy(r.volume_id, volume_id(v), VOLUME_ID_BYTES);
+	memcpy(r.nonce, q->params.nonce, sizeof(r.nonce));
+	shelf_position(volume_shelf(v), &r.point);
+	volume_newest_cert(v, &cert);
+	r.enrolled_epoch = cert.epoch;
+	r.node_time_ns = q->service->os->now_ns(q->service->os->state);
+	if (receipt_make(&r, q->service->identity->receipt_key, &text, &signature) < 0) {
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "no memory");
+		return;
+	}
+	response = copied_response(text.data, text.len);
+	if (response)
+		(void)MHD_add_response_header(response, "Holdfast-Receipt", buf_cstr(&signature));
+	queue(q, MHD_HTTP_OK, response, "application/json");
+}
+
+void answer_file(struct request *q, int fd, uint64_t from, uint64_t len, uint64_t size, bool whole)
+{
+	struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(len, fd, from);
+	char range[80];
+
+	if (!response) {
+		(void)close(fd);
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "no memory");
+		return;
+	}
+	(void)snprintf(range, sizeof(range), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, from, from + len - 1, size);
+	if (!whole)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, range);
+	queue(q, whole ? MHD_HTTP_OK : MHD_HTTP_PARTIAL_CONTENT, response, "application/octet-stream");
+}

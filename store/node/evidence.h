@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a node keeps of appends that should never have been asked for (layer 4; PROTOCOL.md §4): the body, and the
+ * request's signature, which says whose key asked. Bounded, for a hostile primary would fill the disk with it.
+ */
+#ifndef STORE_NODE_EVIDENCE_H
+#define STORE_NODE_EVIDENCE_H
+
+#include "store/log/log.h"
+
+enum { EVIDENCE_FILES_MAX = 100 };
+#define EVIDENCE_BYTES_MAX ((uint64_t)256 << 20)
+
+struct evidence;
+
+MUST_USE int evidence_open(const struct os *os, const char *dir, struct evidence **ret, struct hf_error *err);
+void evidence_close(struct evidence *e); /* NULL is fine */
+
+struct evidence_item {
+	const char *volume; /* id as text */
+	struct log_pos at;
+	const char *target;
+	const char *why;
+	const char *signature_input, *signature, *digest; /* as they came, all of a checked form */
+	const void *body;
+	size_t body_len;
+};
+
+/*
+ * Keep one. A body too large for what is left is left out, and what is said of it kept. Nothing more than a line to the operator tells when it could not be
+ * kept. Thread-safe.
+ */
+void evidence_keep(struct evidence *e, const struct evidence_item *item);
+
+#endif

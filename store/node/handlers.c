@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* What a request asks for (PROTOCOL.md §3, §4 and §6). */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/node/journal.h"
+#include "store/node/request.h"
+#include "store/volume/kit.h"
+
+/* --- PUT: enrol */
+
+static bool judge_cert(struct request *q, struct epoch_cert *ret)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	int r = epoch_cert_decode(q->body.data, q->body.len, ret, &err);
+
+	if (r == -EKEYREJECTED)
+		answer_error(q, MHD_HTTP_FORBIDDEN, "bad_log_signature", "%s", err.text);
+	else if (r == -EPROTONOSUPPORT)
+		answer_error(q, MHD_HTTP_UNPROCESSABLE_CONTENT, "unknown_version", "%s", err.text);
+	else if (r < 0)
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "%s", err.text);
+	else if (memcmp(ret->volume_id, q->volume_id, VOLUME_ID_BYTES) != 0)
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "the certificate is of another volume than the path");
+	else
+		return true;
+	return false;
+}
+
+static void answer_enrol_failure(struct request *q, int r, const struct hf_error *err)
+{
+	struct log_point point;
+
+	switch (r) {
+	case -EACCES:
+		answer_error(q, MHD_HTTP_FORBIDDEN, "invitation", "%s", err->text);
+		break;
+	case -EKEYREJECTED:
+		answer_error(q, MHD_HTTP_FORBIDDEN, "epoch_over", "%s", err->text);
+		break;
+	case -EEXIST:
+		shelf_position(volume_shelf(q->volume), &point);
+		answer_gap(q, MHD_HTTP_CONFLICT, "conflict", &point, err->text);
+		break;
+	case -ENOSPC:
+	case -EDQUOT:
+		answer_error(q, MHD_HTTP_INSUFFICIENT_STORAGE, "full", "the node has no room");
+		break;
+	default:
+		journal_line(LOG_ERR, "enrolment: %s", err->text);
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "the node could not do it: its log says why");
+	}
+}
+
+static void handle_enrol(struct request *q)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	uint8_t token[PLACE_TOKEN_BYTES];
+	struct epoch_cert cert;
+	struct volume *v;
+	bool by_owner;
+	int r;
+
+	if (!judge_cert(q, &cert))
+		return;
+	by_owner = memcmp(q->params.key, cert.owner_public, PUBLIC_KEY_BYTES) == 0;
+	if (!by_owner && memcmp(q->params.key, cert.writer_public, PUBLIC_KEY_BYTES) != 0) {
+		answer_error(q, MHD_HTTP_FORBIDDEN, "not_allowed", "an enrolment is signed by the owner key or the writer key "
+			     "in its certificate");
+		return;
+	}
+	if (!request_prove(q))
+		return;
+	if (q->invitation && wire_unbase64_exact(WIRE_BASE64URL, q->invitation, strlen(q->invitation), token,
+						 sizeof(token)) < 0) {
+		answer_error(q, MHD_HTTP_FORBIDDEN, "invitation", "this is no invitation");
+		return;
+	}
+	r = volumes_enrol(q->service->volumes, &cert, by_owner, q->invitation ? token : NULL, &v, &err);
+	crypto_wipe(token, sizeof(token));
+	if (r < 0)
+		answer_enrol_failure(q, r, &err);
+	else
+		answer_receipt(q, v);
+}
+
+/* --- POST: append */
+
+static void keep_evidence(struct request *q, const char *why)
+{
+	char id[HF_VOLUME_ID_TEXT_BYTES];
+	struct evidence_item item = {
+		.volume = id,
+		.at = { q->number, q->offset },
+		.target = q->target,
+		.why = why,
+		.signature_input = q->signature_input,
+		.signature = q->signature,
+		.digest = q->digest,
+		.body = q->body.data,
+		.body_len = q->body.len,
+	};
+
+	volume_id_text(q->volume_id, id);
+	evidence_keep(q->service->evidence, &item);
+}
+
+static void answer_append_failure(struct request *q, int r, const struct hf_error *err)
+{
+	struct log_point point;
+
+	shelf_position(volume_shelf(q->volume), &point);
+	switch (r) {
+	case -ERANGE:
+		answer_gap(q, MHD_HTTP_RANGE_NOT_SATISFIABLE, "gap", &point, err->text);
+		break;
+	case -EEXIST:
+		keep_evidence(q, err->text);
+		answer_gap(q, MHD_HTTP_CONFLICT, "conflict", &point, err->text);
+		break;
+	case -EUCLEAN:
+		keep_evidence(q, err->text);
+		answer_error(q, MHD_HTTP_UNPROCESSABLE_CONTENT, "not_verified", "%s", err->text);
+		break;
+	case -EKEYREJECTED:
+		keep_evidence(q, err->text);
+		answer_error(q, MHD_HTTP_FORBIDDEN, "bad_log_signature", "%s", err->text);
+		break;
+	case -EPROTONOSUPPORT:
+		answer_error(q, MHD_HTTP_UNPROCESSABLE_CONTENT, "unknown_version", "%s", err->text);
+		break;
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+		journal_line(LOG_CRIT, "%s", err->text);
+		answer_error(q, MHD_HTTP_INSUFFICIENT_STORAGE, "full", "the node has no room: %s", strerror(-r));
+		break;
+	default:
+		journal_line(LOG_CRIT, "%s", err->text);
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "the node's disk failed: its log says more");
+	}
+}
+
+static void handle_append(struct request *q)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	struct log_point point;
+	int r = 0;
+
+	if (q->offset == 0)
+		r = volume_check_header(q->volume, q->body.data, q->body.len, &err);
+	if (r == 0)
+		r = shelf_append(volume_shelf(q->volume), (struct log_pos){ q->number, q->offset }, q->body.data,
+				 q->body.len, &point, &err);
+	if (r < 0)
+		answer_append_failure(q, r, &err);
+	else
+		answer_receipt(q, q->volume);
+}
+
+/* --- GET */
+
+static void answer_shelf_failure(struct request *q, int r, const struct hf_error *err)
+{
+	if (r == -ENOENT) {
+		answer_error(q, MHD_HTTP_NOT_FOUND, "not_found", "%s", err->text);
+		return;
+	}
+	journal_line(LOG_CRIT, "%s", err->text);
+	answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, r == -EUCLEAN ? "damaged" : "failed", "the node cannot read it: its "
+		     "log says more");
+}
+
+static void handle_list(struct request *q)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	struct shelf *shelf = volume_shelf(q->volume);
+	uint32_t n = q->number ? q->number : 1, listed = 0;
+	struct log_point end;
+
+	shelf_position(shelf, &end);
+	buf_add_text(&text, "{\"segments\":[");
+	for (; n <= end.end.segment && listed < LIST_SEGMENTS_MAX; listed++) {
+		struct hf_error err = HF_ERROR_INIT;
+		uint64_t bytes;
+		int r = shelf_segment_bytes(shelf, n, &bytes, &err);
+
+		if (r < 0) {
+			answer_shelf_failure(q, r, &err);
+			return;
+		}
+		buf_add_text(&text, "%s{\"segment\":%" PRIu32 ",\"bytes\":%" PRIu64 "}", listed ? "," : "", n, bytes);
+		if (n++ == UINT32_MAX)
+			break;
+	}
+	buf_add_text(&text, "],\"more\":%s}", n <= end.end.segment && listed == LIST_SEGMENTS_MAX ? "true" : "false");
+	if (buf_status(&text) < 0)
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "no memory");
+	else
+		answer_json(q, &text);
+}
+
+/* "bytes=A-" or "bytes=A-B", B not before A. */
+static bool parse_range(const char *text, uint64_t *from, uint64_t *to)
+{
+	unsigned long long a, b = UINT64_MAX;
+	char end = 0;
+	int n;
+
+	if (strlen(text) > 40 || strspn(text, "bytes=0123456789-") != strlen(text))
+		return false;
+	n = sscanf(text, "bytes=%12llu-%12llu%c", &a, &b, &end);
+	if (n != 1 && n != 2)
+		return false;
+	if (n == 1 && text[strlen(text) - 1] != '-')
+		return false;
+	*from = a;
+	*to = n == 2 ? b : UINT64_MAX;
+	return *to >= *from;
+}
+
+static void handle_read(struct request *q)
+{
+	const char *range = MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE);
+	struct hf_error err = HF_ERROR_INIT;
+	uint64_t from = 0, to = UINT64_MAX, size = 0;
+	struct log_point end;
+	int fd;
+
+	if (range && !parse_range(range, &from, &to)) {
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "a range here is bytes=A- or bytes=A-B");
+		return;
+	}
+	fd = shelf_open_segment(volume_shelf(q->volume), q->number, &size, &err);
+	if (fd < 0) {
+		answer_shelf_failure(q, fd, &err);
+		return;
+	}
+	if (from >= size) {
+		(void)close(fd);
+		shelf_position(volume_shelf(q->volume), &end);
+		answer_gap(q, MHD_HTTP_RANGE_NOT_SATISFIABLE, "gap", &end, "the segment ends before that");
+		return;
+	}
+	if (to >= size)
+		to = size - 1;
+	answer_file(q, fd, from, to - from + 1, size, range == NULL);
+}
+
+void handle(struct request *q)
+{
+	switch (q->route) {
+	case ROUTE_VOLUME:
+		if (q->has_body)
+			handle_enrol(q);
+		else
+			answer_receipt(q, q->volume);
+		break;
+	case ROUTE_LIST:
+		handle_list(q);
+		break;
+	case ROUTE_SEGMENT:
+		if (q->has_body)
+			handle_append(q);
+		else
+			handle_read(q);
+		break;
+	case ROUTE_NONE:
+		answer_error(q, MHD_HTTP_NOT_FOUND, "not_found", "there is nothing at this path");
+	}
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server (layer 4): one thread a connection, TLS, limits on everything a stranger can ask for.
+ */
+#include "holdfast/node.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "store/node/journal.h"
+#include "store/node/request.h"
+#include "store/node/setup.h"
+#include "store/volume/files.h"
+
+enum {
+	CONNECTIONS_MAX = 256,
+	CONNECTIONS_OF_ONE_MAX = 32,
+	SILENCE_TIMEOUT_S = 30,
+	CONNECTION_MEMORY_BYTES = 128 << 10,
+	STOP_WAIT_MS = 10000,
+	STOP_POLL_MS = 10,
+};
+
+struct hf_node {
+	char *dir;
+	char url[SETUP_ADDRESS_BYTES];
+	int lock;
+	int listener; /* until the server has it */
+	struct identity identity;
+	struct service service;
+	struct MHD_Daemon *server;
+};
+
+/* --- the server's callbacks */
+
+static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
+{
+	struct hf_node *node = arg;
+
+	return request_new(&node->service, connection, target);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+				  const char *version, const char *data, size_t *len, void **request)
+{
+	(void)arg;
+	(void)connection;
+	(void)url;
+	(void)version;
+	return *request ? request_take(*request, method, data, len) : MHD_NO;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **request,
+			 enum MHD_RequestTerminationCode how)
+{
+	(void)arg;
+	(void)connection;
+	(void)how;
+	request_free(*request);
+	*request = NULL;
+}
+
+static size_t keep_escaped(void *arg, struct MHD_Connection *connection, char *text)
+{
+	(void)arg;
+	(void)connection;
+	return strlen(text);
+}
+
+__attribute__((format(printf, 2, 0)))
+static void on_server_words(void *arg, const char *fmt, va_list args)
+{
+	char line[512];
+
+	(void)arg;
+	(void)vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = 0;
+	journal_line(LOG_DEBUG, "%s", line);
+}
+
+/* --- listening */
+
+static int bind_socket(const struct addrinfo *ai)
+{
+	CLEANUP(cleanup_fd) int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, ai->ai_protocol);
+	const int on = 1, off = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    (ai->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0) ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		return -errno;
+	if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static unsigned port_of(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+
+	memset(&address, 0, sizeof(address));
+	if (getsockname(fd, (struct sockaddr *)&address, &len) < 0)
+		return 0;
+	if (address.ss_family == AF_INET6)
+		return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+	return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+static int start_listening(struct hf_node *node, struct hf_error *err)
+{
+	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found;
+	struct setup s;
+	char port[8];
+	int r = setup_read(node->service.os, node->dir, &s, err);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(port, sizeof(port), "%u", s.port);
+	r = getaddrinfo(s.host, port, &hints, &found);
+	if (r != 0)
+		return hf_error_set(err, -EADDRNOTAVAIL, "cannot listen at %s: %s", s.host, gai_strerror(r));
+	node->listener = bind_socket(found);
+	freeaddrinfo(found);
+	if (node->listener < 0)
+		return hf_error_set(err, node->listener, "cannot listen at %s port %s: %s", s.host, port,
+				    strerror(-node->listener));
+	setup_url(s.host, port_of(node->listener), node->url);
+	return 0;
+}
+
+/* The port, for hf_node_invite when any free one was asked for. Derived: without it only that says less. */
+static void note_address(struct hf_node *node)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%u\n", port_of(node->listener));
+	if (os_join(&path, node->dir, "address") &&
+	    os_write_file(node->service.os, (const char *)path.data, text, strlen(text), 0600) < 0)
+		journal_line(LOG_WARNING, "cannot write %s", (const char *)path.data);
+}
+
+static int start_server(struct hf_node *node, struct hf_error *err)
+{
+	const unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_USE_ITC |
+			       MHD_USE_ERROR_LOG;
+
+	node->server = MHD_start_daemon(
+		flags, 0, NULL, NULL, on_request, node,
+		MHD_OPTION_EXTERNAL_LOGGER, on_server_words, NULL,
+		MHD_OPTION_LISTEN_SOCKET, node->listener,
+		MHD_OPTION_HTTPS_MEM_CERT, (const char *)node->identity.cert_pem.data,
+		MHD_OPTION_HTTPS_MEM_KEY, (const char *)node->identity.key_pem.data,
+		MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2",
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, node,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_OF_ONE_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_TIMEOUT_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+		MHD_OPTION_END);
+	if (!node->server)
+		return hf_error_set(err, -EIO, "cannot start the server at %s: is the TLS key in %s/keys whole?", node->url,
+				    node->dir);
+	return 0;
+}
+
+/* --- life */
+
+static void node_free(struct hf_node *node)
+{
+	evidence_close(node->service.evidence);
+	nonces_free(node->service.nonces);
+	volumes_close(node->service.volumes);
+	identity_release(&node->identity);
+	if (node->listener >= 0)
+		(void)close(node->listener);
+	if (node->lock >= 0)
+		(void)close(node->lock);
+	free(node->dir);
+	free(node);
+}
+
+static int node_open(struct hf_node *node, struct hf_error *err)
+{
+	struct service *s = &node->service;
+	struct setup setup;
+	int r = setup_read(s->os, node->dir, &setup, err);
+
+	if (r < 0)
+		return r;
+	node->lock = files_lock(node->dir, "serving a node", 0, err);
+	if (node->lock < 0)
+		return node->lock;
+	s->dir = node->dir;
+	s->identity = &node->identity;
+	r = identity_load(s->os, node->dir, &node->identity, err);
+	if (r == 0)
+		r = volumes_open(s->os, node->dir, &s->volumes, err);
+	if (r == 0)
+		r = evidence_open(s->os, node->dir, &s->evidence, err);
+	if (r == 0 && nonces_new(&s->nonces) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory");
+	if (r == 0)
+		r = start_listening(node, err);
+	if (r < 0)
+		return r;
+	note_address(node);
+	return start_server(node, err);
+}
+
+int hf_node_start(const char *dir, struct hf_node **ret, struct hf_error *err)
+{
+	struct hf_node *node;
+	int r;
+
+	if (crypto_init() < 0)
+		return hf_error_set(err, -EIO, "the system gives no random bytes");
+	node = calloc(1, sizeof(*node));
+	if (!node)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	node->lock = node->listener = -1;
+	node->service.os = os_posix();
+	node->dir = strdup(dir);
+	r = node->dir ? node_open(node, err) : hf_error_set(err, -ENOMEM, "no memory");
+	if (r < 0) {
+		node_free(node);
+		return r;
+	}
+	journal_line(LOG_INFO, "serving %zu volumes at %s", volumes_count(node->service.volumes), node->url);
+	*ret = node;
+	return 0;
+}
+
+const char *hf_node_url(const struct hf_node *node)
+{
+	return node->url;
+}
+
+void hf_node_stop(struct hf_node *node)
+{
+	const struct timespec pause = { 0, STOP_POLL_MS * 1000000L };
+
+	if (!node)
+		return;
+	(void)MHD_quiesce_daemon(node->server); /* the listener is ours again; node_free closes it */
+	for (int waited = 0; atomic_load(&node->service.active) > 0 && waited < STOP_WAIT_MS; waited += STOP_POLL_MS)
+		(void)nanosleep(&pause, NULL);
+	MHD_stop_daemon(node->server);
+	journal_line(LOG_INFO, "stopped serving at %s", node->url);
+	node_free(node);
+}

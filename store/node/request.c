@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* Headers are judged before a byte of the body is taken: who is not known here costs the node next to nothing. */
+#include "store/node/request.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char prefix[] = "/v1/volumes/";
+
+struct request *request_new(struct service *service, struct MHD_Connection *connection, const char *target)
+{
+	struct request *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->service = service;
+	q->connection = connection;
+	buf_init(&q->body);
+	if (strlen(target) < sizeof(q->target))
+		memcpy(q->target, target, strlen(target));
+	(void)atomic_fetch_add(&service->active, 1);
+	return q;
+}
+
+void request_free(struct request *q)
+{
+	if (!q)
+		return;
+	(void)atomic_fetch_sub(&q->service->body_bytes, q->reserved);
+	(void)atomic_fetch_sub(&q->service->active, 1);
+	buf_release(&q->body);
+	free(q);
+}
+
+/* --- the target */
+
+/* Decimal without leading zeros, up to `end` (a character, or NUL). NULL when it is not that. */
+static const char *read_number(const char *at, char end, uint32_t *ret)
+{
+	uint64_t n = 0;
+	const char *start = at;
+
+	for (; *at >= '0' && *at <= '9' && at - start < 11; at++)
+		n = n * 10 + (uint64_t)(*at - '0');
+	if (at == start || (*start == '0' && at - start > 1) || n > UINT32_MAX || *at != end)
+		return NULL;
+	*ret = (uint32_t)n;
+	return at;
+}
+
+static void split(struct request *q)
+{
+	const char *mark = strchr(q->target, '?');
+	size_t path_len = mark ? (size_t)(mark - q->target) : strlen(q->target);
+
+	memcpy(q->path, q->target, path_len);
+	q->path[path_len] = 0;
+	(void)snprintf(q->query, sizeof(q->query), "%s", mark ? mark : "?");
+}
+
+/* Sets route, volume_id and, for a segment, number. */
+void request_target_parse(struct request *q)
+{
+	const char *at = q->path + strlen(prefix);
+	size_t digits = 2 * VOLUME_ID_BYTES;
+
+	q->route = ROUTE_NONE;
+	split(q);
+	if (strncmp(q->path, prefix, strlen(prefix)) != 0 || strlen(at) < digits ||
+	    wire_unhex(at, digits, q->volume_id, VOLUME_ID_BYTES) < 0)
+		return;
+	at += digits;
+	if (*at == 0)
+		q->route = ROUTE_VOLUME;
+	else if (strcmp(at, "/log") == 0)
+		q->route = ROUTE_LIST;
+	else if (strncmp(at, "/log/", 5) == 0 && read_number(at + 5, 0, &q->number) && q->number > 0)
+		q->route = ROUTE_SEGMENT;
+}
+
+/* The query belongs to the method: ?offset= for an append, ?from= for a list, nothing else. */
+static bool parse_query(struct request *q)
+{
+	static const char offset[] = "?offset=", from[] = "?from=";
+
+	if (q->route == ROUTE_SEGMENT && strcmp(q->method, "POST") == 0)
+		return strncmp(q->query, offset, strlen(offset)) == 0 &&
+		       read_number(q->query + strlen(offset), 0, &q->offset);
+	if (q->route == ROUTE_LIST && strcmp(q->query, "?") != 0)
+		return strncmp(q->query, from, strlen(from)) == 0 &&
+		       read_number(q->query + strlen(from), 0, &q->number);
+	return strcmp(q->query, "?") == 0;
+}
+
+static bool method_allowed(const struct request *q)
+{
+	if (strcmp(q->method, "GET") == 0)
+		return true;
+	return strcmp(q->method, q->route == ROUTE_VOLUME ? "PUT" : q->route == ROUTE_SEGMENT ? "POST" : "") == 0;
+}
+
+/* --- headers */
+
+static const char *header(const struct request *q, const char *name)
+{
+	return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
+}
+
+static bool judge_form(struct request *q)
+{
+	if (!q->target[0]) {
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "the request target is longer than %d bytes",
+			     HTTP_SIG_TARGET_BYTES_MAX);
+		return false;
+	}
+	request_target_parse(q);
+	if (q->route == ROUTE_NONE) {
+		answer_error(q, MHD_HTTP_NOT_FOUND, "not_found", "there is nothing at this path");
+		return false;
+	}
+	if (!method_allowed(q)) {
+		answer_error(q, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "nothing here can be deleted, replaced or changed: a node "
+			     "takes appends, and lets read");
+		return false;
+	}
+	if (!parse_query(q)) {
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "this query is not one of PROTOCOL.md §3");
+		return false;
+	}
+	q->has_body = strcmp(q->method, "GET") != 0;
+	return true;
+}
+
+/* How long the body is said to be, and whether there is room for it. */
+static bool judge_length(struct request *q)
+{
+	const char *length = header(q, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	uint32_t max = q->route == ROUTE_VOLUME ? EPOCH_CERT_BYTES : REQUEST_BODY_BYTES_MAX, n = 0;
+
+	if (header(q, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (q->has_body && !length)) {
+		answer_error(q, MHD_HTTP_LENGTH_REQUIRED, "length_required", "the length of the body must be said");
+		return false;
+	}
+	if (!q->has_body) {
+		if (!length || strcmp(length, "0") == 0)
+			return true;
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "a GET has no body");
+		return false;
+	}
+	if (!read_number(length, 0, &n) || n > max) {
+		answer_error(q, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", "a body here is at most %" PRIu32 " bytes", max);
+		return false;
+	}
+	q->body_len = n;
+	return true;
+}
+
+struct http_sig_request request_covered(const struct request *q)
+{
+	return (struct http_sig_request){
+		.method = q->method,
+		.path = q->path,
+		.query = q->query,
+		.node = q->service->identity->name,
+		.digest = q->has_body ? q->digest : NULL,
+		.invitation = q->invitation,
+	};
+}
+
+/* Who says to have signed this, for which node, and when. */
+static bool judge_signature_form(struct request *q)
+{
+	const char *node = header(q, "Holdfast-Node");
+	uint8_t hash[SHA256_BYTES];
+	struct hf_error err = HF_ERROR_INIT;
+	struct http_sig_request covered;
+
+	q->signature_input = header(q, "Signature-Input");
+	q->signature = header(q, "Signature");
+	q->digest = header(q, "Content-Digest");
+	q->invitation = header(q, "Holdfast-Invitation");
+	if (!node || !q->signature_input || !q->signature) {
+		answer_error(q, MHD_HTTP_UNAUTHORIZED, "unsigned", "every request is signed: see PROTOCOL.md §2");
+		return false;
+	}
+	if (q->has_body && (!q->digest || content_digest_parse(q->digest, hash) < 0)) {
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "digest", "a body needs Content-Digest with sha-256");
+		return false;
+	}
+	if (strcmp(node, q->service->identity->name) != 0) {
+		answer_error(q, MHD_HTTP_UNAUTHORIZED, "wrong_node", "the request was signed for another node");
+		return false;
+	}
+	if (q->invitation && strlen(q->invitation) > HTTP_SIG_HEADER_BYTES_MAX) {
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "this is no invitation");
+		return false;
+	}
+	covered = request_covered(q);
+	if (http_sig_parse(&covered, q->signature_input, q->signature, &q->params, q->sig, &err) < 0) {
+		answer_error(q, MHD_HTTP_UNAUTHORIZED, "unsigned", "%s", err.text);
+		return false;
+	}
+	return true;
+}
+
+static uint64_t now_s(const struct request *q)
+{
+	return q->service->os->now_ns(q->service->os->state) / 1000000000u;
+}
+
+static bool judge_clock(struct request *q)
+{
+	uint64_t now = now_s(q), created = q->params.created_s;
+
+	if (created + HTTP_SIG_CLOCK_SLACK_S >= now && created <= now + HTTP_SIG_CLOCK_SLACK_S)
+		return true;
+	answer_error(q, MHD_HTTP_UNAUTHORIZED, "clock", "the request was signed at %" PRIu64 ", and it is %" PRIu64
+		     " here: more than %d seconds apart", created, now, HTTP_SIG_CLOCK_SLACK_S);
+	return false;
+}
+
+/* May this key ask this? A PUT is judged with its certificate. */
+static bool judge_key(struct request *q)
+{
+	struct epoch_cert cert;
+
+	q->volume = volumes_find(q->service->volumes, q->volume_id);
+	if (q->route == ROUTE_VOLUME && q->has_body)
+		return true;
+	if (!q->volume) {
+		answer_error(q, MHD_HTTP_NOT_FOUND, "unknown_volume", "this node has no such volume");
+		return false;
+	}
+	q->key = volume_judge_key(q->volume, q->params.key);
+	volume_newest_cert(q->volume, &cert);
+	if (q->key == VOLUME_KEY_PAST_WRITER) {
+		answer_error(q, MHD_HTTP_FORBIDDEN, "epoch_over", "epoch over: this volume is written by the writer of epoch %"
+			     PRIu32 " now, and this key is of an earlier one", cert.epoch);
+		return false;
+	}
+	if (q->key == VOLUME_KEY_UNKNOWN || (q->has_body && q->key != VOLUME_KEY_WRITER)) {
+		answer_error(q, MHD_HTTP_FORBIDDEN, "not_allowed", "%s", q->key == VOLUME_KEY_UNKNOWN ?
+			     "this key is neither this volume's owner nor its writer" :
+			     "the owner key does not append: only the epoch's writer does");
+		return false;
+	}
+	return true;
+}
+
+bool request_prove(struct request *q)
+{
+	struct http_sig_request covered = request_covered(q);
+	int r = http_sig_check(&covered, &q->params, q->sig);
+
+	if (r < 0) {
+		answer_error(q, MHD_HTTP_FORBIDDEN, "bad_signature", "the signature is not by the key it names");
+		return false;
+	}
+	r = nonces_add(q->service->nonces, &q->params, now_s(q));
+	if (r == 0)
+		return true;
+	if (r == -EEXIST)
+		answer_error(q, MHD_HTTP_FORBIDDEN, "replayed", "this request has been made already");
+	else
+		answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "too many requests in the last minutes");
+	return false;
+}
+
+/* A share of the memory that all bodies have together. */
+static bool reserve_body(struct request *q)
+{
+	size_t before = atomic_fetch_add(&q->service->body_bytes, q->body_len);
+
+	q->reserved = q->body_len;
+	if (before + q->body_len <= REQUEST_BODIES_BYTES_MAX && buf_reserve(&q->body, q->body_len) == 0)
+		return true;
+	answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "too much at once: come again");
+	return false;
+}
+
+static bool judge_headers(struct request *q)
+{
+	if (!judge_form(q) || !judge_length(q) || !judge_signature_form(q) || !judge_clock(q) || !judge_key(q))
+		return false;
+	/* The key of a PUT is judged by the certificate in the body, which is short. */
+	if (!(q->route == ROUTE_VOLUME && q->has_body) && !request_prove(q))
+		return false;
+	return !q->has_body || reserve_body(q);
+}
+
+/* --- the body */
+
+static bool check_digest(struct request *q)
+{
+	uint8_t want[SHA256_BYTES], have[SHA256_BYTES];
+
+	if (!q->has_body)
+		return true;
+	wire_sha256(q->body.data, q->body.len, have);
+	if (q->body.len == q->body_len && content_digest_parse(q->digest, want) == 0 &&
+	    memcmp(want, have, sizeof(want)) == 0)
+		return true;
+	answer_error(q, MHD_HTTP_BAD_REQUEST, "digest", "the body is not the one that was signed");
+	return false;
+}
+
+enum MHD_Result request_take(struct request *q, const char *method, const char *data, size_t *len)
+{
+	if (!q->begun) {
+		q->begun = true;
+		q->method = method;
+		(void)judge_headers(q);
+		return MHD_YES;
+	}
+	if (*len > 0) {
+		if (!q->answered && *len <= q->body_len - q->body.len)
+			buf_add(&q->body, data, *len);
+		*len = 0;
+		return MHD_YES;
+	}
+	if (!q->answered && check_digest(q))
+		handle(q);
+	return MHD_YES;
+}

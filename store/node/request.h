@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One request to a node, from its headers to its answer (layer 4; PROTOCOL.md §2 to §7). node.c runs the server and
+ * hands requests on; request.c reads and judges headers and takes the body; handlers.c does what is asked; answer.c answers.
+ *
+ * A request is used by one thread: that of its connection.
+ */
+#ifndef STORE_NODE_REQUEST_H
+#define STORE_NODE_REQUEST_H
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#include "store/node/evidence.h"
+#include "store/node/identity.h"
+#include "store/node/nonces.h"
+#include "store/node/volumes.h"
+
+enum {
+	REQUEST_BODY_BYTES_MAX = 96 << 20,
+	REQUEST_BODIES_BYTES_MAX = 192 << 20,
+	LIST_SEGMENTS_MAX = 1000,
+};
+
+/* What all requests share. Immutable but for the counters. */
+struct service {
+	const struct os *os;
+	const char *dir;
+	struct identity *identity;
+	struct volumes *volumes;
+	struct nonces *nonces;
+	struct evidence *evidence;
+	atomic_size_t body_bytes; /* of all bodies in memory */
+	atomic_uint active;       /* requests not answered yet */
+};
+
+enum route { ROUTE_NONE, ROUTE_VOLUME, ROUTE_LIST, ROUTE_SEGMENT };
+
+struct request {
+	struct service *service;
+	struct MHD_Connection *connection;
+	char target[HTTP_SIG_TARGET_BYTES_MAX + 1]; /* as it came; empty when it was longer */
+	char path[HTTP_SIG_TARGET_BYTES_MAX + 1];
+	char query[HTTP_SIG_TARGET_BYTES_MAX + 1]; /* with its question mark; "?" when there is none */
+	const char *method;
+
+	enum route route;
+	uint8_t volume_id[VOLUME_ID_BYTES];
+	uint32_t number;      /* segment, or first of a list */
+	uint32_t offset;      /* of an append */
+
+	bool begun;           /* headers have been judged */
+	bool answered;
+	bool has_body;
+	size_t body_len;      /* as announced */
+	size_t reserved;      /* of service->body_bytes */
+	struct buf body;
+
+	/* from the headers, borrowed from the connection until the request is over */
+	const char *digest, *invitation, *signature_input, *signature;
+	struct http_sig_params params;
+	uint8_t sig[SIGNATURE_BYTES];
+	struct volume *volume;
+	enum volume_key key;
+};
+
+/* Called by the server in this order; request_take until the body is whole. */
+struct request *request_new(struct service *service, struct MHD_Connection *connection, const char *target);
+enum MHD_Result request_take(struct request *q, const char *method, const char *data, size_t *len);
+void request_free(struct request *q);
+
+/* What request.c and handlers.c have for each other. */
+void request_target_parse(struct request *q);
+struct http_sig_request request_covered(const struct request *q);
+/* The signature itself, then the nonce: true, or it has been answered. */
+bool request_prove(struct request *q);
+
+void handle(struct request *q); /* the request is proved (but for PUT) and its body whole */
+
+/* --- answers: each is the one answer of its request */
+
+void answer_error(struct request *q, unsigned status, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+void answer_gap(struct request *q, unsigned status, const char *code, const struct log_point *point, const char *words);
+void answer_json(struct request *q, const struct buf *text);
+void answer_receipt(struct request *q, struct volume *v);
+void answer_file(struct request *q, int fd, uint64_t from, uint64_t len, uint64_t size, bool whole); /* takes fd */
+
+#endif

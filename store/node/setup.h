@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* node.json and the address a node listens at (layer 4; PROTOCOL.md §8). */
+#ifndef STORE_NODE_SETUP_H
+#define STORE_NODE_SETUP_H
+
+#include "store/os/os.h"
+
+enum { SETUP_HOST_BYTES = 256, SETUP_ADDRESS_BYTES = 300 };
+
+struct setup {
+	char host[SETUP_HOST_BYTES]; /* an address, without brackets */
+	unsigned port;               /* 0: any that is free */
+};
+
+/* "127.0.0.1:7443", "[::]:7443". -EINVAL with words. */
+MUST_USE int setup_parse_listen(const char *listen, struct setup *ret, struct hf_error *err);
+/* -ENOENT: not a node's folder; -EUCLEAN; -EPROTONOSUPPORT. */
+MUST_USE int setup_read(const struct os *os, const char *dir, struct setup *ret, struct hf_error *err);
+
+/* "https://host:port", with brackets where the host is an IPv6 address. */
+void setup_url(const char *host, unsigned port, char ret[SETUP_ADDRESS_BYTES]);
+
+#endif

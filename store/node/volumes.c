@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/node/volumes.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/node/invitation.h"
+#include "store/node/journal.h"
+#include "store/volume/kit.h"
+
+enum { EPOCHS_MAX = 4096 };
+
+struct volume {
+	uint8_t id[VOLUME_ID_BYTES]; /* immutable, as is dir and shelf */
+	char id_text[HF_VOLUME_ID_TEXT_BYTES];
+	char *dir;
+	struct shelf *shelf;
+	pthread_mutex_t lock;
+	struct epoch_cert *certs; /* by epoch, rising; at least one */
+	size_t n_certs;
+};
+
+struct volumes {
+	const struct os *os;
+	char *dir;     /* of the node */
+	char *volumes; /* DIR/volumes */
+	pthread_mutex_t enrol_lock; /* one enrolment at a time; taken before the others */
+	pthread_mutex_t lock;       /* for all and n; before a volume's lock */
+	struct volume **all;
+	size_t n;
+};
+
+static bool same_cert(const struct epoch_cert *a, const struct epoch_cert *b)
+{
+	return memcmp(a->signature, b->signature, SIGNATURE_BYTES) == 0 && a->epoch == b->epoch &&
+	       memcmp(a->writer_public, b->writer_public, PUBLIC_KEY_BYTES) == 0;
+}
+
+static const struct epoch_cert *newest(const struct volume *v)
+{
+	return &v->certs[v->n_certs - 1];
+}
+
+/* Put a certificate in its place, in place of another of its epoch. Requires v->lock, or that nobody else has v. */
+static int add_cert(struct volume *v, const struct epoch_cert *cert)
+{
+	struct epoch_cert *more;
+	size_t at = v->n_certs;
+
+	while (at > 0 && v->certs[at - 1].epoch > cert->epoch)
+		at--;
+	if (at > 0 && v->certs[at - 1].epoch == cert->epoch) {
+		v->certs[at - 1] = *cert;
+		return 0;
+	}
+	if (v->n_certs >= EPOCHS_MAX)
+		return -ENOSPC;
+	more = reallocarray(v->certs, v->n_certs + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	v->certs = more;
+	memmove(more + at + 1, more + at, (v->n_certs - at) * sizeof(*more));
+	more[at] = *cert;
+	v->n_certs++;
+	return 0;
+}
+
+/* --- opening */
+
+static void volume_free(struct volume *v)
+{
+	if (!v)
+		return;
+	shelf_close(v->shelf);
+	(void)pthread_mutex_destroy(&v->lock);
+	free(v->certs);
+	free(v->dir);
+	free(v);
+}
+
+static struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES])
+{
+	struct volume *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	(void)pthread_mutex_init(&v->lock, NULL);
+	memcpy(v->id, id, VOLUME_ID_BYTES);
+	volume_id_text(id, v->id_text);
+	if (asprintf(&v->dir, "%s/%s", vs->volumes, v->id_text) < 0) {
+		v->dir = NULL;
+		volume_free(v);
+		return NULL;
+	}
+	return v;
+}
+
+struct cert_names {
+	struct buf names; /* of equal length, one behind the other */
+};
+
+enum { CERT_NAME_BYTES = sizeof("epoch-0000000001.cert") };
+
+static void note_cert(void *arg, const char *name)
+{
+	struct cert_names *c = arg;
+	char again[CERT_NAME_BYTES];
+	unsigned epoch;
+
+	if (strlen(name) + 1 != CERT_NAME_BYTES || sscanf(name, "epoch-%10u.cert", &epoch) != 1)
+		return;
+	(void)snprintf(again, sizeof(again), "epoch-%010u.cert", epoch);
+	if (strcmp(again, name) == 0)
+		buf_add(&c->names, name, CERT_NAME_BYTES);
+}
+
+static int load_cert(const struct os *os, struct volume *v, const char *name, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
+	struct epoch_cert cert;
+	int r;
+
+	if (!os_join(&path, v->dir, name))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = os_read_file(os, (const char *)path.data, EPOCH_CERT_BYTES, &data);
+	if (r < 0)
+		return hf_error_set(err, r == -EFBIG ? -EUCLEAN : r, "cannot read %s: %s", (const char *)path.data,
+				    strerror(-r));
+	r = epoch_cert_decode(data.data, data.len, &cert, err);
+	if (r < 0)
+		return hf_error_prefix(err, r, "%s", (const char *)path.data);
+	if (memcmp(cert.volume_id, v->id, VOLUME_ID_BYTES) != 0)
+		return hf_error_set(err, -EUCLEAN, "%s is the certificate of another volume", (const char *)path.data);
+	r = add_cert(v, &cert);
+	return r < 0 ? hf_error_set(err, r, "no memory") : 0;
+}
+
+static int load_certs(const struct os *os, struct volume *v, struct hf_error *err)
+{
+	struct cert_names c = { BUF_INIT };
+	int r = os->list(os->state, v->dir, note_cert, &c);
+
+	if (r < 0)
+		(void)hf_error_set(err, r, "cannot read the folder %s: %s", v->dir, strerror(-r));
+	else if (buf_status(&c.names) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory");
+	for (size_t at = 0; r == 0 && at < c.names.len; at += CERT_NAME_BYTES)
+		r = load_cert(os, v, (const char *)c.names.data + at, err);
+	buf_release(&c.names);
+	return r;
+}
+
+static int open_shelf(const struct os *os, struct volume *v, struct hf_error *err)
+{
+	struct epoch_cert in_log;
+	uint64_t cut = 0;
+	int r = shelf_open(os, v->dir, v->id, false, &v->shelf, &cut, err);
+
+	if (r == -ENOENT && v->n_certs > 0) /* the log folder is older than any certificate */
+		return hf_error_set(err, -EUCLEAN, "its log folder is gone: put it back");
+	if (r < 0)
+		return r;
+	if (cut > 0)
+		journal_line(LOG_NOTICE, "volume %s: cut off %" PRIu64 " bytes of an append that was not finished",
+			     v->id_text, cut);
+	/* A certificate that a segment carries counts, whatever became of its file. */
+	if (shelf_cert(v->shelf, &in_log) == 0 && (v->n_certs == 0 || in_log.epoch > newest(v)->epoch) &&
+	    add_cert(v, &in_log) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	return 0;
+}
+
+/* Add v to the list. Requires vs->lock, or that nobody else has vs. */
+static int add_volume(struct volumes *vs, struct volume *v)
+{
+	struct volume **more = reallocarray(vs->all, vs->n + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	vs->all = more;
+	more[vs->n++] = v;
+	return 0;
+}
+
+static int open_volume(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES], struct hf_error *err)
+{
+	struct volume *v = volume_new(vs, id);
+	int r;
+
+	if (!v)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = load_certs(vs->os, v, err);
+	if (r == 0)
+		r = open_shelf(vs->os, v, err);
+	if ((r == 0 || r == -ENOENT) && v->n_certs == 0) { /* a crash before the certificate: it was never answered */
+		if (err)
+			*err = (struct hf_error)HF_ERROR_INIT;
+		volume_free(v);
+		return 0;
+	}
+	if (r == 0 && add_volume(vs, v) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory");
+	if (r < 0) {
+		r = hf_error_prefix(err, r, "volume %s", v->id_text);
+		volume_free(v);
+	}
+	return r;
+}
+
+static void note_volume(void *arg, const char *name)
+{
+	uint8_t id[VOLUME_ID_BYTES];
+
+	if (wire_unhex(name, strlen(name), id, sizeof(id)) == 0)
+		buf_add(arg, id, sizeof(id));
+}
+
+static int open_all(struct volumes *vs, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf ids = BUF_INIT;
+	int r = vs->os->list(vs->os->state, vs->volumes, note_volume, &ids);
+
+	if (r < 0)
+		return hf_error_set(err, r, "cannot read the folder %s: %s", vs->volumes, strerror(-r));
+	if (buf_status(&ids) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	for (size_t at = 0; at < ids.len; at += VOLUME_ID_BYTES) {
+		r = open_volume(vs, ids.data + at, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int volumes_open(const struct os *os, const char *dir, struct volumes **ret, struct hf_error *err)
+{
+	struct volumes *vs = calloc(1, sizeof(*vs));
+	int r;
+
+	if (!vs)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	vs->os = os;
+	(void)pthread_mutex_init(&vs->lock, NULL);
+	(void)pthread_mutex_init(&vs->enrol_lock, NULL);
+	vs->dir = strdup(dir);
+	if (asprintf(&vs->volumes, "%s/volumes", dir) < 0)
+		vs->volumes = NULL;
+	r = vs->dir && vs->volumes ? open_all(vs, err) : hf_error_set(err, -ENOMEM, "no memory");
+	if (r < 0) {
+		volumes_close(vs);
+		return r;
+	}
+	*ret = vs;
+	return 0;
+}
+
+void volumes_close(struct volumes *vs)
+{
+	if (!vs)
+		return;
+	for (size_t i = 0; i < vs->n; i++)
+		volume_free(vs->all[i]);
+	(void)pthread_mutex_destroy(&vs->lock);
+	(void)pthread_mutex_destroy(&vs->enrol_lock);
+	free(vs->all);
+	free(vs->volumes);
+	free(vs->dir);
+	free(vs);
+}
+
+size_t volumes_count(struct volumes *vs)
+{
+	size_t n;
+
+	(void)pthread_mutex_lock(&vs->lock);
+	n = vs->n;
+	(void)pthread_mutex_unlock(&vs->lock);
+	return n;
+}
+
+/* --- questions */
+
+struct volume *volumes_find(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES])
+{
+	struct volume *found = NULL;
+
+	(void)pthread_mutex_lock(&vs->lock);
+	for (size_t i = 0; !found && i < vs->n; i++)
+		if (memcmp(vs->all[i]->id, id, VOLUME_ID_BYTES) == 0)
+			found = vs->all[i];
+	(void)pthread_mutex_unlock(&vs->lock);
+	return found;
+}
+
+const uint8_t *volume_id(const struct volume *v)
+{
+	return v->id;
+}
+
+struct shelf *volume_shelf(const struct volume *v)
+{
+	return v->shelf;
+}
+
+void volume_newest_cert(struct volume *v, struct epoch_cert *ret)
+{
+	(void)pthread_mutex_lock(&v->lock);
+	*ret = *newest(v);
+	(void)pthread_mutex_unlock(&v->lock);
+}
+
+enum volume_key volume_judge_key(struct volume *v, const uint8_t key[PUBLIC_KEY_BYTES])
+{
+	enum volume_key is = VOLUME_KEY_UNKNOWN;
+
+	(void)pthread_mutex_lock(&v->lock);
+	for (size_t i = 0; i < v->n_certs; i++)
+		if (memcmp(v->certs[i].writer_public, key, PUBLIC_KEY_BYTES) == 0)
+			is = i + 1 == v->n_certs ? VOLUME_KEY_WRITER : VOLUME_KEY_PAST_WRITER;
+	if (memcmp(newest(v)->owner_public, key, PUBLIC_KEY_BYTES) == 0)
+		is = VOLUME_KEY_OWNER;
+	(void)pthread_mutex_unlock(&v->lock);
+	return is;
+}
+
+int volume_check_header(struct volume *v, const void *header, size_t len, struct hf_error *err)
+{
+	struct segment_header h;
+	struct epoch_cert cert;
+	int r;
+
+	if (len < SEGMENT_HEADER_BYTES)
+		return hf_error_set(err, -EUCLEAN, "a segment begins with a header of %d bytes", SEGMENT_HEADER_BYTES);
+	r = segment_header_decode(header, SEGMENT_HEADER_BYTES, &h, err);
+	if (r < 0)
+		return r;
+	volume_newest_cert(v, &cert);
+	if (h.epoch > cert.epoch || (h.epoch == cert.epoch && !same_cert(&h.cert, &cert)))
+		return hf_error_set(err, -EKEYREJECTED, "segment %" PRIu32 " begins under a certificate for epoch %" PRIu32
+				    " that was not enrolled here", h.segment, h.epoch);
+	return 0;
+}
+
+/* --- enrolment */
+
+static int write_cert(const struct os *os, const struct volume *v, const struct epoch_cert *cert, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
+	int r;
+
+	buf_add_text(&path, "%s/epoch-%010" PRIu32 ".cert", v->dir, cert->epoch);
+	(void)buf_cstr(&path);
+	epoch_cert_encode(cert, &data);
+	if (buf_status(&path) < 0 || buf_status(&data) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = os_write_file(os, (const char *)path.data, data.data, data.len, 0600);
+	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)path.data, strerror(-r)) : 0;
+}
+
+/*
+ * Take away the files of higher epochs than this one. Only the owner can bring that about, by recovering from here what was
+ * never begun here.
+ */
+static int remove_higher(const struct os *os, const struct volume *v, uint32_t epoch, struct hf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = v->n_certs; r == 0 && i > 0 && v->certs[i - 1].epoch > epoch; i--) {
+		CLEANUP(buf_release) struct buf path = BUF_INIT;
+
+		buf_add_text(&path, "%s/epoch-%010" PRIu32 ".cert", v->dir, v->certs[i - 1].epoch);
+		(void)buf_cstr(&path);
+		r = buf_status(&path);
+		if (r == 0)
+			r = os->unlink(os->state, (const char *)path.data);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	if (r == 0)
+		r = os->sync_dir(os->state, v->dir);
+	return r < 0 ? hf_error_set(err, r, "cannot remove a certificate in %s: %s", v->dir, strerror(-r)) : 0;
+}
+
+static int use_invitation(struct volumes *vs, const struct epoch_cert *cert, const uint8_t *token, bool is_new,
+			  struct hf_error *err)
+{
+	if (!token)
+		return hf_error_set(err, -EACCES, "%s needs an invitation from the node's operator",
+				    is_new ? "a volume new to this node" : "a new epoch that the owner did not ask for");
+	return invitation_use(vs->os, vs->dir, token, cert->volume_id, is_new, err);
+}
+
+/* Can this certificate come behind what is here? */
+static int check_follows(struct volume *v, const struct epoch_cert *cert, bool by_owner, struct hf_error *err)
+{
+	struct epoch_cert in_log, last;
+	struct log_point point;
+
+	volume_newest_cert(v, &last);
+	shelf_position(v->shelf, &point);
+	if (memcmp(cert->owner_public, last.owner_public, PUBLIC_KEY_BYTES) != 0)
+		return hf_error_set(err, -EKEYREJECTED, "the certificate is by another owner");
+	if (shelf_cert(v->shelf, &in_log) == 0 && cert->epoch <= in_log.epoch)
+		return hf_error_set(err, -EKEYREJECTED, "epoch %" PRIu32 " is over: the log here is in epoch %" PRIu32
+				    " of another writer", cert->epoch, in_log.epoch);
+	/* Which of two that no segment carries yet? The owner may say; else the later. */
+	if (!by_owner && (cert->epoch < last.epoch ||
+			  (cert->epoch == last.epoch && cert->created_ns <= last.created_ns)))
+		return hf_error_set(err, -EKEYREJECTED, "epoch %" PRIu32 " is over: a later certificate was enrolled here",
+				    cert->epoch);
+	if (point.end.segment > 0 && cert->first_segment <= point.end.segment)
+		return hf_error_set(err, -EEXIST, "the log here has reached segment %" PRIu32 ", past segment %" PRIu32
+				    " where this epoch would begin", point.end.segment, cert->first_segment);
+	return 0;
+}
+
+static int enrol_epoch(struct volumes *vs, struct volume *v, const struct epoch_cert *cert, bool by_owner,
+		       const uint8_t *token, struct hf_error *err)
+{
+	struct epoch_cert last;
+	int r;
+
+	volume_newest_cert(v, &last);
+	if (same_cert(&last, cert))
+		return 0;
+	r = check_follows(v, cert, by_owner, err);
+	if (r == 0 && !by_owner)
+		r = use_invitation(vs, cert, token, false, err);
+	if (r == 0)
+		r = write_cert(vs->os, v, cert, err);
+	if (r == 0 && last.epoch > cert->epoch)
+		r = remove_higher(vs->os, v, cert->epoch, err);
+	if (r < 0)
+		return r;
+	(void)pthread_mutex_lock(&v->lock);
+	while (v->n_certs > 0 && newest(v)->epoch > cert->epoch)
+		v->n_certs--;
+	r = add_cert(v, cert);
+	(void)pthread_mutex_unlock(&v->lock);
+	if (r < 0)
+		return hf_error_set(err, r, "no room for another certificate");
+	journal_line(LOG_NOTICE, "volume %s: epoch %" PRIu32 " enrolled; earlier writer keys are refused from now on", v->id_text,
+		     cert->epoch);
+	return 0;
+}
+
+static int enrol_volume(struct volumes *vs, const struct epoch_cert *cert, const uint8_t *token, struct volume **ret,
+			struct hf_error *err)
+{
+	struct volume *v = volume_new(vs, cert->volume_id);
+	int r;
+
+	if (!v)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = use_invitation(vs, cert, token, true, err);
+	if (r == 0)
+		r = shelf_make(vs->os, v->dir, err);
+	if (r == 0)
+		r = write_cert(vs->os, v, cert, err);
+	if (r == 0)
+		r = shelf_open(vs->os, v->dir, v->id, false, &v->shelf, NULL, err);
+	if (r == 0 && add_cert(v, cert) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory");
+	(void)pthread_mutex_lock(&vs->lock);
+	if (r == 0 && add_volume(vs, v) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory");
+	(void)pthread_mutex_unlock(&vs->lock);
+	if (r < 0) {
+		volume_free(v);
+		return r;
+	}
+	journal_line(LOG_NOTICE, "volume %s enrolled, in epoch %" PRIu32, v->id_text, cert->epoch);
+	*ret = v;
+	return 0;
+}
+
+int volumes_enrol(struct volumes *vs, const struct epoch_cert *cert, bool by_owner,
+		  const uint8_t token[PLACE_TOKEN_BYTES], struct volume **ret, struct hf_error *err)
+{
+	struct volume *v;
+	int r;
+
+	(void)pthread_mutex_lock(&vs->enrol_lock);
+	v = volumes_find(vs, cert->volume_id);
+	if (v)
+		r = enrol_epoch(vs, v, cert, by_owner, token, err);
+	else
+		r = enrol_volume(vs, cert, token, &v, err);
+	(void)pthread_mutex_unlock(&vs->enrol_lock);
+	if (r == 0)
+		*ret = v;
+	return r;
+}

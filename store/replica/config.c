@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/replica/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/replica/json.h"
+
+enum { CONFIG_FILE_BYTES_MAX = 16 << 10 };
+
+static const char suffix[] = ".json";
+
+static bool name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+	       c == '-';
+}
+
+static bool name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= CONFIG_NAME_BYTES || name[0] == '.' || name[0] == '-')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!name_char(name[i]))
+			return false;
+	return true;
+}
+
+int config_check_name(const char *name, struct hf_error *err)
+{
+	if (name_ok(name))
+		return 0;
+	return hf_error_set(err, -EINVAL, "%.80s: a replica's name is 1 to 63 of A-Z a-z 0-9 . _ -, not beginning with . or -",
+			    name);
+}
+
+void config_make_name(const struct place *place, char ret[CONFIG_NAME_BYTES])
+{
+	const char *from = place->kind == PLACE_NODE ? place->url + strlen("https://") : place->path, *slash;
+	size_t n = 0;
+
+	slash = strrchr(from, '/');
+	if (slash && slash[1])
+		from = slash + 1;
+	for (; *from && n + 1 < CONFIG_NAME_BYTES; from++) {
+		char c = name_char(*from) ? *from : '-';
+
+		if (n > 0 || (c != '.' && c != '-'))
+			ret[n++] = c;
+	}
+	ret[n] = 0;
+	if (!name_ok(ret))
+		(void)snprintf(ret, CONFIG_NAME_BYTES, "replica");
+}
+
+static const char *file_path(const char *store, const char *name, const char *ending, struct buf *out)
+{
+	buf_add_text(out, "%s/replicas/%s%s", store, name, ending);
+	(void)buf_cstr(out);
+	return buf_status(out) < 0 ? NULL : (const char *)out->data;
+}
+
+static int read_node(const json_t *o, struct place *p)
+{
+	char pin[PLACE_PIN_BYTES];
+
+	p->kind = PLACE_NODE;
+	if (json_get_text(o, "url", p->url, sizeof(p->url)) < 0 || place_check_url(p->url) < 0 ||
+	    json_get_text(o, "pin", pin, sizeof(pin)) < 0 ||
+	    wire_unbase64_exact(WIRE_BASE64URL, pin, strlen(pin), p->pin, sizeof(p->pin)) < 0 ||
+	    json_get_hex(o, "key", p->key, sizeof(p->key)) < 0)
+		return -EUCLEAN;
+	return 0;
+}
+
+static int read_directory(const json_t *o, struct place *p)
+{
+	const char *path = json_string_value(json_object_get(o, "path"));
+
+	p->kind = PLACE_DIRECTORY;
+	if (!path || path[0] != '/')
+		return -EUCLEAN;
+	p->path = strdup(path);
+	return p->path ? 0 : -ENOMEM;
+}
+
+static int read_place(const json_t *o, struct place *p)
+{
+	char kind[16];
+
+	if (json_get_text(o, "kind", kind, sizeof(kind)) < 0)
+		return -EUCLEAN;
+	if (strcmp(kind, "node") == 0)
+		return read_node(o, p);
+	if (strcmp(kind, "directory") == 0)
+		return read_directory(o, p);
+	return -EPROTONOSUPPORT;
+}
+
+int config_read(const struct os *os, const char *store, const char *name, struct place *ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
+	CLEANUP(json_decrefp) json_t *o = NULL;
+	struct place p;
+	uint32_t version;
+	int r;
+
+	if (!file_path(store, name, suffix, &path))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = os_read_file(os, (const char *)path.data, CONFIG_FILE_BYTES_MAX, &data);
+	if (r < 0)
+		return hf_error_set(err, r, "cannot read %s: %s", (const char *)path.data, strerror(-r));
+	o = json_read(data.data, data.len);
+	if (!o || json_get_u32(o, "version", &version) < 0)
+		return hf_error_set(err, -EUCLEAN, "%s is not a replica's file: remove the replica and add it again",
+				    (const char *)path.data);
+	memset(&p, 0, sizeof(p));
+	r = version == 1 ? read_place(o, &p) : -EPROTONOSUPPORT;
+	if (r < 0) {
+		place_release(&p);
+		return hf_error_set(err, r, "%s: %s", (const char *)path.data, r == -EPROTONOSUPPORT ?
+				    "of a version or kind that this build does not know" :
+				    "a field is missing or damaged: remove the replica and add it again");
+	}
+	*ret = p;
+	return 0;
+}
+
+bool config_exists(const struct os *os, const char *store, const char *name)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	int fd;
+
+	if (!file_path(store, name, suffix, &path))
+		return false;
+	fd = os->open(os->state, (const char *)path.data, O_RDONLY, 0);
+	if (fd >= 0)
+		(void)os->close(os->state, fd);
+	return fd >= 0;
+}
+
+static json_t *place_json(const struct place *p)
+{
+	CLEANUP(buf_release) struct buf pin = BUF_INIT;
+	char key[HTTP_SIG_KEY_TEXT_BYTES];
+
+	if (p->kind == PLACE_DIRECTORY)
+		return json_pack("{s:i,s:s,s:s}", "version", 1, "kind", "directory", "path", p->path);
+	wire_base64(WIRE_BASE64URL, p->pin, sizeof(p->pin), &pin);
+	wire_hex(p->key, sizeof(p->key), key);
+	return json_pack("{s:i,s:s,s:s,s:s,s:s}", "version", 1, "kind", "node", "url", p->url, "pin", buf_cstr(&pin),
+			 "key", key);
+}
+
+int config_write(const struct os *os, const char *store, const char *name, const struct place *place,
+		 struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
+	CLEANUP(json_decrefp) json_t *o = place_json(place);
+	int r;
+
+	if (!file_path(store, name, suffix, &path) || !o || json_write(o, &data) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory, or the path %s is not UTF-8",
+				    place->path ? place->path : "");
+	buf_add(&data, "\n", 1);
+	if (config_exists(os, store, name))
+		return hf_error_set(err, -EEXIST, "there is a replica named %s already: give another name", name);
+	r = buf_status(&data);
+	if (r == 0)
+		r = os_write_file(os, (const char *)path.data, data.data, data.len, 0600);
+	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)path.data, strerror(-r)) : 0;
+}
+
+int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, receipt = BUF_INIT, dir = BUF_INIT;
+	int r;
+
+	if (!file_path(store, name, suffix, &path) || !file_path(store, name, ".receipt", &receipt) ||
+	    !os_join(&dir, store, "replicas"))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = os->unlink(os->state, (const char *)path.data);
+	if (r == -ENOENT)
+		return hf_error_set(err, r, "%s has no replica named %s", store, name);
+	if (r == 0) {
+		(void)os->unlink(os->state, (const char *)receipt.data);
+		r = os->sync_dir(os->state, (const char *)dir.data);
+	}
+	return r < 0 ? hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data, strerror(-r)) : 0;
+}
+
+/* --- listing */
+
+struct names {
+	char **all;
+	size_t n;
+	bool failed;
+};
+
+static void add_name(void *arg, const char *file)
+{
+	struct names *names = arg;
+	size_t len = strlen(file), suffix_len = strlen(suffix);
+	char **more;
+
+	if (len <= suffix_len || strcmp(file + len - suffix_len, suffix) != 0 || names->failed)
+		return;
+	more = reallocarray(names->all, names->n + 1, sizeof(*more));
+	if (more)
+		names->all = more;
+	if (!more || !(more[names->n] = strndup(file, len - suffix_len))) {
+		names->failed = true;
+		return;
+	}
+	if (name_ok(more[names->n]))
+		names->n++;
+	else
+		free(more[names->n]);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void config_free_names(char **names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+
+int config_list(const struct os *os, const char *store, char ***ret, size_t *ret_n, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	struct names names = { NULL, 0, false };
+	int r;
+
+	if (!os_join(&dir, store, "replicas"))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = os->list(os->state, (const char *)dir.data, add_name, &names);
+	if (r == -ENOENT)
+		r = 0;
+	if (names.failed)
+		r = -ENOMEM;
+	if (r < 0) {
+		config_free_names(names.all, names.n);
+		return hf_error_set(err, r, "cannot read the folder %s: %s", (const char *)dir.data, strerror(-r));
+	}
+	if (names.n > 1)
+		qsort(names.all, names.n, sizeof(*names.all), compare_names);
+	*ret = names.all;
+	*ret_n = names.n;
+	return 0;
+}
+
+/* --- the receipt kept */
+
+int config_read_receipt(const struct os *os, const char *store, const char *name, struct log_point *ret)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
+	CLEANUP(json_decrefp) json_t *o = NULL;
+	struct log_point p;
+	int r, bad = 0;
+
+	if (!file_path(store, name, ".receipt", &path))
+		return -ENOMEM;
+	r = os_read_file(os, (const char *)path.data, CONFIG_FILE_BYTES_MAX, &data);
+	if (r < 0)
+		return r;
+	o = json_read(data.data, data.len);
+	if (!o)
+		return -EUCLEAN;
+	memset(&p, 0, sizeof(p));
+	bad |= json_get_u32(o, "segment", &p.end.segment);
+	bad |= json_get_u32(o, "offset", &p.end.offset);
+	bad |= json_get_u64(o, "commit", &p.commit);
+	bad |= json_get_u64(o, "tid", &p.tid);
+	bad |= json_get_u64(o, "time_ns", &p.time_ns);
+	bad |= json_get_u32(o, "epoch", &p.epoch);
+	bad |= json_get_hex(o, "chain", p.chain, sizeof(p.chain));
+	if (bad)
+		return -EUCLEAN;
+	*ret = p;
+	return 0;
+}
+
+int config_write_receipt(const struct os *os, const char *store, const char *name, const struct receipt *r)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
+	const struct log_point *p = &r->point;
+	char chain[2 * HASH_BYTES + 1];
+
+	wire_hex(p->chain, HASH_BYTES, chain);
+	buf_add_text(&data, "{\"segment\":%" PRIu32 ",\"offset\":%" PRIu32 ",\"commit\":\"%" PRIu64 "\",\"tid\":\"%" PRIu64
+		     "\",\"time_ns\":\"%" PRIu64 "\",\"epoch\":%" PRIu32 ",\"chain\":\"%s\",\"node_time_ns\":\"%" PRIu64 "\"}\n",
+		     p->end.segment, p->end.offset, p->commit, p->tid, p->time_ns, p->epoch, chain, r->node_time_ns);
+	if (!file_path(store, name, ".receipt", &path) || buf_status(&data) < 0)
+		return -ENOMEM;
+	return os_write_file(os, (const char *)path.data, data.data, data.len, 0600);
+}

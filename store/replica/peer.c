@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/replica/peer.h"
+
+int peer_open(const struct peer_options *o, struct peer **ret, struct hf_error *err)
+{
+	return o->place->kind == PLACE_NODE ? remote_open(o, ret, err) : directory_open(o, ret, err);
+}
+
+void peer_free(struct peer *p)
+{
+	if (p)
+		p->ops->free(p);
+}
+
+int peer_enrol(struct peer *p, const struct epoch_cert *cert, const struct place *invitation, struct receipt *ret,
+	       struct hf_error *err)
+{
+	return p->ops->enrol(p, cert, invitation, ret, err);
+}
+
+int peer_position(struct peer *p, struct receipt *ret, struct hf_error *err)
+{
+	return p->ops->position(p, ret, err);
+}
+
+int peer_append(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
+		struct hf_error *err)
+{
+	return p->ops->append(p, at, data, len, ret, err);
+}
+
+ssize_t peer_read(struct peer *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err)
+{
+	return p->ops->read(p, at, max, out, err);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other end: a node or a directory, asked in the same five words (layer 4). One thread at a time uses a peer.
+ *
+ * Errors have one meaning whatever the peer is:
+ *   -ERANGE        the bytes do not begin at its end: ask the position again
+ *   -EEXIST        it has other bytes there: the logs have diverged
+ *   -EKEYREJECTED  it is not the node that was pinned, or it does not take our key (epoch over, forged)
+ *   -EACCES        invitation unknown, used, expired, or for another volume; or not allowed to this key
+ *   -ENOENT        it has no such volume (position), or no such segment (read)
+ *   -EUCLEAN       it says that our bytes do not verify, or that its own do not
+ *   -EPROTONOSUPPORT  it speaks or stores a version that one of us does not know
+ *   -ENOSPC        it has no room
+ *   -EBUSY         it has too much to do just now
+ *   -ECANCELED     interrupted by the owner of the peer
+ *   -EPROTO        it answers what no node answers
+ *   others         it cannot be reached: ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETDOWN, EIO …
+ */
+#ifndef STORE_REPLICA_PEER_H
+#define STORE_REPLICA_PEER_H
+
+#include "store/replica/place.h"
+#include "store/replica/receipt.h"
+
+struct peer;
+
+struct peer_ops {
+	int (*enrol)(struct peer *p, const struct epoch_cert *cert, const struct place *invitation, struct receipt *ret,
+		     struct hf_error *err);
+	int (*position)(struct peer *p, struct receipt *ret, struct hf_error *err);
+	int (*append)(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
+		      struct hf_error *err);
+	ssize_t (*read)(struct peer *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err);
+	void (*free)(struct peer *p);
+};
+
+struct peer {
+	const struct peer_ops *ops;
+};
+
+struct peer_options {
+	const struct os *os;
+	const struct place *place;             /* borrowed for the call */
+	uint8_t volume_id[VOLUME_ID_BYTES];
+	struct http_signer signer;             /* its key is borrowed until peer_free */
+	bool writable;                         /* directory: will be enrolled with or appended to */
+	bool (*interrupted)(void *arg);        /* asked about once a second during requests; may be NULL */
+	void *arg;
+};
+
+/* Nothing is asked of it yet. -ENOMEM. */
+MUST_USE int peer_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);
+void peer_free(struct peer *p); /* NULL is fine */
+
+/*
+ * Begin the epoch of this certificate, or the volume, at the peer. invitation: its token is used; NULL: none. A directory
+ * is made; of certificates it knows nothing.
+ */
+MUST_USE int peer_enrol(struct peer *p, const struct epoch_cert *cert, const struct place *invitation,
+			struct receipt *ret, struct hf_error *err);
+MUST_USE int peer_position(struct peer *p, struct receipt *ret, struct hf_error *err);
+/* 0: everything up to ret->point is on the peer's disk. */
+MUST_USE int peer_append(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
+			 struct hf_error *err);
+/* Up to max bytes from `at` on, appended to out; returns how many, 0 at or behind the segment's end. */
+MUST_USE ssize_t peer_read(struct peer *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err);
+
+/* The two kinds. */
+MUST_USE int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);
+MUST_USE int directory_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);
+
+/*
+ * The folder of the volume in a directory replica: PATH/ID; or, with `itself`, PATH when that has a folder named log.
+ * -EKEYREJECTED: it holds other volumes only; -ENOENT: none. Into out (empty), terminated.
+ */
+MUST_USE int directory_find(const struct os *os, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES],
+			    bool itself, struct buf *out, struct hf_error *err);
+
+#endif

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A new primary from a replica and the kit (layer 4). The order matters: the log is fetched; the node is given the new epoch's certificate, which
+ * locks the old writer key out; if the old writer was quicker, what it added is fetched and a new certificate made; then
+ * the epoch begins here; the descriptor, without which a store is not a store, comes last. PATH/recovery marks a folder in which this is
+ * under way, for which volume.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/replica/config.h"
+#include "store/replica/fetch.h"
+#include "store/replica/trail.h"
+#include "store/volume/files.h"
+#include "store/volume/kit.h"
+
+enum { ROUNDS_MAX = 16 };
+
+struct recovery {
+	const struct os *os;
+	const char *path;
+	const struct owner *owner;
+	const struct hf_progress *progress;
+	const uint8_t *volume_id;
+	struct place place;
+	struct peer *peer;
+	struct shelf *shelf;
+	struct keyring *keys;
+	struct epoch_cert cert;
+};
+
+static const char *under(const struct recovery *v, const char *name, struct buf *out)
+{
+	return os_join(out, v->path, name);
+}
+
+/* --- the folder */
+
+static int write_marker(const struct recovery *v, const char *id, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf marker = BUF_INIT;
+	int r;
+
+	if (!under(v, "recovery", &marker))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = os_write_file(v->os, (const char *)marker.data, id, strlen(id), 0600);
+	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)marker.data, strerror(-r)) : 0;
+}
+
+/* A folder that is not empty: only one in which this volume's recovery is under way will do. */
+static int check_marker(const struct recovery *v, const char *id, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf marker = BUF_INIT, text = BUF_INIT, descriptor = BUF_INIT;
+	int r, fd;
+
+	if (!under(v, "recovery", &marker) || !under(v, "volume", &descriptor))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	fd = v->os->open(v->os->state, (const char *)descriptor.data, O_RDONLY, 0);
+	if (fd >= 0) {
+		(void)v->os->close(v->os->state, fd);
+		return hf_error_set(err, -EEXIST, "%s is a store already: recover into a new folder", v->path);
+	}
+	r = os_read_file(v->os, (const char *)marker.data, 64, &text);
+	if (r < 0)
+		return hf_error_set(err, -ENOTEMPTY, "%s is not empty: recover into a new or empty folder", v->path);
+	if (text.len != strlen(id) || memcmp(text.data, id, text.len) != 0)
+		return hf_error_set(err, -ENOTEMPTY, "%s is where another volume is being recovered", v->path);
+	return 0;
+}
+
+static int prepare_folder(const struct recovery *v, struct hf_error *err)
+{
+	char id[HF_VOLUME_ID_TEXT_BYTES];
+	int r;
+
+	volume_id_text(v->volume_id, id);
+	r = files_make_folders(v->os, v->path, err);
+	if (r == 0)
+		return write_marker(v, id, err);
+	return r == -ENOTEMPTY ? check_marker(v, id, err) : r;
+}
+
+/* --- the other end */
+
+static int open_peer(struct recovery *v, struct hf_error *err)
+{
+	struct peer_options o = {
+		.os = v->os,
+		.place = &v->place,
+		.signer = http_signer_of_owner(v->owner),
+	};
+
+	if (v->place.has_volume && memcmp(v->place.volume_id, v->volume_id, VOLUME_ID_BYTES) != 0)
+		return hf_error_set(err, -EKEYREJECTED, "the kit is not that of the volume that the replica's URL names");
+	memcpy(o.volume_id, v->volume_id, VOLUME_ID_BYTES);
+	memcpy(v->place.volume_id, v->volume_id, VOLUME_ID_BYTES);
+	v->place.has_volume = true;
+	return peer_open(&o, &v->peer, err);
+}
+
+/* Ask before anything is made: a wrong kit or address then leaves nothing behind. */
+static int probe(struct recovery *v, struct hf_error *err)
+{
+	struct receipt head;
+	int r = open_peer(v, err);
+
+	return r < 0 ? r : peer_position(v->peer, &head, err);
+}
+
+static bool at_head(struct recovery *v, const struct log_point *head)
+{
+	struct log_point here;
+
+	shelf_position(v->shelf, &here);
+	return log_pos_compare(here.end, head->end) == 0 && memcmp(here.chain, head->chain, HASH_BYTES) == 0;
+}
+
+/* Fetch until nothing more is there, though it may grow under our hands. */
+static int fetch(struct recovery *v, struct hf_error *err)
+{
+	struct receipt head;
+	int r;
+
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		r = peer_position(v->peer, &head, err);
+		if (r == 0 && head.point.end.segment == 0)
+			r = hf_error_set(err, -ENOENT, "the replica knows the volume, but has nothing of it");
+		if (r == 0)
+			r = fetch_log(v->peer, &head.point, v->shelf, v->progress, err);
+		if (r < 0)
+			return r;
+		if (at_head(v, &head.point))
+			return 0;
+	}
+	return hf_error_set(err, -EEXIST, "%s holds more of the log than this replica: recover from the one it came from, or "
+			    "into an empty folder", v->path);
+}
+
+/* --- the new epoch */
+
+static int make_cert(struct recovery *v, struct hf_error *err)
+{
+	struct log_point here;
+	int r;
+
+	shelf_position(v->shelf, &here);
+	if (here.epoch == UINT32_MAX || here.end.segment == UINT32_MAX)
+		return hf_error_set(err, -EUCLEAN, "the log has no room for another epoch");
+	r = keyring_make_writer(v->keys, here.epoch + 1);
+	if (r < 0)
+		return hf_error_set(err, r, "no locked memory for a writer key");
+	memset(&v->cert, 0, sizeof(v->cert));
+	v->cert.epoch = here.epoch + 1;
+	v->cert.format_floor = FORMAT_VERSION;
+	memcpy(v->cert.writer_public, keyring_writer_public(v->keys), PUBLIC_KEY_BYTES);
+	v->cert.created_ns = v->os->now_ns(v->os->state);
+	v->cert.first_segment = here.end.segment + 1;
+	memcpy(v->cert.chain, here.chain, HASH_BYTES);
+	epoch_cert_sign(&v->cert, v->owner);
+	return 0;
+}
+
+/* Lock the old writer out. It may have been quicker than we were: then once more from where it is now. */
+static int take_over(struct recovery *v, struct hf_error *err)
+{
+	struct receipt head;
+	int r;
+
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		r = make_cert(v, err);
+		if (r < 0 || v->place.kind == PLACE_DIRECTORY)
+			return r;
+		r = peer_enrol(v->peer, &v->cert, NULL, &head, err);
+		if (r == 0 && at_head(v, &head.point))
+			return 0;
+		if (r == 0 || r == -EEXIST)
+			r = fetch(v, err);
+		if (r < 0)
+			return r;
+	}
+	return hf_error_set(err, -EBUSY, "the log on the replica grows as fast as it is fetched: stop the old store first");
+}
+
+static int begin_epoch(struct recovery *v, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	struct log_options o = { .os = v->os, .keys = v->keys };
+	struct log *log;
+	int r;
+
+	r = files_write_keys(v->os, v->path, v->keys, err);
+	if (r < 0)
+		return r;
+	shelf_close(TAKE_PTR(v->shelf)); /* one writer at a time */
+	if (!under(v, "log", &dir))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	o.dir = (const char *)dir.data;
+	r = log_open(&o, NULL, &log, err);
+	if (r < 0)
+		return r;
+	r = log_start_epoch(log, &v->cert, err);
+	log_close(log);
+	return r;
+}
+
+/* An earlier run got as far as beginning the epoch: its writer key is here, and the replica is where that epoch starts. */
+static int epoch_was_begun(struct recovery *v, struct hf_error *err)
+{
+	struct volume_descriptor d;
+	struct log_point here;
+	struct epoch_cert cert;
+	struct keyring *keys;
+	int r;
+
+	shelf_position(v->shelf, &here);
+	if (here.end.offset != SEGMENT_HEADER_BYTES || shelf_cert(v->shelf, &cert) < 0 || cert.epoch < 2 ||
+	    cert.first_segment != here.end.segment)
+		return 0;
+	memset(&d, 0, sizeof(d));
+	memcpy(d.volume_id, v->volume_id, VOLUME_ID_BYTES);
+	r = files_read_keys(v->os, v->path, &d, &keys, err);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	r = keyring_has_writer(keys) && keyring_writer_epoch(keys) == cert.epoch &&
+	    memcmp(keyring_writer_public(keys), cert.writer_public, PUBLIC_KEY_BYTES) == 0;
+	keyring_free(keys);
+	return r;
+}
+
+/* --- what makes it a store */
+
+/* Where to go on replicating to. A volume's own folder is a replica's only under its own name. */
+static int replica_place(struct recovery *v)
+{
+	CLEANUP(buf_release) struct buf inside = BUF_INIT;
+	char id[HF_VOLUME_ID_TEXT_BYTES];
+	char *slash;
+
+	if (v->place.kind == PLACE_NODE)
+		return 1;
+	for (size_t len = strlen(v->place.path); len > 1 && v->place.path[len - 1] == '/'; len--)
+		v->place.path[len - 1] = 0;
+	volume_id_text(v->volume_id, id);
+	slash = strrchr(v->place.path, '/');
+	if (slash && slash > v->place.path && strcmp(slash + 1, id) == 0) {
+		*slash = 0;
+		return 1;
+	}
+	return directory_find(v->os, v->place.path, v->volume_id, false, &inside, NULL) == 0;
+}
+
+static int write_replica(struct recovery *v, struct hf_error *err)
+{
+	char name[CONFIG_NAME_BYTES];
+
+	if (!replica_place(v))
+		return 0;
+	config_make_name(&v->place, name);
+	return config_exists(v->os, v->path, name) ? 0 : config_write(v->os, v->path, name, &v->place, err);
+}
+
+/* The volume was made when its first certificate was. */
+static int read_first_cert(const struct recovery *v, struct epoch_cert *ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf file = BUF_INIT;
+	uint8_t raw[SEGMENT_HEADER_BYTES];
+	struct segment_header h;
+	char name[32];
+	int r, fd;
+
+	memcpy(name, "log/", 4);
+	segment_file_name(1, name + 4);
+	if (!under(v, name, &file))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	fd = v->os->open(v->os->state, (const char *)file.data, O_RDONLY, 0);
+	if (fd < 0)
+		return hf_error_set(err, fd, "cannot open %s: %s", (const char *)file.data, strerror(-fd));
+	r = os_pread_full(v->os, fd, raw, sizeof(raw), 0);
+	(void)v->os->close(v->os->state, fd);
+	if (r == 0)
+		r = segment_header_decode(raw, sizeof(raw), &h, err);
+	if (r < 0)
+		return hf_error_prefix(err, r, "%s", (const char *)file.data);
+	*ret = h.cert;
+	return 0;
+}
+
+static int finish(struct recovery *v, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf marker = BUF_INIT, note = BUF_INIT;
+	struct volume_descriptor d;
+	struct epoch_cert first = { .created_ns = 0 };
+	int r;
+
+	r = read_first_cert(v, &first, err);
+	if (r == 0)
+		r = write_replica(v, err);
+	if (r < 0)
+		return r;
+	memset(&d, 0, sizeof(d));
+	memcpy(d.volume_id, v->volume_id, VOLUME_ID_BYTES);
+	memcpy(d.owner_public, owner_public(v->owner), PUBLIC_KEY_BYTES);
+	d.created_ns = first.created_ns;
+	r = files_write_descriptor(v->os, v->path, &d, err);
+	if (r < 0)
+		return r;
+	if (!under(v, "recovery", &marker) || !under(v, "append", &note))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	(void)v->os->unlink(v->os->state, (const char *)marker.data);
+	(void)v->os->unlink(v->os->state, (const char *)note.data);
+	r = v->os->sync_dir(v->os->state, v->path);
+	return r < 0 ? hf_error_set(err, r, "cannot sync the folder %s: %s", v->path, strerror(-r)) : 0;
+}
+
+static int sum_up(struct recovery *v, const struct log_point *head, struct hf_recovery *ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	uint64_t bytes = 0;
+
+	if (!under(v, "log", &dir))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	(void)trail_bytes(v->os, (const char *)dir.data, (struct log_pos){ 0, 0 }, head, &bytes);
+	*ret = (struct hf_recovery){
+		.tid = head->tid,
+		.time_ns = head->time_ns,
+		.bytes = bytes,
+		.segments = head->end.segment,
+		.epoch = v->cert.epoch,
+	};
+	return 0;
+}
+
+static int recover(struct recovery *v, struct hf_recovery *ret, struct hf_error *err)
+{
+	struct log_point head;
+	int r, begun;
+
+	r = shelf_open(v->os, v->path, v->volume_id, false, &v->shelf, NULL, err);
+	if (r < 0)
+		return r;
+	begun = epoch_was_begun(v, err);
+	if (begun < 0)
+		return begun;
+	r = begun ? shelf_cert(v->shelf, &v->cert) : fetch(v, err);
+	if (r < 0)
+		return r;
+	if (!begun) {
+		r = owner_keyring(v->owner, &v->keys);
+		if (r < 0)
+			return hf_error_set(err, r, "no locked memory for the volume key");
+		r = take_over(v, err);
+	}
+	shelf_position(v->shelf, &head);
+	if (r == 0 && !begun)
+		r = begin_epoch(v, err);
+	if (r == 0)
+		r = finish(v, err);
+	return r < 0 ? r : sum_up(v, &head, ret, err);
+}
+
+int hf_recover(const char *place, const struct hf_kit *kit, const char *path, const struct hf_progress *progress,
+	       struct hf_recovery *ret, struct hf_error *err)
+{
+	struct recovery v = { .os = os_posix(), .path = path, .owner = kit_owner(kit), .progress = progress };
+	CLEANUP(cleanup_fd) int lock = -1;
+	int r;
+
+	if (crypto_init() < 0)
+		return hf_error_set(err, -EIO, "the system gives no random bytes");
+	v.volume_id = owner_volume_id(v.owner);
+	r = place_parse(place, &v.place, err);
+	if (r < 0)
+		return r;
+	r = probe(&v, err);
+	if (r == 0)
+		r = prepare_folder(&v, err);
+	if (r == 0) {
+		lock = files_lock(path, "recovering", 0, err);
+		r = lock < 0 ? lock : recover(&v, ret, err);
+	}
+	shelf_close(v.shelf);
+	keyring_free(v.keys);
+	peer_free(v.peer);
+	place_release(&v.place);
+	return r;
+}

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A node, asked over HTTPS (layer 4; PROTOCOL.md). One connection, kept between requests. The node is known by its pin and
+ * its receipt key; nothing it says is believed without one or the other.
+ */
+#include <curl/curl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/replica/json.h"
+#include "store/replica/peer.h"
+
+enum {
+	CONNECT_TIMEOUT_S = 5,
+	SILENCE_TIMEOUT_S = 25, /* less than the node's own, so that we say first that it is slow */
+	ANSWER_BYTES_MAX = 1 << 20,
+	RECEIPT_HEADER_BYTES_MAX = 128,
+	TRANSFER_BYTES = 256 << 10,
+};
+
+struct remote {
+	struct peer peer;
+	const struct os *os;
+	CURL *curl;
+	char url[PLACE_URL_BYTES];
+	char pin[PLACE_PIN_BYTES + 16]; /* as libcurl wants it */
+	uint8_t key[PUBLIC_KEY_BYTES];
+	char node[HTTP_SIG_KEY_TEXT_BYTES];
+	uint8_t volume_id[VOLUME_ID_BYTES];
+	struct http_signer signer;
+	int64_t skew_s; /* what our clock lacks to the node's, as far as it has complained */
+	bool (*interrupted)(void *arg);
+	void *arg;
+};
+
+struct request {
+	const char *method;
+	char path[128];
+	char query[64];                /* with its question mark; "" for none */
+	const void *body;
+	size_t body_len;
+	bool has_body;
+	const struct place *invitation; /* NULL: none */
+	char range[64];                /* "" for none */
+};
+
+struct answer {
+	struct buf body;
+	size_t body_max;
+	bool too_long;
+	char receipt[RECEIPT_HEADER_BYTES_MAX];
+	char nonce[HTTP_SIG_NONCE_TEXT_BYTES];
+	long status;
+};
+
+static void answer_release(struct answer *a)
+{
+	buf_release(&a->body);
+}
+
+/* --- libcurl's callbacks */
+
+static size_t take_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct answer *a = arg;
+	size_t len = size * n;
+
+	if (len > a->body_max - a->body.len) {
+		a->too_long = true;
+		return 0;
+	}
+	buf_add(&a->body, data, len);
+	return buf_status(&a->body) < 0 ? 0 : len;
+}
+
+static size_t take_header(char *data, size_t size, size_t n, void *arg)
+{
+	static const char name[] = "Holdfast-Receipt:";
+	struct answer *a = arg;
+	size_t len = size * n, at = sizeof(name) - 1, end = len;
+
+	if (len <= at || strncasecmp(data, name, at) != 0)
+		return len;
+	while (at < end && data[at] == ' ')
+		at++;
+	while (end > at && (data[end - 1] == '\r' || data[end - 1] == '\n' || data[end - 1] == ' '))
+		end--;
+	if (end - at < sizeof(a->receipt)) {
+		memcpy(a->receipt, data + at, end - at);
+		a->receipt[end - at] = 0;
+	}
+	return len;
+}
+
+static int ask_interrupted(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	const struct remote *r = arg;
+
+	(void)a;
+	(void)b;
+	(void)c;
+	(void)d;
+	return r->interrupted && r->interrupted(r->arg);
+}
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_once_result;
+
+static void init_curl(void)
+{
+	curl_once_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* --- one request */
+
+static int add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	CLEANUP(buf_release) struct buf line = BUF_INIT;
+	struct curl_slist *longer;
+
+	buf_add_text(&line, "%s: %s", name, value);
+	(void)buf_cstr(&line);
+	if (buf_status(&line) < 0)
+		return -ENOMEM;
+	longer = curl_slist_append(*list, (const char *)line.data);
+	if (!longer)
+		return -ENOMEM;
+	*list = longer;
+	return 0;
+}
+
+/* Sign the request and set out its headers; the nonce is remembered for the receipt. */
+static int make_headers(struct remote *r, const struct request *q, struct answer *a, struct curl_slist **list)
+{
+	CLEANUP(buf_release) struct buf digest = BUF_INIT, invitation = BUF_INIT, input = BUF_INIT, sig = BUF_INIT;
+	struct http_sig_request covered = { q->method, q->path, q->query[0] ? q->query : "?", r->node, NULL, NULL };
+	struct http_sig_params params;
+	int64_t now_s = (int64_t)(r->os->now_ns(r->os->state) / 1000000000u) + r->skew_s;
+	int bad = 0, ret;
+
+	if (q->has_body) {
+		content_digest_make(q->body, q->body_len, &digest);
+		covered.digest = buf_cstr(&digest);
+	}
+	if (q->invitation) {
+		wire_base64(WIRE_BASE64URL, q->invitation->token, PLACE_TOKEN_BYTES, &invitation);
+		covered.invitation = buf_cstr(&invitation);
+	}
+	if (buf_status(&digest) < 0 || buf_status(&invitation) < 0)
+		return -ENOMEM;
+	ret = http_sig_make(&covered, &r->signer, (uint64_t)(now_s > 0 ? now_s : 0), &params, &input, &sig);
+	if (ret < 0)
+		return ret;
+	memcpy(a->nonce, params.nonce, sizeof(a->nonce));
+	bad |= add_header(list, "Holdfast-Node", r->node);
+	bad |= add_header(list, "Signature-Input", buf_cstr(&input));
+	bad |= add_header(list, "Signature", buf_cstr(&sig));
+	if (q->has_body) {
+		bad |= add_header(list, "Content-Digest", covered.digest);
+		bad |= add_header(list, "Content-Type", "application/octet-stream");
+	}
+	if (q->invitation)
+		bad |= add_header(list, "Holdfast-Invitation", covered.invitation);
+	if (q->range[0])
+		bad |= add_header(list, "Range", q->range);
+	return bad ? -ENOMEM : 0;
+}
+
+static void set_common(struct remote *r)
+{
+	CURL *c = r->curl;
+
+	curl_easy_reset(c);
+	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
+	(void)curl_easy_setopt(c, CURLOPT_PROXY, "");
+	(void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	(void)curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/* The pin is the identity: names and issuers in the certificate prove nothing here. */
+	(void)curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+	(void)curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+	(void)curl_easy_setopt(c, CURLOPT_PINNEDPUBLICKEY, r->pin);
+	(void)curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
+	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+	(void)curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	(void)curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_TIMEOUT_S);
+	(void)curl_easy_setopt(c, CURLOPT_EXPECT_100_TIMEOUT_MS, 2000L);
+	(void)curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)TRANSFER_BYTES);
+	(void)curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)TRANSFER_BYTES);
+	(void)curl_easy_setopt(c, CURLOPT_USERAGENT, "holdfast");
+	(void)curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+	(void)curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, ask_interrupted);
+	(void)curl_easy_setopt(c, CURLOPT_XFERINFODATA, r);
+	(void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+	(void)curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
+}
+
+static int curl_fault(struct remote *r, CURLcode code, const char *words, struct hf_error *err)
+{
+	long os_errno = 0;
+	int number = -EIO;
+
+	(void)curl_easy_getinfo(r->curl, CURLINFO_OS_ERRNO, &os_errno);
+	switch (code) {
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+		return hf_error_set(err, -EKEYREJECTED, "%s is not the node that was pinned: its TLS key is another one. Someone "
+				    "may be in between, or the node was set up anew", r->url);
+	case CURLE_ABORTED_BY_CALLBACK:
+		return hf_error_set(err, -ECANCELED, "the request to %s was interrupted", r->url);
+	case CURLE_OUT_OF_MEMORY:
+		return hf_error_set(err, -ENOMEM, "no memory");
+	case CURLE_COULDNT_RESOLVE_HOST:
+		number = -EHOSTUNREACH;
+		break;
+	case CURLE_OPERATION_TIMEDOUT:
+		number = -ETIMEDOUT;
+		break;
+	case CURLE_COULDNT_CONNECT:
+		number = os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
+		break;
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+	case CURLE_GOT_NOTHING:
+		number = -ECONNRESET;
+		break;
+	case CURLE_SSL_CONNECT_ERROR:
+		number = -EPROTO;
+		break;
+	default:
+		break;
+	}
+	return hf_error_set(err, number, "%s: %s", r->url, words[0] ? words : curl_easy_strerror(code));
+}
+
+static int perform(struct remote *r, const struct request *q, struct curl_slist *headers, struct answer *a,
+		   struct hf_error *err)
+{
+	char url[PLACE_URL_BYTES + sizeof(q->path) + sizeof(q->query)], words[CURL_ERROR_SIZE] = "";
+	CURLcode code;
+
+	(void)snprintf(url, sizeof(url), "%s%s%s", r->url, q->path, q->query);
+	set_common(r);
+	(void)curl_easy_setopt(r->curl, CURLOPT_ERRORBUFFER, words);
+	(void)curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, a);
+	(void)curl_easy_setopt(r->curl, CURLOPT_HEADERDATA, a);
+	(void)curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, headers);
+	if (curl_easy_setopt(r->curl, CURLOPT_URL, url) != CURLE_OK)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	if (q->has_body) {
+		(void)curl_easy_setopt(r->curl, CURLOPT_POST, 1L);
+		(void)curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, q->body);
+		(void)curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len);
+	}
+	(void)curl_easy_setopt(r->curl, CURLOPT_CUSTOMREQUEST, q->method);
+	code = curl_easy_perform(r->curl);
+	(void)curl_easy_setopt(r->curl, CURLOPT_ERRORBUFFER, NULL);
+	if (a->too_long)
+		return hf_error_set(err, -EPROTO, "%s answers with more than was asked for", r->url);
+	if (code == CURLE_WRITE_ERROR && buf_status(&a->body) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory for the answer");
+	if (code != CURLE_OK)
+		return curl_fault(r, code, words, err);
+	(void)curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &a->status);
+	return 0;
+}
+
+/* --- what an answer that is not 2xx means */
+
+struct meaning {
+	const char *code;
+	int number;
+};
+
+static const struct meaning meanings[] = {
+	{ "gap", -ERANGE },
+	{ "conflict", -EEXIST },
+	{ "epoch_over", -EKEYREJECTED },
+	{ "bad_signature", -EKEYREJECTED },
+	{ "bad_log_signature", -EKEYREJECTED },
+	{ "wrong_node", -EKEYREJECTED },
+	{ "invitation", -EACCES },
+	{ "not_allowed", -EACCES },
+	{ "unknown_volume", -ENOENT },
+	{ "not_found", -ENOENT },
+	{ "not_verified", -EUCLEAN },
+	{ "damaged", -EUCLEAN },
+	{ "unknown_version", -EPROTONOSUPPORT },
+	{ "full", -ENOSPC },
+	{ "busy", -EBUSY },
+	{ "clock", -EAGAIN },
+};
+
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 127)
+			*text = ' ';
+}
+
+static int refusal(struct remote *r, struct answer *a, struct hf_error *err)
+{
+	CLEANUP(json_decrefp) json_t *o = json_read(a->body.data, a->body.len);
+	char code[32] = "", words[400] = "";
+	uint64_t node_ns;
+	int number = -EPROTO;
+
+	if (!o || json_get_text(o, "code", code, sizeof(code)) < 0 || json_get_text(o, "error", words, sizeof(words)) < 0)
+		return hf_error_set(err, a->status == 503 ? -EBUSY : -EPROTO, "%s answers with status %ld, and not as a "
+				    "holdfast node does", r->url, a->status);
+	make_printable(words);
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+		if (strcmp(code, meanings[i].code) == 0)
+			number = meanings[i].number;
+	if (number == -EAGAIN && json_get_u64(o, "node_time_ns", &node_ns) == 0)
+		r->skew_s = (int64_t)(node_ns / 1000000000u) - (int64_t)(r->os->now_ns(r->os->state) / 1000000000u);
+	return hf_error_set(err, number, "%s refuses (%ld): %s", r->url, a->status, words);
+}
+
+static int request_once(struct remote *r, const struct request *q, struct answer *a, struct hf_error *err)
+{
+	struct curl_slist *headers = NULL;
+	int ret;
+
+	buf_clear(&a->body);
+	a->receipt[0] = 0;
+	a->too_long = false;
+	ret = make_headers(r, q, a, &headers);
+	if (ret < 0)
+		(void)hf_error_set(err, ret, "no memory");
+	else
+		ret = perform(r, q, headers, a, err);
+	curl_slist_free_all(headers);
+	if (ret < 0)
+		return ret;
+	return a->status / 100 == 2 ? 0 : refusal(r, a, err);
+}
+
+/* Once more when the node has just told us its time. */
+static int request(struct remote *r, const struct request *q, struct answer *a, struct hf_error *err)
+{
+	int ret = request_once(r, q, a, err);
+
+	return ret == -EAGAIN ? request_once(r, q, a, err) : ret;
+}
+
+static int take_receipt(struct remote *r, const struct answer *a, struct receipt *ret, struct hf_error *err)
+{
+	struct receipt got;
+	int n = receipt_read(a->body.data, a->body.len, a->receipt, r->key, &got, err);
+
+	if (n < 0)
+		return hf_error_prefix(err, n, "%s", r->url);
+	if (memcmp(got.volume_id, r->volume_id, VOLUME_ID_BYTES) != 0 || strcmp(got.nonce, a->nonce) != 0)
+		return hf_error_set(err, -EKEYREJECTED, "%s: the receipt is for another volume or another request", r->url);
+	*ret = got;
+	return 0;
+}
+
+static void set_path(const struct remote *r, struct request *q, const char *rest)
+{
+	char id[2 * VOLUME_ID_BYTES + 1];
+
+	wire_hex(r->volume_id, VOLUME_ID_BYTES, id);
+	(void)snprintf(q->path, sizeof(q->path), "/v1/volumes/%s%s", id, rest);
+}
+
+static int ask_receipt(struct remote *r, const struct request *q, struct receipt *ret, struct hf_error *err)
+{
+	CLEANUP(answer_release) struct answer a = { .body = BUF_INIT, .body_max = ANSWER_BYTES_MAX };
+	int n = request(r, q, &a, err);
+
+	return n < 0 ? n : take_receipt(r, &a, ret, err);
+}
+
+/* --- the words of peer.h */
+
+static int remote_enrol(struct peer *p, const struct epoch_cert *cert, const struct place *invitation,
+			struct receipt *ret, struct hf_error *err)
+{
+	struct remote *r = (struct remote *)p;
+	CLEANUP(buf_release) struct buf body = BUF_INIT;
+	struct request q = { .method = "PUT", .has_body = true, .invitation = invitation };
+
+	epoch_cert_encode(cert, &body);
+	if (buf_status(&body) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	q.body = body.data;
+	q.body_len = body.len;
+	set_path(r, &q, "");
+	return ask_receipt(r, &q, ret, err);
+}
+
+static int remote_position(struct peer *p, struct receipt *ret, struct hf_error *err)
+{
+	struct remote *r = (struct remote *)p;
+	struct request q = { .method = "GET" };
+
+	set_path(r, &q, "");
+	return ask_receipt(r, &q, ret, err);
+}
+
+static int remote_append(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
+			 struct hf_error *err)
+{
+	struct remote *r = (struct remote *)p;
+	struct request q = { .method = "POST", .body = data, .body_len = len, .has_body = true };
+	char rest[32];
+
+	(void)snprintf(rest, sizeof(rest), "/log/%" PRIu32, at.segment);
+	set_path(r, &q, rest);
+	(void)snprintf(q.query, sizeof(q.query), "?offset=%" PRIu32, at.offset);
+	return ask_receipt(r, &q, ret, err);
+}
+
+static ssize_t remote_read(struct peer *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err)
+{
+	struct remote *r = (struct remote *)p;
+	CLEANUP(answer_release) struct answer a = { .body = BUF_INIT };
+	struct request q = { .method = "GET" };
+	char rest[32];
+	int n;
+
+	a.body_max = max > ANSWER_BYTES_MAX ? max : ANSWER_BYTES_MAX; /* an error's words must fit as well */
+	(void)snprintf(rest, sizeof(rest), "/log/%" PRIu32, at.segment);
+	set_path(r, &q, rest);
+	(void)snprintf(q.range, sizeof(q.range), "bytes=%" PRIu32 "-%" PRIu64, at.offset, at.offset + (uint64_t)max - 1);
+	n = request(r, &q, &a, err);
+	if (n == -ERANGE) /* 416: nothing at or behind this place */
+		return 0;
+	if (n < 0)
+		return n;
+	if (a.status != 206 || a.body.len > max)
+		return hf_error_set(err, -EPROTO, "%s does not answer with the part of the log that was asked for", r->url);
+	buf_add(out, a.body.data, a.body.len);
+	return buf_status(out) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : (ssize_t)a.body.len;
+}
+
+static void remote_free(struct peer *p)
+{
+	struct remote *r = (struct remote *)p;
+
+	curl_easy_cleanup(r->curl);
+	free(r);
+}
+
+static const struct peer_ops remote_ops = {
+	.enrol = remote_enrol,
+	.position = remote_position,
+	.append = remote_append,
+	.read = remote_read,
+	.free = remote_free,
+};
+
+static int set_pin(struct remote *r, const uint8_t pin[SHA256_BYTES])
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+
+	buf_add_text(&text, "sha256//");
+	wire_base64(WIRE_BASE64, pin, SHA256_BYTES, &text);
+	(void)buf_cstr(&text);
+	if (buf_status(&text) < 0 || text.len >= sizeof(r->pin))
+		return -ENOMEM;
+	memcpy(r->pin, text.data, text.len + 1);
+	return 0;
+}
+
+int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error *err)
+{
+	struct remote *r;
+
+	(void)pthread_once(&curl_once, init_curl);
+	r = calloc(1, sizeof(*r));
+	if (r)
+		r->curl = curl_once_result == CURLE_OK ? curl_easy_init() : NULL;
+	if (!r || !r->curl || set_pin(r, o->place->pin) < 0) {
+		if (r)
+			curl_easy_cleanup(r->curl);
+		free(r);
+		return hf_error_set(err, -ENOMEM, "no memory for a connection");
+	}
+	r->peer.ops = &remote_ops;
+	r->os = o->os;
+	memcpy(r->url, o->place->url, sizeof(r->url));
+	memcpy(r->key, o->place->key, sizeof(r->key));
+	wire_hex(r->key, sizeof(r->key), r->node);
+	memcpy(r->volume_id, o->volume_id, sizeof(r->volume_id));
+	r->signer = o->signer;
+	r->interrupted = o->interrupted;
+	r->arg = o->arg;
+	*ret = &r->peer;
+	return 0;
+}
