@@ -158,7 +158,7 @@ int log_create(const struct log_options *o, const struct epoch_cert *cert, struc
 		r = segment_list(l, &segments, &n, err);
 	if (r < 0)
 		return r;
-	if (n)
+	if (n > 1 || (n == 1 && (segments[0] != 1 || scan_is_spare(l, 1, NULL, err) != 1)))
 		return hf_error_set(err, -EEXIST, "%s holds a log already", l->dir);
 	r = append_begin_segment(l, cert, err);
 	if (r == 0)
