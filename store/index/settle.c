@@ -14,9 +14,54 @@ static void destroy_batch(rocksdb_writebatch_t **batch)
 	rocksdb_writebatch_destroy(*batch);
 }
 
-static void stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct entry *e, const struct version *v,
-		  struct span value)
+/*
+ * What goes into one write, in order of space and key: a memtable is a skip list, and takes keys that come in order at half
+ * the price.
+ */
+struct load {
+	const struct version **versions;
+	size_t n, cap;
+};
+
+static void load_release(struct load *l)
 {
+	free(l->versions);
+}
+
+static int load_add(struct load *l, const struct version *v)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		const struct version **versions = reallocarray(l->versions, cap, sizeof(*versions));
+
+		if (!versions)
+			return -ENOMEM;
+		l->versions = versions;
+		l->cap = cap;
+	}
+	l->versions[l->n++] = v;
+	return 0;
+}
+
+static int load_compare(const void *a, const void *b)
+{
+	const struct entry *x = (*(const struct version *const *)a)->entry;
+	const struct entry *y = (*(const struct version *const *)b)->entry;
+
+	if (x->space != y->space)
+		return x->space < y->space ? -1 : 1;
+	return span_compare(entry_key(x), entry_key(y));
+}
+
+static void load_sort(struct load *l)
+{
+	if (l->n > 1)
+		qsort(l->versions, l->n, sizeof(*l->versions), load_compare);
+}
+
+static void stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct version *v, struct span value)
+{
+	const struct entry *e = v->entry;
 	rocksdb_column_family_handle_t *family = r->families[e->space];
 
 	if (v->deleted)
@@ -31,12 +76,19 @@ static int stage_group(struct index *x, const struct group *g, rocksdb_writebatc
 		       void *arg, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf other = BUF_INIT;
+	CLEANUP(load_release) struct load load = { 0 };
 	const struct version *v;
 
-	TAILQ_FOREACH(v, &g->versions, in_group) {
-		struct span value = { v->value, v->len };
+	TAILQ_FOREACH(v, &g->versions, in_group)
+		if (load_add(&load, v) < 0)
+			return hf_error_set(err, -ENOMEM, "settle the index: no memory");
+	load_sort(&load);
+	for (size_t i = 0; i < load.n; i++) {
+		struct span value;
 		int code = 0;
 
+		v = load.versions[i];
+		value = (struct span){ v->value, v->len };
 		if (rewrite && !v->deleted) {
 			buf_clear(&other);
 			code = rewrite(arg, (enum index_space)v->entry->space, entry_key(v->entry), value, &other);
@@ -45,7 +97,7 @@ static int stage_group(struct index *x, const struct group *g, rocksdb_writebatc
 			if (code < 0)
 				return hf_error_set(err, code, "settle the index: a value cannot be finished");
 		}
-		stage(&x->rocks, batch, v->entry, v, code ? (struct span){ other.data, other.len } : value);
+		stage(&x->rocks, batch, v, code ? (struct span){ other.data, other.len } : value);
 	}
 	return 0;
 }
@@ -140,6 +192,7 @@ static bool overlay_is_empty(struct index *x)
 int index_apply(struct index *x, struct index_batch *b, const void *state, size_t state_len, struct hf_error *err)
 {
 	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	CLEANUP(load_release) struct load load = { 0 };
 	int code;
 
 	assert(b->index == x && overlay_is_empty(x));
@@ -151,7 +204,11 @@ int index_apply(struct index *x, struct index_batch *b, const void *state, size_
 	}
 	for (size_t i = 0; i < b->map.tables[0].n_buckets; i++)
 		for (const struct entry *e = b->map.tables[0].buckets[i]; e; e = e->next_hashed)
-			stage(&x->rocks, batch, e, e->newest, (struct span){ e->newest->value, e->newest->len });
+			if (load_add(&load, e->newest) < 0)
+				return hf_error_set(err, -ENOMEM, "apply to the index: no memory");
+	load_sort(&load);
+	for (size_t i = 0; i < load.n; i++)
+		stage(&x->rocks, batch, load.versions[i], (struct span){ load.versions[i]->value, load.versions[i]->len });
 	pthread_mutex_lock(&x->settling);
 	atomic_fetch_add(&x->writes, 1);
 	code = rocks_write(&x->rocks, batch, state, state_len, err);
