@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 const char rocks_state_key[] = "state";
 const char rocks_mark_key[] = "mark";
@@ -116,25 +117,46 @@ static int write_mark(struct rocks *r, uint64_t mark, struct hf_error *err)
 	return message ? rocks_error(message, -EIO, "write the index", err) : 0;
 }
 
-static int flush_all(struct rocks *r, struct hf_error *err)
+static int nudge(struct rocks *r, uint64_t mark, uint64_t *ret_persisted, struct hf_error *err)
 {
-	uint64_t mark = r->mark + 1, persisted;
-	int code;
+	int code = write_mark(r, mark, err);
 
-	code = write_mark(r, mark, err);
 	if (code < 0)
 		return code;
 	r->mark = mark;
 	rocksdb_compact_range_cf_opt(r->db, r->families[ROCKS_OWN], r->compact, nudge_key, sizeof(nudge_key) - 1,
 				     nudge_key, sizeof(nudge_key) - 1);
-	code = persisted_mark(r, &persisted, err);
-	if (code < 0)
-		return code;
-	if (persisted >= mark)
-		return 0;
-	/* It did not get there. A write now is told why, when RocksDB has stopped. */
-	code = write_mark(r, mark, err);
-	return code < 0 ? code : hf_error_set(err, -EIO, "flush the index: RocksDB could not write its files");
+	return persisted_mark(r, ret_persisted, err);
+}
+
+static bool is_flushing(struct rocks *r)
+{
+	return rocks_property(r, "rocksdb.num-running-flushes") > 0 ||
+	       rocks_property(r, "rocksdb.mem-table-flush-pending") > 0;
+}
+
+/*
+ * RocksDB that has recovered from a full disk no longer waits for the flushes asked of it (WaitForFlushMemTables gives up on
+ * the recovery's old error). So look after it until none is under way; a write tells when it has stopped again.
+ */
+static int flush_all(struct rocks *r, struct hf_error *err)
+{
+	const struct timespec pause = { 0, 10000000 };
+	uint64_t mark = r->mark + 1, persisted;
+	int code;
+
+	code = nudge(r, mark, &persisted, err);
+	while (code == 0 && persisted < mark) {
+		bool flushing = is_flushing(r);
+
+		(void)nanosleep(&pause, NULL);
+		code = write_mark(r, mark, err);
+		if (code == 0)
+			code = persisted_mark(r, &persisted, err);
+		if (code == 0 && persisted < mark && !flushing)
+			return hf_error_set(err, -EIO, "flush the index: RocksDB could not write its files");
+	}
+	return code;
 }
 
 /*
