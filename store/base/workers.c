@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run is one call of workers_run: it lives on its caller's stack and hangs in a list while it has work left.
- * Indices are taken with an atomic counter, so nobody holds the lock while a job runs. A run leaves the list as
- * soon as somebody finds its indices used up; its caller goes home when no worker is inside it any more.
+ * A run is one call of workers_run: it lives on its caller's stack and hangs in a list while it has work
+ * left. Indices are taken with an atomic counter, so nobody holds the lock while a job runs. A run leaves the
+ * list as soon as somebody finds its indices used up; its caller goes home when no worker is inside it any
+ * more.
  */
 #include "store/base/workers.h"
 

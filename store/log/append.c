@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing. A group is put together whole in memory, written with one pwrite into space that is laid out, and synced once;
- * then the durable point moves over it. Everything that can fail for want of space or memory comes before the first
- * byte is written, so that such a failure leaves the log as it was; after it, a failure is final (invariant 4).
+ * Writing. A group is put together whole in memory, written with one pwrite into space that is laid out, and
+ * synced once; then the durable point moves over it. Everything that can fail for want of space or memory
+ * comes before the first byte is written, so that such a failure leaves the log as it was; after it, a
+ * failure is final (invariant 4).
  *
- * When a group does not fit, the open segment is sealed first: its frame table and a sealing commit make a group of their
- * own. The file is cut to its length only after that group is synced: while a group is in flight, the file is longer
- * than it, and scan.c tells a torn group from a damaged one by that.
+ * When a group does not fit, the open segment is sealed first: its frame table and a sealing commit make a
+ * group of their own. The file is cut to its length only after that group is synced: while a group is in
+ * flight, the file is longer than it, and scan.c tells a torn group from a damaged one by that.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,8 +24,8 @@ enum {
 
 uint64_t append_seal_bytes(size_t n_entries)
 {
-	return (uint64_t)n_entries * TABLE_ENTRY_BYTES_MAX + 16 + FRAME_HEADER_BYTES + TAG_BYTES + COMMIT_FRAME_BYTES +
-	       SLACK_BYTES;
+	return (uint64_t)n_entries * TABLE_ENTRY_BYTES_MAX + 16 + FRAME_HEADER_BYTES + TAG_BYTES +
+	       COMMIT_FRAME_BYTES + SLACK_BYTES;
 }
 
 /* Room for more entries of the table, before anything is written. */
@@ -202,7 +203,8 @@ static int end_segment(struct log *l, struct hf_error *err)
 	if (r == 0)
 		r = l->os->fsync(l->os->state, f.fd);
 	seg_file_close(l->os, &f);
-	return r < 0 ? log_fail(l, segment_io_error(l, r, end.segment, "cut to its length and sync", err)) : 0;
+	return r < 0 ? log_fail(l, segment_io_error(l, r, end.segment, "cut to its length and sync", err))
+		     : 0;
 }
 
 static int seal_segment(struct log *l, struct hf_error *err)
@@ -219,7 +221,8 @@ static int seal_segment(struct log *l, struct hf_error *err)
 		r = reserve_group(l, 1, frame_stored_bytes(&table) + COMMIT_FRAME_BYTES);
 	if (r < 0)
 		return hf_error_set(err, r, "no memory for the frame table of a segment");
-	r = layout_current(l, l->v.point.end.offset + frame_stored_bytes(&table) + COMMIT_FRAME_BYTES + SLACK_BYTES);
+	r = layout_current(l, l->v.point.end.offset + frame_stored_bytes(&table) + COMMIT_FRAME_BYTES +
+				      SLACK_BYTES);
 	if (r < 0)
 		return segment_io_error(l, r, l->v.point.end.segment, "lay out", err);
 	build_group(l, &table, 1, &c);
@@ -272,7 +275,8 @@ int append_begin_segment(struct log *l, const struct epoch_cert *cert, struct hf
 
 	if (!keyring_has_writer(l->keys) || keyring_writer_epoch(l->keys) != cert->epoch ||
 	    memcmp(keyring_writer_public(l->keys), cert->writer_public, PUBLIC_KEY_BYTES) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "the writer key is not the one certified for epoch %" PRIu32,
+		return hf_error_set(err, -EKEYREJECTED,
+				    "the writer key is not the one certified for epoch %" PRIu32,
 				    cert->epoch);
 	next_header(l, cert, &h);
 	segment_header_encode(&h, &raw);
@@ -304,9 +308,11 @@ int log_start_epoch(struct log *l, const struct epoch_cert *cert, struct hf_erro
 		return hf_error_set(err, -EROFS, "%s is open for reading only", l->dir);
 	if (cert->epoch != p->epoch + 1 || cert->first_segment != p->end.segment + 1 ||
 	    memcmp(cert->chain, p->chain, HASH_BYTES) != 0)
-		return hf_error_set(err, -EINVAL, "the certificate is for epoch %" PRIu32 " from segment %" PRIu32 "; the log "
-				    "is in epoch %" PRIu32 ", segment %" PRIu32, cert->epoch, cert->first_segment, p->epoch,
-				    p->end.segment);
+		return hf_error_set(err, -EINVAL,
+				    "the certificate is for epoch %" PRIu32 " from segment %" PRIu32
+				    "; the log "
+				    "is in epoch %" PRIu32 ", segment %" PRIu32,
+				    cert->epoch, cert->first_segment, p->epoch, p->end.segment);
 	r = layout_next(l, SEGMENT_HEADER_BYTES + append_seal_bytes(0));
 	if (r < 0)
 		return segment_io_error(l, r, p->end.segment + 1, "lay out", err);
@@ -325,7 +331,8 @@ static int make_place(struct log *l, uint64_t bytes, size_t n, struct hf_error *
 	int r;
 
 	if (alone > SEGMENT_BYTES_MAX)
-		return hf_error_set(err, -EFBIG, "a group of %" PRIu64 " bytes is larger than a segment can be", bytes);
+		return hf_error_set(err, -EFBIG,
+				    "a group of %" PRIu64 " bytes is larger than a segment can be", bytes);
 	if (!full && (empty || end + bytes + append_seal_bytes(l->n_entries + n + 1) <= l->segment_bytes)) {
 		r = layout_current(l, end + bytes + append_seal_bytes(l->n_entries + n + 1));
 		return r < 0 ? segment_io_error(l, r, l->v.point.end.segment, "lay out", err) : 0;
@@ -338,26 +345,29 @@ static int make_place(struct log *l, uint64_t bytes, size_t n, struct hf_error *
 	return r < 0 ? r : append_begin_segment(l, &l->v.header.cert, err);
 }
 
-static int check_group(const struct log *l, const struct log_frame *frames, size_t n, uint64_t tid, uint64_t time_ns,
-		       struct hf_error *err)
+static int check_group(const struct log *l, const struct log_frame *frames, size_t n, uint64_t tid,
+		       uint64_t time_ns, struct hf_error *err)
 {
 	uint8_t last = FRAME_DATA;
 
 	if (l->read_only)
 		return hf_error_set(err, -EROFS, "%s is open for reading only", l->dir);
 	if (keyring_writer_epoch(l->keys) != l->v.point.epoch)
-		return hf_error_set(err, -EKEYREJECTED, "epoch %" PRIu32 " has not been started", keyring_writer_epoch(l->keys));
+		return hf_error_set(err, -EKEYREJECTED, "epoch %" PRIu32 " has not been started",
+				    keyring_writer_epoch(l->keys));
 	if (tid < l->v.point.tid || time_ns < l->v.point.time_ns || n > UINT32_MAX)
 		return hf_error_set(err, -EINVAL, "tid or time of a commit goes back");
 	for (size_t i = 0; i < n; i++) {
-		if (frames[i].type < last || frames[i].type > FRAME_META || frames[i].packed.len < FRAME_HEADER_BYTES)
+		if (frames[i].type < last || frames[i].type > FRAME_META ||
+		    frames[i].packed.len < FRAME_HEADER_BYTES)
 			return hf_error_set(err, -EINVAL, "frames of a group not packed, or out of order");
 		last = frames[i].type;
 	}
 	return 0;
 }
 
-int log_commit(struct log *l, struct log_frame *frames, size_t n, uint64_t tid, uint64_t time_ns, struct hf_error *err)
+int log_commit(struct log *l, struct log_frame *frames, size_t n, uint64_t tid, uint64_t time_ns,
+	       struct hf_error *err)
 {
 	uint64_t bytes = COMMIT_FRAME_BYTES;
 	struct log_pos start;

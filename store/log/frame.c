@@ -2,8 +2,8 @@
 /*
  * One frame: compressed and sealed on the way down, opened and inflated on the way up (FORMAT.md §6).
  *
- * zstd's contexts cost more to make than a small frame costs to compress, so each thread keeps its own, with a scratch
- * buffer for compressed bodies, until it ends.
+ * zstd's contexts cost more to make than a small frame costs to compress, so each thread keeps its own, with
+ * a scratch buffer for compressed bodies, until it ends.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 
 enum {
 	PLAIN_MAX = FRAME_BODY_MAX - TAG_BYTES, /* it must fit uncompressed too */
-	COMPRESS_FROM_BYTES = 64,               /* below, nothing shrinks by enough to matter */
+	COMPRESS_FROM_BYTES = 64,		/* below, nothing shrinks by enough to matter */
 	PROBE_FROM_BYTES = 16 << 10,
 	PROBE_PARTS = 4,
 	PROBE_PART_BYTES = 1024,
@@ -70,9 +70,9 @@ static struct codec *codec_mine(void)
 }
 
 /*
- * Does it look like noise (compressed, encrypted)? Counts bytes in a sample: the sum of squared counts is n²/256 + n for
- * noise, and at least n²/181 + n where coding single bytes could save 1/16. What has repeats but no skew is taken for noise
- * between the two; that is rare, and costs space only.
+ * Does it look like noise (compressed, encrypted)? Counts bytes in a sample: the sum of squared counts is
+ * n²/256 + n for noise, and at least n²/181 + n where coding single bytes could save 1/16. What has repeats
+ * but no skew is taken for noise between the two; that is rare, and costs space only.
  */
 static bool looks_like_noise(const uint8_t *data, size_t len)
 {
@@ -93,7 +93,9 @@ static bool looks_like_noise(const uint8_t *data, size_t len)
 	return sum < n * n / 220 + n;
 }
 
-/* Try to compress into out, which has room for len bytes: the length, or 0 when it does not shrink by 1/16. */
+/*
+ * Try to compress into out, which has room for len bytes: the length, or 0 when it does not shrink by 1/16.
+ */
 static size_t compress_smaller(const uint8_t *data, size_t len, int level, uint8_t *out)
 {
 	struct codec *c;
@@ -204,7 +206,8 @@ static int unseal(const struct log *l, struct log_pos pos, const struct frame_he
 	frame_header_encode(h, raw);
 	frame_ad(keyring_volume_id(l->keys), pos.segment, pos.offset, raw, ad);
 	if (keyring_open(l->keys, h->nonce, ad, sizeof(ad), body, h->body_len) < 0)
-		return hf_error_set(err, -EUCLEAN, "the frame does not open: its bytes are not those that were written");
+		return hf_error_set(err, -EUCLEAN,
+				    "the frame does not open: its bytes are not those that were written");
 	return 0;
 }
 
@@ -227,7 +230,10 @@ static int inflate(const uint8_t *data, size_t len, struct buf *out, struct hf_e
 	return 0;
 }
 
-/* Where the body of a frame is put to be opened: the end of out when it is the plaintext then, else this thread's scratch. */
+/*
+ * Where the body of a frame is put to be opened: the end of out when it is the plaintext then, else this
+ * thread's scratch.
+ */
 static uint8_t *place_for_body(const struct frame_header *h, struct buf *out, struct buf **ret_scratch)
 {
 	struct buf *b = out;
@@ -295,7 +301,8 @@ static int read_frame(const struct log *l, struct log_pos pos, struct log_pos en
 	place = place_for_body(&h, out, &scratch);
 	if (!place)
 		return -ENOMEM;
-	r = segment_read(l, &ref, pos.segment, (uint64_t)pos.offset + FRAME_HEADER_BYTES, place, h.body_len, err);
+	r = segment_read(l, &ref, pos.segment, (uint64_t)pos.offset + FRAME_HEADER_BYTES, place, h.body_len,
+			 err);
 	return r < 0 ? r : open_at_place(l, pos, &h, place, out, scratch, err);
 }
 
@@ -308,21 +315,22 @@ int log_read_frame(const struct log *l, struct log_pos pos, struct buf *out, str
 	buf_clear(out);
 	if (pos.segment < l->first_segment || pos.offset < SEGMENT_HEADER_BYTES ||
 	    (!l->damaged_too && log_pos_compare(pos, end) >= 0))
-		return hf_error_set(err, -EINVAL, "there is no frame at segment %" PRIu32 ", offset %" PRIu32, pos.segment,
-				    pos.offset);
+		return hf_error_set(err, -EINVAL, "there is no frame at segment %" PRIu32 ", offset %" PRIu32,
+				    pos.segment, pos.offset);
 	r = read_frame(l, pos, end, out, &why);
 	if (r == 0)
 		return 0;
 	buf_clear(out);
 	if (r == -EUCLEAN)
 		return segment_damage(l, pos, why.text, err);
-	return hf_error_set(err, r, "frame at segment %" PRIu32 ", offset %" PRIu32 ": %s", pos.segment, pos.offset,
-			    why.code ? why.text : hf_strerror(r));
+	return hf_error_set(err, r, "frame at segment %" PRIu32 ", offset %" PRIu32 ": %s", pos.segment,
+			    pos.offset, why.code ? why.text : hf_strerror(r));
 }
 
 /* --- many at once */
 
-void frame_batch_add(struct frame_batch *b, struct log_pos pos, const struct frame_header *h, const uint8_t *body)
+void frame_batch_add(struct frame_batch *b, struct log_pos pos, const struct frame_header *h,
+		     const uint8_t *body)
 {
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? 2 * b->cap : 16;

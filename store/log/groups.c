@@ -46,7 +46,8 @@ int groups_begin_at(struct groups *g, const struct log *l, const struct log_poin
 	verifier_begin(&v, keyring_volume_id(l->keys));
 	r = segment_read_header(l, segment, raw, err);
 	if (r == 0)
-		r = from && from->end.segment ? verifier_resume(&v, raw, from, err) : verifier_segment(&v, raw, err);
+		r = from && from->end.segment ? verifier_resume(&v, raw, from, err)
+					      : verifier_segment(&v, raw, err);
 	return r < 0 ? r : groups_begin(g, l, &v, limit, err);
 }
 
@@ -56,7 +57,10 @@ void groups_release(struct groups *g)
 	buf_release(&g->window);
 }
 
-/* Drop what is behind us from the window and read on: as much again as is there, so that a long group costs no squares. */
+/*
+ * Drop what is behind us from the window and read on: as much again as is there, so that a long group costs
+ * no squares.
+ */
 static int fill(struct groups *g, struct hf_error *err)
 {
 	size_t gone = (size_t)(g->v.point.end.offset - g->window_at), have = g->window.len - gone;
@@ -74,7 +78,8 @@ static int fill(struct groups *g, struct hf_error *err)
 	r = buf_reserve(&g->window, more);
 	if (r < 0)
 		return hf_error_set(err, r, "no memory to read %zu bytes of a segment", more);
-	r = segment_read(g->l, &g->ref, g->v.point.end.segment, at, g->window.data + g->window.len, more, err);
+	r = segment_read(g->l, &g->ref, g->v.point.end.segment, at, g->window.data + g->window.len, more,
+			 err);
 	if (r < 0)
 		return r;
 	g->window.len += more;
@@ -119,7 +124,8 @@ static int next_segment(struct groups *g, struct hf_error *err)
 static int at_limit(const struct groups *g, int r, struct hf_error *here, struct hf_error *err)
 {
 	if (g->limit.offset != LIMIT_OPEN && is_verdict(r) && g->v.point.end.offset != g->limit.offset)
-		return segment_damage(g->l, g->v.point.end, r ? here->text : "it ends in the middle of a group", err);
+		return segment_damage(g->l, g->v.point.end,
+				      r ? here->text : "it ends in the middle of a group", err);
 	if (r < 0 && err)
 		*err = *here;
 	return r;
@@ -135,14 +141,18 @@ int groups_next(struct groups *g, const struct verifier_frames *frames, struct h
 			return 1;
 		if (!is_verdict(r) || g->v.point.end.segment >= g->limit.segment)
 			return at_limit(g, r, &here, err);
-		/* A segment that another epoch took over may end in a torn write; its successor's header tells. */
+		/*
+		 * A segment that another epoch took over may end in a torn write; its successor's header
+		 * tells.
+		 */
 		r_next = next_segment(g, &next);
 		if (r_next == 0)
 			continue;
 		if (r < 0)
 			return segment_damage(g->l, g->v.point.end, here.text, err);
 		if (r_next == -EUCLEAN)
-			return segment_damage(g->l, (struct log_pos){ g->v.point.end.segment + 1, 0 }, next.text, err);
+			return segment_damage(g->l, (struct log_pos){ g->v.point.end.segment + 1, 0 },
+					      next.text, err);
 		return hf_error_set(err, r_next, "%s", next.code ? next.text : hf_strerror(r_next));
 	}
 }

@@ -2,15 +2,16 @@
 /*
  * Space ahead of the end of the log.
  *
- * Two things are kept ahead of the writer, by a thread where possible and by the writer itself where it comes too early.
- * Space: the open segment's file is allocated up to segment_bytes, and the next segment's file exists, empty and
- * allocated (a spare: no part of the log until its header is written). Zeros: while groups are small, some megabytes behind
- * the write position are written and synced, because the first write into space that is merely allocated makes a sync wait for
- * the journal of the file system below. Long streams go without: there it would double the traffic and save nothing.
+ * Two things are kept ahead of the writer, by a thread where possible and by the writer itself where it comes
+ * too early. Space: the open segment's file is allocated up to segment_bytes, and the next segment's file
+ * exists, empty and allocated (a spare: no part of the log until its header is written). Zeros: while groups
+ * are small, some megabytes behind the write position are written and synced, because the first write into
+ * space that is merely allocated makes a sync wait for the journal of the file system below. Long streams go
+ * without: there it would double the traffic and save nothing.
  *
- * One piece of work is done at a time (`lay_busy` says on which file, from `lay_from` on), without the lock. The writer
- * writes into what is allocated and waits only for zeros that are being written where it wants to write; `write_until`
- * keeps new zeros behind what it is writing.
+ * One piece of work is done at a time (`lay_busy` says on which file, from `lay_from` on), without the lock.
+ * The writer writes into what is allocated and waits only for zeros that are being written where it wants to
+ * write; `write_until` keeps new zeros behind what it is writing.
  */
 #include <assert.h>
 #include <errno.h>
@@ -71,7 +72,8 @@ static enum lay_work zeros_to_lay(const struct log *l)
 	if (zero_from(l) < write_position(l) + ZERO_AHEAD_BYTES) {
 		if (zero_from(l) < l->cur.allocated)
 			return LAY_ZERO_CUR;
-		if (l->next.fd >= 0 && l->next.zeroed < ZERO_AHEAD_BYTES && l->next.zeroed < l->next.allocated)
+		if (l->next.fd >= 0 && l->next.zeroed < ZERO_AHEAD_BYTES &&
+		    l->next.zeroed < l->next.allocated)
 			return LAY_ZERO_NEXT;
 	}
 	return LAY_NOTHING;

@@ -58,8 +58,8 @@ static int log_new(const struct log_options *o, struct log **ret, struct hf_erro
 	if (r < 0)
 		return hf_error_set(err, r, "libsodium cannot be used: the system gives it no random bytes");
 	if (o->segment_bytes > SEGMENT_BYTES_MAX)
-		return hf_error_set(err, -EINVAL, "a segment of %" PRIu64 " bytes: at most %d can be", o->segment_bytes,
-				    SEGMENT_BYTES_MAX);
+		return hf_error_set(err, -EINVAL, "a segment of %" PRIu64 " bytes: at most %d can be",
+				    o->segment_bytes, SEGMENT_BYTES_MAX);
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return hf_error_set(err, -ENOMEM, "no memory to open the log");
@@ -145,7 +145,8 @@ static int make_dir(const struct log *l, struct hf_error *err)
 	return r < 0 ? hf_error_set(err, r, "cannot sync the folder of %s: %s", l->dir, hf_strerror(r)) : 0;
 }
 
-int log_create(const struct log_options *o, const struct epoch_cert *cert, struct log **ret, struct hf_error *err)
+int log_create(const struct log_options *o, const struct epoch_cert *cert, struct log **ret,
+	       struct hf_error *err)
 {
 	CLEANUP(log_freep) struct log *l = NULL;
 	CLEANUP(cleanup_free) uint32_t *segments = NULL;
@@ -175,20 +176,25 @@ static int check_writer(const struct log *l, struct hf_error *err)
 	uint32_t epoch = l->v.point.epoch, mine;
 
 	if (!keyring_has_writer(l->keys))
-		return hf_error_set(err, -EKEYREJECTED, "%s: no writer key; it can only be opened for reading", l->dir);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "%s: no writer key; it can only be opened for reading", l->dir);
 	mine = keyring_writer_epoch(l->keys);
 	if (mine == epoch + 1)
 		return 0; /* log_start_epoch is next */
 	if (mine != epoch)
-		return hf_error_set(err, -EKEYREJECTED, "%s is in epoch %" PRIu32 ", but the writer key is that of epoch %"
-				    PRIu32 ": the log was taken over elsewhere; use the store there", l->dir, epoch, mine);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "%s is in epoch %" PRIu32 ", but the writer key is that of epoch %" PRIu32
+				    ": the log was taken over elsewhere; use the store there",
+				    l->dir, epoch, mine);
 	if (memcmp(keyring_writer_public(l->keys), l->v.header.cert.writer_public, PUBLIC_KEY_BYTES) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "%s: the writer key is not the one certified for epoch %" PRIu32,
-				    l->dir, epoch);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "%s: the writer key is not the one certified for epoch %" PRIu32, l->dir,
+				    epoch);
 	return 0;
 }
 
-int log_open(const struct log_options *o, const struct log_point *known, struct log **ret, struct hf_error *err)
+int log_open(const struct log_options *o, const struct log_point *known, struct log **ret,
+	     struct hf_error *err)
 {
 	CLEANUP(log_freep) struct log *l = NULL;
 	int r = log_new(o, &l, err);
@@ -220,7 +226,8 @@ void log_publish(struct log *l, uint64_t grew)
 	l->seal_bytes = append_seal_bytes(l->n_entries);
 	if (grew)
 		l->group_bytes = (3 * l->group_bytes + grew) / 4;
-	atomic_store_explicit(&l->durable, (uint64_t)p->end.segment << 32 | p->end.offset, memory_order_release);
+	atomic_store_explicit(&l->durable, (uint64_t)p->end.segment << 32 | p->end.offset,
+			      memory_order_release);
 	pthread_cond_broadcast(&l->moved);
 	if (layout_has_work(l))
 		pthread_cond_signal(&l->lay_wanted);
@@ -241,8 +248,11 @@ int log_failed(const struct log *l, struct hf_error *err)
 
 	if (!code)
 		return 0;
-	return hf_error_set(err, code, "%s takes no more changes since a write to it failed (%s): look at the disk, then "
-			    "open the store anew", l->dir, hf_strerror(code));
+	return hf_error_set(
+		err, code,
+		"%s takes no more changes since a write to it failed (%s): look at the disk, then "
+		"open the store anew",
+		l->dir, hf_strerror(code));
 }
 
 void log_durable(const struct log *l, struct log_point *ret)
@@ -271,7 +281,8 @@ bool log_wait(struct log *l, struct log_pos pos, unsigned timeout_ms)
 	wakes = l->wakes;
 	for (;;) {
 		there = log_pos_compare(l->point.end, pos) > 0;
-		if (there || wakes != l->wakes || pthread_cond_timedwait(&l->moved, &l->lock, &until) == ETIMEDOUT)
+		if (there || wakes != l->wakes ||
+		    pthread_cond_timedwait(&l->moved, &l->lock, &until) == ETIMEDOUT)
 			break;
 	}
 	there = log_pos_compare(l->point.end, pos) > 0;
@@ -289,7 +300,9 @@ void log_wake(struct log *l)
 
 /* --- totals */
 
-/* Sizes of the segments before `upto`; each is asked for once. A file that is not there counts for nothing. */
+/*
+ * Sizes of the segments before `upto`; each is asked for once. A file that is not there counts for nothing.
+ */
 static uint64_t bytes_before(struct log *l, uint32_t upto)
 {
 	uint64_t sum;
@@ -315,7 +328,8 @@ void log_stats(const struct log *l, struct log_stats *ret)
 
 	pthread_mutex_lock(&m->lock);
 	end = m->point.end;
-	ahead = m->cur.segment == end.segment && m->cur.allocated > end.offset ? m->cur.allocated - end.offset : 0;
+	ahead = m->cur.segment == end.segment && m->cur.allocated > end.offset ? m->cur.allocated - end.offset
+									       : 0;
 	ahead += m->next.allocated;
 	pthread_mutex_unlock(&m->lock);
 	*ret = (struct log_stats){

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log (layer 2): a row of segment files as FORMAT.md §5 to §8 says. It knows frames, groups and commits, and
- * nothing of what is in them.
+ * The log (layer 2): a row of segment files as FORMAT.md §5 to §8 says. It knows frames, groups and commits,
+ * and nothing of what is in them.
  *
  * Writing is for one thread at a time (the caller sees to it); reading, waiting and the questions below are
  * for any thread at any time, while writing goes on.
@@ -11,13 +11,13 @@
  *  2. A group's bytes are written only after the group before it is durable (so a valid commit behind
  *     damage proves damage, FORMAT.md §7).
  *  3. Bytes at or before the durable point are never written again. A sealed segment is never written again.
- *  4. After a write or sync has failed the log takes no more (-EIO, or what failed, from then on), because what
- *     is on the disk is unknown until it is opened anew.
+ *  4. After a write or sync has failed the log takes no more (-EIO, or what failed, from then on), because
+ *     what is on the disk is unknown until it is opened anew.
  *
  * Room: space is laid out ahead of the end, in the background, by a thread of the log's own: the rest of the
- * open segment and the next segment's file are allocated, and a window before the write position is written with zeros and
- * synced so that a commit is one write and one fdatasync that changes no metadata below. log_room says how much
- * is surely there; who keeps its promises below that never sees -ENOSPC at a commit.
+ * open segment and the next segment's file are allocated, and a window ahead of the write position is written
+ * with zeros and synced so that a commit is one write and one fdatasync that changes no metadata below.
+ * log_room says how much is surely there; who keeps its promises below that never sees -ENOSPC at a commit.
  */
 #ifndef STORE_LOG_LOG_H
 #define STORE_LOG_LOG_H
@@ -43,8 +43,8 @@ struct log_pos {
 int log_pos_compare(struct log_pos a, struct log_pos b);
 
 /*
- * The state just behind a commit, or behind a segment's header: there, commit, tid, time and chain are those of the
- * last commit before it (0, 0, 0 and zeros when there is none), the epoch is the header's.
+ * The state just behind a commit, or behind a segment's header: there, commit, tid, time and chain are those
+ * of the last commit before it (0, 0, 0 and zeros when there is none), the epoch is the header's.
  */
 struct log_point {
 	struct log_pos end; /* first byte behind the commit frame */
@@ -61,10 +61,12 @@ struct log_options {
 	const char *dir;             /* the log folder; copied */
 	const struct keyring *keys;  /* borrowed until log_close; with the writer key unless read_only */
 	struct workers *workers;     /* borrowed; NULL: none */
-	uint64_t segment_bytes;      /* seal at about this size; 0: SEGMENT_BYTES_NOMINAL. Small ones for tests */
+	/* Seal at about this size; 0: SEGMENT_BYTES_NOMINAL. Small ones for tests. */
+	uint64_t segment_bytes;
 	int zstd_level;              /* 0: 1 */
 	bool read_only;              /* never writes, not even to cut a torn tail off */
-	bool damaged_too;            /* with read_only, for log_verify: no damage, gap or foreign segment keeps it from opening */
+	/* With read_only, for log_verify: no damage, gap or foreign segment keeps it from opening. */
+	bool damaged_too;
 };
 
 /* Told now and then during long work. total may be 0: not known. May be NULL. */
@@ -73,29 +75,35 @@ struct log_progress {
 	void *arg;
 };
 
-/* A new log: makes the folder, writes segment 1 of cert's epoch, durably. cert: signed, first_segment 1, zero chain. */
-MUST_USE int log_create(const struct log_options *o, const struct epoch_cert *cert, struct log **ret, struct hf_error *err);
+/*
+ * A new log: makes the folder, writes segment 1 of cert's epoch, durably. cert: signed, first_segment 1, zero
+ * chain.
+ */
+MUST_USE int log_create(const struct log_options *o, const struct epoch_cert *cert, struct log **ret,
+			struct hf_error *err);
 
 /*
  * Open at the last commit that verifies. `known`, if not NULL, is a point at which the caller (the index)
- * believes a commit to end: the log must still hold exactly that point (its commit frame there with that chain value), and
- * verification starts from it instead of from the first segment's start; without `known` it starts at the beginning of
- * the last segment (whose header and certificate carry the chain), so opening never reads more than what follows.
- * Cuts a torn tail off (unless read_only).
+ * believes a commit to end: the log must still hold exactly that point (its commit frame there with that
+ * chain value), and verification starts from it instead of from the first segment's start; without `known` it
+ * starts at the beginning of the last segment (whose header and certificate carry the chain), so opening
+ * never reads more than what follows. Cuts a torn tail off (unless read_only).
  *
  *  -ENOENT           no segment in the folder
- *  -EUCLEAN          damage in front of valid commits, a missing segment, or a log shorter than `known`: nothing is
- *                    changed; the words name segment and offset, and say to run `holdfast check`
- *  -EKEYREJECTED     of another volume; or (not read_only) the writer key is not that of the log's epoch. That of the
- *                    epoch after it is let in, but nothing may be committed before log_start_epoch
+ *  -EUCLEAN          damage in front of valid commits, a missing segment, or a log shorter than `known`:
+ *                    nothing is changed; the words name segment and offset, and say to run `holdfast check`
+ *  -EKEYREJECTED     of another volume; or (not read_only) the writer key is not that of the log's epoch.
+ *                    That of the epoch after it is let in, but nothing may be committed before
+ *                    log_start_epoch
  *  -EPROTONOSUPPORT  see error.h
  */
-MUST_USE int log_open(const struct log_options *o, const struct log_point *known, struct log **ret, struct hf_error *err);
+MUST_USE int log_open(const struct log_options *o, const struct log_point *known, struct log **ret,
+		      struct hf_error *err);
 void log_close(struct log *l); /* stops the background; NULL is fine. What was not committed is gone */
 
 /*
- * Begin a new epoch in a new segment (after recovery): cert names the next segment and the present chain value;
- * the keyring has that epoch's writer key. Durable when it returns.
+ * Begin a new epoch in a new segment (after recovery): cert names the next segment and the present chain
+ * value; the keyring has that epoch's writer key. Durable when it returns.
  */
 MUST_USE int log_start_epoch(struct log *l, const struct epoch_cert *cert, struct hf_error *err);
 
@@ -104,30 +112,38 @@ MUST_USE int log_start_epoch(struct log *l, const struct epoch_cert *cert, struc
 struct log_frame {
 	uint8_t type;        /* FRAME_DATA or FRAME_META */
 	struct buf plain;    /* in: the plaintext, owned by the frame. Emptied by log_pack */
-	struct buf packed;   /* log_pack: FRAME_HEADER_BYTES of room, then the plaintext or its compressed form, room for the tag */
+	/* log_pack: FRAME_HEADER_BYTES of room, the plaintext or its compressed form, room for the tag */
+	struct buf packed;
 	bool compressed;
 	struct log_pos pos;  /* log_commit: where it went */
 };
 void log_frame_release(struct log_frame *f);
 
-/* Compress (or decide not to: what does not shrink by 1/16 stays as it is), in parallel. Touches no state of the log: any thread, before its turn. */
+/*
+ * Compress (or decide not to: what does not shrink by 1/16 stays as it is), in parallel. Touches no state of
+ * the log: any thread, before its turn.
+ */
 MUST_USE int log_pack(const struct log *l, struct log_frame *frames, size_t n);
 
 /*
- * Write packed frames and a commit as one group, and sync. Seals the segment and begins the next when it is full (a
- * group that no longer fits goes whole into the next segment). data frames first, then metadata. n may be 0
- * (a commit alone). tid and time_ns: of the last operation; never less than before. Returns 0 when the group is
- * durable; then every frame's pos is set.
+ * Write packed frames and a commit as one group, and sync. Seals the segment and begins the next when it is
+ * full (a group that no longer fits goes whole into the next segment). data frames first, then metadata. n
+ * may be 0 (a commit alone). tid and time_ns: of the last operation; never less than before. Returns 0 when
+ * the group is durable; then every frame's pos is set.
  */
-MUST_USE int log_commit(struct log *l, struct log_frame *frames, size_t n, uint64_t tid, uint64_t time_ns, struct hf_error *err);
+MUST_USE int log_commit(struct log *l, struct log_frame *frames, size_t n, uint64_t tid, uint64_t time_ns,
+			struct hf_error *err);
 
 /*
- * Bytes (by log_frame_cost) that commits can still take without asking the file system for more, however they are
- * cut into groups: what is laid out of the open segment or of the next one, whichever is more, because a group lies in
- * one segment whole. When little is left, waits for a lay-out that is under way (up to a second).
+ * Bytes (by log_frame_cost) that commits can still take without asking the file system for more, however they
+ * are cut into groups: what is laid out of the open segment or of the next one, whichever is more, because a
+ * group lies in one segment whole. When little is left, waits for a lay-out that is under way (up to a
+ * second).
  */
 uint64_t log_room(const struct log *l);
-/* Upper bound of what a frame of this plaintext length takes in the log, with its share of commit and table. */
+/*
+ * Upper bound of what a frame of this plaintext length takes in the log, with its share of commit and table.
+ */
 uint64_t log_frame_cost(uint64_t plain_bytes);
 
 /* --- reading */
@@ -135,8 +151,8 @@ uint64_t log_frame_cost(uint64_t plain_bytes);
 void log_durable(const struct log *l, struct log_point *ret); /* the durable point */
 
 /*
- * Wait until something is durable behind `pos`, or the time is over, or log_wake was called since. Returns true when
- * something is there.
+ * Wait until something is durable behind `pos`, or the time is over, or log_wake was called since. Returns
+ * true when something is there.
  */
 bool log_wait(struct log *l, struct log_pos pos, unsigned timeout_ms);
 void log_wake(struct log *l);
@@ -148,9 +164,10 @@ void log_wake(struct log *l);
 MUST_USE int log_read_frame(const struct log *l, struct log_pos pos, struct buf *out, struct hf_error *err);
 
 /*
- * Raw durable bytes for a replica, from pos (a segment's start, or just behind a commit) on, as many whole groups as fit
- * in max_bytes (at least one, or the bare header with what follows it), within one segment. *ret_point is the state behind them.
- * -ENODATA: nothing durable there yet. When pos is the end of a sealed (or superseded) segment, say so with -ENOENT: go on at the next segment, offset 0.
+ * Raw durable bytes for a replica, from pos (a segment's start, or just behind a commit) on, as many whole
+ * groups as fit in max_bytes (at least one, or the bare header with what follows it), within one segment.
+ * *ret_point is the state behind them. -ENODATA: nothing durable there yet. When pos is the end of a sealed
+ * (or superseded) segment, say so with -ENOENT: go on at the next segment, offset 0.
  */
 MUST_USE int log_read_raw(const struct log *l, struct log_pos pos, size_t max_bytes, struct buf *out,
 			  struct log_point *ret_point, struct hf_error *err);
@@ -165,25 +182,27 @@ struct log_group {
 };
 
 /*
- * Hand every group from `from` (NULL: the beginning) up to the durable point to fn, in order, verifying chain,
- * signatures and metadata frames on the way (data frames: their hash, not their opening). Stops when fn returns non-zero and returns that.
+ * Hand every group from `from` (NULL: the beginning) up to the durable point to fn, in order, verifying
+ * chain, signatures and metadata frames on the way (data frames: their hash, not their opening). Stops when
+ * fn returns non-zero and returns that.
  */
 MUST_USE int log_replay(const struct log *l, const struct log_point *from,
 			int (*fn)(void *arg, const struct log_group *group, struct hf_error *err), void *arg,
 			const struct log_progress *progress, struct hf_error *err);
 
 /*
- * Verify everything: every segment's header and certificate, the chain, every signature, that every frame opens, every
- * table. Calls `found` for each fault (words ready to print) and goes on with the next segment; `frame`, if not NULL, is handed
- * each data and metadata frame's plaintext (for checks of what is inside). Returns the number of faults, or negative when it
- * could not run.
+ * Verify everything: every segment's header and certificate, the chain, every signature, that every frame
+ * opens, every table. Calls `found` for each fault (words ready to print) and goes on with the next segment;
+ * `frame`, if not NULL, is handed each data and metadata frame's plaintext (for checks of what is inside).
+ * Returns the number of faults, or negative when it could not run.
  */
 struct log_check {
 	void (*found)(void *arg, const char *what);
 	void (*frame)(void *arg, struct log_pos pos, uint8_t type, struct span plain);
 	void *arg;
 };
-MUST_USE long log_verify(const struct log *l, const struct log_check *check, const struct log_progress *progress, struct hf_error *err);
+MUST_USE long log_verify(const struct log *l, const struct log_check *check,
+			 const struct log_progress *progress, struct hf_error *err);
 
 /* Totals for status. */
 struct log_stats {

@@ -12,8 +12,8 @@
  *   replay.c, verify.c, raw.c   what log.h says of log_replay, log_verify, log_read_raw
  *   verifier.c  the rules of FORMAT.md §5 and §7, without keys
  *
- * Locks, in order: log.lock, then (each a leaf) fd_cache.lock, log.stats_lock. None is held across a read, a write or
- * a sync.
+ * Locks, in order: log.lock, then (each a leaf) fd_cache.lock, log.stats_lock. None is held across a read, a
+ * write or a sync.
  */
 #ifndef STORE_LOG_LOG_INTERNAL_H
 #define STORE_LOG_LOG_INTERNAL_H
@@ -29,7 +29,8 @@
 /* A segment file that is, or will be, written to. */
 struct seg_file {
 	int fd;     /* the writer's; -1: none */
-	int lay_fd; /* for laying out: the kernel tells a failed write-back once a descriptor, and the writer must hear it */
+	/* For laying out: the kernel tells of a failed write-back once a descriptor. */
+	int lay_fd;
 	uint32_t segment;
 	uint64_t allocated; /* its size: space for all of it is there, synced */
 	uint64_t zeroed;    /* from the write position up to here it is written with zeros, synced */
@@ -50,14 +51,15 @@ struct fd_cache;
 int fd_cache_new(const struct os *os, struct fd_cache **ret);
 void fd_cache_free(struct fd_cache *c);
 
-MUST_USE int segment_get(const struct log *l, uint32_t segment, struct segment_ref *ret, struct hf_error *err);
+MUST_USE int segment_get(const struct log *l, uint32_t segment, struct segment_ref *ret,
+			 struct hf_error *err);
 void segment_ref_release(struct segment_ref *ref);
 MUST_USE int segment_size(const struct log *l, const struct segment_ref *ref, uint64_t *ret);
 /* Opens for writing; flags besides O_RDWR. Descriptor or -errno. */
 int segment_open(const struct log *l, uint32_t segment, int flags);
 /* len bytes at offset; a file that ends before is -EUCLEAN. */
-MUST_USE int segment_read(const struct log *l, const struct segment_ref *ref, uint32_t segment, uint64_t offset,
-			  void *data, size_t len, struct hf_error *err);
+MUST_USE int segment_read(const struct log *l, const struct segment_ref *ref, uint32_t segment,
+			  uint64_t offset, void *data, size_t len, struct hf_error *err);
 MUST_USE int segment_read_header(const struct log *l, uint32_t segment, uint8_t ret[SEGMENT_HEADER_BYTES],
 				 struct hf_error *err);
 /* Numbers of the segment files there are, rising; malloc'ed. */
@@ -65,7 +67,8 @@ MUST_USE int segment_list(const struct log *l, uint32_t **ret, size_t *ret_n, st
 int segment_unlink(const struct log *l, uint32_t segment);
 
 /* Words. */
-int segment_io_error(const struct log *l, int code, uint32_t segment, const char *doing, struct hf_error *err);
+int segment_io_error(const struct log *l, int code, uint32_t segment, const char *doing,
+		     struct hf_error *err);
 int segment_damage(const struct log *l, struct log_pos pos, const char *why, struct hf_error *err);
 
 /* --- frames */
@@ -83,17 +86,20 @@ MUST_USE int frame_pack(struct log_frame *f, int level);
 uint64_t frame_stored_bytes(const struct log_frame *f);
 /* Header and sealed body to slot->at of group, which begins at `start`; the hash of both to the slot. */
 void frame_seal(const struct log *l, struct frame_slot *slot, struct log_pos start, uint8_t *group);
-/* Plaintext of a stored frame, appended to out. -EUCLEAN with words (no place: the caller puts it in front), -ENOMEM. */
-MUST_USE int frame_open(const struct log *l, struct log_pos pos, const struct frame_header *h, const uint8_t *body,
-			struct buf *out, struct hf_error *err);
+/*
+ * Plaintext of a stored frame, appended to out. -EUCLEAN with words (no place: the caller puts it in front),
+ * -ENOMEM.
+ */
+MUST_USE int frame_open(const struct log *l, struct log_pos pos, const struct frame_header *h,
+			const uint8_t *body, struct buf *out, struct hf_error *err);
 
 /* --- a verifying walk */
 
 #define LIMIT_OPEN UINT32_MAX
 
 /*
- * groups_begin, then groups_next until it is not 1, then groups_release. `v` is behind the last group handed out.
- * limit: where the log ends, as far as this walk goes.
+ * groups_begin, then groups_next until it is not 1, then groups_release. `v` is behind the last group handed
+ * out. limit: where the log ends, as far as this walk goes.
  */
 struct groups {
 	const struct log *l;
@@ -107,19 +113,19 @@ struct groups {
 #define GROUPS_INIT { .ref = SEGMENT_REF_INIT, .window = BUF_INIT }
 
 /* Walk on from where v is (the header of whose segment it has seen). */
-MUST_USE int groups_begin(struct groups *g, const struct log *l, const struct verifier *v, struct log_pos limit,
-			  struct hf_error *err);
+MUST_USE int groups_begin(struct groups *g, const struct log *l, const struct verifier *v,
+			  struct log_pos limit, struct hf_error *err);
 /* As groups_begin, from a point the caller trusts; NULL: from the beginning of the log. */
-MUST_USE int groups_begin_at(struct groups *g, const struct log *l, const struct log_point *from, struct log_pos limit,
-			     struct hf_error *err);
+MUST_USE int groups_begin_at(struct groups *g, const struct log *l, const struct log_point *from,
+			     struct log_pos limit, struct hf_error *err);
 /*
- * 1: one more group. 0: no more whole group in this segment, and nothing that contradicts. Negative: what comes next
- * does not verify (words: verifier.h's), or cannot be read. Does not leave the segment.
+ * 1: one more group. 0: no more whole group in this segment, and nothing that contradicts. Negative: what
+ * comes next does not verify (words: verifier.h's), or cannot be read. Does not leave the segment.
  */
 MUST_USE int groups_next_here(struct groups *g, const struct verifier_frames *frames, struct hf_error *err);
 /*
- * The same, but goes on into the next segments up to the limit. When the limit has an offset, 0 means that it was
- * reached exactly; with LIMIT_OPEN as its offset the last segment is left as groups_next_here leaves it.
+ * The same, but goes on into the next segments up to the limit. When the limit has an offset, 0 means that it
+ * was reached exactly; with LIMIT_OPEN as its offset the last segment is left as groups_next_here leaves it.
  */
 MUST_USE int groups_next(struct groups *g, const struct verifier_frames *frames, struct hf_error *err);
 void groups_release(struct groups *g);
@@ -140,7 +146,8 @@ struct frame_batch {
 	bool failed; /* memory */
 };
 #define FRAME_BATCH_INIT { NULL, NULL, 0, 0, false }
-void frame_batch_add(struct frame_batch *b, struct log_pos pos, const struct frame_header *h, const uint8_t *body);
+void frame_batch_add(struct frame_batch *b, struct log_pos pos, const struct frame_header *h,
+		     const uint8_t *body);
 void frame_batch_open(struct frame_batch *b, bool with_data); /* in parallel; each result in its item */
 void frame_batch_clear(struct frame_batch *b);
 void frame_batch_release(struct frame_batch *b);
@@ -161,7 +168,8 @@ struct log {
 	struct fd_cache *fds;
 
 	/* The writer's alone (log_commit, log_start_epoch). */
-	struct verifier v; /* v.point is the durable point too, but only the writer may look at it without the lock */
+	/* v.point is the durable point too, but only the writer may look at it without the lock */
+	struct verifier v;
 	struct table_entry *entries; /* every frame of the open segment, for its table */
 	size_t n_entries, cap_entries;
 	struct buf group;
@@ -177,8 +185,10 @@ struct log {
 
 	pthread_cond_t lay_wanted;  /* for the lay-out thread: look again */
 	pthread_cond_t lay_done;    /* a piece of laying out is done */
-	struct seg_file cur, next;  /* cur: the open segment; next.segment, when it is there, is cur.segment + 1 */
-	const struct seg_file *lay_busy; /* which of them is being worked on, from byte lay_from on; NULL: neither */
+	/* cur: the open segment; next.segment, when it is there, is cur.segment + 1 */
+	struct seg_file cur, next;
+	/* Which of them is being worked on, from byte lay_from on; NULL: neither. */
+	const struct seg_file *lay_busy;
 	uint64_t lay_from;
 	uint64_t write_until; /* the writer is writing cur up to here */
 	uint64_t group_bytes; /* mean size of the last groups */
@@ -217,7 +227,9 @@ int log_fail(struct log *l, int code);
 /* What commits are refused with after that. */
 int log_failed(const struct log *l, struct hf_error *err);
 
-/* append.c: bytes that the table and the commit of a seal take at most when the segment has this many frames. */
+/*
+ * append.c: bytes that the table and the commit of a seal take at most when the segment has this many frames.
+ */
 uint64_t append_seal_bytes(size_t n_entries);
 /* Remember a frame for the table. */
 MUST_USE int append_entry(struct log *l, uint8_t type, uint32_t len);
@@ -230,13 +242,14 @@ MUST_USE int scan_find_end(struct log *l, const struct log_point *known, struct 
 /* Cut off what is behind the end, durably, and open the last segment for writing: fills cur and entries. */
 MUST_USE int scan_cut_tail(struct log *l, struct hf_error *err);
 /*
- * Is this file, behind the last segment, one that was laid out and never begun? 1, 0 (a segment, or what is left of
- * one), or negative. `writer` is the key that would have signed commits in it; NULL: not known.
+ * Is this file, behind the last segment, one that was laid out and never begun? 1, 0 (a segment, or what is
+ * left of one), or negative. `writer` is the key that would have signed commits in it; NULL: not known.
  */
-MUST_USE int scan_is_spare(const struct log *l, uint32_t segment, const uint8_t *writer, struct hf_error *err);
+MUST_USE int scan_is_spare(const struct log *l, uint32_t segment, const uint8_t *writer,
+			   struct hf_error *err);
 /*
- * The walk stopped in the last segment there is, with `stopped` (0 or negative): 0 when what lies behind counts for
- * nothing, or -EUCLEAN or -EPROTONOSUPPORT when the log goes on behind damage.
+ * The walk stopped in the last segment there is, with `stopped` (0 or negative): 0 when what lies behind
+ * counts for nothing, or -EUCLEAN or -EPROTONOSUPPORT when the log goes on behind damage.
  */
 MUST_USE int scan_tail(const struct groups *g, int stopped, const char *why, struct hf_error *err);
 
@@ -245,7 +258,10 @@ MUST_USE int layout_start(struct log *l); /* the thread */
 void layout_stop(struct log *l);
 /* Requires lock: is there something for the thread to do? */
 bool layout_has_work(const struct log *l);
-/* Writer: space in the open segment up to this offset; in the next segment's file. 0, -ENOSPC or another error. */
+/*
+ * Writer: space in the open segment up to this offset; in the next segment's file. 0, -ENOSPC or another
+ * error.
+ */
 MUST_USE int layout_current(struct log *l, uint64_t upto);
 MUST_USE int layout_next(struct log *l, uint64_t upto);
 /* Writer: about to write cur from the durable end up to `until`; waits while somebody writes zeros there. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Raw bytes for replicas. They were durable before they were offered and a replica verifies them itself, so here only
- * frame headers are looked at, to end where a group ends.
+ * Raw bytes for replicas. They were durable before they were offered and a replica verifies them itself, so
+ * here only frame headers are looked at, to end where a group ends.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -38,7 +38,10 @@ static void raw_release(struct raw *r)
 	segment_ref_release(&r->ref);
 }
 
-/* Find whole groups in data. Returns the end of the last one, 0 when there is none; *ret_commit is where its commit frame is. */
+/*
+ * Find whole groups in data. Returns the end of the last one, 0 when there is none; *ret_commit is where its
+ * commit frame is.
+ */
 static size_t whole_groups(const uint8_t *data, size_t len, size_t at, size_t *ret_commit)
 {
 	size_t end = 0;
@@ -97,7 +100,8 @@ static int read_more(const struct raw *r, uint64_t at, uint64_t len, struct buf 
 	return res;
 }
 
-static int point_of_header(const struct raw *r, const uint8_t *raw, struct log_point *ret, struct hf_error *err)
+static int point_of_header(const struct raw *r, const uint8_t *raw, struct log_point *ret,
+			   struct hf_error *err)
 {
 	struct hf_error why = HF_ERROR_INIT;
 	struct verifier v;
@@ -119,7 +123,8 @@ static int point_of_commit(const struct raw *r, const uint8_t *frame, uint64_t e
 	struct commit c;
 
 	if (commit_decode(frame + FRAME_HEADER_BYTES, &c, NULL) < 0)
-		return segment_damage(r->l, (struct log_pos){ r->segment, (uint32_t)(end - COMMIT_FRAME_BYTES) },
+		return segment_damage(r->l,
+				      (struct log_pos){ r->segment, (uint32_t)(end - COMMIT_FRAME_BYTES) },
 				      "not a commit", err);
 	memset(ret, 0, sizeof(*ret));
 	ret->end = (struct log_pos){ r->segment, (uint32_t)end };
@@ -136,8 +141,10 @@ static int point_of_commit(const struct raw *r, const uint8_t *frame, uint64_t e
 static int no_group(const struct raw *r, uint64_t at, struct log_pos durable, struct hf_error *err)
 {
 	if (r->segment < durable.segment)
-		return -ENOENT; /* sealed, or taken over by another epoch, perhaps with a torn write at its end */
-	return segment_damage(r->l, (struct log_pos){ r->segment, (uint32_t)at }, "no group where one was committed", err);
+		return -ENOENT; /* sealed, or taken over by another epoch, perhaps with a torn write at its
+				   end */
+	return segment_damage(r->l, (struct log_pos){ r->segment, (uint32_t)at },
+			      "no group where one was committed", err);
 }
 
 static int read_groups(const struct raw *r, struct log_pos pos, struct log_pos durable, size_t max_bytes,
@@ -185,16 +192,17 @@ int log_read_raw(const struct log *l, struct log_pos pos, size_t max_bytes, stru
 	end = durable.end;
 	buf_clear(out);
 	if (pos.segment < l->first_segment || (pos.offset != 0 && pos.offset < SEGMENT_HEADER_BYTES))
-		return hf_error_set(err, -EINVAL, "no group begins at segment %" PRIu32 ", offset %" PRIu32, pos.segment,
-				    pos.offset);
+		return hf_error_set(err, -EINVAL, "no group begins at segment %" PRIu32 ", offset %" PRIu32,
+				    pos.segment, pos.offset);
 	if (log_pos_compare(pos, end) == 0)
 		return durable.sealed ? -ENOENT : -ENODATA;
 	if (pos.segment == end.segment + 1 && pos.offset == 0)
 		return -ENODATA;
 	if (log_pos_compare(pos, end) > 0)
-		return hf_error_set(err, -EINVAL, "segment %" PRIu32 ", offset %" PRIu32 " lies behind the end of the log "
-				    "(segment %" PRIu32 ", offset %" PRIu32 ")", pos.segment, pos.offset, end.segment,
-				    end.offset);
+		return hf_error_set(err, -EINVAL,
+				    "segment %" PRIu32 ", offset %" PRIu32 " lies behind the end of the log "
+				    "(segment %" PRIu32 ", offset %" PRIu32 ")",
+				    pos.segment, pos.offset, end.segment, end.offset);
 	res = raw_begin(l, pos, end, &r, err);
 	if (res < 0)
 		return res;

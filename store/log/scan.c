@@ -2,17 +2,20 @@
 /*
  * Opening a log: where it ends (FORMAT.md §7).
  *
- * Groups are verified from a known point, or from the start of the last segment that has one, to the first that does not
- * verify. What is behind that is a write that a crash tore, and is cut off, unless it proves damage:
+ * Groups are verified from a known point, or from the start of the last segment that has one, to the first
+ * that does not verify. What is behind that is a write that a crash tore, and is cut off, unless it proves
+ * damage:
  *
- *  - a later segment follows it in the chain's place, or a commit is signed for its very place behind it, with a number higher
- *    than the torn group's own. A group is written only when the one before it is durable, so this one was durable.
- *  - the torn group's own commit is there, and the file ends with it. Disks reorder within an unsynced write, so the
- *    commit may have arrived without its frames; but while a group is in flight the file is longer than it (append.c
- *    sees to that), and only log_close cuts it to its length.
+ *  - a later segment follows it in the chain's place, or a commit is signed for its very place behind it,
+ * with a number higher than the torn group's own. A group is written only when the one before it is durable,
+ * so this one was durable.
+ *  - the torn group's own commit is there, and the file ends with it. Disks reorder within an unsynced write,
+ * so the commit may have arrived without its frames; but while a group is in flight the file is longer than
+ * it (append.c sees to that), and only log_close cuts it to its length.
  *
- * The last group found is written once more and synced before the log goes on: it may be one whose sync failed, which lives in
- * memory only. It is the same bytes, and only the last group can be so (log.h, invariant 2).
+ * The last group found is written once more and synced before the log goes on: it may be one whose sync
+ * failed, which lives in memory only. It is the same bytes, and only the last group can be so (log.h,
+ * invariant 2).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,17 +32,17 @@ struct search {
 	const struct segment_ref *ref;
 	uint32_t segment;
 	const uint8_t *writers[2]; /* public keys that may have signed; NULL: none */
-	uint64_t own_number;       /* of the group that is torn; 0: every commit counts as another's */
+	uint64_t own_number;	   /* of the group that is torn; 0: every commit counts as another's */
 	/* found */
 	uint64_t own_end; /* the end of the torn group's own commit; 0: not there */
-	uint64_t other;   /* where another commit is; 0: none */
+	uint64_t other;	  /* where another commit is; 0: none */
 };
 
 static bool signed_here(const struct search *s, uint32_t offset, const uint8_t body[COMMIT_BODY_BYTES])
 {
 	for (size_t i = 0; i < 2; i++) {
-		if (s->writers[i] && commit_check_signature(s->writers[i], keyring_volume_id(s->l->keys), s->segment, offset,
-							    body) == 0)
+		if (s->writers[i] && commit_check_signature(s->writers[i], keyring_volume_id(s->l->keys),
+							    s->segment, offset, body) == 0)
 			return true;
 	}
 	return false;
@@ -99,8 +102,8 @@ static int search_commits(struct search *s, uint64_t from, uint64_t size, struct
 /* --- the tail */
 
 /*
- * The walk stopped at something this build does not know. That stops a reader even in the last group (FORMAT.md §1), but a
- * frame type of 0 is only what is missing of a torn header.
+ * The walk stopped at something this build does not know. That stops a reader even in the last group
+ * (FORMAT.md §1), but a frame type of 0 is only what is missing of a torn header.
  */
 static bool is_unknown(const struct groups *g)
 {
@@ -135,7 +138,8 @@ int scan_tail(const struct groups *g, int stopped, const char *why, struct hf_er
 	if (stopped == -EPROTONOSUPPORT && is_unknown(g))
 		return hf_error_set(err, stopped, "%s: %s", g->l->dir, why);
 	if (s.other)
-		return segment_damage(g->l, p->end, stopped ? why : "commits follow bytes that are in no group", err);
+		return segment_damage(g->l, p->end,
+				      stopped ? why : "commits follow bytes that are in no group", err);
 	if (s.own_end == g->size)
 		return segment_damage(g->l, p->end, stopped ? why : "the last group is not whole", err);
 	return 0;
@@ -193,11 +197,13 @@ static int check_known(struct log *l, const struct log_point *known, struct hf_e
 		return r;
 	if (frame_header_decode(frame, &h, NULL) < 0 || h.type != FRAME_COMMIT ||
 	    commit_decode(frame + FRAME_HEADER_BYTES, &c, NULL) < 0)
-		return segment_damage(l, known->end, "no commit ends there, but the index was made from one that did", err);
+		return segment_damage(l, known->end,
+				      "no commit ends there, but the index was made from one that did", err);
 	if (c.number != known->commit || c.tid != known->tid || c.time_ns != known->time_ns ||
 	    c.epoch != known->epoch || (bool)(c.flags & COMMIT_SEALS) != known->sealed ||
 	    memcmp(c.chain, known->chain, HASH_BYTES) != 0)
-		return segment_damage(l, known->end, "another commit ends there than the one the index was made from", err);
+		return segment_damage(l, known->end,
+				      "another commit ends there than the one the index was made from", err);
 	if (commit_check_signature(l->v.header.cert.writer_public, l->v.volume_id, segment, at,
 				   frame + FRAME_HEADER_BYTES) < 0)
 		return segment_damage(l, known->end, "the signature of the commit there does not hold", err);
@@ -217,11 +223,13 @@ static int walk_to_end(struct log *l, uint32_t last, uint64_t *ret_groups, struc
 	*ret_groups = 0;
 	l->rewrite_from = before.offset;
 	while ((r = groups_next(&g, NULL, &why)) == 1) {
-		l->rewrite_from = g.v.point.end.segment == before.segment ? before.offset : SEGMENT_HEADER_BYTES;
+		l->rewrite_from =
+			g.v.point.end.segment == before.segment ? before.offset : SEGMENT_HEADER_BYTES;
 		before = g.v.point.end;
 		++*ret_groups;
 	}
-	if (g.v.point.end.segment < last || (r < 0 && r != -EUCLEAN && r != -EKEYREJECTED && r != -EPROTONOSUPPORT)) {
+	if (g.v.point.end.segment < last ||
+	    (r < 0 && r != -EUCLEAN && r != -EKEYREJECTED && r != -EPROTONOSUPPORT)) {
 		if (err)
 			*err = why;
 		return r;
@@ -236,8 +244,8 @@ static int walk_to_end(struct log *l, uint32_t last, uint64_t *ret_groups, struc
 }
 
 /*
- * Without a known point: the last segment's own header is believed about what came before, because the first commit
- * behind it signs it; so go back to the last segment that has a commit.
+ * Without a known point: the last segment's own header is believed about what came before, because the first
+ * commit behind it signs it; so go back to the last segment that has a commit.
  */
 static int find_end_by_headers(struct log *l, uint32_t last, struct hf_error *err)
 {
@@ -248,9 +256,11 @@ static int find_end_by_headers(struct log *l, uint32_t last, struct hf_error *er
 
 		verifier_begin(&l->v, keyring_volume_id(l->keys));
 		if (r == 0)
-			r = segment == l->first_segment ? verifier_segment(&l->v, raw, err) : verifier_enter(&l->v, raw, err);
+			r = segment == l->first_segment ? verifier_segment(&l->v, raw, err)
+							: verifier_enter(&l->v, raw, err);
 		if (r == 0 && l->v.point.end.segment != segment)
-			r = hf_error_set(err, -EUCLEAN, "its header says that it is segment %" PRIu32, l->v.point.end.segment);
+			r = hf_error_set(err, -EUCLEAN, "its header says that it is segment %" PRIu32,
+					 l->v.point.end.segment);
 		if (r == -EUCLEAN) {
 			struct hf_error why = err ? *err : (struct hf_error)HF_ERROR_INIT;
 
@@ -267,9 +277,11 @@ static int check_gaps(const struct log *l, const uint32_t *segments, size_t n, s
 {
 	for (size_t i = 0; i < n; i++) {
 		if (segments[i] != l->first_segment + i)
-			return hf_error_set(err, -EUCLEAN, "%s: segment %zu is missing, but %" PRIu32 " is there; nothing was "
-					    "changed, run `holdfast check --repair` to fetch it from a replica", l->dir,
-					    l->first_segment + i, segments[i]);
+			return hf_error_set(
+				err, -EUCLEAN,
+				"%s: segment %zu is missing, but %" PRIu32 " is there; nothing was "
+				"changed, run `holdfast check --repair` to fetch it from a replica",
+				l->dir, l->first_segment + i, segments[i]);
 	}
 	return 0;
 }
@@ -315,8 +327,11 @@ int scan_find_end(struct log *l, const struct log_point *known, struct hf_error 
 	if (!known || known->end.segment == 0)
 		return find_end_by_headers(l, last, err);
 	if (known->end.segment > last)
-		return hf_error_set(err, -EUCLEAN, "%s ends with segment %" PRIu32 ", but the index was made from segment %"
-				    PRIu32 " too: something of the log was taken away; nothing was changed, run `holdfast check`",
+		return hf_error_set(err, -EUCLEAN,
+				    "%s ends with segment %" PRIu32
+				    ", but the index was made from segment %" PRIu32
+				    " too: something of the log was taken away; nothing was changed, run "
+				    "`holdfast check`",
 				    l->dir, last, known->end.segment);
 	r = check_known(l, known, err);
 	return r < 0 ? r : walk_to_end(l, last, &n_groups, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Segment files. Readers share at most FD_CACHE_SLOTS descriptors, the least recently used making room; when all are
- * in use at once a reader gets one of its own.
+ * Segment files. Readers share at most FD_CACHE_SLOTS descriptors, the least recently used making room; when
+ * all are in use at once a reader gets one of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -90,12 +90,13 @@ int segment_io_error(const struct log *l, int code, uint32_t segment, const char
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	const char *p = segment_path(l, segment, &path);
-	const char *advice = code == -EIO     ? "; look at the disk (dmesg, smartctl)"
+	const char *advice = code == -EIO      ? "; look at the disk (dmesg, smartctl)"
 			     : code == -ENOSPC ? "; make room on that file system"
 			     : code == -EACCES ? "; look at the owner and the modes of the store's files"
 					       : "";
 
-	return hf_error_set(err, code, "cannot %s %s: %s%s", doing, p ? p : "a segment", hf_strerror(code), advice);
+	return hf_error_set(err, code, "cannot %s %s: %s%s", doing, p ? p : "a segment", hf_strerror(code),
+			    advice);
 }
 
 int segment_damage(const struct log *l, struct log_pos pos, const char *why, struct hf_error *err)
@@ -103,9 +104,10 @@ int segment_damage(const struct log *l, struct log_pos pos, const char *why, str
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	const char *p = segment_path(l, pos.segment, &path);
 
-	return hf_error_set(err, -EUCLEAN, "%s is damaged at offset %" PRIu32 ": %s; run `holdfast check` to see how much, "
-			    "and with --repair to heal it from a replica", p ? p : "a segment", pos.offset,
-			    why);
+	return hf_error_set(err, -EUCLEAN,
+			    "%s is damaged at offset %" PRIu32 ": %s; run `holdfast check` to see how much, "
+			    "and with --repair to heal it from a replica",
+			    p ? p : "a segment", pos.offset, why);
 }
 
 /* Requires cache lock. */
@@ -118,7 +120,10 @@ static int slot_find(const struct fd_cache *c, uint32_t segment)
 	return -1;
 }
 
-/* The slot to use for a new descriptor: a free one, or the one that was idle longest; -1: all are in use. Requires cache lock. */
+/*
+ * The slot to use for a new descriptor: a free one, or the one that was idle longest; -1: all are in use.
+ * Requires cache lock.
+ */
 static int slot_oldest(const struct fd_cache *c)
 {
 	int oldest = -1;
@@ -160,7 +165,8 @@ static void cache_put(struct fd_cache *c, uint32_t segment, struct segment_ref *
 	if (i >= 0) {
 		if (c->slots[i].segment)
 			old = c->slots[i].fd;
-		c->slots[i] = (struct fd_slot){ .segment = segment, .fd = ret->fd, .refs = 1, .used = ++c->clock };
+		c->slots[i] =
+			(struct fd_slot){ .segment = segment, .fd = ret->fd, .refs = 1, .used = ++c->clock };
 		ret->slot = i;
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -207,17 +213,19 @@ int segment_size(const struct log *l, const struct segment_ref *ref, uint64_t *r
 	return l->os->size(l->os->state, ref->fd, ret);
 }
 
-int segment_read(const struct log *l, const struct segment_ref *ref, uint32_t segment, uint64_t offset, void *data,
-		 size_t len, struct hf_error *err)
+int segment_read(const struct log *l, const struct segment_ref *ref, uint32_t segment, uint64_t offset,
+		 void *data, size_t len, struct hf_error *err)
 {
 	int r = os_pread_full(l->os, ref->fd, data, len, offset);
 
 	if (r == -ENODATA)
-		return segment_damage(l, (struct log_pos){ segment, (uint32_t)offset }, "the file ends too early", err);
+		return segment_damage(l, (struct log_pos){ segment, (uint32_t)offset },
+				      "the file ends too early", err);
 	return r < 0 ? segment_io_error(l, r, segment, "read", err) : 0;
 }
 
-int segment_read_header(const struct log *l, uint32_t segment, uint8_t ret[SEGMENT_HEADER_BYTES], struct hf_error *err)
+int segment_read_header(const struct log *l, uint32_t segment, uint8_t ret[SEGMENT_HEADER_BYTES],
+			struct hf_error *err)
 {
 	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
 	int r = segment_get(l, segment, &ref, err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A group is judged in two passes: its shape (frame headers only, which finds the commit and costs nothing when
- * the data ends too early), then its content (hashes, chain, signature). Nothing is told to the caller and
- * nothing in the verifier moves before both have passed.
+ * A group is judged in two passes: its shape (frame headers only, which finds the commit and costs nothing
+ * when the data ends too early), then its content (hashes, chain, signature). Nothing is told to the caller
+ * and nothing in the verifier moves before both have passed.
  */
 #include "store/log/verifier.h"
 
@@ -44,7 +44,8 @@ static int header_of_volume(const struct verifier *v, const uint8_t raw[SEGMENT_
 	if (r < 0)
 		return hf_error_prefix(err, r, "segment header");
 	if (memcmp(ret->volume_id, v->volume_id, VOLUME_ID_BYTES) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "segment %" PRIu32 " is of another volume", ret->segment);
+		return hf_error_set(err, -EKEYREJECTED, "segment %" PRIu32 " is of another volume",
+				    ret->segment);
 	return 0;
 }
 
@@ -55,8 +56,8 @@ static bool points_equal(const struct log_point *a, const struct log_point *b)
 	       memcmp(a->chain, b->chain, HASH_BYTES) == 0;
 }
 
-int verifier_resume(struct verifier *v, const uint8_t header[SEGMENT_HEADER_BYTES], const struct log_point *point,
-		    struct hf_error *err)
+int verifier_resume(struct verifier *v, const uint8_t header[SEGMENT_HEADER_BYTES],
+		    const struct log_point *point, struct hf_error *err)
 {
 	struct segment_header h;
 	struct log_point start;
@@ -67,11 +68,14 @@ int verifier_resume(struct verifier *v, const uint8_t header[SEGMENT_HEADER_BYTE
 	point_behind_header(&h, &start);
 	if (h.segment != point->end.segment || h.epoch != point->epoch || point->commit < start.commit ||
 	    point->tid < start.tid || point->time_ns < start.time_ns)
-		return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " is not the one the log was read in up to here",
+		return hf_error_set(err, -EUCLEAN,
+				    "segment %" PRIu32 " is not the one the log was read in up to here",
 				    point->end.segment);
-	if (point->end.offset == SEGMENT_HEADER_BYTES ? !points_equal(&start, point) :
-							point->end.offset < SEGMENT_HEADER_BYTES + COMMIT_FRAME_BYTES)
-		return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 ": its header does not lead to offset %" PRIu32,
+	if (point->end.offset == SEGMENT_HEADER_BYTES
+		    ? !points_equal(&start, point)
+		    : point->end.offset < SEGMENT_HEADER_BYTES + COMMIT_FRAME_BYTES)
+		return hf_error_set(err, -EUCLEAN,
+				    "segment %" PRIu32 ": its header does not lead to offset %" PRIu32,
 				    point->end.segment, point->end.offset);
 	v->point = *point;
 	v->header = h;
@@ -113,7 +117,8 @@ static int header_starts_log(const struct segment_header *h, struct hf_error *er
 	if (h->segment != 1 || h->epoch != 1 || h->prev_tid || h->prev_time_ns || h->prev_commit ||
 	    memcmp(h->prev_chain, none, HASH_BYTES) != 0 || h->cert.first_segment != 1 ||
 	    memcmp(h->cert.chain, none, HASH_BYTES) != 0)
-		return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " is not the beginning of a log", h->segment);
+		return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " is not the beginning of a log",
+				    h->segment);
 	return 0;
 }
 
@@ -123,26 +128,31 @@ static int header_follows(const struct verifier *v, const struct segment_header 
 	const struct log_point *p = &v->point;
 
 	if (h->segment != p->end.segment + 1)
-		return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " comes where %" PRIu32 " belongs", h->segment,
-				    p->end.segment + 1);
+		return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " comes where %" PRIu32 " belongs",
+				    h->segment, p->end.segment + 1);
 	if (h->prev_commit != p->commit || h->prev_tid != p->tid || h->prev_time_ns != p->time_ns ||
 	    memcmp(h->prev_chain, p->chain, HASH_BYTES) != 0)
 		return hf_error_set(err, -EUCLEAN,
-				    "segment %" PRIu32 " follows commit %" PRIu64 " with another history than commit %" PRIu64
-				    ", where segment %" PRIu32 " ends", h->segment, h->prev_commit, p->commit, p->end.segment);
+				    "segment %" PRIu32 " follows commit %" PRIu64
+				    " with another history than commit %" PRIu64 ", where segment %" PRIu32
+				    " ends",
+				    h->segment, h->prev_commit, p->commit, p->end.segment);
 	if (h->epoch == p->epoch) {
 		if (!p->sealed)
-			return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " begins, but %" PRIu32 " is not sealed",
+			return hf_error_set(err, -EUCLEAN,
+					    "segment %" PRIu32 " begins, but %" PRIu32 " is not sealed",
 					    h->segment, p->end.segment);
 		if (!certs_equal(&h->cert, &v->header.cert))
-			return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " has another certificate within epoch %"
-					    PRIu32, h->segment, h->epoch);
+			return hf_error_set(err, -EUCLEAN,
+					    "segment %" PRIu32
+					    " has another certificate within epoch %" PRIu32,
+					    h->segment, h->epoch);
 		return 0;
 	}
 	if (h->epoch != p->epoch + 1 || h->cert.first_segment != h->segment ||
 	    memcmp(h->cert.chain, p->chain, HASH_BYTES) != 0)
-		return hf_error_set(err, -EUCLEAN, "epoch %" PRIu32 " does not start at segment %" PRIu32, h->epoch,
-				    h->segment);
+		return hf_error_set(err, -EUCLEAN, "epoch %" PRIu32 " does not start at segment %" PRIu32,
+				    h->epoch, h->segment);
 	return 0;
 }
 
@@ -167,7 +177,7 @@ int verifier_segment(struct verifier *v, const uint8_t header[SEGMENT_HEADER_BYT
 /* What the frame headers of a group say. Places are within the group. */
 struct shape {
 	uint32_t frames; /* the commit not counted */
-	size_t table;    /* where the table frame is; 0 and has_table false when there is none */
+	size_t table;	 /* where the table frame is; 0 and has_table false when there is none */
 	bool has_table;
 	size_t commit; /* where the commit frame is */
 };
@@ -206,7 +216,8 @@ static int shape_frame(const struct verifier *v, size_t at, const struct frame_h
 	return 0;
 }
 
-static int group_shape(const struct verifier *v, const uint8_t *data, size_t len, struct shape *s, struct hf_error *err)
+static int group_shape(const struct verifier *v, const uint8_t *data, size_t len, struct shape *s,
+		       struct hf_error *err)
 {
 	size_t at = 0;
 	int rank = 0;
@@ -220,8 +231,8 @@ static int group_shape(const struct verifier *v, const uint8_t *data, size_t len
 			return 0;
 		r = frame_header_decode(data + at, &h, err);
 		if (r < 0)
-			return hf_error_prefix(err, r, "segment %" PRIu32 ", offset %zu", v->point.end.segment,
-					       v->point.end.offset + at);
+			return hf_error_prefix(err, r, "segment %" PRIu32 ", offset %zu",
+					       v->point.end.segment, v->point.end.offset + at);
 		r = shape_frame(v, at, &h, rank, err);
 		if (r < 0)
 			return r;
@@ -242,7 +253,8 @@ static int group_shape(const struct verifier *v, const uint8_t *data, size_t len
 }
 
 /* The commit's fields against the shape of its group and the commit before it. */
-static int commit_fits(const struct verifier *v, const struct shape *s, const struct commit *c, struct hf_error *err)
+static int commit_fits(const struct verifier *v, const struct shape *s, const struct commit *c,
+		       struct hf_error *err)
 {
 	const struct log_point *p = &v->point;
 	bool seals = c->flags & COMMIT_SEALS;
@@ -322,12 +334,15 @@ int verifier_group(struct verifier *v, const void *data, size_t len, size_t *ret
 		return r;
 	group_chain(v, bytes, &s, chain);
 	if (memcmp(chain, c.chain, HASH_BYTES) != 0)
-		return frame_fault(v, s.commit, err, "the bytes before this commit are not those it was made over");
+		return frame_fault(v, s.commit, err,
+				   "the bytes before this commit are not those it was made over");
 	r = commit_check_signature(v->header.cert.writer_public, v->volume_id, v->point.end.segment,
 				   v->point.end.offset + (uint32_t)s.commit, body);
 	if (r < 0)
-		return hf_error_set(err, r, "segment %" PRIu32 ", offset %zu: commit not signed by the writer of epoch %"
-				    PRIu32, v->point.end.segment, v->point.end.offset + s.commit, v->point.epoch);
+		return hf_error_set(err, r,
+				    "segment %" PRIu32
+				    ", offset %zu: commit not signed by the writer of epoch %" PRIu32,
+				    v->point.end.segment, v->point.end.offset + s.commit, v->point.epoch);
 	if (frames)
 		tell_frames(v, bytes, &s, frames);
 	*ret_used = s.commit + COMMIT_FRAME_BYTES;

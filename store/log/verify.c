@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verifying every byte. A segment is walked up to its first fault, which is told; the next one is entered by its own header
- * then, so that one bad place hides nothing beyond its segment.
+ * Verifying every byte. A segment is walked up to its first fault, which is told; the next one is entered by
+ * its own header then, so that one bad place hides nothing beyond its segment.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,9 +16,11 @@ struct check {
 	const struct log_check *to;
 	long faults;
 	struct verifier v;
-	bool linked;           /* v is behind everything of the segment before; else the next is entered by its header */
-	char open_end[256];    /* the segment before ends like this: a fault, unless the next begins a new epoch there */
-	struct log_pos end;    /* of the log; offset LIMIT_OPEN: not known */
+	/* v is behind everything of the segment before; else the next is entered by its header. */
+	bool linked;
+	/* The segment before ends like this: a fault, unless the next begins a new epoch there. */
+	char open_end[256];
+	struct log_pos end; /* of the log; offset LIMIT_OPEN: not known */
 	struct frame_batch batch;
 	struct table_entry *entries; /* of this segment so far */
 	size_t n_entries, cap_entries;
@@ -67,7 +69,8 @@ static void remember_entry(struct check *c, const struct frame_header *h)
 		c->entries = entries;
 		c->cap_entries = cap;
 	}
-	c->entries[c->n_entries++] = (struct table_entry){ .type = h->type, .len = FRAME_HEADER_BYTES + h->body_len };
+	c->entries[c->n_entries++] =
+		(struct table_entry){ .type = h->type, .len = FRAME_HEADER_BYTES + h->body_len };
 }
 
 static void check_table(struct check *c, const struct frame_batch_item *item)
@@ -87,7 +90,9 @@ static void check_table(struct check *c, const struct frame_batch_item *item)
 	for (size_t i = 0; same && i < n; i++)
 		same = table[i].type == c->entries[i].type && table[i].len == c->entries[i].len;
 	if (!same)
-		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": the frame table does not name the frames that are there",
+		found(c,
+		      "segment %" PRIu32 ", offset %" PRIu32
+		      ": the frame table does not name the frames that are there",
 		      item->pos.segment, item->pos.offset);
 }
 
@@ -102,12 +107,13 @@ static void check_frames(struct check *c)
 		if (item->result == -ENOMEM)
 			c->no_memory = true;
 		else if (item->result < 0)
-			found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", item->pos.segment, item->pos.offset,
-			      item->err.text);
+			found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", item->pos.segment,
+			      item->pos.offset, item->err.text);
 		else if (type == FRAME_TABLE)
 			check_table(c, item);
 		else if (type != FRAME_COMMIT && c->to->frame)
-			c->to->frame(c->to->arg, item->pos, type, (struct span){ item->plain.data, item->plain.len });
+			c->to->frame(c->to->arg, item->pos, type,
+				     (struct span){ item->plain.data, item->plain.len });
 		remember_entry(c, &item->header);
 	}
 	c->no_memory = c->no_memory || c->batch.failed;
@@ -116,11 +122,11 @@ static void check_frames(struct check *c)
 /* --- a segment */
 
 /*
- * The header could not be linked to what came before, for `why`. Tell it, and enter the segment by what its header says.
- * 0, or 1: there is no going on in this segment.
+ * The header could not be linked to what came before, for `why`. Tell it, and enter the segment by what its
+ * header says. 0, or 1: there is no going on in this segment.
  */
-static int enter_anew(struct check *c, uint32_t segment, const uint8_t raw[SEGMENT_HEADER_BYTES], bool is_fault,
-		      const char *why)
+static int enter_anew(struct check *c, uint32_t segment, const uint8_t raw[SEGMENT_HEADER_BYTES],
+		      bool is_fault, const char *why)
 {
 	struct hf_error own = HF_ERROR_INIT;
 	struct verifier v;
@@ -129,7 +135,8 @@ static int enter_anew(struct check *c, uint32_t segment, const uint8_t raw[SEGME
 	verifier_begin(&v, keyring_volume_id(c->l->keys));
 	r = verifier_enter(&v, raw, &own);
 	if (r == 0 && v.point.end.segment != segment)
-		r = hf_error_set(&own, -EUCLEAN, "its header says that it is segment %" PRIu32, v.point.end.segment);
+		r = hf_error_set(&own, -EUCLEAN, "its header says that it is segment %" PRIu32,
+				 v.point.end.segment);
 	if (c->open_end[0]) /* nobody took over there */
 		found(c, "%s", c->open_end);
 	if (r < 0 || (is_fault && !c->open_end[0]))
@@ -162,7 +169,8 @@ static int check_header(struct check *c, uint32_t segment, struct hf_error *err)
 }
 
 /* The walk stopped with r in front of `size`. */
-static int check_stop(struct check *c, const struct groups *g, int r, const struct hf_error *why, struct hf_error *err)
+static int check_stop(struct check *c, const struct groups *g, int r, const struct hf_error *why,
+		      struct hf_error *err)
 {
 	const struct log_point *p = &g->v.point;
 	const char *words = r ? why->text : "the segment ends in the middle of a group";
@@ -174,15 +182,16 @@ static int check_stop(struct check *c, const struct groups *g, int r, const stru
 		if (r < 0 && r != -EUCLEAN && r != -EPROTONOSUPPORT)
 			return hf_error_set(err, r, "%s", tail.text);
 		if (r < 0)
-			found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", p->end.segment, p->end.offset, words);
+			found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", p->end.segment, p->end.offset,
+			      words);
 		return 0;
 	}
 	if (last || p->sealed) {
 		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", p->end.segment, p->end.offset, words);
 		return 0;
 	}
-	(void)snprintf(c->open_end, sizeof(c->open_end), "segment %" PRIu32 ", offset %" PRIu32 ": %s", p->end.segment,
-		       p->end.offset, words);
+	(void)snprintf(c->open_end, sizeof(c->open_end), "segment %" PRIu32 ", offset %" PRIu32 ": %s",
+		       p->end.segment, p->end.offset, words);
 	return 0;
 }
 
@@ -209,8 +218,8 @@ static int check_groups(struct check *c, const struct log_progress *progress, ui
 			progress->fn(progress->arg, "checking the log", done + g.v.point.end.offset, total);
 	}
 	if (r == -EIO) {
-		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", g.v.point.end.segment, g.v.point.end.offset,
-		      why.text);
+		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", g.v.point.end.segment,
+		      g.v.point.end.offset, why.text);
 		c->linked = false;
 		return 0;
 	}
@@ -270,7 +279,8 @@ static int find_last(struct check *c, const uint32_t *segments, size_t n, struct
 long log_verify(const struct log *l, const struct log_check *check, const struct log_progress *progress,
 		struct hf_error *err)
 {
-	CLEANUP(check_release) struct check c = { .l = l, .to = check, .linked = true, .batch = FRAME_BATCH_INIT };
+	CLEANUP(check_release)
+	struct check c = { .l = l, .to = check, .linked = true, .batch = FRAME_BATCH_INIT };
 	CLEANUP(cleanup_free) uint32_t *segments = NULL;
 	size_t n;
 	int r = segment_list(l, &segments, &n, err);

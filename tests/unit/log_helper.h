@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of the log: a volume's keys, groups whose content follows from their number, and folders to damage.
- * Group i is committed with tid i and time 1000 * i; so what a log holds says what it must be.
+ * For tests of the log: a volume's keys, groups whose content follows from their number, and folders to
+ * damage. Group i is committed with tid i and time 1000 * i; so what a log holds says what it must be.
  */
 #ifndef TESTS_UNIT_LOG_HELPER_H
 #define TESTS_UNIT_LOG_HELPER_H
@@ -33,10 +33,14 @@ void log_fixture_cert(struct log_fixture *f, struct keyring *keys, uint32_t epoc
 int log_put_group(struct log *l, uint64_t i, size_t max_bytes);
 /* Groups first to last; must succeed. */
 void log_put_groups(struct log *l, uint64_t first, uint64_t last, size_t max_bytes);
-/* Replay from `from` and check every byte of every group; returns the last group's number, fails the test when any is wrong. */
+/*
+ * Replay from `from` and check every byte of every group; returns the last group's number, fails the test
+ * when any is wrong.
+ */
 uint64_t log_check_groups(const struct log *l, const struct log_point *from, size_t max_bytes);
 /* log_check_groups without failing: -1 and words when something is wrong. */
-int64_t log_try_groups(const struct log *l, const struct log_point *from, size_t max_bytes, char *words, size_t len);
+int64_t log_try_groups(const struct log *l, const struct log_point *from, size_t max_bytes, char *words,
+		       size_t len);
 
 /* Real files. */
 void copy_folder(const char *from, const char *to);

@@ -140,7 +140,9 @@ static void test_groups_larger_than_a_segment(void **state)
 static void test_compression(void **state)
 {
 	enum { LEN = 200000 };
-	struct log_frame frames[3] = { { .type = FRAME_DATA }, { .type = FRAME_DATA }, { .type = FRAME_META } };
+	struct log_frame frames[3] = { { .type = FRAME_DATA },
+				       { .type = FRAME_DATA },
+				       { .type = FRAME_META } };
 	CLEANUP(buf_release) struct buf noise = BUF_INIT, out = BUF_INIT;
 	struct log_fixture f;
 	struct log *l = create(&f, 0);
@@ -239,6 +241,142 @@ static void test_room(void **state)
 		assert_true(room > SMALL_SEGMENT / 4 && room < SMALL_SEGMENT);
 		log_put_groups(l, i, i, SMALL_FRAME);
 	}
+	log_close(l);
+	log_fixture_release(&f);
+}
+
+/* --- threads */
+
+struct reading {
+	struct log *l;
+	atomic_bool stop;
+	atomic_int wrong;
+	atomic_ulong reads;
+};
+
+static void *reader_main(void *arg)
+{
+	struct reading *r = arg;
+	struct log_point from = { .end = { 0, 0 } };
+
+	while (!atomic_load(&r->stop)) {
+		char words[HF_ERROR_TEXT_BYTES];
+		struct log_point p;
+
+		log_durable(r->l, &p);
+		if (p.commit == from.commit) {
+			(void)log_wait(r->l, p.end, 20);
+			continue;
+		}
+		if (log_try_groups(r->l, from.commit ? &from : NULL, SMALL_FRAME, words, sizeof(words)) < 0) {
+			print_error("%s\n", words);
+			atomic_store(&r->wrong, 1);
+		}
+		from = p;
+		atomic_fetch_add(&r->reads, 1);
+		(void)log_room(r->l);
+	}
+	return NULL;
+}
+
+static void *raw_main(void *arg)
+{
+	CLEANUP(buf_release) struct buf raw = BUF_INIT;
+	struct log_pos pos = { 1, 0 };
+	struct reading *r = arg;
+
+	while (!atomic_load(&r->stop)) {
+		struct log_point p;
+		int res = log_read_raw(r->l, pos, 10000, &raw, &p, NULL);
+
+		if (res == -ENODATA)
+			(void)log_wait(r->l, pos, 20);
+		else if (res == -ENOENT)
+			pos = (struct log_pos){ pos.segment + 1, 0 };
+		else if (res == 0)
+			pos = p.end;
+		else
+			atomic_store(&r->wrong, 1);
+	}
+	return NULL;
+}
+
+static void test_readers_while_writing(void **state)
+{
+	struct log_fixture f;
+	struct reading r = { .l = create(&f, SMALL_SEGMENT) };
+	pthread_t threads[4];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, i ? reader_main : raw_main, &r), 0);
+	log_put_groups(r.l, 1, 250, SMALL_FRAME);
+	atomic_store(&r.stop, true);
+	log_wake(r.l);
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(r.wrong, 0);
+	assert_true(r.reads > 10);
+	log_close(r.l);
+	log_fixture_release(&f);
+}
+
+static void *wake_main(void *arg)
+{
+	(void)usleep(50000);
+	log_wake(arg);
+	return NULL;
+}
+
+static void test_waiting(void **state)
+{
+	struct log_fixture f;
+	struct log *l = create(&f, SMALL_SEGMENT);
+	struct log_point p;
+	pthread_t t;
+	uint64_t start;
+
+	(void)state;
+	log_put_groups(l, 1, 1, SMALL_FRAME);
+	log_durable(l, &p);
+	assert_true(log_wait(l, (struct log_pos){ 1, 0 }, 10000)); /* there already */
+	assert_false(log_wait(l, p.end, 10));
+	start = os_posix()->monotonic_ns(NULL);
+	assert_int_equal(pthread_create(&t, NULL, wake_main, l), 0);
+	assert_false(log_wait(l, p.end, 10000));
+	assert_true(os_posix()->monotonic_ns(NULL) - start < 5000000000u);
+	pthread_join(t, NULL);
+	log_close(l);
+	log_fixture_release(&f);
+}
+
+/* --- file systems below */
+
+static int no_allocate(void *state, int fd, uint64_t offset, uint64_t len)
+{
+	(void)state;
+	(void)fd;
+	(void)offset;
+	(void)len;
+	return -EOPNOTSUPP;
+}
+
+static void test_without_fallocate(void **state)
+{
+	struct os os = *os_posix();
+	struct log_fixture f;
+	struct log *l;
+
+	(void)state;
+	log_fixture_init(&f, NULL, SMALL_SEGMENT);
+	os.allocate = no_allocate;
+	f.options.os = &os;
+	assert_int_equal(log_create(&f.options, &f.cert, &l, NULL), 0);
+	assert_true(log_room(l) > SMALL_SEGMENT / 2);
+	log_put_groups(l, 1, 60, SMALL_FRAME);
+	log_close(l);
+	l = reopen(&f, NULL);
+	assert_int_equal(log_check_groups(l, NULL, SMALL_FRAME), 60);
 	log_close(l);
 	log_fixture_release(&f);
 }
@@ -374,7 +512,8 @@ static uint64_t replicate(const struct log *l, const char *to, struct verifier *
 			at = SEGMENT_HEADER_BYTES;
 		}
 		for (; at < raw.len; at += used)
-			assert_int_equal(verifier_group(v, raw.data + at, raw.len - at, &used, NULL, NULL), 1);
+			assert_int_equal(verifier_group(v, raw.data + at, raw.len - at, &used, NULL, NULL),
+					 1);
 		assert_int_equal(log_pos_compare(v->point.end, point.end), 0);
 		assert_int_equal(v->point.commit, point.commit);
 		assert_int_equal(v->point.tid, point.tid);
@@ -435,6 +574,9 @@ int main(void)
 		cmocka_unit_test(test_wrong_calls_are_refused),
 		cmocka_unit_test(test_read_only_changes_nothing),
 		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_readers_while_writing),
+		cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_without_fallocate),
 		cmocka_unit_test(test_a_new_epoch_ends_the_old_writer),
 		cmocka_unit_test(test_empty_epochs),
 		cmocka_unit_test(test_wrong_keys_are_refused),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log on a disk whose power fails and whose calls fail, at places chosen by a seed. What must hold (log.h, FORMAT.md §7):
- * after anything, it opens; every group whose commit returned 0 is there, whole; and at most the one that was under way besides.
+ * The log on a disk whose power fails and whose calls fail, at places chosen by a seed. What must hold
+ * (log.h, FORMAT.md §7): after anything, it opens; every group whose commit returned 0 is there, whole; and
+ * at most the one that was under way besides.
  *
  * HOLDFAST_SEED runs one seed, HOLDFAST_SEEDS that many.
  */
@@ -25,7 +26,7 @@ struct world {
 	struct sim *sim;
 	struct log_fixture f;
 	uint64_t seed;
-	uint64_t acked; /* tid of the last group whose commit returned 0 */
+	uint64_t acked;		/* tid of the last group whose commit returned 0 */
 	struct log_point known; /* some durable point of the past */
 };
 
@@ -37,10 +38,10 @@ static uint64_t seeds_from(uint64_t n, uint64_t *ret_n)
 	return one ? strtoull(one, NULL, 10) : 1;
 }
 
-#define fail_seed(w, ...)                                                \
-	do {                                                             \
-		print_error("seed %" PRIu64 ": ", (w)->seed);            \
-		fail_msg(__VA_ARGS__);                                   \
+#define fail_seed(w, ...)                                     \
+	do {                                                  \
+		print_error("seed %" PRIu64 ": ", (w)->seed); \
+		fail_msg(__VA_ARGS__);                        \
 	} while (0)
 
 static void world_begin(struct world *w, uint64_t seed, uint64_t segment_bytes)
@@ -94,7 +95,8 @@ static int put_some(struct world *w, struct log *l, uint64_t n)
 	for (uint64_t i = 0; i < n; i++) {
 		int r = 0;
 
-		if (sim_random(w->sim, 6) == 0) /* alone: what is torn is not always overwritten by the same length */
+		if (sim_random(w->sim, 6) ==
+		    0) /* alone: what is torn is not always overwritten by the same length */
 			r = log_commit(l, NULL, 0, w->acked, 1000 * w->acked, NULL);
 		if (r == 0)
 			r = log_put_group(l, w->acked + 1, FRAME);
@@ -144,11 +146,14 @@ static void test_power_cuts(void **state)
 		power_seed(seed);
 }
 
-/* A disk that fails: the log takes no more, says why, and opened anew holds what it acknowledged; through a power cut too. */
+/*
+ * A disk that fails: the log takes no more, says why, and opened anew holds what it acknowledged; through a
+ * power cut too.
+ */
 static void fault_seed(uint64_t seed)
 {
-	static const unsigned calls[] = { SIM_PWRITE, SIM_SYNC, SIM_TRUNCATE, SIM_ALLOCATE, SIM_SYNC_DIR, SIM_PREAD,
-					  SIM_OPEN, SIM_ANY_CHANGE };
+	static const unsigned calls[] = { SIM_PWRITE,	SIM_SYNC,  SIM_TRUNCATE, SIM_ALLOCATE,
+					  SIM_SYNC_DIR, SIM_PREAD, SIM_OPEN,	 SIM_ANY_CHANGE };
 	struct world w;
 	struct log *l;
 
@@ -289,7 +294,9 @@ static void test_no_space(void **state)
 	world_end(&w);
 }
 
-/* What fits in log_room by log_frame_cost is never refused for want of space, however it is cut into groups. */
+/*
+ * What fits in log_room by log_frame_cost is never refused for want of space, however it is cut into groups.
+ */
 static void test_room_is_a_promise(void **state)
 {
 	(void)state;

@@ -170,6 +170,31 @@ static void test_the_last_write_torn(void **state)
 	damage_end(&d);
 }
 
+/* What was cut off is gone from the disk before anything new is written: it could pass for a commit later. */
+static void test_what_is_cut_is_gone(void **state)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT;
+	struct log_point p;
+	struct damage d;
+	struct log *l;
+	char path[200];
+
+	(void)state;
+	damage_begin(&d);
+	copy_folder(d.crashed, d.work);
+	work_segment(&d, d.end.end.segment, path);
+	flip_byte(path, d.before_last.end.offset + 50, 1); /* its commit is whole */
+	assert_int_equal(log_open(&d.f.options, NULL, &l, NULL), 0);
+	log_durable(l, &p);
+	assert_int_equal(p.tid, d.groups - 1);
+	assert_int_equal(os_read_file(os_posix(), path, SIZE_MAX, &b), 0);
+	assert_true(b.len > d.end.end.offset); /* laid out anew */
+	for (size_t i = p.end.offset; i < b.len; i++)
+		assert_int_equal(b.data[i], 0);
+	log_close(l);
+	damage_end(&d);
+}
+
 static void test_noise_behind_the_end(void **state)
 {
 	struct damage d;
@@ -259,7 +284,8 @@ static void test_damage_behind_a_known_point_is_refused(void **state)
 	assert_int_equal(truncate(path, d.end.end.offset - 1), 0);
 	assert_refused(&d, &d.end, -EUCLEAN, "holdfast check");
 	copy_folder(d.closed, d.work);
-	assert_int_equal(unlink(path), 0); /* the log as it was before that segment: still shorter than known */
+	assert_int_equal(unlink(path),
+			 0); /* the log as it was before that segment: still shorter than known */
 	assert_refused(&d, &d.end, -EUCLEAN, "holdfast check");
 	copy_folder(d.closed, d.work);
 	known = d.end;
@@ -334,7 +360,10 @@ static void test_verify_finds_every_flip(void **state)
 		work_segment(&d, segment, path);
 		size = file_bytes(path);
 		for (uint64_t at = 0; at < size; at += step) {
-			/* Headers and the seal densely, frames by sampling; the last commit of an open segment is its end. */
+			/*
+			 * Headers and the seal densely, frames by sampling; the last commit of an open
+			 * segment is its end.
+			 */
 			step = at < SEGMENT_HEADER_BYTES + 60 || size - at < 600 ? 7 : 331;
 			if (segment == d.end.end.segment && size - at <= COMMIT_FRAME_BYTES)
 				break;
@@ -431,6 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_end_cut_anywhere),
 		cmocka_unit_test(test_the_last_write_torn),
+		cmocka_unit_test(test_what_is_cut_is_gone),
 		cmocka_unit_test(test_noise_behind_the_end),
 		cmocka_unit_test(test_spare_files),
 		cmocka_unit_test(test_damage_in_the_last_segment_is_refused),
