@@ -3,7 +3,7 @@
  * The `holdfast` command (layer 6): one file a subcommand, cmd_NAME.c, each of which defines one `struct command`.
  *
  * What a subcommand does to a store is an operation (operations.h): a request in JSON that gives an answer in JSON. It
- * runs here when the store is at rest, and in the process that has it mounted otherwise (target.h, control.h); the
+ * runs here when the store is at rest, and in the process that has it mounted otherwise (location.h, control.h); the
  * subcommand itself only reads its arguments, asks, and prints.
  *
  * Exit codes: 0 fine, 1 found something wrong, 2 could not. Errors are one line on stderr, "holdfast: what; what to do".

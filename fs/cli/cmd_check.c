@@ -4,7 +4,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
-#include "fs/cli/target.h"
+#include "fs/cli/location.h"
 #include "fs/cli/progress.h"
 
 struct report {
@@ -44,7 +44,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct report report = { .faults = NULL };
 	struct operation_listener listener = { .found = found, .arg = &report };
 	struct hf_error err = HF_ERROR_INIT;
-	struct target target = { NULL, NULL };
+	struct location location = { NULL, NULL };
 	json_t *request, *answer = NULL;
 	int o, code;
 
@@ -57,11 +57,11 @@ static int run(const struct command *self, int argc, char **argv)
 		return CLI_FAILED;
 	request = json_pack("{s:s}", "do", "check");
 	listener.progress = progress_begin(&report.progress);
-	if (request && target_find(argv[optind], &target, &err) == 0)
-		answer = target_ask(&target, request, &listener, &err);
+	if (request && location_find(argv[optind], &location, &err) == 0)
+		answer = location_ask(&location, request, &listener, &err);
 	progress_end(&report.progress);
 	json_decref(request);
-	target_release(&target);
+	location_release(&location);
 	if (!answer) {
 		json_decref(report.faults);
 		return cli_fail_error(&err);

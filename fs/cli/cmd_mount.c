@@ -9,7 +9,7 @@
 #include "fs/cli/control_server.h"
 #include "fs/cli/daemon.h"
 #include "fs/cli/mountinfo.h"
-#include "fs/cli/target.h"
+#include "fs/cli/location.h"
 #include "fs/mount/mount.h"
 
 /* A mount that has just been taken off still writes its last commit: umount(8) does not wait for that. */
@@ -50,7 +50,7 @@ static int check_paths(const struct mounting *m, struct hf_error *err)
 	struct stat st;
 	int r;
 
-	if (!target_is_store(m->store))
+	if (!location_is_store(m->store))
 		return hf_error_set(err, -ENOENT, "%s is not a store; make one with holdfast init", m->store);
 	r = mount_clear_dead(m->dir, m->store, err);
 	if (r < 0)

@@ -5,14 +5,14 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
-#include "fs/cli/target.h"
+#include "fs/cli/location.h"
 #include "fs/cli/status.h"
 #include "holdfast/replica.h"
 
 static int list(const char *path, bool json)
 {
 	struct hf_error err = HF_ERROR_INIT;
-	json_t *status = target_ask_take(path, json_pack("{s:s}", "do", "status"), &err);
+	json_t *status = location_ask_take(path, json_pack("{s:s}", "do", "status"), &err);
 	int code;
 
 	if (!status)
@@ -30,17 +30,17 @@ static int list(const char *path, bool json)
 static int change(const char *verb, const char *path, const char *what, const char *name)
 {
 	struct hf_error err = HF_ERROR_INIT;
-	struct target target = { NULL, NULL };
+	struct location location = { NULL, NULL };
 	int r;
 
-	r = target_find(path, &target, &err);
+	r = location_find(path, &location, &err);
 	if (r == 0)
-		r = !strcmp(verb, "add") ? hf_replica_add(target.store, what, name, &err) :
-					   hf_replica_remove(target.store, what, &err);
-	if (r == -EBUSY && target.mount)
-		hf_error_set(&err, r, "%s is mounted on %s; unmount it first: holdfast unmount %s", target.store, target.mount,
-			     target.mount);
-	target_release(&target);
+		r = !strcmp(verb, "add") ? hf_replica_add(location.store, what, name, &err) :
+					   hf_replica_remove(location.store, what, &err);
+	if (r == -EBUSY && location.mount)
+		hf_error_set(&err, r, "%s is mounted on %s; unmount it first: holdfast unmount %s", location.store, location.mount,
+			     location.mount);
+	location_release(&location);
 	return r < 0 ? cli_fail_error(&err) : CLI_FINE;
 }
 

@@ -3,7 +3,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
-#include "fs/cli/target.h"
+#include "fs/cli/location.h"
 
 static json_t *make_request(bool remove, const char *name, const char *moment)
 {
@@ -41,7 +41,7 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 	if (!cli_operands(self, argc, 1, 2))
 		return CLI_FAILED;
 	name = argv[argc - 1];
-	answer = target_ask_take(argc - optind == 2 ? argv[optind] : NULL, make_request(remove, name, moment), &err);
+	answer = location_ask_take(argc - optind == 2 ? argv[optind] : NULL, make_request(remove, name, moment), &err);
 	if (!answer)
 		return cli_fail_error(&err);
 	if (json)
@@ -87,7 +87,7 @@ static int run_tags(const struct command *self, int argc, char **argv)
 	}
 	if (!cli_operands(self, argc, 0, 1))
 		return CLI_FAILED;
-	answer = target_ask_take(argv[optind], json_pack("{s:s}", "do", "tags"), &err);
+	answer = location_ask_take(argv[optind], json_pack("{s:s}", "do", "tags"), &err);
 	if (!answer)
 		return cli_fail_error(&err);
 	if (json)

@@ -3,7 +3,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
-#include "fs/cli/target.h"
+#include "fs/cli/location.h"
 #include "fs/cli/status.h"
 
 static int run(const struct command *self, int argc, char **argv)
@@ -21,7 +21,7 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (!cli_operands(self, argc, 0, 1))
 		return CLI_FAILED;
-	status = target_ask_take(argv[optind], json_pack("{s:s}", "do", "status"), &err);
+	status = location_ask_take(argv[optind], json_pack("{s:s}", "do", "status"), &err);
 	if (!status)
 		return cli_fail_error(&err);
 	code = status_is_bad(status) ? CLI_FOUND : CLI_FINE;

@@ -5,7 +5,7 @@
 need_fuse
 
 mkdir "$T/mnt"
-hf init "$T/store" --kit-file "$T/kit" --replica "$T/copy" > /dev/null || skip_all "cannot make a volume"
+hf init "$T/store" --kit-file "$T/kit" --replica "$T/copy" > /dev/null || bail "cannot make a volume"
 try "mount returns when it can be used" hf mount "$T/store" "$T/mnt"
 try "and it can be used" eval 'echo hello > "$T/mnt/file" && grep -q hello "$T/mnt/file"'
 is "$(stat -c %a "$T/store/socket")" 600 "only its user reaches the socket"

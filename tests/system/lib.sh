@@ -73,6 +73,12 @@ eventually()
 	done
 }
 
+bail()
+{
+	echo "Bail out! $1"
+	exit 255
+}
+
 skip_all()
 {
 	echo "1..0 # SKIP $1"
@@ -139,6 +145,7 @@ cleanup()
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
+[ -x "$HOLDFAST" ] || bail "there is no $HOLDFAST"
 
 done_testing()
 {

@@ -14,7 +14,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
-#include "fs/cli/target.h"
+#include "fs/cli/location.h"
 
 static void test_bytes(void **state)
 {
@@ -103,16 +103,16 @@ static void test_is_store(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(folder));
-	assert_false(target_is_store(folder));
+	assert_false(location_is_store(folder));
 	snprintf(path, sizeof(path), "%s/volume", folder);
 	f = fopen(path, "w");
 	assert_non_null(f);
 	fputs("HFVOLUM", f);
 	assert_int_equal(fflush(f), 0);
-	assert_false(target_is_store(folder));
+	assert_false(location_is_store(folder));
 	fputc('E', f);
 	assert_int_equal(fclose(f), 0);
-	assert_true(target_is_store(folder));
+	assert_true(location_is_store(folder));
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(folder), 0);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/cli/target.h"
+#include "fs/cli/location.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #define BUSY_WAIT_MS 3000
 
-bool target_is_store(const char *path)
+bool location_is_store(const char *path)
 {
 	CLEANUP(cli_cleanup_free) char *name = NULL;
 	CLEANUP(cli_cleanup_fd) int fd = -1;
@@ -29,15 +29,15 @@ bool target_is_store(const char *path)
 	return fd >= 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && !memcmp(magic, "HFVOLUME", 8);
 }
 
-static int find_default(struct target *ret, struct hf_error *err)
+static int find_default(struct location *ret, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *here = getcwd(NULL, 0);
 	struct mountinfo m = { NULL, NULL };
 	int r;
 
 	r = here ? mountinfo_find(here, &m) : -ENOENT;
-	if (r == -ENOENT && here && target_is_store(here)) {
-		*ret = (struct target){ .store = here };
+	if (r == -ENOENT && here && location_is_store(here)) {
+		*ret = (struct location){ .store = here };
 		here = NULL;
 		return 0;
 	}
@@ -47,11 +47,11 @@ static int find_default(struct target *ret, struct hf_error *err)
 		return hf_error_set(err, -ENOENT, "several volumes are mounted; say which, by its STORE or DIR");
 	if (r < 0)
 		return hf_error_set(err, -ENOENT, "no volume is mounted; name a STORE");
-	*ret = (struct target){ .store = m.store, .mount = m.dir };
+	*ret = (struct location){ .store = m.store, .mount = m.dir };
 	return 0;
 }
 
-int target_find(const char *path, struct target *ret, struct hf_error *err)
+int location_find(const char *path, struct location *ret, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *absolute = NULL;
 	struct mountinfo m = { NULL, NULL };
@@ -62,10 +62,10 @@ int target_find(const char *path, struct target *ret, struct hf_error *err)
 	r = cli_absolute(path, &absolute, err);
 	if (r < 0)
 		return r;
-	if (target_is_store(absolute)) {
+	if (location_is_store(absolute)) {
 		(void)mountinfo_find_store(absolute, &m);
 		free(m.store);
-		*ret = (struct target){ .store = absolute, .mount = m.dir };
+		*ret = (struct location){ .store = absolute, .mount = m.dir };
 		absolute = NULL;
 		return 0;
 	}
@@ -74,11 +74,11 @@ int target_find(const char *path, struct target *ret, struct hf_error *err)
 				    "%s does not exist" :
 				    "%s is neither a store nor inside a mounted volume; make a store with holdfast init",
 				    path);
-	*ret = (struct target){ .store = m.store, .mount = m.dir };
+	*ret = (struct location){ .store = m.store, .mount = m.dir };
 	return 0;
 }
 
-void target_release(struct target *p)
+void location_release(struct location *p)
 {
 	free(p->store);
 	free(p->mount);
@@ -112,7 +112,7 @@ static json_t *ask_at_rest(const char *store, const json_t *request, const struc
 	return answer;
 }
 
-json_t *target_ask(const struct target *p, const json_t *request, const struct operation_listener *listener,
+json_t *location_ask(const struct location *p, const json_t *request, const struct operation_listener *listener,
 		  struct hf_error *err)
 {
 	struct control control = { NULL, -1 };
@@ -129,19 +129,19 @@ json_t *target_ask(const struct target *p, const json_t *request, const struct o
 	return answer;
 }
 
-json_t *target_ask_take(const char *path, json_t *request, struct hf_error *err)
+json_t *location_ask_take(const char *path, json_t *request, struct hf_error *err)
 {
 	struct progress progress;
 	struct operation_listener listener = { .progress = progress_begin(&progress) };
-	struct target target = { NULL, NULL };
+	struct location location = { NULL, NULL };
 	json_t *answer = NULL;
 
 	if (!request)
 		hf_error_set(err, -ENOMEM, "no memory");
-	else if (target_find(path, &target, err) == 0)
-		answer = target_ask(&target, request, &listener, err);
+	else if (location_find(path, &location, err) == 0)
+		answer = location_ask(&location, request, &listener, err);
 	progress_end(&progress);
-	target_release(&target);
+	location_release(&location);
 	json_decref(request);
 	return answer;
 }

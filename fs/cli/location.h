@@ -2,34 +2,34 @@
 /*
  * What a person means by STORE or DIR, and asking it something whether it is mounted or at rest (layer 6).
  */
-#ifndef FS_CLI_TARGET_H
-#define FS_CLI_TARGET_H
+#ifndef FS_CLI_LOCATION_H
+#define FS_CLI_LOCATION_H
 
 #include "fs/cli/operations.h"
 
-struct target {
+struct location {
 	char *store; /* absolute */
 	char *mount; /* where it is mounted; NULL: nowhere, or not that we can see */
 };
 
 /*
  * `path` is a store's folder, or any path in a mount of one; NULL: the working directory when it is in a mount, else the only
- * mount there is. -ENOENT with words. Release with target_release.
+ * mount there is. -ENOENT with words. Release with location_release.
  */
-int target_find(const char *path, struct target *ret, struct hf_error *err);
-void target_release(struct target *p); /* a zeroed one is fine */
+int location_find(const char *path, struct location *ret, struct hf_error *err);
+void location_release(struct location *p); /* a zeroed one is fine */
 
 /* Whether a folder holds a store. */
-bool target_is_store(const char *path);
+bool location_is_store(const char *path);
 
 /*
  * Ask (operations.h): the process that has it mounted, or the store opened here for the purpose, without its replicators.
  * A new reference, or NULL with err set.
  */
-json_t *target_ask(const struct target *p, const json_t *request, const struct operation_listener *listener,
+json_t *location_ask(const struct location *p, const json_t *request, const struct operation_listener *listener,
 		  struct hf_error *err);
 
 /* All of it at once, and the request is handed over: find, ask, release. */
-json_t *target_ask_take(const char *path, json_t *request, struct hf_error *err);
+json_t *location_ask_take(const char *path, json_t *request, struct hf_error *err);
 
 #endif
