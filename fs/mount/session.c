@@ -366,13 +366,11 @@ static void end_loop(struct mount *m, pthread_t loop)
 	pthread_join(loop, NULL);
 }
 
-/* Take the mount away while it is still served, so that who uses it now is served to the end. */
-static void unmount(struct mount *m, const char *dir)
+/* Take an idle mount away while it is still served, so that what it holds is written. A busy one is left to libfuse. */
+static void unmount_idle(struct mount *m, const char *dir)
 {
-	if (atomic_load(&m->ended) || m->dev != mounted_dev(dir))
-		return;
-	if (mount_detach(dir, false) < 0)
-		mount_detach(dir, true);
+	if (!atomic_load(&m->ended) && m->dev == mounted_dev(dir))
+		mount_detach(dir, false);
 }
 
 static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg, struct hf_error *err)
@@ -394,7 +392,7 @@ static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void 
 		drop_pages_now(m);
 		wait_event(m, -1);
 	}
-	unmount(m, dir);
+	unmount_idle(m, dir);
 	end_loop(m, loop);
 	if (!atomic_load(&m->initialised) && !should_stop(m))
 		return fail_with_words(err, -EPROTO, dir);
@@ -477,10 +475,15 @@ int mount_run(struct hf_store *store, const char *dir, const struct mount_option
 		.gid = getgid(),
 	};
 	struct sigaction before[CAUGHT];
+	struct stat st;
 	int r = mount_clear_dead(dir, hf_store_path(store), err);
 
 	if (r < 0)
 		return r;
+	if (stat(dir, &st) < 0)
+		return hf_error_set(err, -errno, "cannot mount on %s: %s", dir, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return hf_error_set(err, -ENOTDIR, "cannot mount on %s: it is not a folder", dir);
 	r = mount_init(&m);
 	if (r < 0)
 		return hf_error_set(err, r, "cannot mount on %s: %s", dir, strerror(-r));
