@@ -230,10 +230,10 @@ int past_scan(struct index *x, uint64_t tid, struct span from, struct span to, p
 	CLEANUP(buf_release) struct buf bound = BUF_INIT;
 	int r;
 
-	if (tid == HF_TID_HEAD)
-		return head_scan(x, from, to, each, arg, err);
 	side_init(&head, INDEX_HEAD);
 	side_init(&past, INDEX_PAST);
+	if (tid == HF_TID_HEAD)
+		return head_scan(x, from, to, each, arg, err);
 	buf_add(&bound, from.data, from.len);
 	r = side_start(&head, from);
 	while (r == 0) {
