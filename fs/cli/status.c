@@ -35,7 +35,7 @@ static json_t *replicas_to_json(struct hf_store *store)
 
 	if (replicas && array) {
 		n = hf_store_replicas(store, replicas, REPLICAS_MAX);
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n && i < REPLICAS_MAX; i++)
 			json_array_append_new(array, replica_to_json(&replicas[i]));
 	}
 	free(replicas);

@@ -25,6 +25,7 @@ fails "init never overwrites a kit" 2 "kit" hf init "$T/other" --kit-file "$T/ki
 try "and then makes no volume" test ! -e "$T/other"
 fails "init takes no folder that is in use" 2 "" hf init "$T/store" --kit-file "$T/kit2"
 try "and then leaves no kit behind" test ! -e "$T/kit2"
+mkdir "$T/inside"
 fails "the kit may not lie in the store" 2 "elsewhere" hf init "$T/inside" --kit-file "$T/inside/kit"
 fails "init in a folder that is not there" 2 "$T/none" hf init "$T/none/store" --kit-file "$T/kit3"
 hf init "$T/printed" > "$T/out"
@@ -56,7 +57,7 @@ cp "$segment" "$T/segment"
 printf '\377' | dd of="$segment" bs=1 seek=400 conv=notrunc status=none
 hf check "$T/store" > "$T/out" 2>&1
 is $? 1 "check of a damaged store ends with 1"
-try "and says where" grep -q '0000000001' "$T/out"
+try "and says where" grep -q 'segment 1, offset' "$T/out"
 cp "$T/segment" "$segment"
 try "mended, it is sound again" hf check "$T/store"
 

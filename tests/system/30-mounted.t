@@ -50,7 +50,7 @@ eventually 10 eval "! kill -0 $pid"
 try "a dead mount is unmounted" hf unmount "$T/mnt"
 
 # in front, and by signal
-hf mount "$T/store" "$T/mnt" -f &
+"$HOLDFAST" mount "$T/store" "$T/mnt" -f &
 front=$!
 try "mount -f serves" eventually 10 mountpoint -q "$T/mnt"
 kill "$front"
