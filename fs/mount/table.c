@@ -90,10 +90,11 @@ int mount_detach(const char *dir, bool lazy)
 int mount_clear_dead(const char *dir, const char *store_path, struct hf_error *err)
 {
 	char *type, *source;
-	struct stat st;
+	struct statvfs st;
 	int r;
 
-	if (stat(dir, &st) == 0 || errno != ENOTCONN)
+	/* Attributes of the root may be cached for ever; this is always asked. */
+	if (statvfs(dir, &st) == 0 || errno != ENOTCONN)
 		return 0;
 	r = find_mounted(dir, &type, &source);
 	if (r == 0 && (strcmp(type, "fuse.holdfast") != 0 || strcmp(source, store_path) != 0))
