@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each shard has a table of its frames by place and two lists, most recently used first: a frame enters the probation
- * list; when it is wanted again it moves to the protected list, which may hold most of the bytes; what falls off that list's
- * end goes back to the head of probation; frames leave the cache at the end of probation. So what a long walk reads once passes through
- * probation and leaves the protected frames alone.
+ * Each shard has a table of its frames by place and two lists, most recently used first: a frame enters the
+ * probation list; when it is wanted again it moves to the protected list, which may hold most of the bytes;
+ * what falls off that list's end goes back to the head of probation; frames leave the cache at the end of
+ * probation. So what a long walk reads once passes through probation and leaves the protected frames alone.
  *
  * A frame being read is in the table but in no list. Who wants it meanwhile waits on the shard's condition.
  *
@@ -24,7 +24,7 @@
 
 enum {
 	SHARDS_MAX = 16,
-	SHARD_BYTES_MIN = 8 << 20,  /* so that a few of the greatest frames fit into each shard */
+	SHARD_BYTES_MIN = 8 << 20, /* so that a few of the greatest frames fit into each shard */
 	BYTES_PER_BUCKET = 32 << 10,
 	BUCKETS_MIN = 64,
 	BUCKETS_MAX = 1 << 16,
@@ -179,7 +179,8 @@ static void read_frame(const struct frame_cache *c, struct frame *f, struct hf_e
 	}
 }
 
-static void read_finished(const struct frame_cache *c, struct shard *s, struct frame *f, const struct hf_error *error)
+static void read_finished(const struct frame_cache *c, struct shard *s, struct frame *f,
+			  const struct hf_error *error)
 {
 	if (f->code < 0) {
 		f->state = FRAME_FAILED;
@@ -231,7 +232,8 @@ static int get_missing(struct frame_cache *c, struct shard *s, struct log_pos po
 }
 
 /* In the table, perhaps still being read. Requires the shard's lock, which it gives up. */
-static int get_known(struct frame_cache *c, struct shard *s, struct frame *f, struct frame **ret, struct hf_error *err)
+static int get_known(struct frame_cache *c, struct shard *s, struct frame *f, struct frame **ret,
+		     struct hf_error *err)
 {
 	int code;
 

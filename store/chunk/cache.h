@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opened data frames, kept while there is room (layer 2). Keyed by a frame's place in the log, which never changes what it
- * holds. Bounded in bytes, least recently used out first (segmented so that one long scan does not empty it), sharded locks. A frame
- * wanted by several threads at once is read once.
+ * Opened data frames, kept while there is room (layer 2). Keyed by a frame's place in the log, which never
+ * changes what it holds. Bounded in bytes, least recently used out first (segmented so that one long scan
+ * does not empty it), sharded locks. A frame wanted by several threads at once is read once.
  */
 #ifndef STORE_CHUNK_CACHE_H
 #define STORE_CHUNK_CACHE_H
@@ -19,7 +19,8 @@ void frame_cache_free(struct frame_cache *c);
  * The frame at pos, opened; the caller releases it. Blocks for the disk on a miss, with no lock held.
  * Errors as log_read_frame; a failed read is not kept.
  */
-MUST_USE int frame_cache_get(struct frame_cache *c, struct log_pos pos, struct frame **ret, struct hf_error *err);
+MUST_USE int frame_cache_get(struct frame_cache *c, struct log_pos pos, struct frame **ret,
+			     struct hf_error *err);
 void frame_release(struct frame *f); /* NULL is fine */
 const uint8_t *frame_data(const struct frame *f, size_t *ret_len);
 

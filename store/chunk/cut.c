@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The gear hash of a byte run is h = (h << 1) + gear[byte], so that it depends on the last 64 bytes alone. A chunk
- * ends behind a byte where the hash has zeros in certain places: many places while the chunk is shorter than the
- * average, few when it is longer, which draws lengths towards the average. No chunk ends before CUT_MIN_BYTES, so what is
- * more than 64 bytes in front of that is not even looked at.
+ * The gear hash of a byte run is h = (h << 1) + gear[byte], so that it depends on the last 64 bytes alone. A
+ * chunk ends behind a byte where the hash has zeros in certain places: many places while the chunk is shorter
+ * than the average, few when it is longer, which draws lengths towards the average. No chunk ends before
+ * CUT_MIN_BYTES, so what is more than 64 bytes in front of that is not even looked at.
  */
 #include "store/chunk/cut.h"
 
@@ -49,9 +49,9 @@ void cut_init(struct cut *c)
 }
 
 /*
- * Hash on, and stop behind the first byte where the hash is zero under mask. Returns how many bytes were taken;
- * *ret_end: whether it stopped. Two bytes a turn: with h the hash before them, the hash behind the first, doubled, is
- * (h << 2) + 2 * gear, which is compared under the doubled mask.
+ * Hash on, and stop behind the first byte where the hash is zero under mask. Returns how many bytes were
+ * taken; *ret_end: whether it stopped. Two bytes a turn: with h the hash before them, the hash behind the
+ * first, doubled, is (h << 2) + 2 * gear, which is compared under the doubled mask.
  */
 static size_t scan(uint64_t *h, uint64_t mask, const uint8_t *data, size_t len, bool *ret_end)
 {

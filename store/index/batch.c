@@ -77,8 +77,8 @@ void index_batch_delete(struct index_batch *b, enum index_space space, const voi
 	batch_add(b, space, key, key_len, NULL, 0, true);
 }
 
-int index_batch_get(struct index_batch *b, enum index_space space, const void *key, size_t key_len, struct buf *out,
-		    struct hf_error *err)
+int index_batch_get(struct index_batch *b, enum index_space space, const void *key, size_t key_len,
+		    struct buf *out, struct hf_error *err)
 {
 	struct map_key k = map_key_of(b->index->hash_seed, space, key, key_len);
 	const struct entry *e = map_find(&b->map, &k);
@@ -93,8 +93,8 @@ int index_batch_get(struct index_batch *b, enum index_space space, const void *k
 	return found;
 }
 
-int index_batch_scan(struct index_batch *b, enum index_space space, struct span from, struct span to, size_t max,
-		     unsigned flags, struct index_rows *rows, struct hf_error *err)
+int index_batch_scan(struct index_batch *b, enum index_space space, struct span from, struct span to,
+		     size_t max, unsigned flags, struct index_rows *rows, struct hf_error *err)
 {
 	return scan_run(b->index, &b->map, space, from, to, max, flags, rows, err);
 }

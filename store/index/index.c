@@ -131,8 +131,8 @@ static int read_missing(struct index *x, enum index_space space, const rocksdb_r
 	}
 	if (n_wanted == 0)
 		return 0;
-	rocksdb_batched_multi_get_cf(x->rocks.db, read, x->rocks.families[space], n_wanted, wanted, lens, values,
-				     messages, false);
+	rocksdb_batched_multi_get_cf(x->rocks.db, read, x->rocks.families[space], n_wanted, wanted, lens,
+				     values, messages, false);
 	for (size_t j = 0; j < n_wanted; j++) {
 		size_t i = place[j];
 
@@ -163,14 +163,16 @@ static void overlay_get_many(struct index *x, enum index_space space, size_t n, 
 	}
 }
 
-static int read_all_missing(struct index *x, enum index_space space, const rocksdb_readoptions_t *read, size_t n,
-			    const struct span *keys, struct buf *out, int *results, struct hf_error *err)
+static int read_all_missing(struct index *x, enum index_space space, const rocksdb_readoptions_t *read,
+			    size_t n, const struct span *keys, struct buf *out, int *results,
+			    struct hf_error *err)
 {
 	int code = 0;
 
 	for (size_t i = 0; i < n; i += GET_MANY) {
 		size_t part = n - i < GET_MANY ? n - i : GET_MANY;
-		int one = read_missing(x, space, read, part, keys + i, out + i, results + i, code ? NULL : err);
+		int one =
+			read_missing(x, space, read, part, keys + i, out + i, results + i, code ? NULL : err);
 
 		code = code ? code : one;
 	}
@@ -196,8 +198,8 @@ static int get_many_at_snapshot(struct index *x, enum index_space space, size_t 
 	return code;
 }
 
-int index_get_many(struct index *x, enum index_space space, size_t n, const struct span *keys, struct buf *out,
-		   int *results, struct hf_error *err)
+int index_get_many(struct index *x, enum index_space space, size_t n, const struct span *keys,
+		   struct buf *out, int *results, struct hf_error *err)
 {
 	uint64_t writes;
 	int code;

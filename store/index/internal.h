@@ -4,16 +4,16 @@
  *
  * How a reader sees one instant though the overlay is locked only while it is copied from:
  *
- * - settle writes a group to RocksDB first and only then drops it from the overlay, in slices; the overlay goes over
- *   RocksDB. So a look into the overlay and then into RocksDB misses nothing.
- * - Several keys, or a range: RocksDB must not be newer, in what the overlay did not hold, than the overlay was when it
- *   was looked at; nor older than what was dropped from the overlay by then. index_scan opens its iterator first and
- *   looks at `drops` under the lock: if nothing was dropped since before the iterator, what the overlay lacks is in the
- *   iterator. index_get_many looks at the overlay first and at `writes` afterwards: if no write began in between,
- *   RocksDB showed nothing that was not in the overlay at that time.
+ * - settle writes a group to RocksDB first and only then drops it from the overlay, in slices; the overlay
+ * goes over RocksDB. So a look into the overlay and then into RocksDB misses nothing.
+ * - Several keys, or a range: RocksDB must not be newer, in what the overlay did not hold, than the overlay
+ * was when it was looked at; nor older than what was dropped from the overlay by then. index_scan opens its
+ * iterator first and looks at `drops` under the lock: if nothing was dropped since before the iterator, what
+ * the overlay lacks is in the iterator. index_get_many looks at the overlay first and at `writes` afterwards:
+ * if no write began in between, RocksDB showed nothing that was not in the overlay at that time.
  *
- * Locks, in order: settling, lock. RocksDB is read and written under settling (which only settlers wait for), never
- * under lock. rocks.flushing is taken with neither held.
+ * Locks, in order: settling, lock. RocksDB is read and written under settling (which only settlers wait for),
+ * never under lock. rocks.flushing is taken with neither held.
  */
 #ifndef STORE_INDEX_INTERNAL_H
 #define STORE_INDEX_INTERNAL_H
@@ -61,7 +61,7 @@ static inline int entry_value(const struct entry *e, struct buf *out)
 }
 
 /* The scan of index_scan, with a batch's own changes (NULL: none) over the overlay. */
-int scan_run(struct index *x, struct map *own, enum index_space space, struct span from, struct span to, size_t max,
-	     unsigned flags, struct index_rows *rows, struct hf_error *err);
+int scan_run(struct index *x, struct map *own, enum index_space space, struct span from, struct span to,
+	     size_t max, unsigned flags, struct index_rows *rows, struct hf_error *err);
 
 #endif

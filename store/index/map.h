@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An ordered map in memory of keys and what was last said of them (internal to store/index, layer 2). The overlay is
- * one, a batch another.
+ * An ordered map in memory of keys and what was last said of them (internal to store/index, layer 2). The
+ * overlay is one, a batch another.
  *
- * Every key is in a hash table. Only what a scan has walked over is in order too: an entry waits in its space's list of
- * the unsorted until the next scan of that space sorts it into a tree (map_sort). Spaces that are never scanned, and
- * entries that are settled before the next scan, so never pay for an order.
+ * Every key is in a hash table. Only what a scan has walked over is in order too: an entry waits in its
+ * space's list of the unsorted until the next scan of that space sorts it into a tree (map_sort). Spaces that
+ * are never scanned, and entries that are settled before the next scan, so never pay for an order.
  *
  * The table is divided into small tables by the high bits of the hash, each growing alone, so that no growth
  * holds readers up for long.
@@ -83,7 +83,7 @@ struct map_key {
 };
 
 MUST_USE int map_init(struct map *m, unsigned table_bits);
-void map_release(struct map *m);     /* frees every entry and version */
+void map_release(struct map *m);    /* frees every entry and version */
 void entries_free(struct entry *e); /* linked by next_hashed, with their versions */
 
 struct map_key map_key_of(uint64_t seed, enum index_space space, const void *key, size_t key_len);
@@ -126,7 +126,10 @@ static inline bool map_is_sorted(const struct map *m, enum index_space space)
 	return TAILQ_EMPTY(&m->unsorted[space]);
 }
 
-/* Of a sorted space: the first entry at or behind key; the last before key (empty key: the last of all). Or NULL. */
+/*
+ * Of a sorted space: the first entry at or behind key; the last before key (empty key: the last of all). Or
+ * NULL.
+ */
 struct entry *map_at_or_after(struct map *m, enum index_space space, struct span key);
 struct entry *map_before(struct map *m, enum index_space space, struct span key);
 struct entry *map_next(struct entry *e);

@@ -57,7 +57,8 @@ int rocks_get(struct rocks *r, int family, struct span key, struct buf *out, str
 	size_t len;
 
 	buf_clear(out);
-	value = rocksdb_get_pinned_cf(r->db, r->read, r->families[family], (const char *)key.data, key.len, &message);
+	value = rocksdb_get_pinned_cf(r->db, r->read, r->families[family], (const char *)key.data, key.len,
+				      &message);
 	if (message)
 		return rocks_error(message, -EIO, "read the index", err);
 	if (!value)
@@ -70,12 +71,14 @@ int rocks_get(struct rocks *r, int family, struct span key, struct buf *out, str
 	return 1;
 }
 
-int rocks_write(struct rocks *r, rocksdb_writebatch_t *batch, const void *state, size_t state_len, struct hf_error *err)
+int rocks_write(struct rocks *r, rocksdb_writebatch_t *batch, const void *state, size_t state_len,
+		struct hf_error *err)
 {
 	char *message = NULL;
 	int code = 0;
 
-	rocksdb_writebatch_put_cf(batch, r->families[ROCKS_OWN], rocks_state_key, strlen(rocks_state_key), state, state_len);
+	rocksdb_writebatch_put_cf(batch, r->families[ROCKS_OWN], rocks_state_key, strlen(rocks_state_key),
+				  state, state_len);
 	atomic_store(&r->unflushed, true);
 	rocksdb_write(r->db, r->write, batch, &message);
 	if (message)
@@ -91,8 +94,8 @@ static int persisted_mark(struct rocks *r, uint64_t *ret, struct hf_error *err)
 	size_t len;
 
 	*ret = 0;
-	value = rocksdb_get_cf(r->db, r->read_persisted, r->families[ROCKS_OWN], rocks_mark_key, strlen(rocks_mark_key), &len,
-			       &message);
+	value = rocksdb_get_cf(r->db, r->read_persisted, r->families[ROCKS_OWN], rocks_mark_key,
+			       strlen(rocks_mark_key), &len, &message);
 	if (message)
 		return rocks_error(message, -EIO, "read the index's flush mark", err);
 	if (value && len == 8)
@@ -109,7 +112,8 @@ static int write_mark(struct rocks *r, uint64_t mark, struct hf_error *err)
 	char *message = NULL;
 
 	put_u64(value, mark);
-	rocksdb_writebatch_put_cf(batch, own, rocks_mark_key, strlen(rocks_mark_key), (const char *)value, sizeof(value));
+	rocksdb_writebatch_put_cf(batch, own, rocks_mark_key, strlen(rocks_mark_key), (const char *)value,
+				  sizeof(value));
 	rocksdb_writebatch_put_cf(batch, own, nudge_key, sizeof(nudge_key) - 1, "", 0);
 	rocksdb_writebatch_singledelete_cf(batch, own, nudge_key, sizeof(nudge_key) - 1);
 	rocksdb_write(r->db, r->write, batch, &message);
@@ -124,8 +128,8 @@ static int nudge(struct rocks *r, uint64_t mark, uint64_t *ret_persisted, struct
 	if (code < 0)
 		return code;
 	r->mark = mark;
-	rocksdb_compact_range_cf_opt(r->db, r->families[ROCKS_OWN], r->compact, nudge_key, sizeof(nudge_key) - 1,
-				     nudge_key, sizeof(nudge_key) - 1);
+	rocksdb_compact_range_cf_opt(r->db, r->families[ROCKS_OWN], r->compact, nudge_key,
+				     sizeof(nudge_key) - 1, nudge_key, sizeof(nudge_key) - 1);
 	return persisted_mark(r, ret_persisted, err);
 }
 
@@ -136,8 +140,9 @@ static bool is_flushing(struct rocks *r)
 }
 
 /*
- * RocksDB that has recovered from a full disk no longer waits for the flushes asked of it (WaitForFlushMemTables gives up on
- * the recovery's old error). So look after it until none is under way; a write tells when it has stopped again.
+ * RocksDB that has recovered from a full disk no longer waits for the flushes asked of it
+ * (WaitForFlushMemTables gives up on the recovery's old error). So look after it until none is under way; a
+ * write tells when it has stopped again.
  */
 static int flush_all(struct rocks *r, struct hf_error *err)
 {
@@ -160,10 +165,11 @@ static int flush_all(struct rocks *r, struct hf_error *err)
 }
 
 /*
- * The C interface of RocksDB 7.8 has no flush of several families. But a manual compaction of a range that the memtables
- * touch first flushes all families (DBImpl::CompactRangeInternal: SelectColumnFamiliesForAtomicFlush). So a key that is
- * only there for this is put and deleted again, and "compacted": the flush drops the pair, no file ever holds the key, and nothing
- * is left to compact. The call has no result; a mark written with the key and read back from the files alone tells.
+ * The C interface of RocksDB 7.8 has no flush of several families. But a manual compaction of a range that
+ * the memtables touch first flushes all families (DBImpl::CompactRangeInternal:
+ * SelectColumnFamiliesForAtomicFlush). So a key that is only there for this is put and deleted again, and
+ * "compacted": the flush drops the pair, no file ever holds the key, and nothing is left to compact. The call
+ * has no result; a mark written with the key and read back from the files alone tells.
  */
 int rocks_flush(struct rocks *r, struct hf_error *err)
 {

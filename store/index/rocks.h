@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RocksDB as the index uses it (internal to store/index, layer 2): opening with our options, its words turned into
- * errors, and the flush of all column families as one.
+ * RocksDB as the index uses it (internal to store/index, layer 2): opening with our options, its words turned
+ * into errors, and the flush of all column families as one.
  *
- * The write-ahead log is off, so what a crash leaves is what was flushed. atomic_flush makes RocksDB flush the
- * column families together, in one step of its MANIFEST, when it flushes on its own; so the files always hold exactly what one
- * prefix of our writes led to, and the state written with the last of them says which. A flush asked for through
- * rocksdb_flush_cf is of that one family alone (RocksDB 7.8, DBImpl::Flush) and would break this: nothing
- * here may call it. rocks_flush says how it is done instead.
+ * The write-ahead log is off, so what a crash leaves is what was flushed. atomic_flush makes RocksDB flush
+ * the column families together, in one step of its MANIFEST, when it flushes on its own; so the files always
+ * hold exactly what one prefix of our writes led to, and the state written with the last of them says which.
+ * A flush asked for through rocksdb_flush_cf is of that one family alone (RocksDB 7.8, DBImpl::Flush) and
+ * would break this: nothing here may call it. rocks_flush says how it is done instead.
  */
 #ifndef STORE_INDEX_ROCKS_H
 #define STORE_INDEX_ROCKS_H
@@ -43,8 +43,8 @@ struct rocks {
  * Opens or makes the database. -EUCLEAN: damaged, of another version, or with parts missing. *ret_state as
  * index_open's. On failure nothing is left open.
  */
-MUST_USE int rocks_open(struct rocks *r, const struct index_options *o, uint8_t **ret_state, size_t *ret_state_len,
-			struct hf_error *err);
+MUST_USE int rocks_open(struct rocks *r, const struct index_options *o, uint8_t **ret_state,
+			size_t *ret_state_len, struct hf_error *err);
 void rocks_close(struct rocks *r);
 
 /* Write the batch and the state as one. The batch gets the state added. */
@@ -55,7 +55,10 @@ MUST_USE int rocks_flush(struct rocks *r, struct hf_error *err);
 /* Value of key into out. 1, 0, or negative. */
 MUST_USE int rocks_get(struct rocks *r, int family, struct span key, struct buf *out, struct hf_error *err);
 
-/* Turn RocksDB's message (freed) into a code (`otherwise` when it is none we know) and words: what was being done. */
+/*
+ * Turn RocksDB's message (freed) into a code (`otherwise` when it is none we know) and words: what was being
+ * done.
+ */
 int rocks_error(char *message, int otherwise, const char *what, struct hf_error *err);
 
 uint64_t rocks_property(struct rocks *r, const char *name); /* summed over the families */

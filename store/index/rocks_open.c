@@ -8,7 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Of the keys and values that store/tree puts in: of how the index itself is laid out. Another one is rebuilt. */
+/*
+ * Of the keys and values that store/tree puts in: of how the index itself is laid out. Another one is
+ * rebuilt.
+ */
 enum { INDEX_VERSION = 1 };
 
 enum {
@@ -59,8 +62,8 @@ static void setup_release(struct setup *s)
 		rocksdb_options_destroy(s->db);
 }
 
-static rocksdb_options_t *family_options(const struct rocks *r, const struct family *f, uint64_t write_buffer_bytes,
-					 int compression)
+static rocksdb_options_t *family_options(const struct rocks *r, const struct family *f,
+					 uint64_t write_buffer_bytes, int compression)
 {
 	rocksdb_options_t *o = rocksdb_options_create();
 	rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
@@ -73,7 +76,8 @@ static rocksdb_options_t *family_options(const struct rocks *r, const struct fam
 	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
 	if (f->filter) {
 		/* Owned by the table options. */
-		rocksdb_block_based_options_set_filter_policy(t, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
+		rocksdb_block_based_options_set_filter_policy(
+			t, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
 		rocksdb_block_based_options_set_whole_key_filtering(t, 1);
 		rocksdb_options_set_memtable_whole_key_filtering(o, 1);
 		rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
@@ -103,7 +107,8 @@ static void setup_make(struct setup *s, struct rocks *r, const struct index_opti
 {
 	uint64_t budget = o->cache_bytes ? o->cache_bytes : DEFAULT_CACHE_BYTES;
 	uint64_t write_buffers = budget / 4 > MIN_WRITE_BUFFER_BYTES ? budget / 4 : MIN_WRITE_BUFFER_BYTES;
-	uint64_t blocks = budget > write_buffers + MIN_BLOCK_CACHE_BYTES ? budget - write_buffers : MIN_BLOCK_CACHE_BYTES;
+	uint64_t blocks = budget > write_buffers + MIN_BLOCK_CACHE_BYTES ? budget - write_buffers
+									 : MIN_BLOCK_CACHE_BYTES;
 
 	if (!r->cache)
 		r->cache = rocksdb_cache_create_lru(blocks);
@@ -136,18 +141,19 @@ static void open_with(struct rocks *r, const struct index_options *o, int compre
 	for (int i = 0; i < ROCKS_FAMILIES; i++)
 		names[i] = families[i].name;
 	if (o->read_only)
-		r->db = rocksdb_open_for_read_only_column_families(s.db, o->dir, ROCKS_FAMILIES, names,
-								   (const rocksdb_options_t *const *)s.families,
-								   r->families, 0, message);
+		r->db = rocksdb_open_for_read_only_column_families(
+			s.db, o->dir, ROCKS_FAMILIES, names, (const rocksdb_options_t *const *)s.families,
+			r->families, 0, message);
 	else
 		r->db = rocksdb_open_column_families(s.db, o->dir, ROCKS_FAMILIES, names,
-						     (const rocksdb_options_t *const *)s.families, r->families,
-						     message);
+						     (const rocksdb_options_t *const *)s.families,
+						     r->families, message);
 }
 
 static int open_database(struct rocks *r, const struct index_options *o, struct hf_error *err)
 {
-	static const int compressions[] = { rocksdb_lz4_compression, rocksdb_snappy_compression, rocksdb_no_compression };
+	static const int compressions[] = { rocksdb_lz4_compression, rocksdb_snappy_compression,
+					    rocksdb_no_compression };
 	char *message = NULL;
 
 	for (size_t i = 0; i < sizeof(compressions) / sizeof(*compressions); i++) {
@@ -210,8 +216,8 @@ static int read_own(struct rocks *r, uint8_t **ret_state, size_t *ret_state_len,
 }
 
 /*
- * RocksDB makes a new database where there is no CURRENT file, over the rest of an old one. So: nothing but what
- * a first opening may have left (-ENOENT when nothing is to be made), or -EUCLEAN.
+ * RocksDB makes a new database where there is no CURRENT file, over the rest of an old one. So: nothing but
+ * what a first opening may have left (-ENOENT when nothing is to be made), or -EUCLEAN.
  */
 static int check_folder(const struct index_options *o, struct hf_error *err)
 {

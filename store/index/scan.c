@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scans: three sources, each in order, merged. Where several have a key the first of them counts: a batch's own
- * changes, the overlay, RocksDB.
+ * Scans: three sources, each in order, merged. Where several have a key the first of them counts: a batch's
+ * own changes, the overlay, RocksDB.
  *
- * The overlay's part is copied under the lock, up to as many values as rows are wanted, and no more than COPY_MAX entries.
- * Where the copy was cut off nothing is known of what lies behind it, so no row from behind its end may be given out: the
- * scan ends there, or, when deletions left it no row at all, is made again from there.
+ * The overlay's part is copied under the lock, up to as many values as rows are wanted, and no more than
+ * COPY_MAX entries. Where the copy was cut off nothing is known of what lies behind it, so no row from behind
+ * its end may be given out: the scan ends there, or, when deletions left it no row at all, is made again from
+ * there.
  */
 #include <assert.h>
 #include <errno.h>
@@ -213,7 +214,8 @@ static int open_sources(struct scan *s)
 
 	if (!s->read)
 		s->read = rocksdb_readoptions_create();
-	rocksdb_readoptions_set_iterate_upper_bound(s->read, s->to.len ? (const char *)s->to.data : NULL, s->to.len);
+	rocksdb_readoptions_set_iterate_upper_bound(s->read, s->to.len ? (const char *)s->to.data : NULL,
+						    s->to.len);
 	if (s->reverse && s->from.len)
 		rocksdb_readoptions_set_iterate_lower_bound(s->read, (const char *)s->from.data, s->from.len);
 
@@ -363,12 +365,19 @@ static int walk(struct scan *s, struct index_rows *rows, struct hf_error *err)
 	return 0;
 }
 
-int scan_run(struct index *x, struct map *own, enum index_space space, struct span from, struct span to, size_t max,
-	     unsigned flags, struct index_rows *rows, struct hf_error *err)
+int scan_run(struct index *x, struct map *own, enum index_space space, struct span from, struct span to,
+	     size_t max, unsigned flags, struct index_rows *rows, struct hf_error *err)
 {
 	CLEANUP(scan_release) struct scan s = {
-		.index = x, .own = own, .space = space, .from = from, .to = to, .max = max, .copied = BUF_INIT,
-		.reverse = flags & INDEX_REVERSE, .keys_only = flags & INDEX_KEYS_ONLY,
+		.index = x,
+		.own = own,
+		.space = space,
+		.from = from,
+		.to = to,
+		.max = max,
+		.copied = BUF_INIT,
+		.reverse = flags & INDEX_REVERSE,
+		.keys_only = flags & INDEX_KEYS_ONLY,
 	};
 	int code;
 
@@ -385,8 +394,8 @@ int scan_run(struct index *x, struct map *own, enum index_space space, struct sp
 	return code;
 }
 
-int index_scan(struct index *x, enum index_space space, struct span from, struct span to, size_t max, unsigned flags,
-	       struct index_rows *rows, struct hf_error *err)
+int index_scan(struct index *x, enum index_space space, struct span from, struct span to, size_t max,
+	       unsigned flags, struct index_rows *rows, struct hf_error *err)
 {
 	return scan_run(x, NULL, space, from, to, max, flags, rows, err);
 }

@@ -15,8 +15,8 @@ static void destroy_batch(rocksdb_writebatch_t **batch)
 }
 
 /*
- * What goes into one write, in order of space and key: a memtable is a skip list, and takes keys that come in order at half
- * the price.
+ * What goes into one write, in order of space and key: a memtable is a skip list, and takes keys that come in
+ * order at half the price.
  */
 struct load {
 	const struct version **versions;
@@ -59,7 +59,8 @@ static void load_sort(struct load *l)
 		qsort(l->versions, l->n, sizeof(*l->versions), load_compare);
 }
 
-static void stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct version *v, struct span value)
+static void stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct version *v,
+		  struct span value)
 {
 	const struct entry *e = v->entry;
 	rocksdb_column_family_handle_t *family = r->families[e->space];
@@ -67,13 +68,13 @@ static void stage(const struct rocks *r, rocksdb_writebatch_t *batch, const stru
 	if (v->deleted)
 		rocksdb_writebatch_delete_cf(batch, family, (const char *)e->key, e->key_len);
 	else
-		rocksdb_writebatch_put_cf(batch, family, (const char *)e->key, e->key_len, (const char *)value.data,
-					  value.len);
+		rocksdb_writebatch_put_cf(batch, family, (const char *)e->key, e->key_len,
+					  (const char *)value.data, value.len);
 }
 
 /* Without lock: nothing changes a closed group's versions or their entries' keys. */
-static int stage_group(struct index *x, const struct group *g, rocksdb_writebatch_t *batch, index_rewrite_fn *rewrite,
-		       void *arg, struct hf_error *err)
+static int stage_group(struct index *x, const struct group *g, rocksdb_writebatch_t *batch,
+		       index_rewrite_fn *rewrite, void *arg, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf other = BUF_INIT;
 	CLEANUP(load_release) struct load load = { 0 };
@@ -91,11 +92,13 @@ static int stage_group(struct index *x, const struct group *g, rocksdb_writebatc
 		value = (struct span){ v->value, v->len };
 		if (rewrite && !v->deleted) {
 			buf_clear(&other);
-			code = rewrite(arg, (enum index_space)v->entry->space, entry_key(v->entry), value, &other);
+			code = rewrite(arg, (enum index_space)v->entry->space, entry_key(v->entry), value,
+				       &other);
 			if (code > 0)
 				code = buf_status(&other) < 0 ? -ENOMEM : 1;
 			if (code < 0)
-				return hf_error_set(err, code, "settle the index: a value cannot be finished");
+				return hf_error_set(err, code,
+						    "settle the index: a value cannot be finished");
 		}
 		stage(&x->rocks, batch, v, code ? (struct span){ other.data, other.len } : value);
 	}
@@ -137,8 +140,8 @@ static bool drop_slice(struct index *x, struct group *g)
 }
 
 /* Requires settling. */
-static int settle(struct index *x, uint64_t number, const void *state, size_t state_len, index_rewrite_fn *rewrite,
-		  void *arg, struct hf_error *err)
+static int settle(struct index *x, uint64_t number, const void *state, size_t state_len,
+		  index_rewrite_fn *rewrite, void *arg, struct hf_error *err)
 {
 	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
 	struct group *g;
@@ -166,8 +169,8 @@ static int settle(struct index *x, uint64_t number, const void *state, size_t st
 	return 0;
 }
 
-int index_settle(struct index *x, uint64_t group, const void *state, size_t state_len, index_rewrite_fn *rewrite,
-		 void *arg, struct hf_error *err)
+int index_settle(struct index *x, uint64_t group, const void *state, size_t state_len,
+		 index_rewrite_fn *rewrite, void *arg, struct hf_error *err)
 {
 	int code;
 
@@ -189,7 +192,8 @@ static bool overlay_is_empty(struct index *x)
 	return empty;
 }
 
-int index_apply(struct index *x, struct index_batch *b, const void *state, size_t state_len, struct hf_error *err)
+int index_apply(struct index *x, struct index_batch *b, const void *state, size_t state_len,
+		struct hf_error *err)
 {
 	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
 	CLEANUP(load_release) struct load load = { 0 };
@@ -208,7 +212,8 @@ int index_apply(struct index *x, struct index_batch *b, const void *state, size_
 				return hf_error_set(err, -ENOMEM, "apply to the index: no memory");
 	load_sort(&load);
 	for (size_t i = 0; i < load.n; i++)
-		stage(&x->rocks, batch, load.versions[i], (struct span){ load.versions[i]->value, load.versions[i]->len });
+		stage(&x->rocks, batch, load.versions[i],
+		      (struct span){ load.versions[i]->value, load.versions[i]->len });
 	pthread_mutex_lock(&x->settling);
 	atomic_fetch_add(&x->writes, 1);
 	code = rocks_write(&x->rocks, batch, state, state_len, err);

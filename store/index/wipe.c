@@ -29,7 +29,8 @@ static int unlink_file(int dir_fd, const char *dir, const char *name, struct hf_
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return hf_error_set(err, -errno, "delete the index: %s/%s: %s", dir, name, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return hf_error_set(err, -EEXIST, "delete the index: %s/%s is no file of the index; move it away", dir,
+		return hf_error_set(err, -EEXIST,
+				    "delete the index: %s/%s is no file of the index; move it away", dir,
 				    name);
 	if (unlinkat(dir_fd, name, 0) < 0)
 		return hf_error_set(err, -errno, "delete the index: %s/%s: %s", dir, name, strerror(errno));

@@ -134,7 +134,9 @@ static void test_cuts_find_back(void **unused)
 	free(data);
 }
 
-/* Where a fixed run is cut, lest a change go unseen: stores would no longer share chunks with what they hold. */
+/*
+ * Where a fixed run is cut, lest a change go unseen: stores would no longer share chunks with what they hold.
+ */
 static void test_cuts_stay(void **unused)
 {
 	static const size_t want[] = { 99975, 173452, 270522, 318650, 401955, 468237, 522114, 606473 };

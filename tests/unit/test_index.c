@@ -104,7 +104,8 @@ static void test_newest_group_counts(void **unused)
 	check_one(x, "k", "one");
 	put_one(x, 2, "k", "");
 	assert_int_equal(index_settle(x, 2, "2", 1, NULL, NULL, NULL), 0);
-	assert_int_equal(index_settle(x, 3, "3", 1, NULL, NULL, NULL), 0); /* an empty group: the state alone */
+	/* An empty group: the state alone. */
+	assert_int_equal(index_settle(x, 3, "3", 1, NULL, NULL, NULL), 0);
 	index_close(x);
 	x = open_index(dir, "3");
 	check_one(x, "k", "");
@@ -216,11 +217,13 @@ static void test_scan_over_deletions(void **unused)
 		/* Then none at all for a long while. */
 		put_be64(key, flags ? KEYS - 10 : 10);
 		if (flags)
-			assert_int_equal(index_scan(x, INDEX_HEAD, text(""), (struct span){ key, 8 }, 15, flags, &rows,
-						    NULL), 0);
+			assert_int_equal(index_scan(x, INDEX_HEAD, text(""), (struct span){ key, 8 }, 15,
+						    flags, &rows, NULL),
+					 0);
 		else
-			assert_int_equal(index_scan(x, INDEX_HEAD, (struct span){ key, 8 }, text(""), 15, flags, &rows,
-						    NULL), 0);
+			assert_int_equal(index_scan(x, INDEX_HEAD, (struct span){ key, 8 }, text(""), 15,
+						    flags, &rows, NULL),
+					 0);
 		assert_int_equal(rows.n, 10);
 		assert_int_equal(get_be64(rows.entries[0].key.data), flags ? 9 : KEYS - 10);
 		assert_false(rows.more);
@@ -244,7 +247,7 @@ struct model {
 	const char *dir;
 	struct span keys[KEYS]; /* distinct, in order */
 	uint8_t key_bytes[KEYS][6];
-	uint64_t settled; /* last settled group */
+	uint64_t settled;                /* last settled group */
 	struct layer base, open[GROUPS]; /* open[g - settled - 1] */
 	struct layer staged;
 	struct index_batch *batch;
@@ -408,7 +411,8 @@ static void check_gets(struct model *m)
 	for (int i = 0; i < MANY; i++) {
 		long want = seen(m, (int)space, at[i], true);
 
-		assert_int_equal(index_batch_get(m->batch, space, keys[i].data, keys[i].len, &out[i], NULL), want >= 0);
+		assert_int_equal(index_batch_get(m->batch, space, keys[i].data, keys[i].len, &out[i], NULL),
+				 want >= 0);
 		if (want >= 0)
 			check_value((struct span){ out[i].data, out[i].len }, want);
 		buf_release(&out[i]);
@@ -442,9 +446,12 @@ static void check_scan(struct model *m, struct index_rows *rows)
 	bool with_batch = pick(m, 2), reverse = flags & INDEX_REVERSE;
 
 	if (with_batch)
-		assert_int_equal(index_batch_scan(m->batch, (enum index_space)space, from, to, max, flags, rows, NULL), 0);
+		assert_int_equal(
+			index_batch_scan(m->batch, (enum index_space)space, from, to, max, flags, rows, NULL),
+			0);
 	else
-		assert_int_equal(index_scan(m->index, (enum index_space)space, from, to, max, flags, rows, NULL), 0);
+		assert_int_equal(
+			index_scan(m->index, (enum index_space)space, from, to, max, flags, rows, NULL), 0);
 	k = reverse ? KEYS - 1 : 0;
 	last = reverse ? -1 : KEYS;
 	for (; k != last; k += reverse ? -1 : 1) {
@@ -535,8 +542,9 @@ static void test_damage(void **unused)
 		const char *file; /* what its name begins or ends with */
 		enum scratch_harm harm;
 	} cases[] = {
-		{ "CURRENT", SCRATCH_REMOVE },  { "CURRENT", SCRATCH_GARBAGE },  { "CURRENT", SCRATCH_TRUNCATE },
-		{ "MANIFEST", SCRATCH_REMOVE }, { "MANIFEST", SCRATCH_GARBAGE }, { ".sst", SCRATCH_REMOVE },
+		{ "CURRENT", SCRATCH_REMOVE },   { "CURRENT", SCRATCH_GARBAGE },
+		{ "CURRENT", SCRATCH_TRUNCATE }, { "MANIFEST", SCRATCH_REMOVE },
+		{ "MANIFEST", SCRATCH_GARBAGE }, { ".sst", SCRATCH_REMOVE },
 		{ ".sst", SCRATCH_TRUNCATE },
 	};
 
@@ -547,7 +555,8 @@ static void test_damage(void **unused)
 		make_filled(dir);
 		assert_true(scratch_harm(dir, cases[i].file, cases[i].harm) > 0);
 		if (open_code(dir, false, false) != -EUCLEAN)
-			fail_msg("%s, harm %d: %d", cases[i].file, (int)cases[i].harm, open_code(dir, false, false));
+			fail_msg("%s, harm %d: %d", cases[i].file, (int)cases[i].harm,
+				 open_code(dir, false, false));
 		assert_int_equal(open_code(dir, false, true), 0);
 		index_close(open_index(dir, NULL));
 	}

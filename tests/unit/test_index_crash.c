@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Killed at any moment, the index is found at exactly one of its states, all spaces alike; open in one process it is refused
- * to another. The other process is this program again, started with a word of what to do.
+ * Killed at any moment, the index is found at exactly one of its states, all spaces alike; open in one
+ * process it is refused to another. The other process is this program again, started with a word of what to
+ * do.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -43,8 +44,8 @@ static struct index *open_at(const char *dir, uint64_t *ret_state)
 }
 
 /*
- * Group n: in each space a counter at n, and a key n with some bytes behind it (enough that RocksDB flushes on its own in
- * between); key n - 5 is deleted again. The words "settled n" go to the standard output.
+ * Group n: in each space a counter at n, and a key n with some bytes behind it (enough that RocksDB flushes
+ * on its own in between); key n - 5 is deleted again. The words "settled n" go to the standard output.
  */
 static void publish_group(struct index *x, struct index_batch *b, uint64_t n)
 {
@@ -55,7 +56,8 @@ static void publish_group(struct index *x, struct index_batch *b, uint64_t n)
 	for (int s = 0; s < INDEX_SPACES; s++) {
 		put_be64(key, n);
 		index_batch_put(b, (enum index_space)s, counter_key, sizeof(counter_key), value, 8);
-		index_batch_put(b, (enum index_space)s, key, 8, value, s == (int)(n % INDEX_SPACES) ? sizeof(value) : 8);
+		index_batch_put(b, (enum index_space)s, key, 8, value,
+				s == (int)(n % INDEX_SPACES) ? sizeof(value) : 8);
 		if (n > 5) {
 			put_be64(key, n - 5);
 			index_batch_delete(b, (enum index_space)s, key, 8);
@@ -96,8 +98,10 @@ static int child_opens(const char *dir)
 	uint8_t *state;
 	size_t len;
 
-	return index_open(&o, &x, &state, &len, NULL) == -EBUSY && index_open(&wipe, &x, &state, &len, NULL) == -EBUSY ?
-		       0 : 1;
+	return index_open(&o, &x, &state, &len, NULL) == -EBUSY &&
+			       index_open(&wipe, &x, &state, &len, NULL) == -EBUSY
+		       ? 0
+		       : 1;
 }
 
 static pid_t start(const char *what, const char *dir, int *ret_from)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Readers see each publish whole or not at all, while publishes, settling and flushing run beside them. Every publish puts one
- * number, always a higher one, under all of a set of keys; whoever reads them at once must find one number.
+ * Readers see each publish whole or not at all, while publishes, settling and flushing run beside them. Every
+ * publish puts one number, always a higher one, under all of a set of keys; whoever reads them at once must
+ * find one number.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -96,7 +97,8 @@ static void *scanner(void *arg)
 	uint64_t last = 0;
 
 	for (unsigned turn = 0; !atomic_load(&run->stop); turn++) {
-		if (index_scan(run->x, INDEX_HEAD, from, to, 100, turn % 2 ? INDEX_REVERSE : 0, &rows, NULL) < 0)
+		if (index_scan(run->x, INDEX_HEAD, from, to, 100, turn % 2 ? INDEX_REVERSE : 0, &rows, NULL) <
+		    0)
 			fault(run, "scan");
 		if (rows.n != 0 && rows.n != SET)
 			fault(run, "a scan saw a part of a publish's keys");
