@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing. A group is put together whole in memory, written with one pwrite into space that is laid out, and
- * synced once; then the durable point moves over it. Everything that can fail for want of space or memory
- * comes before the first byte is written, so that such a failure leaves the log as it was; after it, a
- * failure is final (invariant 4).
+ * Writing. A group is put together whole in memory, written with one pwrite (a large one in slices) into
+ * space that is laid out, and synced once; then the durable point moves over it. Everything that can fail for
+ * want of space or memory comes before the first byte is written, so that such a failure leaves the log as it
+ * was; after it, a failure is final (invariant 4).
  *
  * When a group does not fit, the open segment is sealed first: its frame table and a sealing commit make a
  * group of their own. The file is cut to its length only after that group is synced: while a group is in
@@ -17,6 +17,8 @@
 
 enum {
 	PARALLEL_FROM_BYTES = 128 << 10,
+	EARLY_FROM_BYTES = 2 << 20,
+	SLICE_BYTES = 1 << 20,
 	GROUP_KEPT_BYTES = 16 << 20, /* a larger buffer is given back after its group */
 	TABLE_ENTRY_BYTES_MAX = 6,
 	SLACK_BYTES = 4096, /* the file is longer than a group in flight by this */
@@ -60,13 +62,14 @@ int append_entry(struct log *l, uint8_t type, uint32_t len)
 struct sealing {
 	const struct log *l;
 	struct log_pos start;
+	size_t first; /* slot of the job numbered 0 */
 };
 
 static void seal_job(void *arg, size_t i)
 {
 	const struct sealing *s = arg;
 
-	frame_seal(s->l, &s->l->slots[i], s->start, s->l->group.data);
+	frame_seal(s->l, &s->l->slots[s->first + i], s->start, s->l->group.data);
 }
 
 /* Memory for everything that building and remembering a group of n frames takes. */
@@ -120,33 +123,77 @@ static void place_commit(struct log *l, struct log_pos start, size_t n, struct c
 	l->group.len += COMMIT_FRAME_BYTES;
 }
 
-/* Requires reserve_group for these frames. */
-static void build_group(struct log *l, const struct log_frame *frames, size_t n, struct commit *c)
-{
-	struct sealing s = { .l = l, .start = l->v.point.end };
-
-	place_frames(l, frames, n);
-	workers_run(l->group.len > PARALLEL_FROM_BYTES ? l->workers : NULL, n, seal_job, &s);
-	if (c->flags & COMMIT_SEALS)
-		c->table_offset = s.start.offset; /* the only frame of its group */
-	place_commit(l, s.start, n, c);
-}
-
 /* --- to the disk */
 
-static int write_group(struct log *l, struct hf_error *err)
+static int write_bytes(struct log *l, size_t from, size_t to, struct hf_error *err)
 {
 	struct log_pos end = l->v.point.end;
+	int r = os_pwrite_full(l->os, l->cur.fd, l->group.data + from, to - from,
+			       end.offset + (uint64_t)from);
+
+	return r < 0 ? log_fail(l, segment_io_error(l, r, end.segment, "write", err)) : 0;
+}
+
+/* The slot behind a slice of a large group that begins with slot `first`. */
+static size_t slice_end(const struct log *l, size_t first, size_t n)
+{
+	size_t i = first + 1;
+
+	while (i < n && l->slots[i].at - l->slots[first].at < SLICE_BYTES)
+		i++;
+	return i;
+}
+
+/*
+ * Seal the frames that place_frames has placed. Those of a large group are written slice by slice, so that
+ * the disk is at work on one while the next is sealed: *ret_written bytes of them.
+ */
+static int seal_frames(struct log *l, size_t n, size_t *ret_written, struct hf_error *err)
+{
+	struct workers *w = l->group.len > PARALLEL_FROM_BYTES ? l->workers : NULL;
+	struct sealing s = { .l = l, .start = l->v.point.end };
+	bool early = l->group.len >= EARLY_FROM_BYTES && l->os->write_back;
+	int r = 0;
+
+	*ret_written = 0;
+	while (r == 0 && s.first < n) {
+		size_t end = early ? slice_end(l, s.first, n) : n;
+		size_t from = *ret_written, to = end < n ? l->slots[end].at : l->group.len;
+
+		workers_run(w, end - s.first, seal_job, &s);
+		s.first = end;
+		if (!early)
+			break;
+		r = write_bytes(l, from, to, err);
+		if (r == 0)
+			l->os->write_back(l->os->state, l->cur.fd, s.start.offset + (uint64_t)from,
+					  to - from);
+		*ret_written = to;
+	}
+	return r;
+}
+
+/* Build a group behind the end of the log, write it and sync. Requires reserve_group for these frames. */
+static int put_group(struct log *l, const struct log_frame *frames, size_t n, struct commit *c,
+		     struct hf_error *err)
+{
+	struct log_pos start = l->v.point.end;
+	size_t written;
 	int r;
 
-	layout_claim(l, end.offset + (uint64_t)l->group.len);
-	r = os_pwrite_full(l->os, l->cur.fd, l->group.data, l->group.len, end.offset);
+	place_frames(l, frames, n);
+	layout_claim(l, start.offset + (uint64_t)l->group.len + COMMIT_FRAME_BYTES);
+	r = seal_frames(l, n, &written, err);
 	if (r < 0)
-		return log_fail(l, segment_io_error(l, r, end.segment, "write", err));
+		return r;
+	if (c->flags & COMMIT_SEALS)
+		c->table_offset = start.offset; /* the only frame of its group */
+	place_commit(l, start, n, c);
+	r = write_bytes(l, written, l->group.len, err);
+	if (r < 0)
+		return r;
 	r = l->os->fdatasync(l->os->state, l->cur.fd);
-	if (r < 0)
-		return log_fail(l, segment_io_error(l, r, end.segment, "sync", err));
-	return 0;
+	return r < 0 ? log_fail(l, segment_io_error(l, r, start.segment, "sync", err)) : 0;
 }
 
 /* The group written is durable: move everything over it. */
@@ -225,8 +272,7 @@ static int seal_segment(struct log *l, struct hf_error *err)
 				      SLACK_BYTES);
 	if (r < 0)
 		return segment_io_error(l, r, l->v.point.end.segment, "lay out", err);
-	build_group(l, &table, 1, &c);
-	r = write_group(l, err);
+	r = put_group(l, &table, 1, &c, err);
 	if (r < 0)
 		return r;
 	move_over_group(l, &c, 1);
@@ -388,8 +434,7 @@ int log_commit(struct log *l, struct log_frame *frames, size_t n, uint64_t tid, 
 		return hf_error_set(err, r, "no memory for a group of %" PRIu64 " bytes", bytes);
 	c = next_commit(l, tid, time_ns, 0);
 	start = l->v.point.end;
-	build_group(l, frames, n, &c);
-	r = write_group(l, err);
+	r = put_group(l, frames, n, &c, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++)

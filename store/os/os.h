@@ -41,6 +41,8 @@ struct os {
 	int (*free_bytes)(void *state, const char *path, uint64_t *ret_free, uint64_t *ret_total);
 	uint64_t (*now_ns)(void *state);       /* wall clock */
 	uint64_t (*monotonic_ns)(void *state); /* never goes back */
+	/* Begin to write a range back, without waiting: only a hint that a sync will follow. May be NULL. */
+	void (*write_back)(void *state, int fd, uint64_t offset, uint64_t len);
 };
 
 /* The real thing. Never fails; immutable, shared. */

@@ -177,6 +177,13 @@ static uint64_t posix_monotonic_ns(void *state)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+static void posix_write_back(void *state, int fd, uint64_t offset, uint64_t len)
+{
+	(void)state;
+	if (offset_fits(offset, len))
+		(void)sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
 const struct os *os_posix(void)
 {
 	static const struct os posix = {
@@ -197,6 +204,7 @@ const struct os *os_posix(void)
 		.free_bytes = posix_free_bytes,
 		.now_ns = posix_now_ns,
 		.monotonic_ns = posix_monotonic_ns,
+		.write_back = posix_write_back,
 	};
 
 	return &posix;
