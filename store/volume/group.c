@@ -134,7 +134,8 @@ static void reap(struct hf_store *s)
 	op.reap.inos = inos;
 	op.reap.n = kept;
 	/* What fails here is done by the next opening: the index has a list of them. */
-	if (kept > 0 && buf_reserve(&s->open->records, kept * 10) == 0 && op_run(s, &op, &err) < 0)
+	if (kept > 0 && group_reserve(s->open) == 0 && buf_reserve(&s->open->records, kept * 10) == 0 &&
+	    op_run(s, &op, &err) < 0)
 		index_batch_clear(s->batch);
 	free(inos);
 }
