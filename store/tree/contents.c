@@ -208,8 +208,7 @@ int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t off
 	if (offset >= n.i.size)
 		return hf_error_set(err, -ENXIO, "that is behind the end of the file");
 	from = key_block(ino, n.i.generation, offset / BLOCK_BYTES);
-	to = key_block(ino, n.i.generation, (n.i.size - 1) / BLOCK_BYTES);
-	to.bytes[to.len++] = 0;
+	to = key_block(ino, n.i.generation, (n.i.size - 1) / BLOCK_BYTES + 1); /* a past key is longer than its block's */
 	r = past_scan(t->index, tid, key_span(&from), key_span(&to), seek_block, &s, err);
 	if (r < 0)
 		return r;
