@@ -37,7 +37,8 @@ int apply_setattr(struct tx *tx)
 	if (r == 0 && mask & SETATTR_KILL_PRIV)
 		r = tx_kill_priv(tx, &n.i);
 	if (r == 0 && mask & SETATTR_ACL)
-		r = tx_put_xattr(tx, n.i.ino, span_text("system.posix_acl_access"), tx->op->setattr.acl);
+		r = tx_put_xattr(tx, n.i.ino, span_text("system.posix_acl_access"),
+				 tx->op->setattr.acl.len > 0 ? tx->op->setattr.acl : (struct span){ NULL, 0 });
 	if (r < 0)
 		return r;
 	if (mask & SETATTR_MODE)

@@ -25,7 +25,8 @@ int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_err
 	int r;
 
 	op->tid = share_moment ? state.tid : state.tid + 1;
-	op->time_ns = s->os->now_ns(s->os->state);
+	if (!op->time_ns)
+		op->time_ns = s->os->now_ns(s->os->state);
 	if (op->time_ns < state.time_ns)
 		op->time_ns = state.time_ns; /* time never falls, whatever the clock does */
 	r = tree_apply(&s->tree, s->batch, op, &state, err);

@@ -18,13 +18,14 @@ static struct file_time file_time(struct timespec t)
 	return (struct file_time){ t.tv_sec, (uint32_t)t.tv_nsec };
 }
 
-static struct file_time now(const struct hf_store *s)
+/* The time the operation is going to have, which it then has. Requires sequence. */
+static struct file_time now(const struct hf_store *s, struct op *op)
 {
-	uint64_t ns = s->os->now_ns(s->os->state);
-
-	if (ns < s->state.time_ns)
-		ns = s->state.time_ns;
-	return (struct file_time){ (int64_t)(ns / 1000000000), (uint32_t)(ns % 1000000000) };
+	if (!op->time_ns)
+		op->time_ns = s->os->now_ns(s->os->state);
+	if (op->time_ns < s->state.time_ns)
+		op->time_ns = s->state.time_ns;
+	return (struct file_time){ (int64_t)(op->time_ns / 1000000000), (uint32_t)(op->time_ns % 1000000000) };
 }
 
 /* A chmod carries over to the access ACL, if there is one. Requires sequence. */
@@ -49,8 +50,8 @@ static void fill_setattr(const struct hf_store *s, const struct hf_setattr *chan
 	op->setattr.uid = change->uid;
 	op->setattr.gid = change->gid;
 	op->setattr.size = change->size_bytes;
-	op->setattr.atime = change->mask & HF_SET_ATIME_NOW ? now(s) : file_time(change->atime);
-	op->setattr.mtime = change->mask & HF_SET_MTIME_NOW ? now(s) : file_time(change->mtime);
+	op->setattr.atime = change->mask & HF_SET_ATIME_NOW ? now(s, op) : file_time(change->atime);
+	op->setattr.mtime = change->mask & HF_SET_MTIME_NOW ? now(s, op) : file_time(change->mtime);
 	op->setattr.ctime = file_time(change->ctime);
 	op->setattr.mask = change->mask & (SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_SIZE | SETATTR_ATIME |
 					   SETATTR_MTIME | SETATTR_CTIME);
@@ -161,19 +162,12 @@ static int prepare_acl(struct hf_store *s, struct op *op, bool access, int kill_
 /* An access ACL that says no more than the mode is kept as the mode alone. Requires sequence. */
 static int set_mode_only(struct hf_store *s, uint64_t ino, uint32_t mode, struct hf_error *err)
 {
-	struct op op = { .type = OP_REMOVEXATTR };
-	struct op chmod = { .type = OP_SETATTR };
-	int r;
+	struct op op = { .type = OP_SETATTR };
 
-	op.removexattr.ino = ino;
-	op.removexattr.name = text_span(ACL_ACCESS_NAME);
-	r = op_run(s, &op, err);
-	if (r < 0 && r != -ENODATA)
-		return r;
-	chmod.setattr.ino = ino;
-	chmod.setattr.mask = SETATTR_MODE;
-	chmod.setattr.mode = mode;
-	return group_reserve(s->open) < 0 ? -ENOMEM : op_run(s, &chmod, err);
+	op.setattr.ino = ino;
+	op.setattr.mask = SETATTR_MODE | SETATTR_ACL;
+	op.setattr.mode = mode;
+	return op_run(s, &op, err);
 }
 
 int hf_setxattr(struct hf_store *s, uint64_t ino, const char *name, const void *value, size_t len, int flags,
