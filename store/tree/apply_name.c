@@ -52,6 +52,7 @@ static int create_inode(struct tx *tx)
 		.gid = tx->op->create.gid,
 		.rdev = tx->op->create.rdev,
 		.size = tx->op->create.target.len,
+		.flags = tx->op->create.parent == 0 ? INODE_NAMELESS : 0,
 		.parent = S_ISDIR(tx->op->create.mode) ? tx->op->create.parent : 0,
 		.atime = now,
 		.mtime = now,
@@ -122,8 +123,11 @@ int apply_link(struct tx *tx)
 		return hf_error_set(tx->err, -EPERM, "a directory has one name");
 	if (n.i.nlink >= LINK_MAX)
 		return hf_error_set(tx->err, -EMLINK, "a file has at most %d names", LINK_MAX);
+	if (n.i.nlink == 0 && !(n.i.flags & INODE_NAMELESS))
+		return hf_error_set(tx->err, -ENOENT, "inode %llu has been removed", (unsigned long long)n.i.ino);
 	if (n.i.nlink == 0)
 		tx_adopt(tx, &n.i);
+	n.i.flags &= ~(uint32_t)INODE_NAMELESS;
 	n.i.nlink++;
 	n.i.ctime = tx_now(tx);
 	r = tx_put_entry(tx, dir.i.ino, name, (struct span){ NULL, 0 }, n.i.ino, n.i.mode);
