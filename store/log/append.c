@@ -8,6 +8,9 @@
  * When a group does not fit, the open segment is sealed first: its frame table and a sealing commit make a
  * group of their own. The file is cut to its length only after that group is synced: while a group is in
  * flight, the file is longer than it, and scan.c tells a torn group from a damaged one by that.
+ *
+ * Sealed files are not marked immutable (FS_IMMUTABLE_FL): it would stop no attacker who is root, and would
+ * stop everybody else from deleting a store they own.
  */
 #include <errno.h>
 #include <inttypes.h>

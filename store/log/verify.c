@@ -283,16 +283,16 @@ long log_verify(const struct log *l, const struct log_check *check, const struct
 	struct check c = { .l = l, .to = check, .linked = true, .batch = FRAME_BATCH_INIT };
 	CLEANUP(cleanup_free) uint32_t *segments = NULL;
 	size_t n;
-	int r = segment_list(l, &segments, &n, err);
+	int r;
 
+	c.end = log_durable_end(l); /* before listing: what is durable then is listed */
+	r = segment_list(l, &segments, &n, err);
 	if (r < 0)
 		return r;
 	c.batch.l = l;
 	verifier_begin(&c.v, keyring_volume_id(l->keys));
 	if (l->damaged_too && n)
 		r = find_last(&c, segments, n, err);
-	else
-		c.end = log_durable_end(l);
 	if (r == 0)
 		r = check_all(&c, segments, n, progress, err);
 	return r < 0 ? r : c.faults;

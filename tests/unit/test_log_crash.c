@@ -20,13 +20,15 @@
 #include "tests/sim/sim_os.h"
 #include "tests/unit/log_helper.h"
 
-enum { FRAME = 3000, ROUNDS = 8, GROUPS_A_ROUND = 40 };
+enum { FRAME = 3000, LARGE_FRAME = 1500000, ROUNDS = 8, GROUPS_A_ROUND = 40 };
 
 struct world {
 	struct sim *sim;
 	struct log_fixture f;
 	uint64_t seed;
 	uint64_t acked;		/* tid of the last group whose commit returned 0 */
+	size_t max_bytes;	/* of a frame */
+	struct os os;		/* the simulated one, that hints change nothing of */
 	struct log_point known; /* some durable point of the past */
 };
 
@@ -44,13 +46,24 @@ static uint64_t seeds_from(uint64_t n, uint64_t *ret_n)
 		fail_msg(__VA_ARGS__);                        \
 	} while (0)
 
+static void no_write_back(void *state, int fd, uint64_t offset, uint64_t len)
+{
+	(void)state;
+	(void)fd;
+	(void)offset;
+	(void)len;
+}
+
 static void world_begin(struct world *w, uint64_t seed, uint64_t segment_bytes)
 {
 	memset(w, 0, sizeof(*w));
 	w->seed = seed;
 	w->sim = sim_new(seed);
 	assert_non_null(w->sim);
-	log_fixture_init(&w->f, sim_os(w->sim), segment_bytes);
+	w->max_bytes = FRAME;
+	w->os = *sim_os(w->sim);
+	w->os.write_back = no_write_back;
+	log_fixture_init(&w->f, &w->os, segment_bytes);
 }
 
 static void world_end(struct world *w)
@@ -80,7 +93,7 @@ static struct log *world_open(struct world *w)
 
 	if (log_open(&w->f.options, known, &l, &err) < 0)
 		fail_seed(w, "open%s: %s", known ? " at a known point" : "", err.text);
-	last = log_try_groups(l, NULL, FRAME, words, sizeof(words));
+	last = log_try_groups(l, NULL, w->max_bytes, words, sizeof(words));
 	if (last < 0)
 		fail_seed(w, "replay: %s", words);
 	if ((uint64_t)last < w->acked || (uint64_t)last > w->acked + 1)
@@ -99,7 +112,7 @@ static int put_some(struct world *w, struct log *l, uint64_t n)
 		    0) /* alone: what is torn is not always overwritten by the same length */
 			r = log_commit(l, NULL, 0, w->acked, 1000 * w->acked, NULL);
 		if (r == 0)
-			r = log_put_group(l, w->acked + 1, FRAME);
+			r = log_put_group(l, w->acked + 1, w->max_bytes);
 		if (r < 0)
 			return r;
 		w->acked++;
@@ -109,14 +122,15 @@ static int put_some(struct world *w, struct log *l, uint64_t n)
 	return 0;
 }
 
-static void power_seed(uint64_t seed)
+static void power_seed(uint64_t seed, uint64_t segment_bytes, size_t max_bytes, int rounds)
 {
 	struct world w;
 	struct log *l;
 
-	world_begin(&w, seed, (UINT64_C(16) << 10) << seed % 3);
+	world_begin(&w, seed, segment_bytes);
+	w.max_bytes = max_bytes;
 	l = world_create(&w);
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < rounds; round++) {
 		sim_power_cut_at(w.sim, 1 + sim_random(w.sim, 120));
 		(void)put_some(&w, l, sim_random(w.sim, GROUPS_A_ROUND));
 		if (sim_random(w.sim, 4) == 0)
@@ -143,7 +157,17 @@ static void test_power_cuts(void **state)
 
 	(void)state;
 	for (uint64_t seed = first; seed < first + n; seed++)
-		power_seed(seed);
+		power_seed(seed, (UINT64_C(16) << 10) << seed % 3, FRAME, ROUNDS);
+}
+
+/* Groups that are written in slices. */
+static void test_power_cuts_in_large_groups(void **state)
+{
+	uint64_t n, first = seeds_from(4, &n);
+
+	(void)state;
+	for (uint64_t seed = first; seed < first + n; seed++)
+		power_seed(seed, 4 << 20, LARGE_FRAME, 3);
 }
 
 /*
@@ -340,6 +364,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_power_cuts),
+		cmocka_unit_test(test_power_cuts_in_large_groups),
 		cmocka_unit_test(test_failing_calls),
 		cmocka_unit_test(test_failing_calls_while_opening),
 		cmocka_unit_test(test_power_cuts_while_creating),
