@@ -271,7 +271,7 @@ static int compare_keys(const void *a, const void *b)
 {
 	const struct span *x = a, *y = b;
 	size_t n = x->len < y->len ? x->len : y->len;
-	int c = memcmp(x->data, y->data, n);
+	int c = n ? memcmp(x->data, y->data, n) : 0;
 
 	return c ? c : (x->len > y->len) - (x->len < y->len);
 }
