@@ -123,6 +123,28 @@ static int cut_tail(struct shelf *s, const char *path, const struct shelf_scan *
 	return r < 0 ? say_io(err, r, "cut the torn end off", path) : 0;
 }
 
+/*
+ * Write the last append's bytes once more and sync: when an earlier sync of them failed, the system may show them still
+ * and count them as written, and then lose them.
+ */
+static int settle(struct shelf *s, uint32_t from, const char *path, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT;
+	const struct os *os = s->os;
+	size_t len = s->v.point.end.offset - from;
+	int r = buf_reserve(&bytes, len);
+
+	if (r == 0)
+		r = os_pread_full(os, s->fd, bytes.data, len, from);
+	if (r == 0)
+		r = os_pwrite_full(os, s->fd, bytes.data, len, from);
+	if (r == 0)
+		r = os->fsync(os->state, s->fd);
+	if (r == 0)
+		r = os->sync_dir(os->state, s->log_dir);
+	return r < 0 ? say_io(err, r, "write again the end of", path) : 0;
+}
+
 static int open_segment(struct shelf *s, uint32_t segment, const struct shelf_note *note, struct shelf_scan *scan,
 			struct hf_error *err)
 {
@@ -137,14 +159,16 @@ static int open_segment(struct shelf *s, uint32_t segment, const struct shelf_no
 	r = shelf_scan_segment(s->os, s->fd, segment, note, &s->v, scan, err);
 	if (r < 0)
 		return hf_error_prefix(err, r, "%s", s->log_dir);
-	if (scan->tail > 0 && !s->read_only)
-		return cut_tail(s, (const char *)path.data, scan, err);
-	return 0;
+	if (s->read_only)
+		return 0;
+	if (scan->tail > 0 || scan->header_torn)
+		r = cut_tail(s, (const char *)path.data, scan, err);
+	return r < 0 || scan->header_torn ? r : settle(s, scan->doubtful, (const char *)path.data, err);
 }
 
 static int open_last(struct shelf *s, uint64_t *ret_cut, struct hf_error *err)
 {
-	struct shelf_scan scan = { false, 0 };
+	struct shelf_scan scan = { false, 0, 0 };
 	struct shelf_note note;
 	uint32_t last;
 	int r;

@@ -102,16 +102,20 @@ static int window_grow(struct window *w, uint64_t offset, bool *ret_more)
 	return r;
 }
 
-/* Verify groups until the file ends or one does not verify: then `fault` has the words and *ret_bad its code. */
-static int scan_groups(struct window *w, struct verifier *v, int *ret_bad, struct hf_error *fault)
+/* Verify groups until the file ends or one does not verify: then `fault` has the words and *ret_bad its code. *ret_last: where the last began. */
+static int scan_groups(struct window *w, struct verifier *v, uint32_t *ret_last, int *ret_bad,
+		       struct hf_error *fault)
 {
 	for (;;) {
+		uint32_t start = v->point.end.offset;
 		size_t gone = (size_t)(v->point.end.offset - w->offset), used;
 		bool more;
 		int r = verifier_group(v, w->bytes.data + gone, w->bytes.len - gone, &used, NULL, fault);
 
-		if (r == 1)
+		if (r == 1) {
+			*ret_last = start;
 			continue;
+		}
 		if (r < 0) {
 			*ret_bad = r;
 			return 0;
@@ -175,7 +179,7 @@ static int search_commit(struct window *w, struct search *s)
 
 static bool note_covers(const struct shelf_note *note, uint32_t segment, uint64_t offset)
 {
-	return note && note->segment == segment && note->start <= offset && offset < note->end;
+	return note->segment == segment && note->start <= offset && offset < note->end;
 }
 
 static int judge_tail(struct window *w, const struct verifier *v, const struct shelf_note *note, int bad,
@@ -250,10 +254,12 @@ static int scan(struct window *w, uint32_t segment, const struct shelf_note *not
 	}
 	if (r < 0)
 		return r;
-	r = scan_groups(w, v, &bad, &fault);
+	r = scan_groups(w, v, &ret->doubtful, &bad, &fault);
 	if (r < 0)
 		return hf_error_set(err, r, "cannot read segment %" PRIu32 ": %s", segment, strerror(-r));
 	ret->tail = w->size - v->point.end.offset;
+	if (note->segment == segment && note->start < ret->doubtful)
+		ret->doubtful = note->start;
 	return ret->tail > 0 ? judge_tail(w, v, note, bad, &fault, err) : 0;
 }
 
@@ -261,7 +267,7 @@ int shelf_scan_segment(const struct os *os, int fd, uint32_t segment, const stru
 		       struct verifier *v, struct shelf_scan *ret, struct hf_error *err)
 {
 	struct window w = { .os = os, .fd = fd, .bytes = BUF_INIT };
-	struct shelf_scan found = { false, 0 };
+	struct shelf_scan found = { false, 0, 0 };
 	int r = scan(&w, segment, note, v, &found, err);
 
 	buf_release(&w.bytes);

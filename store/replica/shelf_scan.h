@@ -23,6 +23,7 @@ MUST_USE int shelf_find_segments(const struct os *os, const char *log_dir, uint3
 struct shelf_scan {
 	bool header_torn;  /* the whole file is of an append that a crash cut short: verifier is untouched */
 	uint64_t tail;     /* bytes behind the verified ones */
+	uint32_t doubtful; /* verified bytes from here on are of the last append, whose sync may have failed */
 };
 
 /*
