@@ -42,7 +42,7 @@ static int header_of_volume(const struct verifier *v, const uint8_t raw[SEGMENT_
 	int r = segment_header_decode(raw, SEGMENT_HEADER_BYTES, ret, err);
 
 	if (r < 0)
-		return hf_error_prefix(err, r, "segment header");
+		return r;
 	if (memcmp(ret->volume_id, v->volume_id, VOLUME_ID_BYTES) != 0)
 		return hf_error_set(err, -EKEYREJECTED, "segment %" PRIu32 " is of another volume",
 				    ret->segment);
