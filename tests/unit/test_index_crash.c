@@ -22,7 +22,12 @@
 #include "store/index/index.h"
 #include "tests/unit/scratch.h"
 
-enum { ROUNDS = 8, PAD_BYTES = 4000, FLUSH_EACH = 7000 };
+enum { ROUNDS = 8, PAD_BYTES = 4000, FLUSH_EACH = 1000, STRETCH = 6000, REPORT_EACH = 50 };
+
+/* What the writing child tells from time to time: the last group settled, and the last flushed. */
+struct report {
+	uint64_t settled, flushed;
+};
 
 static const char counter_key[] = "~counter";
 
@@ -45,7 +50,7 @@ static struct index *open_at(const char *dir, uint64_t *ret_state)
 
 /*
  * Group n: in each space a counter at n, and a key n with some bytes behind it (enough that RocksDB flushes
- * on its own in between); key n - 5 is deleted again. The words "settled n" go to the standard output.
+ * on its own too, and in every other stretch alone); key n - 5 is deleted again.
  */
 static void publish_group(struct index *x, struct index_batch *b, uint64_t n)
 {
@@ -69,6 +74,7 @@ static void publish_group(struct index *x, struct index_batch *b, uint64_t n)
 
 static int child_writes(const char *dir)
 {
+	struct report report = { 0 };
 	uint64_t n;
 	struct index *x = open_at(dir, &n);
 	struct index_batch *b;
@@ -81,12 +87,14 @@ static int child_writes(const char *dir)
 		put_u64(state, n);
 		if (index_settle(x, n, state, 8, NULL, NULL, NULL) < 0)
 			return 1;
-		if (n % FLUSH_EACH == 0) {
+		report.settled = n;
+		if (n % FLUSH_EACH == 0 && n / STRETCH % 2 == 0) {
 			if (index_flush(x, NULL) < 0)
 				return 1;
-			if (write(STDOUT_FILENO, &n, sizeof(n)) != sizeof(n))
-				return 1;
+			report.flushed = n;
 		}
+		if (n % REPORT_EACH == 0 && write(STDOUT_FILENO, &report, sizeof(report)) != sizeof(report))
+			return 1;
 	}
 }
 
@@ -150,6 +158,30 @@ static void check_state(struct index *x, uint64_t n)
 	buf_release(&out);
 }
 
+/* Let the child write some groups and a little more, and kill it. Returns what it last said was flushed. */
+static uint64_t run_and_kill(const char *dir, uint64_t groups, unsigned more_us)
+{
+	struct report report, last = { 0 };
+	uint64_t first = 0;
+	int from, status;
+	pid_t pid = start("write", dir, &from);
+
+	while (read(from, &report, sizeof(report)) == sizeof(report)) {
+		last = report;
+		first = first ? first : last.settled;
+		if (last.settled >= first + groups)
+			break;
+	}
+	usleep(more_us);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	while (read(from, &report, sizeof(report)) == sizeof(report))
+		last = report;
+	(void)close(from);
+	return last.flushed;
+}
+
 static void test_killed(void **unused)
 {
 	CLEANUP(scratch_remove) char *dir = scratch_make();
@@ -158,23 +190,16 @@ static void test_killed(void **unused)
 
 	(void)unused;
 	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t flushed = before, one, n;
+		uint64_t flushed, n;
 		struct index *x;
-		int from, status;
-		pid_t pid = start("write", dir, &from);
 
 		random = random * 6364136223846793005u + 1442695040888963407u;
-		usleep((useconds_t)(100000 + (random >> 33) % 700000));
-		assert_int_equal(kill(pid, SIGKILL), 0);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFSIGNALED(status));
-		while (read(from, &one, sizeof(one)) == sizeof(one))
-			flushed = one;
-		(void)close(from);
+		flushed = run_and_kill(dir, FLUSH_EACH + (random >> 33) % 2500,
+				       (unsigned)(random >> 48) % 30000);
 		x = open_at(dir, &n);
 		printf("flushed %" PRIu64 ", found %" PRIu64 "\n", flushed, n);
 		check_state(x, n);
-		assert_true(n >= flushed); /* what a flush promised is there */
+		assert_true(n >= flushed && n >= before); /* what a flush promised is there */
 		index_close(x);
 		before = n;
 	}
