@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int cli_option(const struct command *self, int argc, char **argv, const char *shorts, const struct option *longs)
+int cli_option(const struct command *self, int argc, char **argv, const char *shorts,
+	       const struct option *longs)
 {
 	int option;
 
@@ -39,8 +40,8 @@ bool cli_operands(const struct command *self, int argc, int min, int max)
 
 	if (n >= min && n <= max)
 		return true;
-	cli_fail("%s: %s; see holdfast %s --help", self->name, n < min ? "something is missing" : "one word too many",
-		 self->name);
+	cli_fail("%s: %s; see holdfast %s --help", self->name,
+		 n < min ? "something is missing" : "one word too many", self->name);
 	return false;
 }
 

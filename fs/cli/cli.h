@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The `holdfast` command (layer 6): one file a subcommand, cmd_NAME.c, each of which defines one `struct command`.
+ * The `holdfast` command (layer 6): one file a subcommand, cmd_NAME.c, each of which defines one `struct
+ * command`.
  *
- * What a subcommand does to a store is an operation (operations.h): a request in JSON that gives an answer in JSON. It
- * runs here when the store is at rest, and in the process that has it mounted otherwise (location.h, control.h); the
- * subcommand itself only reads its arguments, asks, and prints.
+ * What a subcommand does to a store is an operation (operations.h): a request in JSON that gives an answer in
+ * JSON. It runs here when the store is at rest, and in the process that has it mounted otherwise (location.h,
+ * control.h); the subcommand itself only reads its arguments, asks, and prints.
  *
- * Exit codes: 0 fine, 1 found something wrong, 2 could not. Errors are one line on stderr, "holdfast: what; what to do".
+ * Exit codes: 0 fine, 1 found something wrong, 2 could not. Errors are one line on stderr, "holdfast: what;
+ * what to do".
  */
 #ifndef FS_CLI_CLI_H
 #define FS_CLI_CLI_H
@@ -28,20 +30,23 @@ struct command {
 	const char *name;
 	const char *summary; /* a few words, for the list of commands */
 	const char *usage;   /* synopsis, options and examples, as --help prints them */
-	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the name; returns the exit code */
+	int (*run)(const struct command *self, int argc,
+		   char **argv); /* argv[0] is the name; returns the exit code */
 };
 
-extern const struct command command_check, command_init, command_mount, command_node, command_recover, command_replica,
-	command_serve, command_snapshot, command_status, command_tags, command_unmount;
+extern const struct command command_check, command_init, command_mount, command_node, command_recover,
+	command_replica, command_serve, command_snapshot, command_status, command_tags, command_unmount;
 
 /* As mount(8) and mount.fuse3 call us: STORE DIR [-o options] [-sfnv]. cmd_mount.c. */
 int mount_as_helper(int argc, char **argv);
 
 /*
- * The next option, as getopt_long; -1 after the last. `longs` must name --help as 'h': that prints the usage and gives 'h'.
- * An option that does not exist is said on stderr and gives '?'. For both, return cli_option_code.
+ * The next option, as getopt_long; -1 after the last. `longs` must name --help as 'h': that prints the usage
+ * and gives 'h'. An option that does not exist is said on stderr and gives '?'. For both, return
+ * cli_option_code.
  */
-int cli_option(const struct command *self, int argc, char **argv, const char *shorts, const struct option *longs);
+int cli_option(const struct command *self, int argc, char **argv, const char *shorts,
+	       const struct option *longs);
 int cli_option_code(int option);
 
 /* Whether between min and max arguments are left behind the options; says so if not. */

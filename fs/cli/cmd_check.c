@@ -28,7 +28,8 @@ static void print_summary(const json_t *answer)
 	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES], c[OUTPUT_TEXT_BYTES], d[OUTPUT_TEXT_BYTES];
 
 	printf("%s in %s segments: %s commits, %s operations, to tid-%" JSON_INTEGER_FORMAT " of %s\n",
-	       output_bytes(output_get_number(answer, "bytes"), a), output_count(output_get_number(answer, "segments"), b),
+	       output_bytes(output_get_number(answer, "bytes"), a),
+	       output_count(output_get_number(answer, "segments"), b),
 	       output_count(output_get_number(answer, "commits"), c),
 	       output_count(output_get_number(answer, "operations"), d),
 	       json_integer_value(json_object_get(answer, "last_tid")), output_get_text(answer, "last_time"));
@@ -80,14 +81,14 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_check = {
 	.name = "check",
 	.summary = "verify every byte of a store",
-	.usage =
-		"holdfast check [STORE|DIR] [--json]\n"
-		"\n"
-		"Read the whole log and verify it: keys, every segment, the hash chain, every signature, every frame, every\n"
-		"chunk's name, every record. Changes nothing, and works on a mounted volume too.\n"
-		"\n"
-		"Exit code 1 when something is damaged: each fault is a line.\n"
-		"\n"
-		"  holdfast check /var/lib/volume\n",
+	.usage = "holdfast check [STORE|DIR] [--json]\n"
+		 "\n"
+		 "Read the whole log and verify it: keys, every segment, the hash chain, every\n"
+		 "signature, every frame, every chunk's name, every record. Changes nothing, and\n"
+		 "works on a mounted volume too.\n"
+		 "\n"
+		 "Exit code 1 when something is damaged: each fault is a line.\n"
+		 "\n"
+		 "  holdfast check /var/lib/volume\n",
 	.run = run,
 };

@@ -25,9 +25,12 @@ static int print_kit(const struct hf_kit *kit)
 
 	if (!line)
 		return cli_fail("no memory");
-	printf("\n  RECOVERY KIT. Write it down now and keep it away from this machine. It is shown this once and stored\n"
-	       "  nowhere. Whoever has it can read the volume; without it nobody can recover the volume, not even you.\n\n"
-	       "  %s\n\n", line);
+	printf("\n  RECOVERY KIT. Write it down now and keep it away from this machine. It is shown this "
+	       "once and stored\n"
+	       "  nowhere. Whoever has it can read the volume; without it nobody can recover the volume, not "
+	       "even you.\n\n"
+	       "  %s\n\n",
+	       line);
 	if (isatty(STDOUT_FILENO))
 		qr_print(line);
 	failed = fflush(stdout) != 0 || ferror(stdout);
@@ -56,7 +59,8 @@ static int make_volume(const struct arguments *a, struct hf_kit *kit, struct hf_
 	if (r < 0)
 		return r;
 	if (kit_file && is_inside(kit_file, store))
-		return hf_error_set(err, -EINVAL, "the kit would lie in the store it is to recover; put %s elsewhere",
+		return hf_error_set(err, -EINVAL,
+				    "the kit would lie in the store it is to recover; put %s elsewhere",
 				    a->kit_file);
 	if (kit_file) {
 		r = hf_kit_write(kit, kit_file, err);
@@ -76,8 +80,11 @@ static int add_replicas(const struct arguments *a, struct hf_error *err)
 	for (size_t i = 0; i < a->n_replicas; i++) {
 		r = hf_replica_add(a->store, a->replicas[i], NULL, err);
 		if (r < 0)
-			return hf_error_prefix(err, r, "the volume is made, but not all its replicas (try again with: holdfast "
-					       "replica add %s): ", a->store);
+			return hf_error_prefix(
+				err, r,
+				"the volume is made, but not all its replicas (try again with: holdfast "
+				"replica add %s): ",
+				a->store);
 	}
 	return 0;
 }
@@ -89,16 +96,18 @@ static void print_result(const struct arguments *a, const struct hf_kit *kit)
 
 	hf_kit_volume_id(kit, id);
 	if (a->json) {
-		answer = json_pack("{s:s, s:s, s:s?, s:i}", "volume_id", id, "store", a->store, "kit_file", a->kit_file,
-				   "replicas", (int)a->n_replicas);
+		answer = json_pack("{s:s, s:s, s:s?, s:i}", "volume_id", id, "store", a->store, "kit_file",
+				   a->kit_file, "replicas", (int)a->n_replicas);
 		output_json(answer);
 		json_decref(answer);
 		return;
 	}
 	printf("volume %s made in %s\n", id, a->store);
 	if (a->kit_file)
-		printf("recovery kit in %s: print it, or move it to something you unplug, and delete it here.\n"
-		       "With it and one replica everything can be recovered; without it, nothing.\n", a->kit_file);
+		printf("recovery kit in %s: print it, or move it to something you unplug, and delete it "
+		       "here.\n"
+		       "With it and one replica everything can be recovered; without it, nothing.\n",
+		       a->kit_file);
 	if (a->n_replicas == 0)
 		printf("It has no replica yet: what happens to this machine happens to the past as well "
 		       "(holdfast replica --help).\n");
@@ -128,8 +137,10 @@ static int init_volume(const struct arguments *a)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "kit-file", 1, NULL, 'k' }, { "replica", 1, NULL, 'r' },
-					       { "json", 0, NULL, 'j' },     { "help", 0, NULL, 'h' },
+	static const struct option longs[] = { { "kit-file", 1, NULL, 'k' },
+					       { "replica", 1, NULL, 'r' },
+					       { "json", 0, NULL, 'j' },
+					       { "help", 0, NULL, 'h' },
 					       { 0 } };
 	struct arguments a = { .store = NULL };
 	int o;
@@ -162,16 +173,19 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_init = {
 	.name = "init",
 	.summary = "make a volume, and its recovery kit",
-	.usage =
-		"holdfast init STORE [--kit-file KIT] [--replica INVITATION|DIR]… [--json]\n"
-		"\n"
-		"Make a volume whose log is kept in the folder STORE, and the recovery kit that is the only way back to it. The\n"
-		"kit is written to KIT (never over an existing file), or else printed once, as text and as a QR code.\n"
-		"\n"
-		"  --kit-file KIT       keep it away from this machine afterwards\n"
-		"  --replica PLACE      where to ship the log: an invitation printed by holdfast node invite on the machine that\n"
-		"                       is to keep it, or a folder (another disk: no defence against root on this machine)\n"
-		"\n"
-		"  holdfast init /var/lib/volume --kit-file /media/stick/volume.kit --replica holdfast-invite:…\n",
+	.usage = "holdfast init STORE [--kit-file KIT] [--replica INVITATION|DIR]… [--json]\n"
+		 "\n"
+		 "Make a volume whose log is kept in the folder STORE, and the recovery kit that\n"
+		 "is the only way back to it. The kit is written to KIT (never over an existing\n"
+		 "file), or else printed once, as text and as a QR code.\n"
+		 "\n"
+		 "  --kit-file KIT       keep it away from this machine afterwards\n"
+		 "  --replica PLACE      where to ship the log: an invitation printed by holdfast\n"
+		 "                       node invite on the machine that is to keep it, or a\n"
+		 "                       folder (another disk: no defence against root on this\n"
+		 "                       machine)\n"
+		 "\n"
+		 "  holdfast init /var/lib/volume --kit-file /media/stick/volume.kit --replica "
+		 "holdfast-invite:…\n",
 	.run = run,
 };

@@ -61,8 +61,10 @@ static int check_paths(const struct mounting *m, struct hf_error *err)
 	if (!S_ISDIR(st.st_mode))
 		return hf_error_set(err, -ENOTDIR, "%s is not a folder", m->dir);
 	if (is_inside(m->store, m->dir))
-		return hf_error_set(err, -EINVAL, "mounted on %s the volume would hide its own store %s; choose another folder",
-				    m->dir, m->store);
+		return hf_error_set(
+			err, -EINVAL,
+			"mounted on %s the volume would hide its own store %s; choose another folder", m->dir,
+			m->store);
 	return is_mounted(m->store, err) ? -EBUSY : 0;
 }
 
@@ -150,8 +152,9 @@ static int add_options(char **options, const char *more)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "options", 1, NULL, 'o' }, { "foreground", 0, NULL, 'f' },
-					       { "help", 0, NULL, 'h' },    { 0 } };
+	static const struct option longs[] = {
+		{ "options", 1, NULL, 'o' }, { "foreground", 0, NULL, 'f' }, { "help", 0, NULL, 'h' }, { 0 }
+	};
 	CLEANUP(cli_cleanup_free) char *options = NULL;
 	bool foreground = false;
 	int o;
@@ -199,18 +202,16 @@ int mount_as_helper(int argc, char **argv)
 const struct command command_mount = {
 	.name = "mount",
 	.summary = "mount a volume",
-	.usage =
-		"holdfast mount STORE DIR [-o OPTIONS] [-f]\n"
-		"\n"
-		"Mount the volume in the folder STORE on the folder DIR. Returns when DIR can be used; the past is in\n"
-		"DIR/.history (see DIR/.history/README).\n"
-		"\n"
-		"  -o OPTIONS         separated by commas\n"
-		MOUNT_OPTIONS_HELP
-		"  -f, --foreground   stay in front, as systemd likes it\n"
-		"\n"
-		"  holdfast mount /var/lib/volume /srv/git\n"
-		"  mount -t fuse.holdfast /var/lib/volume /srv/git\n"
-		"  /var/lib/volume /srv/git fuse.holdfast defaults,_netdev 0 0     in /etc/fstab\n",
+	.usage = "holdfast mount STORE DIR [-o OPTIONS] [-f]\n"
+		 "\n"
+		 "Mount the volume in the folder STORE on the folder DIR. Returns when DIR can be\n"
+		 "used; the past is in DIR/.history (see DIR/.history/README).\n"
+		 "\n"
+		 "  -o OPTIONS         separated by commas\n" MOUNT_OPTIONS_HELP
+		 "  -f, --foreground   stay in front, as systemd likes it\n"
+		 "\n"
+		 "  holdfast mount /var/lib/volume /srv/git\n"
+		 "  mount -t fuse.holdfast /var/lib/volume /srv/git\n"
+		 "  /var/lib/volume /srv/git fuse.holdfast defaults,_netdev 0 0     in /etc/fstab\n",
 	.run = run,
 };

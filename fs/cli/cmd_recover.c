@@ -15,16 +15,19 @@ static void print_result(const struct hf_recovery *r, double seconds, const char
 
 	hf_moment_format(r->time_ns, moment, sizeof(moment));
 	if (json) {
-		answer = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f}", "store", store, "tid", output_number(r->tid),
-				   "time", output_time(r->time_ns), "moment", moment, "bytes", output_number(r->bytes),
-				   "segments", output_number(r->segments), "epoch", (int)r->epoch, "seconds", seconds);
+		answer = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f}", "store", store, "tid",
+				   output_number(r->tid), "time", output_time(r->time_ns), "moment", moment,
+				   "bytes", output_number(r->bytes), "segments", output_number(r->segments),
+				   "epoch", (int)r->epoch, "seconds", seconds);
 		output_json(answer);
 		json_decref(answer);
 		return;
 	}
-	printf("recovered to %s (tid-%llu): %s fetched and verified in %s\n", moment, (unsigned long long)r->tid,
-	       output_bytes(r->bytes, a), output_duration(seconds, b));
-	printf("epoch %u has begun: the writer key of the lost machine is dead. Replication goes on from here.\n", r->epoch);
+	printf("recovered to %s (tid-%llu): %s fetched and verified in %s\n", moment,
+	       (unsigned long long)r->tid, output_bytes(r->bytes, a), output_duration(seconds, b));
+	printf("epoch %u has begun: the writer key of the lost machine is dead. Replication goes on from "
+	       "here.\n",
+	       r->epoch);
 	printf("Next: holdfast mount %s DIR\n", store);
 }
 
@@ -52,8 +55,10 @@ static int recover(const char *from, const char *kit_file, const char *store, bo
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "from", 1, NULL, 'f' }, { "kit", 1, NULL, 'k' },
-					       { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' },
+	static const struct option longs[] = { { "from", 1, NULL, 'f' },
+					       { "kit", 1, NULL, 'k' },
+					       { "json", 0, NULL, 'j' },
+					       { "help", 0, NULL, 'h' },
 					       { 0 } };
 	const char *from = NULL, *kit = NULL;
 	bool json = false;
@@ -77,7 +82,8 @@ static int run(const struct command *self, int argc, char **argv)
 	if (!cli_operands(self, argc, 1, 1))
 		return CLI_FAILED;
 	if (!from || !kit)
-		return cli_fail("recover: say from where and with which kit: --from PLACE --kit KIT; see holdfast recover --help");
+		return cli_fail("recover: say from where and with which kit: --from PLACE --kit KIT; see "
+				"holdfast recover --help");
 	return recover(from, kit, argv[optind], json);
 }
 
@@ -87,12 +93,14 @@ const struct command command_recover = {
 	.usage =
 		"holdfast recover --from INVITATION|URL|DIR --kit KIT STORE [--json]\n"
 		"\n"
-		"Make a new store from one replica and the recovery kit, on a bare machine: fetch the log, verify every signature,\n"
-		"start a new epoch with a new key, so that whoever holds the old one can write no more. When it is cut short, run\n"
-		"it again: it goes on where it was.\n"
+		"Make a new store from one replica and the recovery kit, on a bare machine: fetch\n"
+		"the log, verify every signature, start a new epoch with a new key, so that\n"
+		"whoever holds the old one can write no more. When it is cut short, run it again:\n"
+		"it goes on where it was.\n"
 		"\n"
-		"  --from PLACE   an invitation made on the node with holdfast node invite DIR --volume ID, the node's URL as status\n"
-		"                 prints it, or a folder that was a replica\n"
+		"  --from PLACE   an invitation made on the node with holdfast node invite DIR\n"
+		"                 --volume ID, the node's URL as status prints it, or a folder\n"
+		"                 that was a replica\n"
 		"  --kit KIT      the kit file, or a file with its HF1- line\n"
 		"\n"
 		"  holdfast recover --from holdfast-invite:… --kit /media/stick/volume.kit /var/lib/volume\n",

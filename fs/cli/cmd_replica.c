@@ -38,15 +38,17 @@ static int change(const char *verb, const char *path, const char *what, const ch
 		r = !strcmp(verb, "add") ? hf_replica_add(location.store, what, name, &err) :
 					   hf_replica_remove(location.store, what, &err);
 	if (r == -EBUSY && location.mount)
-		hf_error_set(&err, r, "%s is mounted on %s; unmount it first: holdfast unmount %s", location.store, location.mount,
-			     location.mount);
+		hf_error_set(&err, r, "%s is mounted on %s; unmount it first: holdfast unmount %s",
+			     location.store, location.mount, location.mount);
 	location_release(&location);
 	return r < 0 ? cli_fail_error(&err) : CLI_FINE;
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "name", 1, NULL, 'n' }, { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 } };
+	static const struct option longs[] = {
+		{ "name", 1, NULL, 'n' }, { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 }
+	};
 	const char *verb, *name = NULL;
 	bool json = false;
 	int o;
@@ -76,17 +78,19 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_replica = {
 	.name = "replica",
 	.summary = "say where the log is shipped to",
-	.usage =
-		"holdfast replica add STORE INVITATION|DIR [--name NAME]\n"
-		"holdfast replica remove STORE NAME\n"
-		"holdfast replica list [STORE|DIR] [--json]\n"
-		"\n"
-		"A replica takes the log as it grows and never gives anything up. Any number may be added; adding and removing\n"
-		"is done while the store is not mounted. Removing stops shipping; what the replica has, it keeps.\n"
-		"\n"
-		"  INVITATION   the line holdfast node invite printed, on the machine that is to keep the copy\n"
-		"  DIR          a folder on another disk or an NFS mount: no defence against root on this machine\n"
-		"\n"
-		"  holdfast replica add /var/lib/volume holdfast-invite:… --name elsewhere\n",
+	.usage = "holdfast replica add STORE INVITATION|DIR [--name NAME]\n"
+		 "holdfast replica remove STORE NAME\n"
+		 "holdfast replica list [STORE|DIR] [--json]\n"
+		 "\n"
+		 "A replica takes the log as it grows and never gives anything up. Any number may\n"
+		 "be added; adding and removing is done while the store is not mounted. Removing\n"
+		 "stops shipping; what the replica has, it keeps.\n"
+		 "\n"
+		 "  INVITATION   the line holdfast node invite printed, on the machine that is to\n"
+		 "               keep the copy\n"
+		 "  DIR          a folder on another disk or an NFS mount: no defence against root\n"
+		 "               on this machine\n"
+		 "\n"
+		 "  holdfast replica add /var/lib/volume holdfast-invite:… --name elsewhere\n",
 	.run = run,
 };

@@ -89,7 +89,9 @@ static int serve(struct daemon *d, const char *dir)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "foreground", 0, NULL, 'f' }, { "help", 0, NULL, 'h' }, { 0 } };
+	static const struct option longs[] = { { "foreground", 0, NULL, 'f' },
+					       { "help", 0, NULL, 'h' },
+					       { 0 } };
 	CLEANUP(cli_cleanup_free) char *dir = NULL;
 	struct hf_error err = HF_ERROR_INIT;
 	bool foreground = false;
@@ -114,15 +116,15 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_serve = {
 	.name = "serve",
 	.summary = "run a replica node",
-	.usage =
-		"holdfast serve DIR [-f]\n"
-		"\n"
-		"Serve the node in DIR (made by holdfast node init). Returns when it listens; its process id is then in DIR/pid,\n"
-		"and SIGTERM ends it, requests at hand finished. It logs to syslog, and with -f to stderr.\n"
-		"\n"
-		"  -f, --foreground   stay in front, as systemd likes it\n"
-		"\n"
-		"  holdfast serve /var/lib/node\n"
-		"  kill $(cat /var/lib/node/pid)\n",
+	.usage = "holdfast serve DIR [-f]\n"
+		 "\n"
+		 "Serve the node in DIR (made by holdfast node init). Returns when it listens; its\n"
+		 "process id is then in DIR/pid, and SIGTERM ends it, requests at hand finished.\n"
+		 "It logs to syslog, and with -f to stderr.\n"
+		 "\n"
+		 "  -f, --foreground   stay in front, as systemd likes it\n"
+		 "\n"
+		 "  holdfast serve /var/lib/node\n"
+		 "  kill $(cat /var/lib/node/pid)\n",
 	.run = run,
 };

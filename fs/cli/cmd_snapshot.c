@@ -14,9 +14,11 @@ static json_t *make_request(bool remove, const char *name, const char *moment)
 
 static int run_snapshot(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "at", 1, NULL, 'a' }, { "remove", 0, NULL, 'r' }, { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 }
-	};
+	static const struct option longs[] = { { "at", 1, NULL, 'a' },
+					       { "remove", 0, NULL, 'r' },
+					       { "json", 0, NULL, 'j' },
+					       { "help", 0, NULL, 'h' },
+					       { 0 } };
 	struct hf_error err = HF_ERROR_INIT;
 	const char *moment = "", *name;
 	bool remove = false, json = false;
@@ -41,14 +43,16 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 	if (!cli_operands(self, argc, 1, 2))
 		return CLI_FAILED;
 	name = argv[argc - 1];
-	answer = location_ask_take(argc - optind == 2 ? argv[optind] : NULL, make_request(remove, name, moment), &err);
+	answer = location_ask_take(argc - optind == 2 ? argv[optind] : NULL,
+				   make_request(remove, name, moment), &err);
 	if (!answer)
 		return cli_fail_error(&err);
 	if (json)
 		output_json(answer);
 	else if (!remove)
-		printf("%s is %s (tid-%" JSON_INTEGER_FORMAT "): .history/tags/%s\n", name, output_get_text(answer, "moment"),
-		       json_integer_value(json_object_get(answer, "tid")), name);
+		printf("%s is %s (tid-%" JSON_INTEGER_FORMAT "): .history/tags/%s\n", name,
+		       output_get_text(answer, "moment"), json_integer_value(json_object_get(answer, "tid")),
+		       name);
 	json_decref(answer);
 	return CLI_FINE;
 }
@@ -56,17 +60,18 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 const struct command command_snapshot = {
 	.name = "snapshot",
 	.summary = "give a moment a name",
-	.usage =
-		"holdfast snapshot [STORE|DIR] NAME [--at MOMENT] [--remove] [--json]\n"
-		"\n"
-		"Name the present, or any moment: it is then at .history/tags/NAME, and NAME works wherever a moment does. It is\n"
-		"one record, whatever the volume's size; every moment stays readable without a name too.\n"
-		"\n"
-		"  --at MOMENT   2026-11-21T101530Z, a date, 10m or 3d (ago), @epoch, tid-N, another name\n"
-		"  --remove      take the name away; the moment stays\n"
-		"\n"
-		"  holdfast snapshot /srv/git before-upgrade\n"
-		"  holdfast snapshot /srv/git this-morning --at 2026-11-21T08\n",
+	.usage = "holdfast snapshot [STORE|DIR] NAME [--at MOMENT] [--remove] [--json]\n"
+		 "\n"
+		 "Name the present, or any moment: it is then at .history/tags/NAME, and NAME\n"
+		 "works wherever a moment does. It is one record, whatever the volume's size;\n"
+		 "every moment stays readable without a name too.\n"
+		 "\n"
+		 "  --at MOMENT   2026-11-21T101530Z, a date, 10m or 3d (ago), @epoch, tid-N,\n"
+		 "                another name\n"
+		 "  --remove      take the name away; the moment stays\n"
+		 "\n"
+		 "  holdfast snapshot /srv/git before-upgrade\n"
+		 "  holdfast snapshot /srv/git this-morning --at 2026-11-21T08\n",
 	.run = run_snapshot,
 };
 
@@ -95,7 +100,8 @@ static int run_tags(const struct command *self, int argc, char **argv)
 	else
 		json_array_foreach(json_object_get(answer, "tags"), i, tag)
 			printf("%-32s %-32s tid-%" JSON_INTEGER_FORMAT "\n", output_get_text(tag, "name"),
-			       output_get_text(tag, "moment"), json_integer_value(json_object_get(tag, "tid")));
+			       output_get_text(tag, "moment"),
+			       json_integer_value(json_object_get(tag, "tid")));
 	json_decref(answer);
 	return CLI_FINE;
 }
@@ -103,11 +109,10 @@ static int run_tags(const struct command *self, int argc, char **argv)
 const struct command command_tags = {
 	.name = "tags",
 	.summary = "list the moments that have names",
-	.usage =
-		"holdfast tags [STORE|DIR] [--json]\n"
-		"\n"
-		"The names given by holdfast snapshot, and which moments they are.\n"
-		"\n"
-		"  holdfast tags /srv/git\n",
+	.usage = "holdfast tags [STORE|DIR] [--json]\n"
+		 "\n"
+		 "The names given by holdfast snapshot, and which moments they are.\n"
+		 "\n"
+		 "  holdfast tags /srv/git\n",
 	.run = run_tags,
 };

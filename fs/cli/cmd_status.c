@@ -36,15 +36,16 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_status = {
 	.name = "status",
 	.summary = "health, how far each replica is behind, sizes",
-	.usage =
-		"holdfast status [STORE|DIR] [--json]\n"
-		"\n"
-		"How a volume is: what is durable, how far each replica is behind, what takes how much room. Without a name:\n"
-		"the volume the working directory is in, or the only one mounted.\n"
-		"\n"
-		"Exit code 1 when a person must look: writing has failed, or a replica refuses this log.\n"
-		"\n"
-		"  holdfast status /srv/git\n"
-		"  holdfast status /var/lib/volume --json | jq '.replicas[].lag_seconds'\n",
+	.usage = "holdfast status [STORE|DIR] [--json]\n"
+		 "\n"
+		 "How a volume is: what is durable, how far each replica is behind, what takes how\n"
+		 "much room. Without a name: the volume the working directory is in, or the only\n"
+		 "one mounted.\n"
+		 "\n"
+		 "Exit code 1 when a person must look: writing has failed, or a replica refuses\n"
+		 "this log.\n"
+		 "\n"
+		 "  holdfast status /srv/git\n"
+		 "  holdfast status /var/lib/volume --json | jq '.replicas[].lag_seconds'\n",
 	.run = run,
 };

@@ -19,8 +19,8 @@
 #define GONE_TIMEOUT_MS 60000 /* for the last commit, on a slow disk */
 
 /*
- * What was acknowledged is made durable and sent; words about what did not get there go to stderr. A volume whose process
- * is dead, or whose disk failed, must come off nonetheless.
+ * What was acknowledged is made durable and sent; words about what did not get there go to stderr. A volume
+ * whose process is dead, or whose disk failed, must come off nonetheless.
  */
 static void drain(struct control *control, unsigned timeout_ms)
 {
@@ -33,7 +33,9 @@ static void drain(struct control *control, unsigned timeout_ms)
 	if (!answer)
 		cli_fail("%s; what was written last may not be durable", err.text);
 	else if (!json_is_true(json_object_get(answer, "drained")))
-		fprintf(stderr, "holdfast: not everything has reached every replica yet: %s; it is sent at the next mount\n",
+		fprintf(stderr,
+			"holdfast: not everything has reached every replica yet: %s; it is sent at the next "
+			"mount\n",
 			output_get_text(answer, "left"));
 	json_decref(answer);
 }
@@ -73,12 +75,17 @@ static int unmount(const char *dir, struct hf_error *err)
 	int r;
 
 	if (geteuid() == 0)
-		r = umount2(dir, UMOUNT_NOFOLLOW) < 0 ? hf_error_set(err, -errno, "%s: %s", dir, strerror(errno)) : 0;
+		r = umount2(dir, UMOUNT_NOFOLLOW) < 0 ?
+			    hf_error_set(err, -errno, "%s: %s", dir, strerror(errno)) :
+			    0;
 	else
 		r = unmount_as_user(dir, err);
 	if (r == -EBUSY)
-		return hf_error_set(err, r, "%s is busy: a file in it is open, or somebody's working directory is there; "
-				    "see who: fuser -vm %s", dir, dir);
+		return hf_error_set(
+			err, r,
+			"%s is busy: a file in it is open, or somebody's working directory is there; "
+			"see who: fuser -vm %s",
+			dir, dir);
 	return r;
 }
 
@@ -118,7 +125,8 @@ static int unmount_volume(const char *path, unsigned timeout_ms)
 	}
 	r = unmount(m.dir, &err);
 	if (r == 0 && lingers && control_wait_gone(&control, GONE_TIMEOUT_MS) == -ETIMEDOUT)
-		r = hf_error_set(&err, -ETIMEDOUT, "%s is unmounted, but its process still has the store %s open after %d s",
+		r = hf_error_set(&err, -ETIMEDOUT,
+				 "%s is unmounted, but its process still has the store %s open after %d s",
 				 m.dir, m.store, GONE_TIMEOUT_MS / 1000);
 	json_decref(lingers);
 	control_close(&control);
@@ -148,13 +156,13 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_unmount = {
 	.name = "unmount",
 	.summary = "commit, let the replicas catch up, unmount",
-	.usage =
-		"holdfast unmount DIR [--timeout SECONDS]\n"
-		"\n"
-		"Make everything durable, give the replicas time to get it (10 s when not said), unmount, and return when the\n"
-		"store is free. Says what had not reached a replica; that is sent at the next mount. umount(8) does too, without\n"
-		"waiting for replicas or for the store.\n"
-		"\n"
-		"  holdfast unmount /srv/git --timeout 60\n",
+	.usage = "holdfast unmount DIR [--timeout SECONDS]\n"
+		 "\n"
+		 "Make everything durable, give the replicas time to get it (10 s when not said),\n"
+		 "unmount, and return when the store is free. Says what had not reached a replica;\n"
+		 "that is sent at the next mount. umount(8) does too, without waiting for replicas\n"
+		 "or for the store.\n"
+		 "\n"
+		 "  holdfast unmount /srv/git --timeout 60\n",
 	.run = run,
 };

@@ -101,7 +101,8 @@ static json_t *read_line(struct control *c, struct hf_error *err)
 
 	free(text);
 	if (!line)
-		hf_error_set(err, -ECONNRESET, "the process that has the store mounted ended before it answered");
+		hf_error_set(err, -ECONNRESET,
+			     "the process that has the store mounted ended before it answered");
 	return line;
 }
 
@@ -113,7 +114,8 @@ json_t *control_ask(struct control *c, const json_t *request, const struct opera
 	const json_t *ok;
 
 	if (r < 0) {
-		hf_error_set(err, r, "the process that has the store mounted cannot be reached: %s", strerror(-r));
+		hf_error_set(err, r, "the process that has the store mounted cannot be reached: %s",
+			     strerror(-r));
 		return NULL;
 	}
 	while ((line = read_line(c, err))) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket of a mounted store (layer 6): STORE/socket, a stream, one JSON object a line. The client sends one
- * request (operations.h) and reads lines until one has "ok":
+ * The control socket of a mounted store (layer 6): STORE/socket, a stream, one JSON object a line. The client
+ * sends one request (operations.h) and reads lines until one has "ok":
  *
  *   {"progress": "words", "done": N, "total": N}     now and then
  *   {"found": "words"}                               a fault (check)
  *   {"ok": true, "answer": {…}}                      the last one
  *   {"ok": false, "code": -errno, "error": "words"}  or this
  *
- * and may then send another. {"do": "linger"} is answered, and the server keeps its end open until its process has
- * ended, having let go of the store: the client reads until the end of the stream.
+ * and may then send another. {"do": "linger"} is answered, and the server keeps its end open until its
+ * process has ended, having let go of the store: the client reads until the end of the stream.
  */
 #ifndef FS_CLI_CONTROL_H
 #define FS_CLI_CONTROL_H
@@ -28,7 +28,8 @@ struct control {
 };
 
 /*
- * Reach the process that has the store open. -ENOENT or -ECONNREFUSED: there is none; -EACCES: it is another user's.
+ * Reach the process that has the store open. -ENOENT or -ECONNREFUSED: there is none; -EACCES: it is another
+ * user's.
  */
 int control_connect(const char *store, struct control *ret, struct hf_error *err);
 void control_close(struct control *c);
@@ -40,7 +41,8 @@ json_t *control_ask(struct control *c, const json_t *request, const struct opera
 /* After {"do": "linger"}: wait until the process has ended. -ETIMEDOUT. */
 int control_wait_gone(struct control *c, unsigned timeout_ms);
 
-/* For both ends: the address of STORE/socket, however long STORE's path is; *ret_dirfd must stay open while it is used. */
+/* For both ends: the address of STORE/socket, however long STORE's path is; *ret_dirfd must stay open while
+ * it is used. */
 struct sockaddr_un;
 int control_address(const char *store, struct sockaddr_un *ret, int *ret_dirfd);
 /* One object as a line, all of it. */

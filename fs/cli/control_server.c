@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locking: `lock` protects clients and lingering; stop is atomic; all else is set before the thread starts. A client's
- * descriptor is closed by its own thread.
+ * Locking: `lock` protects clients and lingering; stop is atomic; all else is set before the thread starts. A
+ * client's descriptor is closed by its own thread.
  */
 #include "fs/cli/control_server.h"
 
@@ -27,9 +27,9 @@
 struct control_server {
 	struct hf_store *store;
 	const char *mounted_on;
-	int fd;     /* listens */
-	int dirfd;  /* the store's folder, by which the socket is named */
-	int wake;   /* eventfd: stop */
+	int fd;    /* listens */
+	int dirfd; /* the store's folder, by which the socket is named */
+	int wake;  /* eventfd: stop */
 	pthread_t thread;
 	atomic_bool stop;
 	pthread_mutex_t lock;
@@ -55,7 +55,8 @@ static void tell_progress(void *arg, const char *what, uint64_t done, uint64_t t
 	if (now - c->told < PROGRESS_EVERY_SECONDS)
 		return;
 	c->told = now;
-	line = json_pack("{s:s, s:o, s:o}", "progress", what, "done", output_number(done), "total", output_number(total));
+	line = json_pack("{s:s, s:o, s:o}", "progress", what, "done", output_number(done), "total",
+			 output_number(total));
 	(void)control_send(c->fd, line); /* a client that has left is noticed at the answer */
 	json_decref(line);
 }
@@ -113,10 +114,12 @@ static bool answer_request(struct client *c, const json_t *request, bool *ret_ke
 	return r == 0 && !*ret_keep;
 }
 
-/* The next line, without its end; NULL when the client left, was silent for too long, or says too much at once. */
+/* The next line, without its end; NULL when the client left, was silent for too long, or says too much at
+ * once. */
 static json_t *read_request(struct client *c)
 {
-	struct pollfd p[2] = { { .fd = c->fd, .events = POLLIN }, { .fd = c->server->wake, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = c->fd, .events = POLLIN },
+			       { .fd = c->server->wake, .events = POLLIN } };
 	json_t *request;
 	char *end;
 	ssize_t n;
@@ -142,7 +145,8 @@ static bool is_allowed(int fd)
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && (peer.uid == 0 || peer.uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
 static void *client_main(void *arg)
@@ -231,8 +235,8 @@ static int listen_at(struct control_server *s, struct hf_error *err)
 		return hf_error_set(err, -errno, "control socket: %s", strerror(errno));
 	(void)unlink(address.sun_path); /* we hold the store's lock: whoever made it is dead */
 	/* Nobody can connect before listen. */
-	if (bind(s->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(address.sun_path, 0600) < 0 ||
-	    listen(s->fd, CONTROL_CLIENTS) < 0)
+	if (bind(s->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(address.sun_path, 0600) < 0 || listen(s->fd, CONTROL_CLIENTS) < 0)
 		return hf_error_set(err, -errno, "%s/socket: %s", path, strerror(errno));
 	return 0;
 }

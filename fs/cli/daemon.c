@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From child to parent, lines: "P done total what", "R words" (ready), "E words" (failed). A stream that ends without R
- * or E means that the child died.
+ * From child to parent, lines: "P done total what", "R words" (ready), "E words" (failed). A stream that ends
+ * without R or E means that the child died.
  */
 #include "fs/cli/daemon.h"
 
@@ -17,6 +17,7 @@
 #include "fs/cli/cli.h"
 
 #define PROGRESS_EVERY_SECONDS 0.1
+#define DAEMON_FD 3 /* to the parent, in the child */
 
 static int parent_died_words(pid_t child)
 {
@@ -27,7 +28,8 @@ static int parent_died_words(pid_t child)
 	if (WIFSIGNALED(status))
 		return cli_fail("the background process died of signal %d (%s)", WTERMSIG(status),
 				strsignal(WTERMSIG(status)));
-	return cli_fail("the background process ended before it was ready (exit code %d)", WEXITSTATUS(status));
+	return cli_fail("the background process ended before it was ready (exit code %d)",
+			WEXITSTATUS(status));
 }
 
 static int parent_main(int fd, pid_t child)
@@ -60,6 +62,23 @@ static int parent_main(int fd, pid_t child)
 	return code >= 0 ? code : parent_died_words(child);
 }
 
+/*
+ * Let go of all that a process in the background has no business with: the terminal's session, the working
+ * directory, and descriptors that came from whoever called us, who may wait for their end.
+ */
+static int child_begin(struct daemon *d, int fd, struct hf_error *err)
+{
+	signal(SIGPIPE, SIG_IGN); /* the parent may be gone */
+	setsid();
+	if (dup3(fd, DAEMON_FD, O_CLOEXEC) < 0 && fd != DAEMON_FD)
+		return hf_error_set(err, -errno, "pipe: %s", strerror(errno));
+	(void)close_range(DAEMON_FD + 1, ~0u, 0);
+	if (chdir("/") < 0)
+		return hf_error_set(err, -errno, "/: %s", strerror(errno));
+	d->fd = DAEMON_FD;
+	return 0;
+}
+
 int daemon_start(struct daemon *d, bool foreground, int *ret_code, struct hf_error *err)
 {
 	int fds[2];
@@ -83,13 +102,7 @@ int daemon_start(struct daemon *d, bool foreground, int *ret_code, struct hf_err
 		*ret_code = parent_main(fds[0], child);
 		return 1;
 	}
-	close(fds[0]);
-	signal(SIGPIPE, SIG_IGN); /* the parent may be gone */
-	setsid();
-	if (chdir("/") < 0)
-		return hf_error_set(err, -errno, "/: %s", strerror(errno));
-	d->fd = fds[1];
-	return 0;
+	return child_begin(d, fds[1], err);
 }
 
 static void tell(struct daemon *d, const char *line, int len)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Going to the background only once there is something to show (layer 6). The parent waits, shows progress, prints what
- * the child says, and leaves with its exit code.
+ * Going to the background only once there is something to show (layer 6). The parent waits, shows progress,
+ * prints what the child says, and leaves with its exit code.
  *
  *	r = daemon_start(&d, foreground, &code);
  *	if (r > 0)
@@ -23,7 +23,8 @@ struct daemon {
 	struct progress progress; /* in front */
 };
 
-/* 0 in the process that does the work, 1 in the parent when all is said, with the exit code; negative errno. */
+/* 0 in the process that does the work, 1 in the parent when all is said, with the exit code; negative
+ * errno. */
 int daemon_start(struct daemon *d, bool foreground, int *ret_code, struct hf_error *err);
 
 /* Progress, to be shown by whoever has the terminal. */

@@ -26,7 +26,8 @@ bool location_is_store(const char *path)
 		return false;
 	}
 	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	return fd >= 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) && !memcmp(magic, "HFVOLUME", 8);
+	return fd >= 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	       !memcmp(magic, "HFVOLUME", 8);
 }
 
 static int find_default(struct location *ret, struct hf_error *err)
@@ -44,7 +45,8 @@ static int find_default(struct location *ret, struct hf_error *err)
 	if (r == -ENOENT)
 		r = mountinfo_find(NULL, &m);
 	if (r == -ENOTUNIQ)
-		return hf_error_set(err, -ENOENT, "several volumes are mounted; say which, by its STORE or DIR");
+		return hf_error_set(err, -ENOENT,
+				    "several volumes are mounted; say which, by its STORE or DIR");
 	if (r < 0)
 		return hf_error_set(err, -ENOENT, "no volume is mounted; name a STORE");
 	*ret = (struct location){ .store = m.store, .mount = m.dir };
@@ -70,9 +72,10 @@ int location_find(const char *path, struct location *ret, struct hf_error *err)
 		return 0;
 	}
 	if (mountinfo_find(absolute, &m) < 0)
-		return hf_error_set(err, -ENOENT, access(absolute, F_OK) < 0 ?
-				    "%s does not exist" :
-				    "%s is neither a store nor inside a mounted volume; make a store with holdfast init",
+		return hf_error_set(err, -ENOENT,
+				    access(absolute, F_OK) < 0 ? "%s does not exist" :
+								 "%s is neither a store nor inside a mounted "
+								 "volume; make a store with holdfast init",
 				    path);
 	*ret = (struct location){ .store = m.store, .mount = m.dir };
 	return 0;
@@ -85,8 +88,8 @@ void location_release(struct location *p)
 	p->store = p->mount = NULL;
 }
 
-static json_t *ask_at_rest(const char *store, const json_t *request, const struct operation_listener *listener,
-			   struct hf_error *err)
+static json_t *ask_at_rest(const char *store, const json_t *request,
+			   const struct operation_listener *listener, struct hf_error *err)
 {
 	struct hf_open_options options = {
 		.flags = HF_OPEN_NO_REPLICATION | (operation_changes(request) ? 0u : HF_OPEN_READ_ONLY),
@@ -112,8 +115,8 @@ static json_t *ask_at_rest(const char *store, const json_t *request, const struc
 	return answer;
 }
 
-json_t *location_ask(const struct location *p, const json_t *request, const struct operation_listener *listener,
-		  struct hf_error *err)
+json_t *location_ask(const struct location *p, const json_t *request,
+		     const struct operation_listener *listener, struct hf_error *err)
 {
 	struct control control = { NULL, -1 };
 	json_t *answer;

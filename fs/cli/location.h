@@ -13,8 +13,8 @@ struct location {
 };
 
 /*
- * `path` is a store's folder, or any path in a mount of one; NULL: the working directory when it is in a mount, else the only
- * mount there is. -ENOENT with words. Release with location_release.
+ * `path` is a store's folder, or any path in a mount of one; NULL: the working directory when it is in a
+ * mount, else the only mount there is. -ENOENT with words. Release with location_release.
  */
 int location_find(const char *path, struct location *ret, struct hf_error *err);
 void location_release(struct location *p); /* a zeroed one is fine */
@@ -23,11 +23,11 @@ void location_release(struct location *p); /* a zeroed one is fine */
 bool location_is_store(const char *path);
 
 /*
- * Ask (operations.h): the process that has it mounted, or the store opened here for the purpose, without its replicators.
- * A new reference, or NULL with err set.
+ * Ask (operations.h): the process that has it mounted, or the store opened here for the purpose, without its
+ * replicators. A new reference, or NULL with err set.
  */
-json_t *location_ask(const struct location *p, const json_t *request, const struct operation_listener *listener,
-		  struct hf_error *err);
+json_t *location_ask(const struct location *p, const json_t *request,
+		     const struct operation_listener *listener, struct hf_error *err);
 
 /* All of it at once, and the request is handed over: find, ask, release. */
 json_t *location_ask_take(const char *path, json_t *request, struct hf_error *err);

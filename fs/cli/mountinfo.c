@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line of mountinfo(5): id parent major:minor root DIR options … - TYPE SOURCE superoptions, with blanks, backslashes
- * and newlines in paths as \ooo.
+ * A line of mountinfo(5): id parent major:minor root DIR options … - TYPE SOURCE superoptions, with blanks,
+ * backslashes and newlines in paths as \ooo.
  */
 #include "fs/cli/mountinfo.h"
 
@@ -18,8 +18,8 @@ static void unescape(char *text)
 	char *out = text;
 
 	for (const char *in = text; *in; in++) {
-		if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && in[2] >= '0' && in[2] <= '7' && in[3] >= '0' &&
-		    in[3] <= '7') {
+		if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && in[2] >= '0' && in[2] <= '7' &&
+		    in[3] >= '0' && in[3] <= '7') {
 			*out++ = (char)((in[1] - '0') * 64 + (in[2] - '0') * 8 + (in[3] - '0'));
 			in += 3;
 		} else {
@@ -67,7 +67,8 @@ static int take(struct mountinfo *m, const char *dir, const char *store)
 	return m->dir && m->store ? 0 : -ENOMEM;
 }
 
-/* wanted tells whether a line is one; of several the longest path counts, and of equals the last: it lies on top. */
+/* wanted tells whether a line is one; of several the longest path counts, and of equals the last: it lies on
+ * top. */
 static int search(bool (*wanted)(const char *dir, const char *store, const char *arg), const char *arg,
 		  struct mountinfo *ret, int *ret_matches)
 {

@@ -9,8 +9,8 @@ struct mountinfo {
 };
 
 /*
- * The innermost holdfast mount that `path` (absolute) is in or is; path NULL: the only one there is. 0, -ENOENT (none),
- * -ENOTUNIQ (path NULL and several). Release with mountinfo_release.
+ * The innermost holdfast mount that `path` (absolute) is in or is; path NULL: the only one there is. 0,
+ * -ENOENT (none), -ENOTUNIQ (path NULL and several). Release with mountinfo_release.
  */
 int mountinfo_find(const char *path, struct mountinfo *ret);
 /* Where a store is mounted. -ENOENT. */

@@ -19,8 +19,8 @@ static json_t *no_memory(struct hf_error *err)
 	return NULL;
 }
 
-static json_t *do_status(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
-			 struct hf_error *err)
+static json_t *do_status(struct hf_store *store, const json_t *request,
+			 const struct operation_listener *listener, struct hf_error *err)
 {
 	json_t *answer = status_of_store(store);
 
@@ -29,8 +29,8 @@ static json_t *do_status(struct hf_store *store, const json_t *request, const st
 	return answer ? answer : no_memory(err);
 }
 
-static json_t *do_commit(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
-			 struct hf_error *err)
+static json_t *do_commit(struct hf_store *store, const json_t *request,
+			 const struct operation_listener *listener, struct hf_error *err)
 {
 	(void)request;
 	(void)listener;
@@ -38,18 +38,20 @@ static json_t *do_commit(struct hf_store *store, const json_t *request, const st
 }
 
 /* In short steps, so that a store that is being closed does not wait for a replica. */
-static json_t *do_drain(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
-			struct hf_error *err)
+static json_t *do_drain(struct hf_store *store, const json_t *request,
+			const struct operation_listener *listener, struct hf_error *err)
 {
 	uint64_t asked_ms = output_get_number(request, "timeout_ms");
-	double end = progress_now() + (double)(asked_ms < DRAIN_LONGEST_MS ? asked_ms : DRAIN_LONGEST_MS) / 1000;
+	double end =
+		progress_now() + (double)(asked_ms < DRAIN_LONGEST_MS ? asked_ms : DRAIN_LONGEST_MS) / 1000;
 	json_t *answer;
 	double left;
 	int r;
 
 	do {
 		left = (end - progress_now()) * 1000;
-		r = hf_store_drain(store, left < DRAIN_STEP_MS ? left > 0 ? (unsigned)left : 0 : DRAIN_STEP_MS, err);
+		r = hf_store_drain(store,
+				   left < DRAIN_STEP_MS ? left > 0 ? (unsigned)left : 0 : DRAIN_STEP_MS, err);
 	} while (r == -ETIMEDOUT && progress_now() < end && !(listener->stop && *listener->stop));
 	if (r < 0 && r != -ETIMEDOUT)
 		return NULL;
@@ -57,8 +59,8 @@ static json_t *do_drain(struct hf_store *store, const json_t *request, const str
 	return answer ? answer : no_memory(err);
 }
 
-static json_t *do_tag(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
-		      struct hf_error *err)
+static json_t *do_tag(struct hf_store *store, const json_t *request,
+		      const struct operation_listener *listener, struct hf_error *err)
 {
 	const char *name = output_get_text(request, "name"), *moment = output_get_text(request, "moment");
 	struct hf_point point;
@@ -87,8 +89,8 @@ static json_t *do_tag(struct hf_store *store, const json_t *request, const struc
 	return answer;
 }
 
-static json_t *do_untag(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
-			struct hf_error *err)
+static json_t *do_untag(struct hf_store *store, const json_t *request,
+			const struct operation_listener *listener, struct hf_error *err)
 {
 	int r = hf_untag(store, output_get_text(request, "name"), err);
 
@@ -102,7 +104,8 @@ static int add_tag(void *arg, const char *name, const struct hf_point *point)
 {
 	json_t *tag = point_to_json(point);
 
-	if (!tag || json_object_set_new(tag, "name", json_string(name)) < 0 || json_array_append(arg, tag) < 0) {
+	if (!tag || json_object_set_new(tag, "name", json_string(name)) < 0 ||
+	    json_array_append(arg, tag) < 0) {
 		json_decref(tag);
 		return -ENOMEM;
 	}
@@ -110,8 +113,8 @@ static int add_tag(void *arg, const char *name, const struct hf_point *point)
 	return 0;
 }
 
-static json_t *do_tags(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
-		       struct hf_error *err)
+static json_t *do_tags(struct hf_store *store, const json_t *request,
+		       const struct operation_listener *listener, struct hf_error *err)
 {
 	json_t *tags = json_array();
 
@@ -126,8 +129,8 @@ static json_t *do_tags(struct hf_store *store, const json_t *request, const stru
 	return json_pack("{s:o}", "tags", tags);
 }
 
-static json_t *do_check(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
-			struct hf_error *err)
+static json_t *do_check(struct hf_store *store, const json_t *request,
+			const struct operation_listener *listener, struct hf_error *err)
 {
 	(void)request;
 	return check_of_store(hf_store_path(store), listener, err);
@@ -136,8 +139,8 @@ static json_t *do_check(struct hf_store *store, const json_t *request, const str
 static const struct operation {
 	const char *name;
 	bool changes;
-	json_t *(*run)(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
-		       struct hf_error *err);
+	json_t *(*run)(struct hf_store *store, const json_t *request,
+		       const struct operation_listener *listener, struct hf_error *err);
 } operations[] = {
 	{ "status", false, do_status }, { "commit", false, do_commit }, { "drain", false, do_drain },
 	{ "tag", true, do_tag },        { "untag", true, do_untag },    { "tags", false, do_tags },

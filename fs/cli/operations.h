@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What commands ask of an open store (layer 6), each a JSON object in and one out, so that it makes no difference
- * whether the store is open here or in the process that has it mounted (location.h).
+ * What commands ask of an open store (layer 6), each a JSON object in and one out, so that it makes no
+ * difference whether the store is open here or in the process that has it mounted (location.h).
  *
  *   {"do": "status"}                             what `holdfast status --json` prints
  *   {"do": "commit"}                             everything acknowledged is durable

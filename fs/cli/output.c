@@ -59,8 +59,9 @@ char *output_rfc3339(uint64_t time_ns, char *out)
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);
-	snprintf(out, OUTPUT_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%09uZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(time_ns % 1000000000));
+	snprintf(out, OUTPUT_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%09uZ", tm.tm_year + 1900,
+		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 (unsigned)(time_ns % 1000000000));
 	return out;
 }
 

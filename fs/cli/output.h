@@ -10,10 +10,10 @@
 #define OUTPUT_TEXT_BYTES 48
 
 /* Each fills `out` of OUTPUT_TEXT_BYTES and returns it. */
-char *output_bytes(uint64_t bytes, char *out);           /* "1.4 GiB" */
-char *output_count(uint64_t n, char *out);               /* "1,234,567" */
-char *output_duration(double seconds, char *out);        /* "0.3 s", "4 min 10 s", "2 d 3 h" */
-char *output_rfc3339(uint64_t time_ns, char *out);       /* "2026-11-21T10:15:30.123456789Z" */
+char *output_bytes(uint64_t bytes, char *out);     /* "1.4 GiB" */
+char *output_count(uint64_t n, char *out);         /* "1,234,567" */
+char *output_duration(double seconds, char *out);  /* "0.3 s", "4 min 10 s", "2 d 3 h" */
+char *output_rfc3339(uint64_t time_ns, char *out); /* "2026-11-21T10:15:30.123456789Z" */
 
 /* RFC 3339 as a JSON string, or null for 0. New reference, NULL without memory. */
 json_t *output_time(uint64_t time_ns);

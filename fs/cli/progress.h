@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line on stderr that says how far something has got (layer 6): only on a terminal, only when it takes longer than
- * a second, and wiped at the end. Not thread-safe.
+ * One line on stderr that says how far something has got (layer 6): only on a terminal, only when it takes
+ * longer than a second, and wiped at the end. Not thread-safe.
  */
 #ifndef FS_CLI_PROGRESS_H
 #define FS_CLI_PROGRESS_H

@@ -11,7 +11,8 @@
 
 static bool is_dark(const QRcode *code, int x, int y)
 {
-	return x >= 0 && y >= 0 && x < code->width && y < code->width && (code->data[y * code->width + x] & 1);
+	return x >= 0 && y >= 0 && x < code->width && y < code->width &&
+	       (code->data[y * code->width + x] & 1);
 }
 
 /* Two modules a character, one above the other; light is drawn, so that it reads on a dark terminal too. */

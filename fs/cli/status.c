@@ -15,16 +15,17 @@ json_t *point_to_json(const struct hf_point *point)
 {
 	char moment[OUTPUT_TEXT_BYTES];
 
-	return json_pack("{s:o, s:o, s:s}", "tid", output_number(point->tid), "time", output_time(point->time_ns),
-			 "moment", hf_moment_format(point->time_ns, moment, sizeof(moment)));
+	return json_pack("{s:o, s:o, s:s}", "tid", output_number(point->tid), "time",
+			 output_time(point->time_ns), "moment",
+			 hf_moment_format(point->time_ns, moment, sizeof(moment)));
 }
 
 static json_t *replica_to_json(const struct hf_replica_status *r)
 {
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:s}", "name", r->name, "url", r->url, "state",
-			 hf_replica_state_name(r->state), "acked_tid", output_number(r->acked_tid), "acked_time",
-			 output_time(r->acked_time_ns), "lag_seconds", r->lag_seconds, "lag_bytes",
-			 output_number(r->lag_bytes), "error", r->error);
+			 hf_replica_state_name(r->state), "acked_tid", output_number(r->acked_tid),
+			 "acked_time", output_time(r->acked_time_ns), "lag_seconds", r->lag_seconds,
+			 "lag_bytes", output_number(r->lag_bytes), "error", r->error);
 }
 
 static json_t *replicas_to_json(struct hf_store *store)
@@ -51,22 +52,28 @@ json_t *status_of_store(struct hf_store *store)
 	hf_store_status(store, &s);
 	answer = json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:s}", "version", hf_version(), "store",
 			   hf_store_path(store), "volume_id", s.volume_id, "epoch", (int)s.epoch, "head_tid",
-			   output_number(s.head_tid), "head_time", output_time(s.head_time_ns), "committed_tid",
-			   output_number(s.committed_tid), "committed_time", output_time(s.committed_time_ns),
-			   "committed_moment",
-			   s.committed_time_ns ? hf_moment_format(s.committed_time_ns, moment, sizeof(moment)) : "");
+			   output_number(s.head_tid), "head_time", output_time(s.head_time_ns),
+			   "committed_tid", output_number(s.committed_tid), "committed_time",
+			   output_time(s.committed_time_ns), "committed_moment",
+			   s.committed_time_ns ?
+				   hf_moment_format(s.committed_time_ns, moment, sizeof(moment)) :
+				   "");
 	if (!answer)
 		return NULL;
-	json_object_update_new(answer, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "live_bytes",
-						 output_number(s.live_bytes), "live_inodes", output_number(s.live_inodes),
-						 "log_bytes", output_number(s.log_bytes), "log_segments",
-						 output_number(s.log_segments), "index_bytes", output_number(s.index_bytes),
-						 "cache_bytes", output_number(s.cache_bytes), "pending_bytes",
-						 output_number(s.pending_bytes), "free_bytes", output_number(s.free_bytes),
-						 "chunks", output_number(s.chunks), "chunk_bytes",
-						 output_number(s.chunk_bytes)));
+	json_object_update_new(answer,
+			       json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "live_bytes",
+					 output_number(s.live_bytes), "live_inodes",
+					 output_number(s.live_inodes), "log_bytes",
+					 output_number(s.log_bytes), "log_segments",
+					 output_number(s.log_segments), "index_bytes",
+					 output_number(s.index_bytes), "cache_bytes",
+					 output_number(s.cache_bytes), "pending_bytes",
+					 output_number(s.pending_bytes), "free_bytes",
+					 output_number(s.free_bytes), "chunks", output_number(s.chunks),
+					 "chunk_bytes", output_number(s.chunk_bytes)));
 	json_object_set_new(answer, "failed",
-			    s.failed ? json_string(s.failed_text[0] ? s.failed_text : hf_strerror(s.failed)) : json_null());
+			    s.failed ? json_string(s.failed_text[0] ? s.failed_text : hf_strerror(s.failed)) :
+				       json_null());
 	json_object_set_new(answer, "replicas", replicas_to_json(store));
 	return answer;
 }
@@ -79,9 +86,9 @@ json_t *check_of_store(const char *path, const struct operation_listener *listen
 
 	if (faults < 0)
 		return NULL;
-	answer = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "faults", (json_int_t)faults, "segments",
-			   output_number(s.segments), "commits", output_number(s.commits), "frames",
-			   output_number(s.frames), "chunks", output_number(s.chunks), "operations",
+	answer = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "faults", (json_int_t)faults,
+			   "segments", output_number(s.segments), "commits", output_number(s.commits),
+			   "frames", output_number(s.frames), "chunks", output_number(s.chunks), "operations",
 			   output_number(s.operations), "bytes", output_number(s.bytes), "last_tid",
 			   output_number(s.last_tid), "last_time", output_time(s.last_time_ns));
 	if (!answer)
@@ -114,11 +121,13 @@ void status_print_replicas(const json_t *status)
 		       "see holdfast replica --help\n");
 	json_array_foreach(json_object_get(status, "replicas"), i, replica) {
 		lag = json_number_value(json_object_get(replica, "lag_seconds"));
-		printf("replica     %s: %s", output_get_text(replica, "name"), output_get_text(replica, "state"));
+		printf("replica     %s: %s", output_get_text(replica, "name"),
+		       output_get_text(replica, "state"));
 		if (lag > 0 || output_get_number(replica, "lag_bytes") > 0)
 			printf(", behind by %s, %s", output_duration(lag, text),
 			       output_bytes(output_get_number(replica, "lag_bytes"), more));
-		printf("\n            acknowledged to tid-%s", output_count(output_get_number(replica, "acked_tid"), text));
+		printf("\n            acknowledged to tid-%s",
+		       output_count(output_get_number(replica, "acked_tid"), text));
 		if (*output_get_text(replica, "acked_time"))
 			printf(", %s", output_get_text(replica, "acked_time"));
 		printf("\n            %s\n", output_get_text(replica, "url"));
@@ -137,18 +146,23 @@ void status_print(const json_t *status)
 	printf("store       %s\n", output_get_text(status, "store"));
 	printf("mounted     %s\n", *mounted ? mounted : "no");
 	if (json_is_string(json_object_get(status, "failed")))
-		printf("FAILED      %s\n            nothing is written any more; free space or mend the disk, then mount "
-		       "again\n", output_get_text(status, "failed"));
+		printf("FAILED      %s\n            nothing is written any more; free space or mend the "
+		       "disk, then mount "
+		       "again\n",
+		       output_get_text(status, "failed"));
 	printf("durable to  tid-%" JSON_INTEGER_FORMAT " of tid-%" JSON_INTEGER_FORMAT ", %s\n",
 	       json_integer_value(json_object_get(status, "committed_tid")),
-	       json_integer_value(json_object_get(status, "head_tid")), output_get_text(status, "committed_moment"));
+	       json_integer_value(json_object_get(status, "head_tid")),
+	       output_get_text(status, "committed_moment"));
 	printf("files       %s in %s inodes\n", output_bytes(output_get_number(status, "live_bytes"), a),
 	       output_count(output_get_number(status, "live_inodes"), b));
-	printf("log         %s in %s segments; index %s\n", output_bytes(output_get_number(status, "log_bytes"), a),
+	printf("log         %s in %s segments; index %s\n",
+	       output_bytes(output_get_number(status, "log_bytes"), a),
 	       output_count(output_get_number(status, "log_segments"), b),
 	       output_bytes(output_get_number(status, "index_bytes"), c));
 	printf("chunks      %s distinct, %s\n", output_count(output_get_number(status, "chunks"), a),
 	       output_bytes(output_get_number(status, "chunk_bytes"), b));
-	printf("room        %s left on the disk below\n", output_bytes(output_get_number(status, "free_bytes"), a));
+	printf("room        %s left on the disk below\n",
+	       output_bytes(output_get_number(status, "free_bytes"), a));
 	status_print_replicas(status);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loops of `make bench` that go call by call: fsbench FIGURE PATH COUNT does it and prints what one second holds of
- * it (MB or calls). docs/BENCHMARKS.md says what each figure is. Anything that fails ends it with a word on stderr.
+ * The loops of `make bench` that go call by call: fsbench FIGURE PATH COUNT does it and prints what one
+ * second holds of it (MB or calls). docs/BENCHMARKS.md says what each figure is. Anything that fails ends it
+ * with a word on stderr.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -207,8 +208,8 @@ static const struct figure {
 	const char *name;
 	double (*run)(const char *path, long count);
 } figures[] = {
-	{ "seq-write", seq_write },     { "seq-read", seq_read }, { "rand-read", rand_read },
-	{ "sync-write", sync_write },   { "create", create },     { "stat", stat_all },
+	{ "seq-write", seq_write },     { "seq-read", seq_read },     { "rand-read", rand_read },
+	{ "sync-write", sync_write },   { "create", create },         { "stat", stat_all },
 	{ "small-write", small_write }, { "read-small", read_small }, { "delete", delete_all },
 };
 

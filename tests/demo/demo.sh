@@ -74,4 +74,5 @@ say "  the live tree, put back from the last moment: identical, git fsck clean"
 
 files=$(cat "$STORY"/moments/*.sums | wc -l)
 printf '\n%s\n' "${green}All $STORY_MOMENTS moments are back, byte for byte: $files files compared, $((SECONDS - start)) s in all.$plain"
-printf '%s\n' "It is mounted: try  ls demo/mnt/.history/at/1m/project   cat demo/mnt/.history/README   make demo-stop"
+printf '%s\n' "It is mounted. Try: cat demo/mnt/.history/README; ls demo/mnt/.history/at/$(cat "$STORY/moments/3.name")" \
+	"$(basename "$HOLDFAST") status demo/mnt, with build/release in the PATH; and make demo-stop"

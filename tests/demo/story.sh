@@ -12,14 +12,20 @@
 export GIT_CONFIG_GLOBAL=$STORY/gitconfig GIT_CONFIG_SYSTEM=/dev/null GIT_OPTIONAL_LOCKS=0
 STORY_MOMENTS=5
 
-# Show a command as a person would type it, then run it.
+# Words for people do not follow a redirected command.
+exec 3>&1
+
+# Show a command as a person would type it, long words cut short, then run it.
 story_run()
 {
-	local words=("$@")
+	local word words=()
 
-	words=("${words[@]//$HOLDFAST/holdfast}")
-	words=("${words[@]//$STORY\//}")
-	say "  \$ ${words[*]}"
+	for word in "$@"; do
+		word=${word//$HOLDFAST/holdfast} word=${word//$STORY\//}
+		[ ${#word} -le 60 ] || word=${word:0:40}…
+		words+=("$word")
+	done
+	say "  \$ ${words[*]}" >&3
 	"$@"
 }
 
@@ -64,7 +70,7 @@ story_begin()
 	story_run "$HOLDFAST" serve "$STORY/node" || return 1
 	invitation=$("$HOLDFAST" node invite "$STORY/node") || return 1
 	say "  \$ holdfast node invite node"
-	say "  ${invitation:0:60}…"
+	say "  ${invitation:0:60}…     (one line, good once)"
 	story_run "$HOLDFAST" init "$STORY/store" --kit-file "$STORY/kit.txt" --replica "$invitation" > /dev/null || return 1
 	story_run "$HOLDFAST" mount "$STORY/store" "$STORY/mnt" || return 1
 	STORY_VOLUME=$(story_status "$STORY/store" | story_field volume_id)
@@ -171,13 +177,13 @@ story_unmount_dead()
 # A new machine has nothing but the kit, and the node.
 story_recover()
 {
-	local invitation
+	local invitation line
 
 	invitation=$("$HOLDFAST" node invite "$STORY/node" --volume "$STORY_VOLUME") || return 1
 	say "  \$ holdfast node invite node --volume $STORY_VOLUME"
 	story_run "$HOLDFAST" recover --from "$invitation" --kit "$STORY/kit.txt" "$STORY/recovered" > "$STORY/recover.out" ||
 		return 1
-	sed -n 's/^/  /p' "$STORY/recover.out" | while read -r line; do say "  $line"; done
+	while read -r line; do say "  $line"; done < "$STORY/recover.out"
 	story_run "$HOLDFAST" mount "$STORY/recovered" "$STORY/mnt"
 }
 

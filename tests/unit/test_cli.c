@@ -120,8 +120,9 @@ static void test_is_store(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bytes),	 cmocka_unit_test(test_count), cmocka_unit_test(test_duration),
-		cmocka_unit_test(test_time),	 cmocka_unit_test(test_absolute), cmocka_unit_test(test_is_store),
+		cmocka_unit_test(test_bytes),    cmocka_unit_test(test_count),
+		cmocka_unit_test(test_duration), cmocka_unit_test(test_time),
+		cmocka_unit_test(test_absolute), cmocka_unit_test(test_is_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
