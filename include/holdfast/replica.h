@@ -19,6 +19,7 @@ enum hf_replica_state {
 	HF_REPLICA_CATCHING_UP, /* behind, and getting data */
 	HF_REPLICA_CURRENT,     /* everything durable is acknowledged */
 	HF_REPLICA_UNREACHABLE, /* tried again now and then; `error` says why */
+	HF_REPLICA_AT_REST,     /* not shipped to now (HF_OPEN_NO_REPLICATION): what its last receipt says */
 	HF_REPLICA_REFUSED,     /* the replica refuses this log (diverged, epoch over, forged): a person must look */
 };
 const char *hf_replica_state_name(enum hf_replica_state state); /* "current" … */

@@ -13,6 +13,7 @@ struct replica_set {
 	struct log *log;
 	struct replicator **all; /* immutable once started */
 	size_t n;
+	bool ship;
 };
 
 const char *hf_replica_state_name(enum hf_replica_state state)
@@ -28,12 +29,14 @@ const char *hf_replica_state_name(enum hf_replica_state state)
 		return "unreachable";
 	case HF_REPLICA_REFUSED:
 		return "refused";
+	case HF_REPLICA_AT_REST:
+		return "at rest";
 	}
 	return "?";
 }
 
 int replica_set_start(const struct os *os, const char *path, struct log *log, const struct keyring *keys,
-		      struct replica_set **ret, struct hf_error *err)
+		      bool ship, struct replica_set **ret, struct hf_error *err)
 {
 	struct replica_set *set = calloc(1, sizeof(*set));
 	char **names = NULL;
@@ -44,6 +47,7 @@ int replica_set_start(const struct os *os, const char *path, struct log *log, co
 		return hf_error_set(err, -ENOMEM, "no memory");
 	set->os = os;
 	set->log = log;
+	set->ship = ship;
 	r = config_list(os, path, &names, &n, err);
 	if (r == 0 && n > 0) {
 		set->all = calloc(n, sizeof(struct replicator *));
@@ -51,7 +55,7 @@ int replica_set_start(const struct os *os, const char *path, struct log *log, co
 			r = hf_error_set(err, -ENOMEM, "no memory");
 	}
 	for (; r == 0 && set->n < n; set->n += r == 0)
-		r = replicator_start(os, path, names[set->n], log, keys, &set->all[set->n], err);
+		r = replicator_start(os, path, names[set->n], log, keys, ship, &set->all[set->n], err);
 	config_free_names(names, n);
 	if (r < 0) {
 		replica_set_stop(set);
@@ -94,7 +98,7 @@ int replica_set_wait(struct replica_set *set, const struct log_point *point, uns
 {
 	uint64_t until_ns = set->os->monotonic_ns(set->os->state) + (uint64_t)timeout_ms * 1000000u;
 
-	for (size_t i = 0; i < set->n; i++)
+	for (size_t i = 0; set->ship && i < set->n; i++)
 		if (replicator_wait(set->all[i], point->end, until_ns) < 0)
 			return say_left(set->all[i], err);
 	return 0;

@@ -18,6 +18,7 @@ enum {
 	WAIT_MS = 500,
 	PAUSE_FIRST_MS = 250,
 	PAUSE_MAX_MS = 15000,
+	PAUSE_WAITING_MS = 1000,
 	STOP_GRACE_MS = 1000,
 	HEARTBEAT_MS = 10000,
 	KEEP_RECEIPT_MS = 30000,
@@ -42,7 +43,8 @@ struct replicator {
 	struct hf_error error;
 	struct log_point acked; /* from the newest receipt; end.segment 0: nothing */
 	bool confirmed;         /* by a receipt of this run, not one that was kept */
-	bool hurry;             /* somebody waits: no pause */
+	bool hurry;             /* somebody has begun to wait: end the pause */
+	unsigned waiting;       /* how many wait: pauses are short then */
 	struct log_pos late_after; /* what late_ns was worked out for */
 	uint64_t late_ns;       /* monotonic time at which the oldest operation not acknowledged came; 0: not known */
 
@@ -121,11 +123,14 @@ static void deadline(unsigned ms, struct timespec *ret)
 static void pause_after_failure(struct replicator *r)
 {
 	struct timespec until;
+	unsigned ms = r->pause_ms;
 	uint16_t random;
 
 	crypto_random(&random, sizeof(random));
-	deadline(r->pause_ms / 2 + random % (r->pause_ms / 2 + 1), &until);
 	(void)pthread_mutex_lock(&r->lock);
+	if (r->waiting > 0 && ms > PAUSE_WAITING_MS)
+		ms = PAUSE_WAITING_MS;
+	deadline(ms / 2 + random % (ms / 2 + 1), &until);
 	while (!atomic_load(&r->stop) && !r->hurry)
 		if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
 			break;
@@ -271,21 +276,21 @@ static int open_peer(struct replicator *r, const struct keyring *keys, struct hf
 
 	if (!keyring_has_writer(keys))
 		return hf_error_set(err, -EKEYREJECTED, "the store has no writer key: replicas take nothing from it");
-	memcpy(o.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
-	memcpy(r->place.volume_id, o.volume_id, VOLUME_ID_BYTES);
-	r->place.has_volume = true;
+	memcpy(o.volume_id, r->place.volume_id, VOLUME_ID_BYTES);
 	o.signer = http_signer_of_writer(keys);
 	return peer_open(&o, &r->peer, err);
 }
 
 /* Everything short of the thread. What is wrong with the replica's file is its state, and no failure. */
-static int prepare(struct replicator *r, const struct keyring *keys, struct hf_error *err)
+static int prepare(struct replicator *r, const struct keyring *keys, bool ship, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf url = BUF_INIT;
 	int n;
 
 	n = config_read(r->os, r->path, r->name, &r->place, &r->error);
-	if (n == 0)
+	memcpy(r->place.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
+	r->place.has_volume = true;
+	if (n == 0 && ship)
 		n = open_peer(r, keys, &r->error);
 	if (n == -ENOMEM)
 		return hf_error_set(err, n, "no memory for replica %s", r->name);
@@ -297,7 +302,9 @@ static int prepare(struct replicator *r, const struct keyring *keys, struct hf_e
 		(void)snprintf(r->url, sizeof(r->url), "%s", buf_cstr(&url));
 	if (config_read_receipt(r->os, r->path, r->name, &r->acked) < 0)
 		memset(&r->acked, 0, sizeof(r->acked));
-	return 1;
+	if (!ship)
+		r->state = HF_REPLICA_AT_REST;
+	return ship;
 }
 
 static void release(struct replicator *r)
@@ -339,14 +346,14 @@ static struct replicator *make(const struct os *os, const char *path, const char
 }
 
 int replicator_start(const struct os *os, const char *path, const char *name, struct log *log,
-		     const struct keyring *keys, struct replicator **ret, struct hf_error *err)
+		     const struct keyring *keys, bool ship, struct replicator **ret, struct hf_error *err)
 {
 	struct replicator *r = make(os, path, name, log);
 	int n;
 
 	if (!r)
 		return hf_error_set(err, -ENOMEM, "no memory for replica %s", name);
-	n = prepare(r, keys, err);
+	n = prepare(r, keys, ship, err);
 	if (n == 1) {
 		n = -pthread_create(&r->thread, NULL, run, r);
 		r->has_thread = n == 0;
@@ -445,10 +452,12 @@ int replicator_wait(struct replicator *r, struct log_pos end, uint64_t until_ns)
 
 	(void)pthread_mutex_lock(&r->lock);
 	r->hurry = true;
+	r->waiting++;
 	(void)pthread_cond_broadcast(&r->changed);
 	while (n == 0 && !has_acked(r, end))
 		n = r->has_thread ? pthread_cond_timedwait(&r->changed, &r->lock, &until) : ETIMEDOUT;
 	n = has_acked(r, end) ? 0 : -ETIMEDOUT;
+	r->waiting--;
 	(void)pthread_mutex_unlock(&r->lock);
 	return n;
 }

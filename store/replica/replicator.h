@@ -14,11 +14,12 @@
 struct replicator;
 
 /*
- * Start for replicas/NAME.json in the store at path. A bad file is told as state REFUSED, with no thread. All but path and name
- * (copied) are borrowed until replicator_free. -ENOMEM, -EAGAIN.
+ * Start for replicas/NAME.json in the store at path. A bad file is told as state REFUSED, with no thread; without
+ * `ship` there is none either, and the state is AT_REST. All but path and name (copied) are borrowed until
+ * replicator_free. -ENOMEM, -EAGAIN.
  */
 MUST_USE int replicator_start(const struct os *os, const char *path, const char *name, struct log *log,
-			      const struct keyring *keys, struct replicator **ret, struct hf_error *err);
+			      const struct keyring *keys, bool ship, struct replicator **ret, struct hf_error *err);
 void replicator_stop(struct replicator *r); /* tell it; does not wait */
 void replicator_free(struct replicator *r); /* after replicator_stop: joins */
 

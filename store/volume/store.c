@@ -309,8 +309,9 @@ static int open_all(struct opening *p, struct hf_error *err)
 		r = open_orphans(s, err);
 	if (r == 0 && !s->read_only)
 		r = start_threads(s, err);
-	if (r == 0 && !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION))
-		r = replica_set_start(s->os, s->path, s->log, s->keys, &s->replicas, err);
+	if (r == 0)
+		r = replica_set_start(s->os, s->path, s->log, s->keys,
+				      !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION), &s->replicas, err);
 	return r;
 }
 

@@ -175,7 +175,7 @@ static void test_replication_goes_on(void **state)
 	o.keys = keys;
 	assert_int_equal(log_open(&o, NULL, &log, NULL), 0);
 	log_put_groups(log, GROUPS + 1, GROUPS + 20, GROUP_BYTES);
-	assert_int_equal(replica_set_start(os_posix(), b.path, log, keys, &set, NULL), 0);
+	assert_int_equal(replica_set_start(os_posix(), b.path, log, keys, true, &set, NULL), 0);
 	log_durable(log, &point);
 	if (replica_set_wait(set, &point, 20000, &err) < 0)
 		fail_msg("%s", err.text);
@@ -249,6 +249,87 @@ static void test_wrong_kit(void **state)
 	free(line);
 	hf_kit_free(other);
 	bench_release(&b);
+}
+
+/* Ship the recovered store's log until everything is acknowledged, or the replica refuses. */
+static void ship(struct bench *b, struct hf_replica_status *ret, size_t n)
+{
+	struct volume_descriptor d;
+	struct log_options o = b->volume.options;
+	struct log_point point;
+	struct keyring *keys;
+	struct replica_set *set;
+	struct log *log;
+	char dir[200];
+
+	assert_int_equal(files_read_descriptor(os_posix(), b->path, &d, NULL), 0);
+	assert_int_equal(files_read_keys(os_posix(), b->path, &d, &keys, NULL), 0);
+	(void)snprintf(dir, sizeof(dir), "%s/log", b->path);
+	o.dir = dir;
+	o.keys = keys;
+	assert_int_equal(log_open(&o, NULL, &log, NULL), 0);
+	assert_int_equal(replica_set_start(os_posix(), b->path, log, keys, &set, NULL), 0);
+	log_durable(log, &point);
+	(void)replica_set_wait(set, &point, 5000, NULL);
+	assert_int_equal(replica_set_status(set, ret, n), n);
+	replica_set_stop(set);
+	log_close(log);
+	keyring_free(keys);
+}
+
+/* A second node that had got less, or more, than the one recovered from. */
+static void second_node(bool behind_it, uint64_t groups_ahead)
+{
+	CLEANUP(buf_release) struct buf body = BUF_INIT;
+	struct hf_replica_status status[2];
+	struct hf_error err = HF_ERROR_INIT;
+	struct node_fixture second;
+	struct bench b;
+	struct log_point behind;
+	struct wire w;
+	char *line;
+
+	bench_init(&b);
+	node_fixture_init(&second);
+	w = wire_enrol(&second, b.writer, &b.volume.cert, &body, second.place.token);
+	(void)wire_expect(&w, 200, NULL);
+	if (behind_it) {
+		log_raw(b.log, (struct log_pos){ 1, 0 }, 20000, &body, &behind);
+		w = wire_append(&second, b.writer, b.id, (struct log_pos){ 1, 0 }, body.data, body.len);
+		(void)wire_expect(&w, 200, NULL);
+	} else {
+		log_put_groups(b.log, GROUPS + 1, GROUPS + groups_ahead, GROUP_BYTES);
+		wire_send_log(&second, b.writer, b.log, b.id);
+	}
+	(void)recover(&b, b.url);
+	line = node_fixture_invite(&second, b.id);
+	if (groups_ahead > 10) { /* past the segment where the new epoch begins */
+		assert_int_equal(hf_replica_add(b.path, line, "second", &err), -EEXIST);
+	} else {
+		if (hf_replica_add(b.path, line, "second", &err) < 0)
+			fail_msg("%s", err.text);
+		ship(&b, status, 2);
+		assert_string_equal(status[0].error, "");
+		if (groups_ahead) {
+			assert_int_equal(status[1].state, HF_REPLICA_REFUSED);
+		} else {
+			assert_int_equal(status[1].acked_tid, GROUPS);
+			assert_int_equal(status[1].lag_bytes, 0);
+		}
+		w = wire_position(&second, b.writer, b.id);
+		(void)wire_expect(&w, 403, "epoch_over");
+	}
+	free(line);
+	node_fixture_release(&second);
+	bench_release(&b);
+}
+
+static void test_second_node(void **state)
+{
+	(void)state;
+	second_node(true, 0);
+	second_node(false, 1);
+	second_node(false, 100);
 }
 
 struct stop {
@@ -421,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_replication_goes_on),
 		cmocka_unit_test(test_from_directory),
 		cmocka_unit_test(test_wrong_kit),
+		cmocka_unit_test(test_second_node),
 		cmocka_unit_test(test_resumes),
 		cmocka_unit_test(test_resumes_at_the_end),
 		cmocka_unit_test(test_enrolled_and_lost),

@@ -75,7 +75,7 @@ static void add_node(struct bench *b, const char *name)
 
 static void start(struct bench *b)
 {
-	assert_int_equal(replica_set_start(os_posix(), b->store, b->log, b->volume.keys, &b->set, NULL), 0);
+	assert_int_equal(replica_set_start(os_posix(), b->store, b->log, b->volume.keys, true, &b->set, NULL), 0);
 }
 
 static int wait_all(struct bench *b, unsigned timeout_ms, struct hf_error *err)
