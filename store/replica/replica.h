@@ -22,9 +22,10 @@ MUST_USE int replica_set_start(const struct os *os, const char *path, struct log
 void replica_set_stop(struct replica_set *set); /* interrupts requests at hand after a second; joins; NULL is fine */
 size_t replica_set_status(struct replica_set *set, struct hf_replica_status *ret, size_t max);
 
-/* Wait until all have acknowledged the point, or the time is over (-ETIMEDOUT, with words: what is left
- * where). No replica, or none
- * shipped to: 0. */
+/*
+ * Wait until all have acknowledged the point, or the time is over (-ETIMEDOUT, with words: what is left where). No
+ * replica, or none shipped to: 0.
+ */
 MUST_USE int replica_set_wait(struct replica_set *set, const struct log_point *point, unsigned timeout_ms, struct hf_error *err);
 
 #endif
