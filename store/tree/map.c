@@ -235,47 +235,55 @@ int map_truncate(struct tx *tx, struct inode *i, uint64_t size)
 	return each_block(tx, i, size / BLOCK_BYTES, UINT64_MAX / BLOCK_BYTES, punch_block, &f);
 }
 
-int map_clone(struct tx *tx, const struct inode *src, uint64_t src_offset, struct inode *i, uint64_t offset, uint64_t len)
+struct clone {
+	struct inode *to;
+	uint64_t src_offset, src_end, offset;
+};
+
+/* What a block of the source has in the range, to its place in the destination, where there is a hole now. */
+static int clone_block(struct tx *tx, struct inode *src, uint64_t block, void *arg)
 {
 	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
 	CLEANUP(block_list_release) struct block_list part = BLOCK_LIST_INIT;
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
-	int r = 0;
+	struct key key = key_block(src->ino, src->generation, block);
+	const struct clone *c = arg;
+	uint32_t off, n = block_part(block, c->src_offset, c->src_end, &off);
+	uint32_t at = 0, got = 0;
+	int r;
 
-	while (r == 0 && len > 0) {
-		struct key key = key_block(src->ino, src->generation, src_offset / BLOCK_BYTES);
-		uint32_t off = (uint32_t)(src_offset % BLOCK_BYTES);
-		uint32_t n = len < BLOCK_BYTES - off ? (uint32_t)len : BLOCK_BYTES - off;
-		uint32_t at = 0, got = 0;
+	r = tx_get(tx, &key, &value);
+	if (r == 1)
+		r = block_list_decode(tx->t->runs, span_of(&value), &list);
+	for (size_t k = 0; r == 0 && k < list.n && got < n; k++) {
+		struct piece p = list.pieces[k];
+		uint32_t skip = off > at ? off - at : 0;
 
-		list.n = part.n = 0;
-		r = tx_get(tx, &key, &value);
-		if (r == 1)
-			r = block_list_decode(tx->t->runs, span_of(&value), &list);
-		for (size_t k = 0; r == 0 && k < list.n; k++) {
-			struct piece p = list.pieces[k];
-			uint32_t skip = off > at ? off - at : 0;
-
-			at += p.len;
-			if (skip >= p.len || got == n)
-				continue;
-			if (p.kind >= PIECE_CHUNK)
-				p.off += skip;
-			p.len -= skip;
-			if (p.len > n - got)
-				p.len = n - got;
-			got += p.len;
-			r = piece_push(&part.pieces, &part.n, &part.cap, p);
-		}
-		if (r == 0 && got < n)
-			r = piece_push(&part.pieces, &part.n, &part.cap, (struct piece){ .kind = PIECE_HOLE, .len = n - got });
-		if (r == 0)
-			r = map_write(tx, i, offset, part.pieces, part.n);
-		src_offset += n;
-		offset += n;
-		len -= n;
+		at += p.len;
+		if (skip >= p.len)
+			continue;
+		if (p.kind >= PIECE_CHUNK)
+			p.off += skip;
+		p.len -= skip;
+		if (p.len > n - got)
+			p.len = n - got;
+		got += p.len;
+		r = piece_push(&part.pieces, &part.n, &part.cap, p);
 	}
-	return r;
+	if (r < 0 || part.n == 0)
+		return r;
+	return map_write(tx, c->to, c->offset + (block * BLOCK_BYTES + off - c->src_offset), part.pieces, part.n);
+}
+
+int map_clone(struct tx *tx, struct inode *src, uint64_t src_offset, struct inode *i, uint64_t offset, uint64_t len)
+{
+	struct clone c = { i, src_offset, src_offset + len, offset };
+	int r;
+
+	if (len == 0)
+		return 0;
+	r = map_fill(tx, i, offset, len, PIECE_HOLE, false);
+	return r < 0 ? r : each_block(tx, src, src_offset / BLOCK_BYTES, (c.src_end - 1) / BLOCK_BYTES, clone_block, &c);
 }
 
 int map_fold(struct tx *tx, struct inode *i, uint64_t block, const struct piece *pieces, size_t n)

@@ -32,8 +32,9 @@ MUST_USE int map_write(struct tx *tx, struct inode *i, uint64_t offset, const st
 MUST_USE int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum piece_kind kind, bool only_holes);
 /* Drop what lies at or behind size. */
 MUST_USE int map_truncate(struct tx *tx, struct inode *i, uint64_t size);
-/* Name the same bytes as the source has now. */
-MUST_USE int map_clone(struct tx *tx, const struct inode *src, uint64_t src_offset, struct inode *i, uint64_t offset, uint64_t len);
+/* Name the same bytes as the source has now. The ranges do not overlap. */
+MUST_USE int map_clone(struct tx *tx, struct inode *src, uint64_t src_offset, struct inode *i, uint64_t offset,
+		       uint64_t len);
 /* Replace one block's list by another that names the same bytes. */
 MUST_USE int map_fold(struct tx *tx, struct inode *i, uint64_t block, const struct piece *pieces, size_t n);
 
