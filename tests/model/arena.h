@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that outlives a process: one stretch shared with every process forked after arena_new, at the same address in
- * all of them. A store can be tested by a child that is killed at any instant while what the store ought to hold is kept
- * here, pointers and all. Nothing is freed singly; arena_reset gives back everything at once.
+ * Memory that outlives a process: one stretch shared with every process forked after arena_new, at the same
+ * address in all of them. A store can be tested by a child that is killed at any instant while what the store
+ * ought to hold is kept here, pointers and all. Nothing is freed singly; arena_reset gives back everything at
+ * once.
  */
 #ifndef TESTS_MODEL_ARENA_H
 #define TESTS_MODEL_ARENA_H

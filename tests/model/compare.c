@@ -51,22 +51,25 @@ static int differ(const struct comparing *c, const char *fmt, ...)
 	return -1;
 }
 
-static int same_number(const struct comparing *c, uint64_t ino, const char *what, uint64_t got, uint64_t wanted)
+static int same_number(const struct comparing *c, uint64_t ino, const char *what, uint64_t got,
+		       uint64_t wanted)
 {
 	if (got == wanted)
 		return 0;
-	return differ(c, "inode %" PRIu64 ": %s is %" PRIu64 " (0%" PRIo64 "), not %" PRIu64 " (0%" PRIo64 ")", ino, what, got, got,
-		      wanted, wanted);
+	return differ(c,
+		      "inode %" PRIu64 ": %s is %" PRIu64 " (0%" PRIo64 "), not %" PRIu64 " (0%" PRIo64 ")",
+		      ino, what, got, got, wanted, wanted);
 }
 
-static int same_time(const struct comparing *c, uint64_t ino, const char *what, struct timespec got, struct timespec wanted)
+static int same_time(const struct comparing *c, uint64_t ino, const char *what, struct timespec got,
+		     struct timespec wanted)
 {
 	if (model_is_now(wanted) || (got.tv_sec == wanted.tv_sec && got.tv_nsec == wanted.tv_nsec))
 		return 0;
 	if (c->flags & COMPARE_LOOSE)
 		return 0;
-	return differ(c, "inode %" PRIu64 ": %s is %lld.%09ld, not %lld.%09ld", ino, what, (long long)got.tv_sec, got.tv_nsec,
-		      (long long)wanted.tv_sec, wanted.tv_nsec);
+	return differ(c, "inode %" PRIu64 ": %s is %lld.%09ld, not %lld.%09ld", ino, what,
+		      (long long)got.tv_sec, got.tv_nsec, (long long)wanted.tv_sec, wanted.tv_nsec);
 }
 
 /* Space that is really taken: what was written, and no more than whole blocks of 64 KiB around it. */
@@ -83,7 +86,8 @@ static int same_blocks(const struct comparing *c, const struct model_inode *i, u
 	}
 	if (blocks >= least && blocks <= most)
 		return 0;
-	return differ(c, "inode %" PRIu64 ": %" PRIu64 " blocks, which should be %" PRIu64 " to %" PRIu64, i->ino, blocks, least, most);
+	return differ(c, "inode %" PRIu64 ": %" PRIu64 " blocks, which should be %" PRIu64 " to %" PRIu64,
+		      i->ino, blocks, least, most);
 }
 
 static int compare_attr(const struct comparing *c, const struct model_inode *i, const struct hf_attr *a)
@@ -117,8 +121,8 @@ static int compare_range(const struct comparing *c, const struct model_inode *i,
 	ssize_t n = hf_view_read(c->view, i->ino, offset, got, len, &err);
 
 	if (n != (ssize_t)want)
-		return differ(c, "inode %" PRIu64 ": read of %zu at %" PRIu64 " gives %zd (%s), not %zu", i->ino, len, offset, n,
-			      err.text, want);
+		return differ(c, "inode %" PRIu64 ": read of %zu at %" PRIu64 " gives %zd (%s), not %zu",
+			      i->ino, len, offset, n, err.text, want);
 	for (size_t k = 0; k < want;) {
 		const struct model_page *p = model_page(i, (offset + k) / MODEL_PAGE_BYTES);
 		const size_t at = (offset + k) % MODEL_PAGE_BYTES;
@@ -131,8 +135,10 @@ static int compare_range(const struct comparing *c, const struct model_inode *i,
 
 			while (got[k + x] == wanted[x])
 				x++;
-			return differ(c, "inode %" PRIu64 " (%" PRIu64 " bytes): byte %" PRIu64 " is %02x, not %02x", i->ino, i->size,
-				      offset + k + x, got[k + x], wanted[x]);
+			return differ(c,
+				      "inode %" PRIu64 " (%" PRIu64 " bytes): byte %" PRIu64
+				      " is %02x, not %02x",
+				      i->ino, i->size, offset + k + x, got[k + x], wanted[x]);
 		}
 		k += part;
 	}
@@ -167,7 +173,8 @@ static bool has_data(const struct model_inode *i, uint64_t from, uint64_t to)
 	for (size_t k = 0; k < i->n_pages; k++) {
 		const uint64_t start = i->pages[k].number * MODEL_PAGE_BYTES;
 
-		for (size_t at = 0; start < to && start + MODEL_PAGE_BYTES > from && at < MODEL_PAGE_BYTES; at++) {
+		for (size_t at = 0; start < to && start + MODEL_PAGE_BYTES > from && at < MODEL_PAGE_BYTES;
+		     at++) {
 			if (start + at >= from && start + at < to && i->pages[k].page->bytes[at])
 				return true;
 		}
@@ -184,14 +191,19 @@ static int compare_holes(const struct comparing *c, const struct model_inode *i)
 		uint64_t end = data == -ENXIO ? i->size : (uint64_t)data;
 
 		if ((data < 0 && data != -ENXIO) || end < at || end > i->size)
-			return differ(c, "inode %" PRIu64 ": SEEK_DATA from %" PRIu64 " gives %" PRId64, i->ino, at, data);
+			return differ(c, "inode %" PRIu64 ": SEEK_DATA from %" PRIu64 " gives %" PRId64,
+				      i->ino, at, data);
 		if (has_data(i, at, end))
-			return differ(c, "inode %" PRIu64 ": SEEK_DATA from %" PRIu64 " to %" PRId64 " skips data", i->ino, at, data);
+			return differ(c,
+				      "inode %" PRIu64 ": SEEK_DATA from %" PRIu64 " to %" PRId64
+				      " skips data",
+				      i->ino, at, data);
 		if (data == -ENXIO)
 			break;
 		hole = hf_view_seek(c->view, i->ino, end, SEEK_HOLE, NULL);
 		if (hole <= (int64_t)end || (uint64_t)hole > i->size)
-			return differ(c, "inode %" PRIu64 ": SEEK_HOLE from %" PRIu64 " gives %" PRId64, i->ino, end, hole);
+			return differ(c, "inode %" PRIu64 ": SEEK_HOLE from %" PRIu64 " gives %" PRId64,
+				      i->ino, end, hole);
 		at = (uint64_t)hole;
 	}
 	if (hf_view_seek(c->view, i->ino, i->size, SEEK_DATA, NULL) != -ENXIO ||
@@ -214,7 +226,8 @@ struct listing {
 	int bad;
 };
 
-static int list_one(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie, const struct hf_attr *attr)
+static int list_one(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
+		    const struct hf_attr *attr)
 {
 	struct listing *l = arg;
 	const struct model_entry *e = model_entry(l->dir, name);
@@ -222,9 +235,12 @@ static int list_one(void *arg, const char *name, uint64_t ino, uint32_t type, ui
 
 	if (l->n == l->stop)
 		return 1;
-	if (!e || e->ino != ino || type != (i->mode & S_IFMT) || cookie <= 1 || cookie >> 63 || (attr && attr->ino != ino)) {
-		l->bad = differ(l->c, "directory %" PRIu64 " has an entry %s of inode %" PRIu64 ", type 0%o, cookie %" PRIu64
-				", which should %s", l->dir->ino, name, ino, type, cookie, e ? "be another" : "not be there");
+	if (!e || e->ino != ino || type != (i->mode & S_IFMT) || cookie <= 1 || cookie >> 63 ||
+	    (attr && attr->ino != ino)) {
+		l->bad = differ(l->c,
+				"directory %" PRIu64 " has an entry %s of inode %" PRIu64
+				", type 0%o, cookie %" PRIu64 ", which should %s",
+				l->dir->ino, name, ino, type, cookie, e ? "be another" : "not be there");
 		return 1;
 	}
 	if (attr)
@@ -243,9 +259,12 @@ static int compare_cookie(const struct listing *all, size_t from)
 		return -1;
 	for (size_t k = 0; k < l.n; k++) {
 		if (l.n != all->n - from - 1 || strcmp(l.e[k].name, all->e[from + 1 + k].name) != 0)
-			return differ(all->c, "directory %" PRIu64 " goes on from %s with %s", all->dir->ino, all->e[from].name, l.e[k].name);
+			return differ(all->c, "directory %" PRIu64 " goes on from %s with %s", all->dir->ino,
+				      all->e[from].name, l.e[k].name);
 	}
-	return l.n == all->n - from - 1 ? 0 : differ(all->c, "directory %" PRIu64 " ends behind %s", all->dir->ino, all->e[from].name);
+	return l.n == all->n - from - 1 ? 0 :
+					  differ(all->c, "directory %" PRIu64 " ends behind %s",
+						 all->dir->ino, all->e[from].name);
 }
 
 static int compare_names(const struct comparing *c, const struct model_inode *dir)
@@ -256,10 +275,14 @@ static int compare_names(const struct comparing *c, const struct model_inode *di
 		int r = hf_view_lookup(c->view, dir->ino, dir->entries[k].name, &attr, NULL);
 
 		if (r < 0 || attr.ino != dir->entries[k].ino)
-			return differ(c, "directory %" PRIu64 ": looking up %s gives %d", dir->ino, dir->entries[k].name, r);
+			return differ(c, "directory %" PRIu64 ": looking up %s gives %d", dir->ino,
+				      dir->entries[k].name, r);
 	}
-	if (!model_entry(dir, "never made") && hf_view_lookup(c->view, dir->ino, "never made", &attr, NULL) != -ENOENT)
-		return differ(c, "directory %" PRIu64 ": looking up what is not there does not fail with ENOENT", dir->ino);
+	if (!model_entry(dir, "never made") &&
+	    hf_view_lookup(c->view, dir->ino, "never made", &attr, NULL) != -ENOENT)
+		return differ(c,
+			      "directory %" PRIu64 ": looking up what is not there does not fail with ENOENT",
+			      dir->ino);
 	return 0;
 }
 
@@ -274,7 +297,8 @@ static int compare_directory(const struct comparing *c, const struct model_inode
 	if (r < 0 || l.bad)
 		return l.bad ? -1 : differ(c, "directory %" PRIu64 " cannot be listed: %d", dir->ino, r);
 	if (l.n != dir->n_entries)
-		return differ(c, "directory %" PRIu64 " lists %zu names, not %zu", dir->ino, l.n, dir->n_entries);
+		return differ(c, "directory %" PRIu64 " lists %zu names, not %zu", dir->ino, l.n,
+			      dir->n_entries);
 	for (size_t k = 0; k < COOKIES_MAX && k < l.n; k++) {
 		if (compare_cookie(&l, compare_random(c->random) % l.n) < 0)
 			return -1;
@@ -285,7 +309,8 @@ static int compare_directory(const struct comparing *c, const struct model_inode
 	if (dir->nlink == 0)
 		return 0; /* removed: where it was says nothing */
 	if (r < 0 || parent != dir->parent)
-		return differ(c, "directory %" PRIu64 " lies in %" PRIu64 ", not %" PRIu64, dir->ino, parent, dir->parent);
+		return differ(c, "directory %" PRIu64 " lies in %" PRIu64 ", not %" PRIu64, dir->ino, parent,
+			      dir->parent);
 	if (hf_view_lookup(c->view, dir->ino, "..", &above, NULL) < 0 || above.ino != dir->parent)
 		return differ(c, "directory %" PRIu64 ": .. is wrong", dir->ino);
 	return 0;
@@ -301,7 +326,8 @@ static int compare_target(const struct comparing *c, const struct model_inode *i
 	if (n != (ssize_t)strlen(i->target) || strcmp(got, i->target) != 0)
 		return differ(c, "link %" PRIu64 " has a wrong target (%zd)", i->ino, n);
 	if (hf_view_readlink(c->view, i->ino, got, (size_t)n - 1, NULL) != -ERANGE)
-		return differ(c, "link %" PRIu64 ": too little room for the target does not give ERANGE", i->ino);
+		return differ(c, "link %" PRIu64 ": too little room for the target does not give ERANGE",
+			      i->ino);
 	return 0;
 }
 
@@ -324,13 +350,17 @@ static int compare_xattrs(const struct comparing *c, const struct model_inode *i
 
 		len = hf_view_getxattr(c->view, i->ino, x->name, value, sizeof(value), NULL);
 		if (len != (ssize_t)x->len || memcmp(value, x->value, x->len) != 0)
-			return differ(c, "inode %" PRIu64 ": the attribute %s is wrong (%zd)", i->ino, x->name, len);
+			return differ(c, "inode %" PRIu64 ": the attribute %s is wrong (%zd)", i->ino,
+				      x->name, len);
 		if (hf_view_getxattr(c->view, i->ino, x->name, NULL, 0, NULL) != len ||
-		    (x->len > 1 && hf_view_getxattr(c->view, i->ino, x->name, value, x->len - 1, NULL) != -ERANGE))
-			return differ(c, "inode %" PRIu64 ": the length of attribute %s is wrong", i->ino, x->name);
+		    (x->len > 1 &&
+		     hf_view_getxattr(c->view, i->ino, x->name, value, x->len - 1, NULL) != -ERANGE))
+			return differ(c, "inode %" PRIu64 ": the length of attribute %s is wrong", i->ino,
+				      x->name);
 	}
 	if (hf_view_getxattr(c->view, i->ino, "user.never", value, sizeof(value), NULL) != -ENODATA)
-		return differ(c, "inode %" PRIu64 ": an attribute that is not there does not give ENODATA", i->ino);
+		return differ(c, "inode %" PRIu64 ": an attribute that is not there does not give ENODATA",
+			      i->ino);
 	return 0;
 }
 
@@ -354,8 +384,8 @@ static int compare_inode(const struct comparing *c, const struct model_inode *i)
 	return r ? r : compare_xattrs(c, i);
 }
 
-int compare_trees(const struct hf_view *view, const struct model *m, const struct model *checked, unsigned flags,
-		  uint64_t *random)
+int compare_trees(const struct hf_view *view, const struct model *m, const struct model *checked,
+		  unsigned flags, uint64_t *random)
 {
 	struct comparing c = { view, m, flags, random };
 	struct hf_attr attr;
@@ -398,6 +428,7 @@ int compare_tags(struct hf_store *store, const struct model *m)
 
 	if (r == 0 && t.n == m->n_tags && t.wrong == 0)
 		return 0;
-	fprintf(stderr, "DIFFERENCE: %zu tags, not %zu, %zu of them wrong: %s\n", t.n, m->n_tags, t.wrong, err.text);
+	fprintf(stderr, "DIFFERENCE: %zu tags, not %zu, %zu of them wrong: %s\n", t.n, m->n_tags, t.wrong,
+		err.text);
 	return -1;
 }

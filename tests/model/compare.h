@@ -12,11 +12,11 @@ enum compare_flags {
 };
 
 /*
- * 0, or -1 after the first difference was printed. Inodes whose state is the very one in `checked` (may be NULL) were looked at
- * at another moment and are left out. random: a state for choices, changed.
+ * 0, or -1 after the first difference was printed. Inodes whose state is the very one in `checked` (may be
+ * NULL) were looked at at another moment and are left out. random: a state for choices, changed.
  */
-int compare_trees(const struct hf_view *view, const struct model *m, const struct model *checked, unsigned flags,
-		  uint64_t *random);
+int compare_trees(const struct hf_view *view, const struct model *m, const struct model *checked,
+		  unsigned flags, uint64_t *random);
 /* The tags there are. */
 int compare_tags(struct hf_store *store, const struct model *m);
 

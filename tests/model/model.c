@@ -59,7 +59,8 @@ struct model_inode *model_edit(struct model *m, uint64_t ino)
 
 	for (size_t k = 0; k < m->n_edited; k++) {
 		if (m->edited[k] == ino)
-			return (struct model_inode *)(uintptr_t)m->inodes[at]; /* made by this operation: nobody else has it */
+			return (struct model_inode *)(uintptr_t)
+				m->inodes[at]; /* made by this operation: nobody else has it */
 	}
 	if (at == m->n || m->inodes[at]->ino != ino || m->n_edited == MODEL_EDITS_MAX)
 		abort();
@@ -83,7 +84,8 @@ struct model_inode *model_add(struct model *m)
 	return i;
 }
 
-const struct model *model_without_orphans(const struct model *m, bool (*keep)(void *arg, uint64_t ino), void *arg)
+const struct model *model_without_orphans(const struct model *m, bool (*keep)(void *arg, uint64_t ino),
+					  void *arg)
 {
 	struct model *next = NULL;
 	size_t n = 0;

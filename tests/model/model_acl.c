@@ -20,7 +20,8 @@ int model_acl_parse(const void *value, size_t len, struct model_acl *ret)
 	const uint8_t *p = value;
 	int needed = 0;
 
-	if (len < 4 || (len - 4) % 8 != 0 || p[0] != 2 || p[1] || p[2] || p[3] || (len - 4) / 8 > MODEL_ACL_ENTRIES_MAX)
+	if (len < 4 || (len - 4) % 8 != 0 || p[0] != 2 || p[1] || p[2] || p[3] ||
+	    (len - 4) / 8 > MODEL_ACL_ENTRIES_MAX)
 		return -EINVAL;
 	ret->n = (len - 4) / 8;
 	for (size_t k = 0; k < ret->n; k++) {
@@ -45,11 +46,13 @@ int model_acl_parse(const void *value, size_t len, struct model_acl *ret)
 		default:
 			return -EINVAL;
 		}
-		if (k > 0 && (e[-1].tag > e->tag || (e[-1].tag == e->tag && ((e->tag != ACL_USER && e->tag != ACL_GROUP) ||
-									      e[-1].id >= e->id))))
+		if (k > 0 && (e[-1].tag > e->tag ||
+			      (e[-1].tag == e->tag &&
+			       ((e->tag != ACL_USER && e->tag != ACL_GROUP) || e[-1].id >= e->id))))
 			return -EINVAL;
 	}
-	if (needed != 3 || ((acl_find(ret, ACL_USER) || acl_find(ret, ACL_GROUP)) && !acl_find(ret, ACL_MASK)))
+	if (needed != 3 ||
+	    ((acl_find(ret, ACL_USER) || acl_find(ret, ACL_GROUP)) && !acl_find(ret, ACL_MASK)))
 		return -EINVAL;
 	return 0;
 }

@@ -67,7 +67,8 @@ int model_setattr(const struct model *m, uint64_t ino, const struct hf_setattr *
 	struct model_inode *i;
 	struct model *next;
 
-	if (bad_time(c, HF_SET_ATIME, c->atime) || bad_time(c, HF_SET_MTIME, c->mtime) || bad_time(c, HF_SET_CTIME, c->ctime))
+	if (bad_time(c, HF_SET_ATIME, c->atime) || bad_time(c, HF_SET_MTIME, c->mtime) ||
+	    bad_time(c, HF_SET_CTIME, c->ctime))
 		return -EINVAL;
 	if (!old)
 		return -ESTALE;
@@ -138,8 +139,8 @@ static int set_access_acl(const struct model *m, uint64_t ino, const void *value
 	return 0;
 }
 
-int model_setxattr(const struct model *m, uint64_t ino, const char *name, const void *value, size_t len, int flags,
-		   int kill_sgid, const struct model **ret)
+int model_setxattr(const struct model *m, uint64_t ino, const char *name, const void *value, size_t len,
+		   int flags, int kill_sgid, const struct model **ret)
 {
 	const struct model_inode *old = model_find(m, ino);
 	struct model_acl acl;
@@ -202,7 +203,9 @@ static int check_tag(const char *name)
 
 	if (len == 0 || len > TAG_MAX_BYTES || name[0] == '.' || name[0] == '-')
 		return -EINVAL;
-	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len ? 0 : -EINVAL;
+	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len ?
+		       0 :
+		       -EINVAL;
 }
 
 static bool has_tag(const struct model *m, const char *name)

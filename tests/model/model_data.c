@@ -89,7 +89,8 @@ static void change_byte(struct model_page *p, size_t at, enum change what, uint8
 		p->taken[at / 8] |= bit;
 }
 
-static void change_range(struct model_inode *i, uint64_t offset, uint64_t len, enum change what, const uint8_t *data)
+static void change_range(struct model_inode *i, uint64_t offset, uint64_t len, enum change what,
+			 const uint8_t *data)
 {
 	struct model_extent *e;
 
@@ -97,8 +98,8 @@ static void change_range(struct model_inode *i, uint64_t offset, uint64_t len, e
 		return;
 	e = own_pages(i, offset, len);
 	for (uint64_t k = 0, at = offset % MODEL_PAGE_BYTES; k < len; k++, at++)
-		change_byte((struct model_page *)(uintptr_t)e[at / MODEL_PAGE_BYTES].page, at % MODEL_PAGE_BYTES, what,
-			    what == CHANGE_DATA ? data[k] : 0);
+		change_byte((struct model_page *)(uintptr_t)e[at / MODEL_PAGE_BYTES].page,
+			    at % MODEL_PAGE_BYTES, what, what == CHANGE_DATA ? data[k] : 0);
 }
 
 /* A hole from offset to end, touching only pages that are there. */
@@ -132,7 +133,8 @@ static void punch(struct model_inode *i, uint64_t offset, uint64_t end)
 void model_set_size(struct model_inode *i, uint64_t size)
 {
 	punch(i, size, UINT64_MAX);
-	/* Growing gives zeros: what fallocate put behind the end without growing the file has none to lose. */
+	/* Growing gives zeros: what fallocate put behind the end without growing the file has none to lose.
+	 */
 	i->size = size;
 }
 
@@ -148,8 +150,8 @@ static void grow(struct model_inode *i, uint64_t end)
 	model_touch(i);
 }
 
-int model_write(const struct model *m, uint64_t ino, uint64_t offset, const void *data, size_t len, unsigned flags,
-		const struct model **ret)
+int model_write(const struct model *m, uint64_t ino, uint64_t offset, const void *data, size_t len,
+		unsigned flags, const struct model **ret)
 {
 	const struct model_inode *old;
 	struct model_inode *i;
@@ -176,8 +178,8 @@ int model_write(const struct model *m, uint64_t ino, uint64_t offset, const void
 	return 0;
 }
 
-int model_fallocate(const struct model *m, uint64_t ino, int mode, uint64_t offset, uint64_t len, unsigned flags,
-		    const struct model **ret)
+int model_fallocate(const struct model *m, uint64_t ino, int mode, uint64_t offset, uint64_t len,
+		    unsigned flags, const struct model **ret)
 {
 	const struct model_inode *old;
 	struct model_inode *i;
@@ -206,7 +208,8 @@ int model_fallocate(const struct model *m, uint64_t ino, int mode, uint64_t offs
 	if (mode & FALLOC_FL_PUNCH_HOLE)
 		punch(i, offset, offset + len);
 	else
-		change_range(i, offset, len, mode & FALLOC_FL_ZERO_RANGE ? CHANGE_ZERO : CHANGE_ALLOCATE, NULL);
+		change_range(i, offset, len, mode & FALLOC_FL_ZERO_RANGE ? CHANGE_ZERO : CHANGE_ALLOCATE,
+			     NULL);
 	if (flags & HF_WRITE_KILL_PRIV)
 		model_kill_priv(i);
 	grow(i, mode & FALLOC_FL_KEEP_SIZE ? 0 : offset + len);
@@ -214,8 +217,8 @@ int model_fallocate(const struct model *m, uint64_t ino, int mode, uint64_t offs
 	return 0;
 }
 
-ssize_t model_copy_range(const struct model *m, uint64_t src_ino, uint64_t src_offset, uint64_t ino, uint64_t offset,
-			 size_t len, unsigned flags, const struct model **ret)
+ssize_t model_copy_range(const struct model *m, uint64_t src_ino, uint64_t src_offset, uint64_t ino,
+			 uint64_t offset, size_t len, unsigned flags, const struct model **ret)
 {
 	const struct model_inode *src, *old;
 	struct model_inode *i;
@@ -251,12 +254,13 @@ ssize_t model_copy_range(const struct model *m, uint64_t src_ino, uint64_t src_o
 		if (from >= to)
 			continue;
 		e = own_pages(i, offset + (from - src_offset), to - from);
-		for (uint64_t at = from, out = (offset + (from - src_offset)) % MODEL_PAGE_BYTES; at < to; at++, out++) {
+		for (uint64_t at = from, out = (offset + (from - src_offset)) % MODEL_PAGE_BYTES; at < to;
+		     at++, out++) {
 			bool taken;
 			uint8_t byte = model_byte(src, at, &taken);
 
-			change_byte((struct model_page *)(uintptr_t)e[out / MODEL_PAGE_BYTES].page, out % MODEL_PAGE_BYTES,
-				    taken ? CHANGE_DATA : CHANGE_HOLE, byte);
+			change_byte((struct model_page *)(uintptr_t)e[out / MODEL_PAGE_BYTES].page,
+				    out % MODEL_PAGE_BYTES, taken ? CHANGE_DATA : CHANGE_HOLE, byte);
 		}
 	}
 	if (flags & HF_WRITE_KILL_PRIV)

@@ -57,8 +57,8 @@ static void inherit(const struct model_inode *dir, uint32_t umask, struct model_
 		model_put_xattr(i, MODEL_ACL_DEFAULT, given->value, given->len);
 }
 
-int model_create(const struct model *m, uint64_t parent, const char *name, uint32_t mode, uint32_t umask, uint64_t rdev,
-		 const char *target, const struct hf_cred *cred, const struct model **ret)
+int model_create(const struct model *m, uint64_t parent, const char *name, uint32_t mode, uint32_t umask,
+		 uint64_t rdev, const char *target, const struct hf_cred *cred, const struct model **ret)
 {
 	const struct model_inode *dir = model_find(m, parent);
 	struct model_inode *i, *d;
@@ -105,7 +105,8 @@ int model_create(const struct model *m, uint64_t parent, const char *name, uint3
 	return 0;
 }
 
-int model_link(const struct model *m, uint64_t ino, uint64_t parent, const char *name, const struct model **ret)
+int model_link(const struct model *m, uint64_t ino, uint64_t parent, const char *name,
+	       const struct model **ret)
 {
 	const struct model_inode *dir, *i = model_find(m, ino);
 	struct model_inode *edit;
@@ -145,7 +146,8 @@ static void lose_name(struct model *m, uint64_t ino)
 	i->ctime = MODEL_NOW;
 }
 
-int model_remove(const struct model *m, uint64_t parent, const char *name, bool directory, const struct model **ret)
+int model_remove(const struct model *m, uint64_t parent, const char *name, bool directory,
+		 const struct model **ret)
 {
 	const struct model_inode *dir = model_find(m, parent), *i;
 	const struct model_entry *entry;
@@ -179,8 +181,8 @@ int model_remove(const struct model *m, uint64_t parent, const char *name, bool 
 	return 0;
 }
 
-static int check_rename(const struct model *m, const struct model_inode *moved, const struct model_inode *other,
-			uint64_t parent, uint64_t new_parent, unsigned flags)
+static int check_rename(const struct model *m, const struct model_inode *moved,
+			const struct model_inode *other, uint64_t parent, uint64_t new_parent, unsigned flags)
 {
 	if (flags & RENAME_EXCHANGE) {
 		if (!other)
@@ -215,15 +217,16 @@ static void move_below(struct model *m, uint64_t ino, uint64_t from, uint64_t to
 	}
 }
 
-int model_rename(const struct model *m, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
-		 unsigned flags, const struct model **ret)
+int model_rename(const struct model *m, uint64_t parent, const char *name, uint64_t new_parent,
+		 const char *new_name, unsigned flags, const struct model **ret)
 {
 	const struct model_inode *from_dir = NULL, *to_dir = NULL, *moved, *other = NULL;
 	const struct model_entry *entry, *new_entry;
 	struct model *next;
 	int r;
 
-	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
 	r = check_name(name);
 	if (r == 0)

@@ -41,8 +41,8 @@ int storm_fail(struct storm *s, const char *fmt, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "FAILED: HF_MODEL_SEED=%" PRIu64 " operation %" PRIu64 " (%s), session %u: ", s->seed, s->ops, s->doing,
-		s->sessions);
+	fprintf(stderr, "FAILED: HF_MODEL_SEED=%" PRIu64 " operation %" PRIu64 " (%s), session %u: ", s->seed,
+		s->ops, s->doing, s->sessions);
 	va_start(args, fmt);
 	(void)vfprintf(stderr, fmt, args);
 	va_end(args);
@@ -100,7 +100,8 @@ static int learn_time(struct storm *s, struct timespec *t, struct timespec got, 
 
 static int learn_inode(struct storm *s, const struct model *next, uint64_t ino, struct storm_moment *ret)
 {
-	struct model_inode *i = (struct model_inode *)(uintptr_t)model_find(next, ino); /* made by this operation */
+	struct model_inode *i =
+		(struct model_inode *)(uintptr_t)model_find(next, ino); /* made by this operation */
 	const struct hf_view head = { s->store, HF_TID_HEAD };
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_attr attr;
@@ -147,7 +148,8 @@ int storm_learn(struct storm *s, const struct model *next, struct storm_moment *
 	if (ret->tid == 0) {
 		hf_store_status(s->store, &status);
 		if (hf_point_of_tid(s->store, status.head_tid, &p, NULL) < 0)
-			return storm_fail(s, "the last operation, tid %" PRIu64 ", is not found", status.head_tid);
+			return storm_fail(s, "the last operation, tid %" PRIu64 ", is not found",
+					  status.head_tid);
 		ret->tid = p.tid;
 		ret->time_ns = p.time_ns;
 	}
@@ -160,25 +162,30 @@ static int remember(struct storm *s, const struct storm_moment *moment)
 	bool another;
 
 	if (moment->tid < last->tid)
-		return storm_fail(s, "its tid is %" PRIu64 ", before the last, %" PRIu64, moment->tid, last->tid);
+		return storm_fail(s, "its tid is %" PRIu64 ", before the last, %" PRIu64, moment->tid,
+				  last->tid);
 	if (moment->time_ns && moment->time_ns < last->time_ns)
-		return storm_fail(s, "time went back from %" PRIu64 " to %" PRIu64, last->time_ns, moment->time_ns);
+		return storm_fail(s, "time went back from %" PRIu64 " to %" PRIu64, last->time_ns,
+				  moment->time_ns);
 	another = moment->tid > last->tid;
 	if (another && s->n_moments == s->cap_moments)
 		return storm_fail(s, "more moments than operations");
 	last[another] = *moment;
-	__atomic_store_n(&s->n_moments, s->n_moments + another, __ATOMIC_SEQ_CST); /* the end may come at any instant */
+	__atomic_store_n(&s->n_moments, s->n_moments + another,
+			 __ATOMIC_SEQ_CST); /* the end may come at any instant */
 	return 0;
 }
 
-int storm_answer(struct storm *s, int64_t wanted, int64_t got, const struct model *next, const struct hf_error *err)
+int storm_answer(struct storm *s, int64_t wanted, int64_t got, const struct model *next,
+		 const struct hf_error *err)
 {
 	struct storm_moment moment;
 
 	if (got != wanted)
 		return storm_fail(s, "gives %" PRId64 " (%s) and not %" PRId64, got, err->text, wanted);
 	if (got < 0 && err->code != got)
-		return storm_fail(s, "fails with %" PRId64 ", but its words are for %d: %s", got, err->code, err->text);
+		return storm_fail(s, "fails with %" PRId64 ", but its words are for %d: %s", got, err->code,
+				  err->text);
 	if (got >= 0 && next->n_edited + (next->n_tags != s->now->n_tags) > 0 && next != s->now) {
 		if (storm_learn(s, next, &moment) < 0 || remember(s, &moment) < 0)
 			return -1;
@@ -193,7 +200,8 @@ int storm_check_now(struct storm *s, const struct model *checked)
 {
 	const struct hf_view head = { s->store, HF_TID_HEAD };
 
-	if (compare_trees(&head, s->now, checked, COMPARE_ORPHANS, &s->random) < 0 || compare_tags(s->store, s->now) < 0)
+	if (compare_trees(&head, s->now, checked, COMPARE_ORPHANS, &s->random) < 0 ||
+	    compare_tags(s->store, s->now) < 0)
 		return storm_fail(s, "the tree is not as it should be");
 	return 0;
 }
@@ -207,9 +215,13 @@ static int check_point(struct storm *s, size_t k)
 	char text[40];
 	int r = hf_point_of_tid(s->store, m->tid, &p, &err);
 
-	if (r < 0 || p.tid != m->tid || p.time_ns < m->time_ns || (after && after->time_ns && p.time_ns > after->time_ns))
-		return storm_fail(s, "tid %" PRIu64 " is found (%d %s) as %" PRIu64 " at %" PRIu64 "; it was at %" PRIu64
-				  ", and the next at %" PRIu64, m->tid, r, err.text, p.tid, p.time_ns, m->time_ns, after ? after->time_ns : 0);
+	if (r < 0 || p.tid != m->tid || p.time_ns < m->time_ns ||
+	    (after && after->time_ns && p.time_ns > after->time_ns))
+		return storm_fail(s,
+				  "tid %" PRIu64 " is found (%d %s) as %" PRIu64 " at %" PRIu64
+				  "; it was at %" PRIu64 ", and the next at %" PRIu64,
+				  m->tid, r, err.text, p.tid, p.time_ns, m->time_ns,
+				  after ? after->time_ns : 0);
 	snprintf(text, sizeof(text), "tid-%" PRIu64, m->tid);
 	if (hf_moment_find(s->store, text, &p, &err) < 0 || p.tid != m->tid)
 		return storm_fail(s, "%s is not found: %s", text, err.text);
@@ -218,9 +230,11 @@ static int check_point(struct storm *s, size_t k)
 	r = hf_point_of_time(s->store, m->time_ns, &p, &err);
 	if (r < 0 || p.tid + 1 < m->tid || p.time_ns > m->time_ns ||
 	    (after && after->time_ns > m->time_ns && p.tid >= after->tid))
-		return storm_fail(s, "time %" PRIu64 ", of tid %" PRIu64 ", is found (%d %s) as tid %" PRIu64 " at %" PRIu64
-				  "; the next is tid %" PRIu64 " at %" PRIu64, m->time_ns, m->tid, r, err.text, p.tid, p.time_ns,
-				  after ? after->tid : 0, after ? after->time_ns : 0);
+		return storm_fail(s,
+				  "time %" PRIu64 ", of tid %" PRIu64 ", is found (%d %s) as tid %" PRIu64
+				  " at %" PRIu64 "; the next is tid %" PRIu64 " at %" PRIu64,
+				  m->time_ns, m->tid, r, err.text, p.tid, p.time_ns, after ? after->tid : 0,
+				  after ? after->time_ns : 0);
 	return 0;
 }
 
@@ -231,6 +245,7 @@ int storm_check_past(struct storm *s, size_t k, const struct model *checked)
 	if (check_point(s, k) < 0) /* which also keeps later appends from sharing this moment */
 		return -1;
 	if (compare_trees(&view, s->moments[k].m, checked, COMPARE_ORPHANS, &s->random) < 0)
-		return storm_fail(s, "the tree of tid %" PRIu64 " is not as it was (moment %zu of %zu)", view.tid, k, s->n_moments);
+		return storm_fail(s, "the tree of tid %" PRIu64 " is not as it was (moment %zu of %zu)",
+				  view.tid, k, s->n_moments);
 	return 0;
 }

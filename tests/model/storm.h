@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A storm: random operations on a store and on the model of it, side by side. What each operation answers is compared, the tree
- * now and then, every remembered moment of the past sooner or later; between them the store is closed, killed, rebuilt and checked.
+ * A storm: random operations on a store and on the model of it, side by side. What each operation answers is
+ * compared, the tree now and then, every remembered moment of the past sooner or later; between them the
+ * store is closed, killed, rebuilt and checked.
  *
- * A storm lives in shared memory (arena.h). Each session is a process of its own: it opens the store, makes sure that it holds
- * exactly some moment at or behind the last that was durable, goes on from there, and ends by closing the store or by SIGKILL.
+ * A storm lives in shared memory (arena.h). Each session is a process of its own: it opens the store, makes
+ * sure that it holds exactly some moment at or behind the last that was durable, goes on from there, and ends
+ * by closing the store or by SIGKILL.
  */
 #ifndef TESTS_MODEL_STORM_H
 #define TESTS_MODEL_STORM_H
@@ -30,10 +32,10 @@ struct storm {
 	const struct model *pending; /* … or this, while an operation is under way */
 	struct storm_moment *moments;
 	size_t n_moments, cap_moments;
-	uint64_t durable_tid;        /* surely there after a crash */
-	bool closed;                 /* the last session closed the store: all is there */
+	uint64_t durable_tid; /* surely there after a crash */
+	bool closed;          /* the last session closed the store: all is there */
 	unsigned sessions, crashes;
-	char doing[400];             /* the operation under way, in words */
+	char doing[400]; /* the operation under way, in words */
 
 	/* of one session */
 	struct hf_store *store;
@@ -60,7 +62,8 @@ static inline bool storm_chance(struct storm *s, unsigned percent)
 /* One random operation (storm_op.c). -1 after the reason was printed. */
 int storm_op(struct storm *s);
 /* The store's answer to an operation: compare it with what was wanted, and learn the times it chose. */
-int storm_answer(struct storm *s, int64_t wanted, int64_t got, const struct model *next, const struct hf_error *err);
+int storm_answer(struct storm *s, int64_t wanted, int64_t got, const struct model *next,
+		 const struct hf_error *err);
 int storm_fail(struct storm *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool storm_has_ref(void *storm, uint64_t ino);
 bool storm_ref(struct storm *s, uint64_t ino, uint64_t count); /* false: no room for it */

@@ -20,7 +20,9 @@ static uint64_t pick_number(struct storm *s, const uint64_t *from, size_t n)
 {
 	return from[storm_random(s, n)];
 }
-#define PICK(s, ...) pick_number(s, (const uint64_t[]){ __VA_ARGS__ }, sizeof((uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
+#define PICK(s, ...)                                      \
+	pick_number(s, (const uint64_t[]){ __VA_ARGS__ }, \
+		    sizeof((uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
 
 /* --- choosing inodes and names */
 
@@ -38,8 +40,11 @@ static uint64_t pick_inode(struct storm *s, uint32_t type)
 
 static const char *pick_new_name(struct storm *s)
 {
-	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "ab", "abc", "A",
-					     " ", "...", "\n", "\xc3\xa4\xff", "-rf", "*", ".hidden", "long" };
+	static const char *const names[] = { "a",   "b", "c",       "d",   "e",
+					     "f",   "g", "h",       "i",   "j",
+					     "k",   "l", "m",       "ab",  "abc",
+					     "A",   " ", "...",     "\n",  "\xc3\xa4\xff",
+					     "-rf", "*", ".hidden", "long" };
 	static const char *const bad[] = { "", ".", "..", "a/b", "/" };
 	size_t k = storm_random(s, sizeof(names) / sizeof(names[0]));
 
@@ -68,10 +73,11 @@ static const char *pick_name(struct storm *s, uint64_t parent)
 
 static int do_create(struct storm *s)
 {
-	static const uint32_t types[] = { S_IFREG, S_IFREG, S_IFREG, S_IFREG, S_IFDIR, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO,
-					  S_IFSOCK, 0 };
+	static const uint32_t types[] = { S_IFREG, S_IFREG, S_IFREG, S_IFREG, S_IFDIR,  S_IFDIR,
+					  S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK, 0 };
 	const uint32_t type = types[storm_random(s, sizeof(types) / sizeof(types[0]))];
-	const struct hf_cred cred = { (uint32_t)PICK(s, 0, 1000, 4294967294), (uint32_t)PICK(s, 0, 100, 65534) };
+	const struct hf_cred cred = { (uint32_t)PICK(s, 0, 1000, 4294967294),
+				      (uint32_t)PICK(s, 0, 100, 65534) };
 	const uint32_t mode = type | (uint32_t)PICK(s, 0644, 0755, 0666, 0777, 0600, 04755, 02775, 01777, 0);
 	const uint32_t umask = (uint32_t)PICK(s, 0, 022, 077);
 	const uint64_t parent = pick_inode(s, S_IFDIR), rdev = makedev(8, (unsigned)storm_random(s, 300));
@@ -118,7 +124,8 @@ static int do_create_nameless(struct storm *s)
 
 static int do_link(struct storm *s)
 {
-	const uint64_t ino = pick_inode(s, storm_chance(s, 70) ? S_IFREG : 0), parent = pick_inode(s, S_IFDIR);
+	const uint64_t ino = pick_inode(s, storm_chance(s, 70) ? S_IFREG : 0),
+		       parent = pick_inode(s, S_IFDIR);
 	const char *name = pick_new_name(s);
 	struct hf_error err = HF_ERROR_INIT;
 	const struct model *next = s->now;
@@ -148,7 +155,8 @@ static int do_remove(struct storm *s)
 	wanted = model_remove(s->now, parent, name, directory, &next);
 	s->pending = next;
 	DOING(s, "%s %.40s in %" PRIu64, directory ? "rmdir" : "unlink", name, parent);
-	got = directory ? hf_rmdir(s->store, parent, name, &ino, &err) : hf_unlink(s->store, parent, name, &ino, &err);
+	got = directory ? hf_rmdir(s->store, parent, name, &ino, &err) :
+			  hf_unlink(s->store, parent, name, &ino, &err);
 	if (got == 0 && (!e || ino != e->ino))
 		return storm_fail(s, "says it was inode %" PRIu64, ino);
 	return storm_answer(s, wanted, got, next, &err);
@@ -156,7 +164,8 @@ static int do_remove(struct storm *s)
 
 static int do_rename(struct storm *s)
 {
-	const uint64_t parent = pick_inode(s, S_IFDIR), new_parent = storm_chance(s, 40) ? parent : pick_inode(s, S_IFDIR);
+	const uint64_t parent = pick_inode(s, S_IFDIR),
+		       new_parent = storm_chance(s, 40) ? parent : pick_inode(s, S_IFDIR);
 	const char *name = pick_name(s, parent);
 	const char *new_name = storm_chance(s, 50) ? pick_name(s, new_parent) : pick_new_name(s);
 	unsigned flags = (unsigned)PICK(s, 0, 0, 0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_EXCHANGE);
@@ -168,8 +177,10 @@ static int do_rename(struct storm *s)
 		flags = (unsigned)PICK(s, RENAME_WHITEOUT, RENAME_NOREPLACE | RENAME_EXCHANGE, 128);
 	wanted = model_rename(s->now, parent, name, new_parent, new_name, flags, &next);
 	s->pending = next;
-	DOING(s, "rename %.40s in %" PRIu64 " to %.40s in %" PRIu64 ", flags %u", name, parent, new_name, new_parent, flags);
-	return storm_answer(s, wanted, hf_rename(s->store, parent, name, new_parent, new_name, flags, &err), next, &err);
+	DOING(s, "rename %.40s in %" PRIu64 " to %.40s in %" PRIu64 ", flags %u", name, parent, new_name,
+	      new_parent, flags);
+	return storm_answer(s, wanted, hf_rename(s->store, parent, name, new_parent, new_name, flags, &err),
+			    next, &err);
 }
 
 static int do_ref(struct storm *s)
@@ -189,8 +200,13 @@ static int do_ref(struct storm *s)
 
 static struct timespec pick_time(struct storm *s)
 {
-	static const struct timespec times[] = { { 0, 0 }, { 1, 1 }, { -1, 999999999 }, { 1700000000, 5 }, { -62135596800, 0 },
-						 { 253402300799, 999999999 }, { 7, 1000000000 } };
+	static const struct timespec times[] = { { 0, 0 },
+						 { 1, 1 },
+						 { -1, 999999999 },
+						 { 1700000000, 5 },
+						 { -62135596800, 0 },
+						 { 253402300799, 999999999 },
+						 { 7, 1000000000 } };
 
 	return times[storm_random(s, sizeof(times) / sizeof(times[0]) - !storm_chance(s, 5))];
 }
@@ -203,10 +219,12 @@ static int do_setattr(struct storm *s)
 	const struct model *next = s->now;
 	int wanted;
 
-	c.mask = (unsigned)PICK(s, HF_SET_MODE, HF_SET_MODE, HF_SET_UID | HF_SET_KILL_PRIV, HF_SET_UID | HF_SET_GID | HF_SET_KILL_PRIV,
-				HF_SET_GID, HF_SET_ATIME, HF_SET_MTIME, HF_SET_ATIME | HF_SET_MTIME,
-				HF_SET_ATIME_NOW | HF_SET_MTIME_NOW, HF_SET_ATIME_NOW, HF_SET_ATIME | HF_SET_MTIME | HF_SET_CTIME,
-				HF_SET_KILL_PRIV, HF_SET_MODE | HF_SET_UID | HF_SET_MTIME_NOW);
+	c.mask =
+		(unsigned)PICK(s, HF_SET_MODE, HF_SET_MODE, HF_SET_UID | HF_SET_KILL_PRIV,
+			       HF_SET_UID | HF_SET_GID | HF_SET_KILL_PRIV, HF_SET_GID, HF_SET_ATIME,
+			       HF_SET_MTIME, HF_SET_ATIME | HF_SET_MTIME, HF_SET_ATIME_NOW | HF_SET_MTIME_NOW,
+			       HF_SET_ATIME_NOW, HF_SET_ATIME | HF_SET_MTIME | HF_SET_CTIME, HF_SET_KILL_PRIV,
+			       HF_SET_MODE | HF_SET_UID | HF_SET_MTIME_NOW);
 	c.mode = (uint32_t)PICK(s, 0, 0644, 0750, 04755, 06775, 02644, 07777, 0100644);
 	c.uid = (uint32_t)PICK(s, 0, 1, 1000, 4294967294);
 	c.gid = (uint32_t)PICK(s, 0, 5, 100000);
@@ -233,8 +251,8 @@ static int do_truncate(struct storm *s)
 	if (storm_chance(s, 60))
 		c.size_bytes = storm_random(s, (i ? i->size : 0) % 2000000 + 1);
 	else
-		c.size_bytes = PICK(s, 0, 1, 4096, 65535, 65536, 65537, 200000, 1000000, INT64_MAX, (uint64_t)INT64_MAX + 1,
-				    UINT64_C(1) << 40);
+		c.size_bytes = PICK(s, 0, 1, 4096, 65535, 65536, 65537, 200000, 1000000, INT64_MAX,
+				    (uint64_t)INT64_MAX + 1, UINT64_C(1) << 40);
 	wanted = model_setattr(s->now, ino, &c, &next);
 	s->pending = next;
 	DOING(s, "truncate %" PRIu64 " (%" PRIu64 " bytes) to %" PRIu64, ino, i ? i->size : 0, c.size_bytes);
@@ -243,8 +261,11 @@ static int do_truncate(struct storm *s)
 
 static size_t pick_acl(struct storm *s, uint8_t *out)
 {
-	const struct { uint16_t tag; uint32_t id; } many[] = { { 1, UINT32_MAX }, { 2, 7 }, { 2, 1000 }, { 4, UINT32_MAX }, { 8, 9 },
-							       { 16, UINT32_MAX }, { 32, UINT32_MAX } };
+	const struct {
+		uint16_t tag;
+		uint32_t id;
+	} many[] = { { 1, UINT32_MAX }, { 2, 7 },           { 2, 1000 },       { 4, UINT32_MAX },
+		     { 8, 9 },          { 16, UINT32_MAX }, { 32, UINT32_MAX } };
 	const bool small = storm_chance(s, 30);
 	struct model_acl acl = { 0 };
 	size_t len;
@@ -252,7 +273,8 @@ static size_t pick_acl(struct storm *s, uint8_t *out)
 	for (size_t k = 0; k < 7; k++) {
 		if (small && many[k].tag != 1 && many[k].tag != 4 && many[k].tag != 32)
 			continue;
-		acl.e[acl.n++] = (struct model_acl_entry){ many[k].tag, (uint16_t)storm_random(s, 8), many[k].id };
+		acl.e[acl.n++] =
+			(struct model_acl_entry){ many[k].tag, (uint16_t)storm_random(s, 8), many[k].id };
 	}
 	len = model_acl_print(&acl, out);
 	if (storm_chance(s, 10))
@@ -264,13 +286,24 @@ static size_t pick_acl(struct storm *s, uint8_t *out)
 
 static int do_xattr(struct storm *s)
 {
-	static const char *const names[] = { "user.a", "user.b", "user.ab", "trusted.x", "security.capability", "security.selinux",
-					     MODEL_ACL_ACCESS, MODEL_ACL_ACCESS, MODEL_ACL_DEFAULT, MODEL_ACL_DEFAULT, "system.other",
-					     "user.", "nothing" };
+	static const char *const names[] = { "user.a",
+					     "user.b",
+					     "user.ab",
+					     "trusted.x",
+					     "security.capability",
+					     "security.selinux",
+					     MODEL_ACL_ACCESS,
+					     MODEL_ACL_ACCESS,
+					     MODEL_ACL_DEFAULT,
+					     MODEL_ACL_DEFAULT,
+					     "system.other",
+					     "user.",
+					     "nothing" };
 	const uint64_t ino = pick_inode(s, (uint32_t)PICK(s, 0, S_IFREG, S_IFDIR, S_IFDIR));
 	const char *name = names[storm_random(s, sizeof(names) / sizeof(names[0]))];
 	const bool acl = strncmp(name, "system.p", 8) == 0, drop = storm_chance(s, 20);
-	const int flags = (int)PICK(s, 0, 0, 0, XATTR_CREATE, XATTR_REPLACE), kill = acl && storm_chance(s, 30);
+	const int flags = (int)PICK(s, 0, 0, 0, XATTR_CREATE, XATTR_REPLACE),
+		  kill = acl && storm_chance(s, 30);
 	struct hf_error err = HF_ERROR_INIT;
 	const struct model *next = s->now;
 	uint8_t raw[4 + 8 * MODEL_ACL_ENTRIES_MAX];
@@ -291,14 +324,18 @@ static int do_xattr(struct storm *s)
 	wanted = drop ? model_removexattr(s->now, ino, name, &next) :
 			model_setxattr(s->now, ino, name, value, len, flags, kill, &next);
 	s->pending = next;
-	DOING(s, "%s %.40s (%zu bytes, flags %d, kill %d) of %" PRIu64, drop ? "removexattr" : "setxattr", name, len, flags, kill, ino);
-	return storm_answer(s, wanted, drop ? hf_removexattr(s->store, ino, name, &err) :
-					      hf_setxattr(s->store, ino, name, value, len, flags, kill, &err), next, &err);
+	DOING(s, "%s %.40s (%zu bytes, flags %d, kill %d) of %" PRIu64, drop ? "removexattr" : "setxattr",
+	      name, len, flags, kill, ino);
+	return storm_answer(s, wanted,
+			    drop ? hf_removexattr(s->store, ino, name, &err) :
+				   hf_setxattr(s->store, ino, name, value, len, flags, kill, &err),
+			    next, &err);
 }
 
 static int do_tag(struct storm *s)
 {
-	static const char *const names[] = { "v1", "v2", "before-the-move", "A_b.c", "x", "-x", ".x", "", "no/slash" };
+	static const char *const names[] = { "v1", "v2", "before-the-move", "A_b.c", "x", "-x",
+					     ".x", "",   "no/slash" };
 	const char *name = names[storm_random(s, sizeof(names) / sizeof(names[0]))];
 	struct hf_error err = HF_ERROR_INIT;
 	const struct model *next = s->now;
@@ -339,7 +376,8 @@ static size_t pick_len(struct storm *s)
 	case 8:
 		return 1 + storm_random(s, 100000);
 	default:
-		return storm_chance(s, 20) ? 1 + storm_random(s, STORM_WRITE_BYTES_MAX - 1) : 1 + storm_random(s, 1000);
+		return storm_chance(s, 20) ? 1 + storm_random(s, STORM_WRITE_BYTES_MAX - 1) :
+					     1 + storm_random(s, 1000);
 	}
 }
 
@@ -364,7 +402,9 @@ static uint64_t pick_offset(struct storm *s, uint64_t size)
 	case 10:
 		return near + storm_random(s, 200000);
 	case 11:
-		return storm_chance(s, 80) ? 0 : PICK(s, UINT64_C(1) << 33, (UINT64_C(1) << 50) - 3, INT64_MAX - 10, INT64_MAX, UINT64_MAX);
+		return storm_chance(s, 80) ? 0 :
+					     PICK(s, UINT64_C(1) << 33, (UINT64_C(1) << 50) - 3,
+						  INT64_MAX - 10, INT64_MAX, UINT64_MAX);
 	default:
 		return storm_random(s, near + 1);
 	}
@@ -375,12 +415,14 @@ static int write_once(struct storm *s, uint64_t ino, uint64_t offset, size_t len
 	struct hf_error err = HF_ERROR_INIT;
 	const struct model *next = s->now;
 	const unsigned flags = storm_chance(s, 10) ? HF_WRITE_KILL_PRIV : 0;
-	const uint8_t *data = s->data + (storm_chance(s, 30) ? 0 : storm_random(s, STORM_WRITE_BYTES_MAX - len));
+	const uint8_t *data =
+		s->data + (storm_chance(s, 30) ? 0 : storm_random(s, STORM_WRITE_BYTES_MAX - len));
 	int wanted = model_write(s->now, ino, offset, data, len, flags, &next);
 
 	s->pending = next;
 	DOING(s, "write %zu at %" PRIu64 " of %" PRIu64 ", flags %u", len, offset, ino, flags);
-	return storm_answer(s, wanted < 0 ? wanted : (int64_t)len, hf_write(s->store, ino, offset, data, len, flags, &err), next, &err);
+	return storm_answer(s, wanted < 0 ? wanted : (int64_t)len,
+			    hf_write(s->store, ino, offset, data, len, flags, &err), next, &err);
 }
 
 static int do_write(struct storm *s)
@@ -391,19 +433,22 @@ static int do_write(struct storm *s)
 	return write_once(s, ino, pick_offset(s, i ? i->size : 0), storm_chance(s, 2) ? 0 : pick_len(s));
 }
 
-/* Several appends in a row, which may share a moment, or many small writes to one block, which gets a long list. */
+/* Several appends in a row, which may share a moment, or many small writes to one block, which gets a long
+ * list. */
 static int do_writes(struct storm *s)
 {
 	const uint64_t ino = pick_inode(s, S_IFREG);
 	const bool append = storm_chance(s, 60);
-	const uint64_t base = storm_random(s, 3) * 65536, times = append ? 2 + storm_random(s, 8) : 20 + storm_random(s, 80);
+	const uint64_t base = storm_random(s, 3) * 65536,
+		       times = append ? 2 + storm_random(s, 8) : 20 + storm_random(s, 80);
 	const uint64_t most = s->ops_max - s->ops < times ? s->ops_max - s->ops : times;
 
 	for (uint64_t k = 0; k < most; k++) {
 		const struct model_inode *i = model_find(s->now, ino);
 		uint64_t offset = append && i && i->size < 3000000 ? i->size : base + storm_random(s, 65000);
 
-		if (write_once(s, ino, offset, append ? pick_len(s) % 30000 + 1 : 1 + storm_random(s, 300)) < 0)
+		if (write_once(s, ino, offset, append ? pick_len(s) % 30000 + 1 : 1 + storm_random(s, 300)) <
+		    0)
 			return -1;
 		s->ops += k > 0;
 		if (!i || !S_ISREG(i->mode))
@@ -421,8 +466,9 @@ static int do_fallocate(struct storm *s)
 	const struct model *next = s->now;
 	const unsigned flags = storm_chance(s, 10) ? HF_WRITE_KILL_PRIV : 0;
 	uint64_t len = storm_chance(s, 2) ? 0 : 1 + storm_random(s, 300000);
-	int mode = (int)PICK(s, 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
-			     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE), wanted;
+	int mode = (int)PICK(s, 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			     FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE),
+	    wanted;
 
 	if (storm_chance(s, 3))
 		mode = (int)PICK(s, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE);
@@ -431,14 +477,16 @@ static int do_fallocate(struct storm *s)
 	wanted = model_fallocate(s->now, ino, mode, offset, len, flags, &next);
 	s->pending = next;
 	DOING(s, "fallocate %" PRIu64 " at %" PRIu64 " of %" PRIu64 ", mode %d", len, offset, ino, mode);
-	return storm_answer(s, wanted, hf_fallocate(s->store, ino, mode, offset, len, flags, &err), next, &err);
+	return storm_answer(s, wanted, hf_fallocate(s->store, ino, mode, offset, len, flags, &err), next,
+			    &err);
 }
 
 static int do_copy_range(struct storm *s)
 {
 	const uint64_t src = pick_inode(s, S_IFREG), ino = storm_chance(s, 30) ? src : pick_inode(s, S_IFREG);
 	const struct model_inode *from = model_find(s->now, src), *to = model_find(s->now, ino);
-	const uint64_t src_offset = pick_offset(s, from ? from->size : 0), offset = pick_offset(s, to ? to->size : 0);
+	const uint64_t src_offset = pick_offset(s, from ? from->size : 0),
+		       offset = pick_offset(s, to ? to->size : 0);
 	const size_t len = storm_chance(s, 50) ? pick_len(s) : storm_random(s, 1000000);
 	struct hf_error err = HF_ERROR_INIT;
 	const struct model *next = s->now;
@@ -446,8 +494,10 @@ static int do_copy_range(struct storm *s)
 
 	wanted = model_copy_range(s->now, src, src_offset, ino, offset, len, 0, &next);
 	s->pending = next;
-	DOING(s, "copy %zu from %" PRIu64 " of %" PRIu64 " to %" PRIu64 " of %" PRIu64, len, src_offset, src, offset, ino);
-	return storm_answer(s, wanted, hf_copy_range(s->store, src, src_offset, ino, offset, len, 0, &err), next, &err);
+	DOING(s, "copy %zu from %" PRIu64 " of %" PRIu64 " to %" PRIu64 " of %" PRIu64, len, src_offset, src,
+	      offset, ino);
+	return storm_answer(s, wanted, hf_copy_range(s->store, src, src_offset, ino, offset, len, 0, &err),
+			    next, &err);
 }
 
 static int do_commit(struct storm *s)
@@ -472,9 +522,11 @@ int storm_op(struct storm *s)
 		unsigned weight;
 		int (*fn)(struct storm *s);
 	} table[] = {
-		{ 14, do_create }, { 2, do_create_nameless }, { 5, do_link }, { 12, do_remove }, { 8, do_rename }, { 4, do_ref },
-		{ 9, do_setattr }, { 7, do_truncate }, { 9, do_xattr }, { 2, do_tag }, { 30, do_write }, { 3, do_writes },
-		{ 8, do_fallocate }, { 6, do_copy_range }, { 3, do_commit },
+		{ 14, do_create },   { 2, do_create_nameless }, { 5, do_link },
+		{ 12, do_remove },   { 8, do_rename },          { 4, do_ref },
+		{ 9, do_setattr },   { 7, do_truncate },        { 9, do_xattr },
+		{ 2, do_tag },       { 30, do_write },          { 3, do_writes },
+		{ 8, do_fallocate }, { 6, do_copy_range },      { 3, do_commit },
 	};
 	unsigned sum = 0, at;
 

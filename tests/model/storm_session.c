@@ -56,7 +56,8 @@ static int check_store(struct storm *s)
 	if (n != 0)
 		return storm_fail(s, "check finds %ld faults: %s", n, err.text);
 	if (summary.last_tid < s->moments[s->n_moments - 1].tid)
-		return storm_fail(s, "check ends at tid %" PRIu64 ", before %" PRIu64, summary.last_tid, s->moments[s->n_moments - 1].tid);
+		return storm_fail(s, "check ends at tid %" PRIu64 ", before %" PRIu64, summary.last_tid,
+				  s->moments[s->n_moments - 1].tid);
 	return 0;
 }
 
@@ -68,9 +69,10 @@ static bool is_as(struct storm *s, const struct model *m, unsigned flags)
 }
 
 /*
- * Which moment does the store hold after a crash? One that is remembered; or, when it was killed in the midst of it, the one the
- * operation under way would have made. An operation may take two tids (a write and the fold that follows it): then
- * the store may be between a moment and the next, and what it holds is what the next one says.
+ * Which moment does the store hold after a crash? One that is remembered; or, when it was killed in the midst
+ * of it, the one the operation under way would have made. An operation may take two tids (a write and the
+ * fold that follows it): then the store may be between a moment and the next, and what it holds is what the
+ * next one says.
  */
 static int find_moment(struct storm *s, uint64_t tid)
 {
@@ -116,14 +118,18 @@ static int look(struct storm *s)
 	tid = status.head_tid;
 	snprintf(s->doing, sizeof(s->doing), "%s", s->closed ? "reopen" : "crash");
 	if (tid < s->durable_tid)
-		return storm_fail(s, "tid %" PRIu64 " was durable, and the store ends at %" PRIu64, s->durable_tid, tid);
+		return storm_fail(s, "tid %" PRIu64 " was durable, and the store ends at %" PRIu64,
+				  s->durable_tid, tid);
 	if (s->closed && tid < s->moments[s->n_moments - 1].tid)
-		return storm_fail(s, "the store was closed at tid %" PRIu64 " and holds %" PRIu64, s->moments[s->n_moments - 1].tid, tid);
+		return storm_fail(s, "the store was closed at tid %" PRIu64 " and holds %" PRIu64,
+				  s->moments[s->n_moments - 1].tid, tid);
 	if (tid != status.committed_tid)
-		return storm_fail(s, "it is opened at %" PRIu64 " with %" PRIu64 " durable", tid, status.committed_tid);
+		return storm_fail(s, "it is opened at %" PRIu64 " with %" PRIu64 " durable", tid,
+				  status.committed_tid);
 	if (s->closed ? storm_check_past(s, s->n_moments - 1, NULL) < 0 : find_moment(s, tid) < 0)
 		return -1;
-	if (storm_check_past(s, storm_random(s, s->n_moments), NULL) < 0 || compare_tags(s->store, s->now) < 0)
+	if (storm_check_past(s, storm_random(s, s->n_moments), NULL) < 0 ||
+	    compare_tags(s->store, s->now) < 0)
 		return -1;
 	s->pending = NULL;
 	s->durable_tid = tid;
@@ -176,7 +182,9 @@ static int go_on(struct storm *s, uint64_t ops)
 		if (s->ops >= past) {
 			past = s->ops + CHECK_PAST_OPS;
 			for (int k = 0; k < PAST_CHECKS; k++) {
-				if (storm_check_past(s, s->n_moments - 1 - storm_random(s, k ? s->n_moments : 1), NULL) < 0)
+				if (storm_check_past(s,
+						     s->n_moments - 1 - storm_random(s, k ? s->n_moments : 1),
+						     NULL) < 0)
 					return -1;
 			}
 		}
@@ -237,7 +245,8 @@ enum storm_end storm_session(struct storm *s)
 		s->closed = true;
 		return storm_chance(s, 30) && check_store(s) < 0 ? STORM_FAILED : STORM_GO_ON;
 	}
-	if (storm_chance(s, 60) && pthread_create(&killer, NULL, kill_later, (void *)(uintptr_t)storm_random(s, KILL_AFTER_US)))
+	if (storm_chance(s, 60) &&
+	    pthread_create(&killer, NULL, kill_later, (void *)(uintptr_t)storm_random(s, KILL_AFTER_US)))
 		return STORM_FAILED;
 	if (go_on(s, storm_random(s, SESSION_OPS)) < 0)
 		return STORM_FAILED;
@@ -255,7 +264,9 @@ int storm_run(struct storm *s)
 		if (pid < 0)
 			return storm_fail(s, "no process: %s", strerror(errno));
 		if (pid == 0) {
-			const int mine[] = { SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS, SIGABRT }; /* the test runner's handlers */
+			const int mine[] = {
+				SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS, SIGABRT
+			}; /* the test runner's handlers */
 
 			for (size_t k = 0; k < sizeof(mine) / sizeof(mine[0]); k++)
 				(void)signal(mine[k], SIG_DFL);

@@ -34,7 +34,9 @@ static struct span list(const struct entry *e, size_t n)
 	}
 	return (struct span){ raw, 4 + 8 * n };
 }
-#define LIST(...) list((const struct entry[]){ __VA_ARGS__ }, sizeof((const struct entry[]){ __VA_ARGS__ }) / sizeof(struct entry))
+#define LIST(...)                                   \
+	list((const struct entry[]){ __VA_ARGS__ }, \
+	     sizeof((const struct entry[]){ __VA_ARGS__ }) / sizeof(struct entry))
 
 static void test_check(void **state)
 {
@@ -42,16 +44,22 @@ static void test_check(void **state)
 
 	(void)state;
 	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { G, 5, 0 }, { OTHER, 4, 0 })), 0);
-	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { USER, 6, 5 }, { USER, 6, 6 }, { G, 5, 0 }, { GROUP, 1, 5 }, { MASK, 7, 0 },
-					{ OTHER, 4, 0 })), 0);
+	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { USER, 6, 5 }, { USER, 6, 6 }, { G, 5, 0 },
+					{ GROUP, 1, 5 }, { MASK, 7, 0 }, { OTHER, 4, 0 })),
+			 0);
 	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { G, 5, 0 }, { MASK, 5, 0 }, { OTHER, 4, 0 })), 0);
-	/* named without a mask; one of the three missing; out of order; twice; unknown tag; too many rights */
+	/* named without a mask; one of the three missing; out of order; twice; unknown tag; too many rights
+	 */
 	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { USER, 6, 5 }, { G, 5, 0 }, { OTHER, 4, 0 })), -EINVAL);
 	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { G, 5, 0 })), -EINVAL);
 	assert_int_equal(acl_check(LIST({ G, 5, 0 }, { U, 7, 0 }, { OTHER, 4, 0 })), -EINVAL);
 	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { U, 7, 0 }, { G, 5, 0 }, { OTHER, 4, 0 })), -EINVAL);
-	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { USER, 6, 6 }, { USER, 6, 5 }, { G, 5, 0 }, { MASK, 7, 0 }, { OTHER, 4, 0 })), -EINVAL);
-	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { USER, 6, 5 }, { USER, 6, 5 }, { G, 5, 0 }, { MASK, 7, 0 }, { OTHER, 4, 0 })), -EINVAL);
+	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { USER, 6, 6 }, { USER, 6, 5 }, { G, 5, 0 },
+					{ MASK, 7, 0 }, { OTHER, 4, 0 })),
+			 -EINVAL);
+	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { USER, 6, 5 }, { USER, 6, 5 }, { G, 5, 0 },
+					{ MASK, 7, 0 }, { OTHER, 4, 0 })),
+			 -EINVAL);
 	assert_int_equal(acl_check(LIST({ U, 7, 0 }, { 3, 5, 0 }, { G, 5, 0 }, { OTHER, 4, 0 })), -EINVAL);
 	assert_int_equal(acl_check(LIST({ U, 8, 0 }, { G, 5, 0 }, { OTHER, 4, 0 })), -EINVAL);
 	/* no list at all: empty, a version nobody knows, half an entry */
@@ -73,7 +81,10 @@ static void test_mode(void **state)
 	assert_int_equal(acl_to_mode(LIST({ U, 6, 0 }, { G, 5, 0 }, { OTHER, 3, 0 }), &mode), 1);
 	assert_int_equal(mode, S_IFREG | 06653);
 	/* the mask, not the group, is what the group's bits show */
-	assert_int_equal(acl_to_mode(LIST({ U, 6, 0 }, { USER, 7, 9 }, { G, 5, 0 }, { MASK, 2, 0 }, { OTHER, 0, 0 }), &mode), 0);
+	assert_int_equal(acl_to_mode(LIST({ U, 6, 0 }, { USER, 7, 9 }, { G, 5, 0 }, { MASK, 2, 0 },
+					  { OTHER, 0, 0 }),
+				     &mode),
+			 0);
 	assert_int_equal(mode, S_IFREG | 06620);
 }
 
@@ -88,7 +99,10 @@ static void test_chmod(void **state)
 	CLEANUP(buf_release) struct buf out = BUF_INIT;
 
 	(void)state;
-	assert_int_equal(acl_chmod(LIST({ U, 6, 0 }, { USER, 7, 9 }, { G, 5, 0 }, { MASK, 2, 0 }, { OTHER, 0, 0 }), 0741, &out), 0);
+	assert_int_equal(acl_chmod(LIST({ U, 6, 0 }, { USER, 7, 9 }, { G, 5, 0 }, { MASK, 2, 0 },
+					{ OTHER, 0, 0 }),
+				   0741, &out),
+			 0);
 	expect_list(&out, LIST({ U, 7, 0 }, { USER, 7, 9 }, { G, 5, 0 }, { MASK, 4, 0 }, { OTHER, 1, 0 }));
 	assert_int_equal(acl_chmod(LIST({ U, 6, 0 }, { G, 5, 0 }, { OTHER, 0, 0 }), 0123, &out), 0);
 	expect_list(&out, LIST({ U, 1, 0 }, { G, 2, 0 }, { OTHER, 3, 0 }));
@@ -103,21 +117,31 @@ static void test_inherit(void **state)
 
 	(void)state;
 	/* a file: no more than was asked for, and nothing to hand on */
-	assert_int_equal(acl_inherit(LIST({ U, 7, 0 }, { USER, 7, 9 }, { G, 5, 0 }, { MASK, 7, 0 }, { OTHER, 5, 0 }), &mode, &access, &deflt), 0);
+	assert_int_equal(acl_inherit(LIST({ U, 7, 0 }, { USER, 7, 9 }, { G, 5, 0 }, { MASK, 7, 0 },
+					  { OTHER, 5, 0 }),
+				     &mode, &access, &deflt),
+			 0);
 	assert_int_equal(mode, S_IFREG | 0664);
 	expect_list(&access, LIST({ U, 6, 0 }, { USER, 7, 9 }, { G, 5, 0 }, { MASK, 6, 0 }, { OTHER, 4, 0 }));
 	assert_int_equal(deflt.len, 0);
 	/* a folder hands on what it was given */
 	mode = S_IFDIR | 0777;
-	assert_int_equal(acl_inherit(LIST({ U, 7, 0 }, { GROUP, 7, 9 }, { G, 5, 0 }, { MASK, 3, 0 }, { OTHER, 0, 0 }), &mode, &access, &deflt),
+	assert_int_equal(acl_inherit(LIST({ U, 7, 0 }, { GROUP, 7, 9 }, { G, 5, 0 }, { MASK, 3, 0 },
+					  { OTHER, 0, 0 }),
+				     &mode, &access, &deflt),
 			 -EINVAL);
-	assert_int_equal(acl_inherit(LIST({ U, 7, 0 }, { G, 5, 0 }, { GROUP, 7, 9 }, { MASK, 3, 0 }, { OTHER, 0, 0 }), &mode, &access, &deflt), 0);
+	assert_int_equal(acl_inherit(LIST({ U, 7, 0 }, { G, 5, 0 }, { GROUP, 7, 9 }, { MASK, 3, 0 },
+					  { OTHER, 0, 0 }),
+				     &mode, &access, &deflt),
+			 0);
 	assert_int_equal(mode, S_IFDIR | 0730);
 	expect_list(&deflt, LIST({ U, 7, 0 }, { G, 5, 0 }, { GROUP, 7, 9 }, { MASK, 3, 0 }, { OTHER, 0, 0 }));
-	expect_list(&access, LIST({ U, 7, 0 }, { G, 5, 0 }, { GROUP, 7, 9 }, { MASK, 3, 0 }, { OTHER, 0, 0 }));
+	expect_list(&access,
+		    LIST({ U, 7, 0 }, { G, 5, 0 }, { GROUP, 7, 9 }, { MASK, 3, 0 }, { OTHER, 0, 0 }));
 	/* three entries say what the mode says */
 	mode = S_IFREG | 0666;
-	assert_int_equal(acl_inherit(LIST({ U, 6, 0 }, { G, 4, 0 }, { OTHER, 0, 0 }), &mode, &access, &deflt), 0);
+	assert_int_equal(acl_inherit(LIST({ U, 6, 0 }, { G, 4, 0 }, { OTHER, 0, 0 }), &mode, &access, &deflt),
+			 0);
 	assert_int_equal(mode, S_IFREG | 0640);
 	assert_int_equal(access.len, 0);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store against a model of it (tests/model/storm.h). HF_MODEL_SEED repeats one storm, HF_MODEL_OPS says how many operations
- * each has, HOLDFAST_TEST_LONG=1 makes it long.
+ * The store against a model of it (tests/model/storm.h). HF_MODEL_SEED repeats one storm, HF_MODEL_OPS says
+ * how many operations each has, HOLDFAST_TEST_LONG=1 makes it long.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,9 +41,10 @@ static void one_storm(uint64_t seed, uint64_t ops)
 	s = storm_new(path, seed, ops);
 	r = storm_run(s);
 	clock_gettime(CLOCK_MONOTONIC, &to);
-	print_message("# HF_MODEL_SEED=%llu HF_MODEL_OPS=%llu: %u sessions, %u crashes, %zu moments, %zu MiB of model, %ld s\n",
-		      (unsigned long long)seed, (unsigned long long)ops, s->sessions, s->crashes, s->n_moments, arena_used() >> 20,
-		      (long)(to.tv_sec - from.tv_sec));
+	print_message("# HF_MODEL_SEED=%llu HF_MODEL_OPS=%llu: %u sessions, %u crashes, %zu moments, %zu MiB "
+		      "of model, %ld s\n",
+		      (unsigned long long)seed, (unsigned long long)ops, s->sessions, s->crashes,
+		      s->n_moments, arena_used() >> 20, (long)(to.tv_sec - from.tv_sec));
 	if (r < 0 && getenv("KEEP")) {
 		print_message("# kept: %s\n", dir);
 		free(dir);
@@ -55,7 +56,8 @@ static void one_storm(uint64_t seed, uint64_t ops)
 static void test_storms(void **state)
 {
 	const bool long_one = number("HOLDFAST_TEST_LONG", 0) == 1;
-	const uint64_t ops = number("HF_MODEL_OPS", long_one ? LONG_OPS : OPS), seed = number("HF_MODEL_SEED", 0);
+	const uint64_t ops = number("HF_MODEL_OPS", long_one ? LONG_OPS : OPS),
+		       seed = number("HF_MODEL_SEED", 0);
 	const int storms = long_one ? LONG_STORMS : STORMS;
 
 	(void)state;
@@ -64,7 +66,8 @@ static void test_storms(void **state)
 		return;
 	}
 	for (int k = 0; k < storms; k++)
-		one_storm((uint64_t)time(NULL) * 1000 + (uint64_t)getpid() % 1000 + (uint64_t)k * 1000003, ops);
+		one_storm((uint64_t)time(NULL) * 1000 + (uint64_t)getpid() % 1000 + (uint64_t)k * 1000003,
+			  ops);
 }
 
 int main(void)

@@ -151,7 +151,8 @@ static void test_resolve(void **state)
 	run_table_free(t);
 }
 
-/* --- one writes and resolves, others read: a reader sees the bytes or is told to look again, never anything else */
+/* --- one writes and resolves, others read: a reader sees the bytes or is told to look again, never anything
+ * else */
 
 struct shared {
 	struct run_table *t;
@@ -215,10 +216,8 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grow_and_read),
-		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_resolve),
+		cmocka_unit_test(test_grow_and_read), cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_limit),         cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_threads),
 	};
 
