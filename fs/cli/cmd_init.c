@@ -6,6 +6,7 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
 #include "fs/cli/qr.h"
+#include "holdfast/op.h"
 #include "holdfast/replica.h"
 
 #define REPLICAS_MAX 16
@@ -46,6 +47,24 @@ static bool is_inside(const char *path, const char *folder)
 	return !strncmp(path, folder, len) && path[len] == '/';
 }
 
+/* The volume's top folder is root's; it shall be his who makes the volume. */
+static int own_root(const char *store, struct hf_error *err)
+{
+	struct hf_open_options options = { .flags = HF_OPEN_NO_REPLICATION };
+	struct hf_setattr owner = { .mask = HF_SET_UID | HF_SET_GID, .uid = geteuid(), .gid = getegid() };
+	struct hf_store *s;
+	int r, closed;
+
+	if (owner.uid == 0 && owner.gid == 0)
+		return 0;
+	r = hf_store_open(store, &options, &s, err);
+	if (r < 0)
+		return r;
+	r = hf_setattr(s, HF_ROOT_INO, &owner, NULL, err);
+	closed = hf_store_close(s, r < 0 ? NULL : err);
+	return r < 0 ? r : closed;
+}
+
 /* The kit first: a volume whose kit could not be kept must not come to be. */
 static int make_volume(const struct arguments *a, struct hf_kit *kit, struct hf_error *err)
 {
@@ -70,7 +89,7 @@ static int make_volume(const struct arguments *a, struct hf_kit *kit, struct hf_
 	r = hf_store_init(store, kit, err);
 	if (r < 0 && kit_file)
 		(void)unlink(kit_file); /* of no volume */
-	return r;
+	return r < 0 ? r : own_root(store, err);
 }
 
 static int add_replicas(const struct arguments *a, struct hf_error *err)

@@ -74,5 +74,7 @@ say "  the live tree, put back from the last moment: identical, git fsck clean"
 
 files=$(cat "$STORY"/moments/*.sums | wc -l)
 printf '\n%s\n' "${green}All $STORY_MOMENTS moments are back, byte for byte: $files files compared, $((SECONDS - start)) s in all.$plain"
-printf '%s\n' "It is mounted. Try: cat demo/mnt/.history/README; ls demo/mnt/.history/at/$(cat "$STORY/moments/3.name")" \
-	"$(basename "$HOLDFAST") status demo/mnt, with build/release in the PATH; and make demo-stop"
+cat << EOF
+It is mounted. Try: cat demo/mnt/.history/README; ls demo/mnt/.history/at/$(cat "$STORY/moments/3.name");
+build/release/holdfast status demo/mnt; and make demo-stop when you have seen enough.
+EOF
