@@ -33,7 +33,8 @@ int wire_unhex(const char *text, size_t text_len, void *out, size_t len)
 
 static int variant(enum wire_base64 form)
 {
-	return form == WIRE_BASE64 ? sodium_base64_VARIANT_ORIGINAL : sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+	return form == WIRE_BASE64 ? sodium_base64_VARIANT_ORIGINAL :
+				     sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 }
 
 void wire_base64(enum wire_base64 form, const void *data, size_t len, struct buf *out)
@@ -53,7 +54,8 @@ int wire_unbase64(enum wire_base64 form, const char *text, size_t text_len, stru
 
 	if (r < 0)
 		return r;
-	if (sodium_base642bin(out->data + out->len, room, text, text_len, NULL, &got, NULL, variant(form)) != 0)
+	if (sodium_base642bin(out->data + out->len, room, text, text_len, NULL, &got, NULL, variant(form)) !=
+	    0)
 		return -EINVAL;
 	out->len += got;
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What HTTP and JSON need beyond the log's own constructions (layer 1): SHA-256 for digests and pins, hexadecimal and
- * base64 in their one canonical form. Decoders refuse every other spelling of the same bytes, so that a text that was
- * signed and the bytes it stands for cannot come apart. No state; thread-safe.
+ * What HTTP and JSON need beyond the log's own constructions (layer 1): SHA-256 for digests and pins,
+ * hexadecimal and base64 in their one canonical form. Decoders refuse every other spelling of the same bytes,
+ * so that a text that was signed and the bytes it stands for cannot come apart. No state; thread-safe.
  */
 #ifndef STORE_CRYPTO_WIRE_H
 #define STORE_CRYPTO_WIRE_H
@@ -28,6 +28,7 @@ void wire_base64(enum wire_base64 form, const void *data, size_t len, struct buf
 /* Appends the bytes: 0, -EINVAL or -ENOMEM. */
 MUST_USE int wire_unbase64(enum wire_base64 form, const char *text, size_t text_len, struct buf *out);
 /* The same when it must be exactly len bytes. */
-MUST_USE int wire_unbase64_exact(enum wire_base64 form, const char *text, size_t text_len, void *out, size_t len);
+MUST_USE int wire_unbase64_exact(enum wire_base64 form, const char *text, size_t text_len, void *out,
+				 size_t len);
 
 #endif

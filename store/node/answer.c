@@ -20,8 +20,10 @@ static void queue(struct request *q, unsigned status, struct MHD_Response *respo
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, q->route == ROUTE_VOLUME ? "GET, PUT" :
-					      q->route == ROUTE_SEGMENT ? "GET, POST" : "GET");
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+					      q->route == ROUTE_VOLUME  ? "GET, PUT" :
+					      q->route == ROUTE_SEGMENT ? "GET, POST" :
+									  "GET");
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
 	(void)MHD_queue_response(q->connection, status, response);
@@ -39,7 +41,8 @@ static void say(struct request *q, unsigned status, const char *code, const char
 	CLEANUP(buf_release) struct buf text = BUF_INIT;
 	CLEANUP(json_decrefp) json_t *o = json_pack("{s:s,s:s}", "error", words, "code", code);
 
-	journal_line(status >= 500 ? LOG_ERR : LOG_WARNING, "%s %s: %u %s: %s", q->method, q->target, status, code, words);
+	journal_line(status >= 500 ? LOG_ERR : LOG_WARNING, "%s %s: %u %s: %s", q->method, q->target, status,
+		     code, words);
 	if (o && more)
 		(void)json_object_update(o, more);
 	json_decref(more);
@@ -65,10 +68,12 @@ void answer_error(struct request *q, unsigned status, const char *code, const ch
 	say(q, status, code, words, more);
 }
 
-void answer_gap(struct request *q, unsigned status, const char *code, const struct log_point *point, const char *words)
+void answer_gap(struct request *q, unsigned status, const char *code, const struct log_point *point,
+		const char *words)
 {
-	say(q, status, code, words, json_pack("{s:I,s:I}", "segment", (json_int_t)point->end.segment, "offset",
-					      (json_int_t)point->end.offset));
+	say(q, status, code, words,
+	    json_pack("{s:I,s:I}", "segment", (json_int_t)point->end.segment, "offset",
+		      (json_int_t)point->end.offset));
 }
 
 void answer_json(struct request *q, const struct buf *text)
@@ -111,7 +116,8 @@ void answer_file(struct request *q, int fd, uint64_t from, uint64_t len, uint64_
 		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "no memory");
 		return;
 	}
-	(void)snprintf(range, sizeof(range), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, from, from + len - 1, size);
+	(void)snprintf(range, sizeof(range), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, from, from + len - 1,
+		       size);
 	if (!whole)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, range);
 	queue(q, whole ? MHD_HTTP_OK : MHD_HTTP_PARTIAL_CONTENT, response, "application/octet-stream");

@@ -93,16 +93,18 @@ void evidence_close(struct evidence *e)
 	free(e);
 }
 
-static int describe(const struct evidence *e, const struct evidence_item *item, bool with_body, struct buf *out)
+static int describe(const struct evidence *e, const struct evidence_item *item, bool with_body,
+		    struct buf *out)
 {
 	CLEANUP(json_decrefp) json_t *o = NULL;
 	char received[24];
 
 	(void)snprintf(received, sizeof(received), "%" PRIu64, e->os->now_ns(e->os->state));
-	o = json_pack("{s:i,s:s,s:I,s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:b}", "version", 1, "volume", item->volume,
-		      "segment", (json_int_t)item->at.segment, "offset", (json_int_t)item->at.offset, "target",
-		      item->target, "why", item->why, "signature_input", item->signature_input, "signature",
-		      item->signature, "content_digest", item->digest, "received_ns", received, "body_bytes",
+	o = json_pack("{s:i,s:s,s:I,s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:b}", "version", 1, "volume",
+		      item->volume, "segment", (json_int_t)item->at.segment, "offset",
+		      (json_int_t)item->at.offset, "target", item->target, "why", item->why,
+		      "signature_input", item->signature_input, "signature", item->signature,
+		      "content_digest", item->digest, "received_ns", received, "body_bytes",
 		      (json_int_t)item->body_len, "body_kept", with_body ? 1 : 0);
 	if (!o)
 		return -ENOMEM;
@@ -145,9 +147,11 @@ void evidence_keep(struct evidence *e, const struct evidence_item *item)
 		r = write_item(e, item);
 	(void)pthread_mutex_unlock(&e->lock);
 	if (r == 0)
-		journal_line(LOG_ALERT, "volume %s, segment %" PRIu32 ", offset %" PRIu32 ": %s. Kept as evidence/%06u",
+		journal_line(LOG_ALERT,
+			     "volume %s, segment %" PRIu32 ", offset %" PRIu32 ": %s. Kept as evidence/%06u",
 			     item->volume, item->at.segment, item->at.offset, item->why, number);
 	else
-		journal_line(LOG_ALERT, "volume %s, segment %" PRIu32 ", offset %" PRIu32 ": %s. Not kept (%s)",
+		journal_line(LOG_ALERT,
+			     "volume %s, segment %" PRIu32 ", offset %" PRIu32 ": %s. Not kept (%s)",
 			     item->volume, item->at.segment, item->at.offset, item->why, strerror(-r));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a node keeps of appends that should never have been asked for (layer 4; PROTOCOL.md §4): the body, and the
- * request's signature, which says whose key asked. Bounded, for a hostile primary would fill the disk with it.
+ * What a node keeps of appends that should never have been asked for (layer 4; PROTOCOL.md §4): the body, and
+ * the request's signature, which says whose key asked. Bounded, for a hostile primary would fill the disk
+ * with it.
  */
 #ifndef STORE_NODE_EVIDENCE_H
 #define STORE_NODE_EVIDENCE_H
@@ -27,8 +28,8 @@ struct evidence_item {
 };
 
 /*
- * Keep one. A body too large for what is left is left out, and what is said of it kept. Nothing more than a line to the operator tells when it could not be
- * kept. Thread-safe.
+ * Keep one. A body too large for what is left is left out, and what is said of it kept. Nothing more than a
+ * line to the operator tells when it could not be kept. Thread-safe.
  */
 void evidence_keep(struct evidence *e, const struct evidence_item *item);
 

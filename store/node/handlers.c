@@ -23,7 +23,8 @@ static bool judge_cert(struct request *q, struct epoch_cert *ret)
 	else if (r < 0)
 		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "%s", err.text);
 	else if (memcmp(ret->volume_id, q->volume_id, VOLUME_ID_BYTES) != 0)
-		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "the certificate is of another volume than the path");
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request",
+			     "the certificate is of another volume than the path");
 	else
 		return true;
 	return false;
@@ -50,7 +51,8 @@ static void answer_enrol_failure(struct request *q, int r, const struct hf_error
 		break;
 	default:
 		journal_line(LOG_ERR, "enrolment: %s", err->text);
-		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "the node could not do it: its log says why");
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed",
+			     "the node could not do it: its log says why");
 	}
 }
 
@@ -67,7 +69,8 @@ static void handle_enrol(struct request *q)
 		return;
 	by_owner = memcmp(q->params.key, cert.owner_public, PUBLIC_KEY_BYTES) == 0;
 	if (!by_owner && memcmp(q->params.key, cert.writer_public, PUBLIC_KEY_BYTES) != 0) {
-		answer_error(q, MHD_HTTP_FORBIDDEN, "not_allowed", "an enrolment is signed by the owner key or the writer key "
+		answer_error(q, MHD_HTTP_FORBIDDEN, "not_allowed",
+			     "an enrolment is signed by the owner key or the writer key "
 			     "in its certificate");
 		return;
 	}
@@ -135,11 +138,13 @@ static void answer_append_failure(struct request *q, int r, const struct hf_erro
 	case -EDQUOT:
 	case -EFBIG:
 		journal_line(LOG_CRIT, "%s", err->text);
-		answer_error(q, MHD_HTTP_INSUFFICIENT_STORAGE, "full", "the node has no room: %s", strerror(-r));
+		answer_error(q, MHD_HTTP_INSUFFICIENT_STORAGE, "full", "the node has no room: %s",
+			     strerror(-r));
 		break;
 	default:
 		journal_line(LOG_CRIT, "%s", err->text);
-		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "the node's disk failed: its log says more");
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed",
+			     "the node's disk failed: its log says more");
 	}
 }
 
@@ -152,8 +157,8 @@ static void handle_append(struct request *q)
 	if (q->offset == 0)
 		r = volume_check_header(q->volume, q->body.data, q->body.len, &err);
 	if (r == 0)
-		r = shelf_append(volume_shelf(q->volume), (struct log_pos){ q->number, q->offset }, q->body.data,
-				 q->body.len, &point, &err);
+		r = shelf_append(volume_shelf(q->volume), (struct log_pos){ q->number, q->offset },
+				 q->body.data, q->body.len, &point, &err);
 	if (r < 0)
 		answer_append_failure(q, r, &err);
 	else
@@ -169,7 +174,8 @@ static void answer_shelf_failure(struct request *q, int r, const struct hf_error
 		return;
 	}
 	journal_line(LOG_CRIT, "%s", err->text);
-	answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, r == -EUCLEAN ? "damaged" : "failed", "the node cannot read it: its "
+	answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, r == -EUCLEAN ? "damaged" : "failed",
+		     "the node cannot read it: its "
 		     "log says more");
 }
 
@@ -191,11 +197,13 @@ static void handle_list(struct request *q)
 			answer_shelf_failure(q, r, &err);
 			return;
 		}
-		buf_add_text(&text, "%s{\"segment\":%" PRIu32 ",\"bytes\":%" PRIu64 "}", listed ? "," : "", n, bytes);
+		buf_add_text(&text, "%s{\"segment\":%" PRIu32 ",\"bytes\":%" PRIu64 "}", listed ? "," : "", n,
+			     bytes);
 		if (n++ == UINT32_MAX)
 			break;
 	}
-	buf_add_text(&text, "],\"more\":%s}", n <= end.end.segment && listed == LIST_SEGMENTS_MAX ? "true" : "false");
+	buf_add_text(&text, "],\"more\":%s}",
+		     n <= end.end.segment && listed == LIST_SEGMENTS_MAX ? "true" : "false");
 	if (buf_status(&text) < 0)
 		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "no memory");
 	else
@@ -223,7 +231,8 @@ static bool parse_range(const char *text, uint64_t *from, uint64_t *to)
 
 static void handle_read(struct request *q)
 {
-	const char *range = MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE);
+	const char *range =
+		MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE);
 	struct hf_error err = HF_ERROR_INIT;
 	uint64_t from = 0, to = UINT64_MAX, size = 0;
 	struct log_point end;

@@ -24,8 +24,8 @@ static int generate_key(gnutls_x509_privkey_t *ret)
 
 	if (r < 0)
 		return r;
-	r = gnutls_x509_privkey_generate2(*ret, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0,
-					  NULL, 0);
+	r = gnutls_x509_privkey_generate2(*ret, GNUTLS_PK_ECDSA,
+					  GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0, NULL, 0);
 	if (r < 0)
 		gnutls_x509_privkey_deinit(*ret);
 	return r;
@@ -45,7 +45,8 @@ static int fill_cert(gnutls_x509_crt_t cert, gnutls_x509_privkey_t key)
 	if (r >= 0)
 		r = gnutls_x509_crt_set_serial(cert, serial, sizeof(serial));
 	if (r >= 0)
-		r = gnutls_x509_crt_set_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, name, sizeof(name) - 1);
+		r = gnutls_x509_crt_set_dn_by_oid(cert, GNUTLS_OID_X520_COMMON_NAME, 0, name,
+						  sizeof(name) - 1);
 	if (r >= 0)
 		r = gnutls_x509_crt_set_activation_time(cert, time(NULL) - DAY_S);
 	if (r >= 0)
@@ -71,8 +72,8 @@ static int generate_cert(gnutls_x509_privkey_t key, gnutls_x509_crt_t *ret)
 	return r;
 }
 
-static int write_key_file(const struct os *os, const char *dir, const char *name, const void *data, size_t len,
-			  struct hf_error *err)
+static int write_key_file(const struct os *os, const char *dir, const char *name, const void *data,
+			  size_t len, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	int r;
@@ -145,14 +146,16 @@ int identity_make(const struct os *os, const char *dir, struct hf_error *err)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = os->mkdir(os->state, (const char *)keys.data, 0700);
 	if (r < 0)
-		return hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)keys.data, strerror(-r));
+		return hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)keys.data,
+				    strerror(-r));
 	r = make_tls(os, (const char *)keys.data, err);
 	return r < 0 ? r : make_receipt_key(os, (const char *)keys.data, err);
 }
 
 /* --- loading */
 
-static int read_key_file(const struct os *os, const char *dir, const char *name, struct buf *out, struct hf_error *err)
+static int read_key_file(const struct os *os, const char *dir, const char *name, struct buf *out,
+			 struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	int r;
@@ -213,7 +216,8 @@ static int load_receipt_key(const struct os *os, const char *dir, struct identit
 	if (r < 0)
 		return r;
 	if (seed.len != SEED_BYTES)
-		return hf_error_set(err, -EUCLEAN, "%s/keys/receipt.key is not 32 bytes long: put the node's own back", dir);
+		return hf_error_set(err, -EUCLEAN,
+				    "%s/keys/receipt.key is not 32 bytes long: put the node's own back", dir);
 	r = signer_new(seed.data, &id->receipt_key);
 	crypto_wipe(seed.data, seed.len);
 	if (r < 0)

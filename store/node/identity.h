@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who a node is (layer 4; PROTOCOL.md §1 and §8): its TLS certificate, whose key clients pin, and the key that signs receipts.
+ * Who a node is (layer 4; PROTOCOL.md §1 and §8): its TLS certificate, whose key clients pin, and the key
+ * that signs receipts.
  */
 #ifndef STORE_NODE_IDENTITY_H
 #define STORE_NODE_IDENTITY_H

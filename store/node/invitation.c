@@ -39,8 +39,8 @@ static bool exists(const struct os *os, const char *path)
 }
 
 /* Is what the file says good for this volume now? */
-static int judge(const struct os *os, const struct buf *data, const uint8_t volume_id[VOLUME_ID_BYTES], bool is_new,
-		 struct hf_error *err)
+static int judge(const struct os *os, const struct buf *data, const uint8_t volume_id[VOLUME_ID_BYTES],
+		 bool is_new, struct hf_error *err)
 {
 	CLEANUP(json_decrefp) json_t *o = json_read(data->data, data->len);
 	uint8_t id[VOLUME_ID_BYTES];
@@ -49,12 +49,16 @@ static int judge(const struct os *os, const struct buf *data, const uint8_t volu
 
 	if (!o || json_get_u32(o, "version", &version) < 0 || version != 1 ||
 	    json_get_u64(o, "expires_ns", &expires_ns) < 0)
-		return hf_error_set(err, -EACCES, "the invitation's file on the node is damaged: ask for a new invitation");
+		return hf_error_set(err, -EACCES,
+				    "the invitation's file on the node is damaged: ask for a new invitation");
 	if (os->now_ns(os->state) >= expires_ns)
-		return hf_error_set(err, -EACCES, "the invitation has expired: ask the node's operator for a new one");
+		return hf_error_set(err, -EACCES,
+				    "the invitation has expired: ask the node's operator for a new one");
 	if (!json_has(o, "volume"))
-		return is_new ? 0 : hf_error_set(err, -EACCES, "the invitation is for a new volume, and this one is here "
-						 "already: ask for an invitation that names it");
+		return is_new ? 0 :
+				hf_error_set(err, -EACCES,
+					     "the invitation is for a new volume, and this one is here "
+					     "already: ask for an invitation that names it");
 	if (json_get_hex(o, "volume", id, sizeof(id)) < 0 || !crypto_equal(id, volume_id, sizeof(id)))
 		return hf_error_set(err, -EACCES, "the invitation is for another volume");
 	return 0;
@@ -71,9 +75,11 @@ int invitation_use(const struct os *os, const char *dir, const uint8_t token[PLA
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = os_read_file(os, (const char *)path.data, INVITATION_FILE_BYTES_MAX, &data);
 	if (r == -ENOENT)
-		return hf_error_set(err, -EACCES, exists(os, (const char *)used.data) ?
-				    "the invitation has been used already: ask the node's operator for a new one" :
-				    "the node knows no such invitation");
+		return hf_error_set(err, -EACCES,
+				    exists(os, (const char *)used.data) ?
+					    "the invitation has been used already: ask the node's operator "
+					    "for a new one" :
+					    "the node knows no such invitation");
 	if (r < 0)
 		return hf_error_set(err, r, "cannot read an invitation: %s", strerror(-r));
 	r = judge(os, &data, volume_id, is_new, err);
@@ -89,7 +95,7 @@ int invitation_use(const struct os *os, const char *dir, const uint8_t token[PLA
 
 /* --- making one */
 
-/* Where others reach the node: as it listens, or with the name and perhaps the port that the operator gives. */
+/* Where others reach the node: as it listens, or by the name (and port) that the operator gives. */
 static int find_url(const struct os *os, const char *dir, const char *host, char ret[PLACE_URL_BYTES],
 		    struct hf_error *err)
 {
@@ -111,17 +117,21 @@ static int find_url(const struct os *os, const char *dir, const char *host, char
 		(void)snprintf(ret, PLACE_URL_BYTES, "https://%s", host); /* name:port */
 	} else {
 		if (!host && (strcmp(s.host, "::") == 0 || strcmp(s.host, "0.0.0.0") == 0))
-			return hf_error_set(err, -EINVAL, "the node listens at every address: say by which name others reach it");
+			return hf_error_set(
+				err, -EINVAL,
+				"the node listens at every address: say by which name others reach it");
 		setup_url(host ? host : s.host, port, ret);
 	}
 	if (place_check_url(ret) < 0)
-		return hf_error_set(err, -EINVAL, "%s is not where a node can be reached: give a name or address%s", ret,
-				    port == 0 ? ", and start the node first, since it takes any free port" : "");
+		return hf_error_set(err, -EINVAL,
+				    "%s is not where a node can be reached: give a name or address%s", ret,
+				    port == 0 ? ", and start the node first, since it takes any free port" :
+						"");
 	return 0;
 }
 
-static int write_invitation(const struct os *os, const char *dir, const struct place *p, unsigned valid_seconds,
-			    struct hf_error *err)
+static int write_invitation(const struct os *os, const char *dir, const struct place *p,
+			    unsigned valid_seconds, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, text = BUF_INIT;
 	uint64_t valid_s = valid_seconds ? valid_seconds : VALID_DEFAULT_S;
@@ -141,8 +151,8 @@ static int write_invitation(const struct os *os, const char *dir, const struct p
 	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)path.data, strerror(-r)) : 0;
 }
 
-static int make_line(const struct os *os, const char *dir, struct place *p, unsigned valid_seconds, char **ret,
-		     struct hf_error *err)
+static int make_line(const struct os *os, const char *dir, struct place *p, unsigned valid_seconds,
+		     char **ret, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf line = BUF_INIT;
 	int r;
@@ -159,8 +169,8 @@ static int make_line(const struct os *os, const char *dir, struct place *p, unsi
 	return r;
 }
 
-int hf_node_invite(const char *dir, const char *volume_id, const char *host, unsigned valid_seconds, char **ret,
-		   struct hf_error *err)
+int hf_node_invite(const char *dir, const char *volume_id, const char *host, unsigned valid_seconds,
+		   char **ret, struct hf_error *err)
 {
 	const struct os *os = os_posix();
 	struct identity id;
@@ -172,7 +182,8 @@ int hf_node_invite(const char *dir, const char *volume_id, const char *host, uns
 	memset(&p, 0, sizeof(p));
 	p.has_volume = volume_id != NULL;
 	if (volume_id && wire_unhex(volume_id, strlen(volume_id), p.volume_id, VOLUME_ID_BYTES) < 0)
-		return hf_error_set(err, -EINVAL, "%.60s is not a volume id: 32 lower-case hexadecimal digits", volume_id);
+		return hf_error_set(err, -EINVAL,
+				    "%.60s is not a volume id: 32 lower-case hexadecimal digits", volume_id);
 	r = find_url(os, dir, host, p.url, err);
 	if (r == 0)
 		r = identity_load(os, dir, &id, err);

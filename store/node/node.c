@@ -46,8 +46,9 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *con
 	return request_new(&node->service, connection, target);
 }
 
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-				  const char *version, const char *data, size_t *len, void **request)
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *data, size_t *len,
+				  void **request)
 {
 	(void)arg;
 	(void)connection;
@@ -73,7 +74,7 @@ static size_t keep_escaped(void *arg, struct MHD_Connection *connection, char *t
 	return strlen(text);
 }
 
-__attribute__((format(printf, 2, 0)))
+static void on_server_words(void *arg, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 static void on_server_words(void *arg, const char *fmt, va_list args)
 {
 	char line[512];
@@ -117,7 +118,8 @@ static unsigned port_of(int fd)
 
 static int start_listening(struct hf_node *node, struct hf_error *err)
 {
-	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found;
+	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM },
+			*found;
 	struct setup s;
 	char port[8];
 	int r = setup_read(node->service.os, node->dir, &s, err);
@@ -151,11 +153,11 @@ static void note_address(struct hf_node *node)
 
 static int start_server(struct hf_node *node, struct hf_error *err)
 {
-	const unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_USE_ITC |
-			       MHD_USE_ERROR_LOG;
+	const unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS |
+			       MHD_USE_ITC | MHD_USE_ERROR_LOG;
 
-	node->server = MHD_start_daemon(
-		flags, 0, NULL, NULL, on_request, node,
+	/* clang-format off */
+	node->server = MHD_start_daemon(flags, 0, NULL, NULL, on_request, node,
 		MHD_OPTION_EXTERNAL_LOGGER, on_server_words, NULL,
 		MHD_OPTION_LISTEN_SOCKET, node->listener,
 		MHD_OPTION_HTTPS_MEM_CERT, (const char *)node->identity.cert_pem.data,
@@ -169,9 +171,11 @@ static int start_server(struct hf_node *node, struct hf_error *err)
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_TIMEOUT_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
 		MHD_OPTION_END);
+	/* clang-format on */
 	if (!node->server)
-		return hf_error_set(err, -EIO, "cannot start the server at %s: is the TLS key in %s/keys whole?", node->url,
-				    node->dir);
+		return hf_error_set(err, -EIO,
+				    "cannot start the server at %s: is the TLS key in %s/keys whole?",
+				    node->url, node->dir);
 	return 0;
 }
 
@@ -254,7 +258,8 @@ void hf_node_stop(struct hf_node *node)
 	if (!node)
 		return;
 	(void)MHD_quiesce_daemon(node->server); /* the listener is ours again; node_free closes it */
-	for (int waited = 0; atomic_load(&node->service.active) > 0 && waited < STOP_WAIT_MS; waited += STOP_POLL_MS)
+	for (int waited = 0; atomic_load(&node->service.active) > 0 && waited < STOP_WAIT_MS;
+	     waited += STOP_POLL_MS)
 		(void)nanosleep(&pause, NULL);
 	MHD_stop_daemon(node->server);
 	journal_line(LOG_INFO, "stopped serving at %s", node->url);

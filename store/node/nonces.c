@@ -16,7 +16,7 @@ struct nonce {
 
 struct nonces {
 	pthread_mutex_t lock;
-	struct nonce *table; /* uthash keeps the order of insertion, which is that of until_s while the clock does not jump */
+	struct nonce *table; /* in order of insertion: that of until_s while the clock does not jump */
 };
 
 int nonces_new(struct nonces **ret)

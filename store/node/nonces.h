@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which requests have been seen (layer 4; PROTOCOL.md §2): a bounded table of signer and nonce, kept for as long as the
- * clock would accept them again. Thread-safe.
+ * Which requests have been seen (layer 4; PROTOCOL.md §2): a bounded table of signer and nonce, kept for as
+ * long as the clock would accept them again. Thread-safe.
  */
 #ifndef STORE_NODE_NONCES_H
 #define STORE_NODE_NONCES_H
@@ -16,8 +16,8 @@ MUST_USE int nonces_new(struct nonces **ret);
 void nonces_free(struct nonces *n); /* NULL is fine */
 
 /*
- * Remember this one. 0; -EEXIST: seen before; -EBUSY: the table is full of what cannot be forgotten yet; -ENOMEM.
- * now_s is the same clock that `created` was judged by.
+ * Remember this one. 0; -EEXIST: seen before; -EBUSY: the table is full of what cannot be forgotten yet;
+ * -ENOMEM. now_s is the same clock that `created` was judged by.
  */
 MUST_USE int nonces_add(struct nonces *n, const struct http_sig_params *params, uint64_t now_s);
 

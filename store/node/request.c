@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Headers are judged before a byte of the body is taken: who is not known here costs the node next to nothing. */
+/* Headers are judged before a byte of the body is taken: who is not known here costs the node next to
+ * nothing. */
 #include "store/node/request.h"
 
 #include <errno.h>
@@ -98,7 +99,9 @@ static bool method_allowed(const struct request *q)
 {
 	if (strcmp(q->method, "GET") == 0)
 		return true;
-	return strcmp(q->method, q->route == ROUTE_VOLUME ? "PUT" : q->route == ROUTE_SEGMENT ? "POST" : "") == 0;
+	return strcmp(q->method, q->route == ROUTE_VOLUME  ? "PUT" :
+				 q->route == ROUTE_SEGMENT ? "POST" :
+							     "") == 0;
 }
 
 /* --- headers */
@@ -111,8 +114,8 @@ static const char *header(const struct request *q, const char *name)
 static bool judge_form(struct request *q)
 {
 	if (!q->target[0]) {
-		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "the request target is longer than %d bytes",
-			     HTTP_SIG_TARGET_BYTES_MAX);
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request",
+			     "the request target is longer than %d bytes", HTTP_SIG_TARGET_BYTES_MAX);
 		return false;
 	}
 	request_target_parse(q);
@@ -121,12 +124,14 @@ static bool judge_form(struct request *q)
 		return false;
 	}
 	if (!method_allowed(q)) {
-		answer_error(q, MHD_HTTP_METHOD_NOT_ALLOWED, "method", "nothing here can be deleted, replaced or changed: a node "
+		answer_error(q, MHD_HTTP_METHOD_NOT_ALLOWED, "method",
+			     "nothing here can be deleted, replaced or changed: a node "
 			     "takes appends, and lets read");
 		return false;
 	}
 	if (!parse_query(q)) {
-		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "this query is not one of PROTOCOL.md §3");
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request",
+			     "this query is not one of PROTOCOL.md §3");
 		return false;
 	}
 	q->has_body = strcmp(q->method, "GET") != 0;
@@ -140,7 +145,8 @@ static bool judge_length(struct request *q)
 	uint32_t max = q->route == ROUTE_VOLUME ? EPOCH_CERT_BYTES : REQUEST_BODY_BYTES_MAX, n = 0;
 
 	if (header(q, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (q->has_body && !length)) {
-		answer_error(q, MHD_HTTP_LENGTH_REQUIRED, "length_required", "the length of the body must be said");
+		answer_error(q, MHD_HTTP_LENGTH_REQUIRED, "length_required",
+			     "the length of the body must be said");
 		return false;
 	}
 	if (!q->has_body) {
@@ -150,7 +156,8 @@ static bool judge_length(struct request *q)
 		return false;
 	}
 	if (!read_number(length, 0, &n) || n > max) {
-		answer_error(q, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", "a body here is at most %" PRIu32 " bytes", max);
+		answer_error(q, MHD_HTTP_CONTENT_TOO_LARGE, "too_large",
+			     "a body here is at most %" PRIu32 " bytes", max);
 		return false;
 	}
 	q->body_len = n;
@@ -182,7 +189,8 @@ static bool judge_signature_form(struct request *q)
 	q->digest = header(q, "Content-Digest");
 	q->invitation = header(q, "Holdfast-Invitation");
 	if (!node || !q->signature_input || !q->signature) {
-		answer_error(q, MHD_HTTP_UNAUTHORIZED, "unsigned", "every request is signed: see PROTOCOL.md §2");
+		answer_error(q, MHD_HTTP_UNAUTHORIZED, "unsigned",
+			     "every request is signed: see PROTOCOL.md §2");
 		return false;
 	}
 	if (q->has_body && (!q->digest || content_digest_parse(q->digest, hash) < 0)) {
@@ -190,7 +198,8 @@ static bool judge_signature_form(struct request *q)
 		return false;
 	}
 	if (strcmp(node, q->service->identity->name) != 0) {
-		answer_error(q, MHD_HTTP_UNAUTHORIZED, "wrong_node", "the request was signed for another node");
+		answer_error(q, MHD_HTTP_UNAUTHORIZED, "wrong_node",
+			     "the request was signed for another node");
 		return false;
 	}
 	if (q->invitation && strlen(q->invitation) > HTTP_SIG_HEADER_BYTES_MAX) {
@@ -216,8 +225,10 @@ static bool judge_clock(struct request *q)
 
 	if (created + HTTP_SIG_CLOCK_SLACK_S >= now && created <= now + HTTP_SIG_CLOCK_SLACK_S)
 		return true;
-	answer_error(q, MHD_HTTP_UNAUTHORIZED, "clock", "the request was signed at %" PRIu64 ", and it is %" PRIu64
-		     " here: more than %d seconds apart", created, now, HTTP_SIG_CLOCK_SLACK_S);
+	answer_error(q, MHD_HTTP_UNAUTHORIZED, "clock",
+		     "the request was signed at %" PRIu64 ", and it is %" PRIu64
+		     " here: more than %d seconds apart",
+		     created, now, HTTP_SIG_CLOCK_SLACK_S);
 	return false;
 }
 
@@ -236,14 +247,17 @@ static bool judge_key(struct request *q)
 	q->key = volume_judge_key(q->volume, q->params.key);
 	volume_newest_cert(q->volume, &cert);
 	if (q->key == VOLUME_KEY_PAST_WRITER) {
-		answer_error(q, MHD_HTTP_FORBIDDEN, "epoch_over", "epoch over: this volume is written by the writer of epoch %"
-			     PRIu32 " now, and this key is of an earlier one", cert.epoch);
+		answer_error(q, MHD_HTTP_FORBIDDEN, "epoch_over",
+			     "epoch over: this volume is written by the writer of epoch %" PRIu32
+			     " now, and this key is of an earlier one",
+			     cert.epoch);
 		return false;
 	}
 	if (q->key == VOLUME_KEY_UNKNOWN || (q->has_body && q->key != VOLUME_KEY_WRITER)) {
-		answer_error(q, MHD_HTTP_FORBIDDEN, "not_allowed", "%s", q->key == VOLUME_KEY_UNKNOWN ?
-			     "this key is neither this volume's owner nor its writer" :
-			     "the owner key does not append: only the epoch's writer does");
+		answer_error(q, MHD_HTTP_FORBIDDEN, "not_allowed", "%s",
+			     q->key == VOLUME_KEY_UNKNOWN ?
+				     "this key is neither this volume's owner nor its writer" :
+				     "the owner key does not append: only the epoch's writer does");
 		return false;
 	}
 	return true;
@@ -255,7 +269,8 @@ bool request_prove(struct request *q)
 	int r = http_sig_check(&covered, &q->params, q->sig);
 
 	if (r < 0) {
-		answer_error(q, MHD_HTTP_FORBIDDEN, "bad_signature", "the signature is not by the key it names");
+		answer_error(q, MHD_HTTP_FORBIDDEN, "bad_signature",
+			     "the signature is not by the key it names");
 		return false;
 	}
 	r = nonces_add(q->service->nonces, &q->params, now_s(q));
@@ -264,7 +279,8 @@ bool request_prove(struct request *q)
 	if (r == -EEXIST)
 		answer_error(q, MHD_HTTP_FORBIDDEN, "replayed", "this request has been made already");
 	else
-		answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "too many requests in the last minutes");
+		answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+			     "too many requests in the last minutes");
 	return false;
 }
 
@@ -276,13 +292,16 @@ static bool reserve_body(struct request *q)
 	q->reserved = q->body_len;
 	if (before + q->body_len <= REQUEST_BODIES_BYTES_MAX && buf_reserve(&q->body, q->body_len) == 0)
 		return true;
+	(void)atomic_fetch_sub(&q->service->body_bytes, q->reserved);
+	q->reserved = 0;
 	answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "too much at once: come again");
 	return false;
 }
 
 static bool judge_headers(struct request *q)
 {
-	if (!judge_form(q) || !judge_length(q) || !judge_signature_form(q) || !judge_clock(q) || !judge_key(q))
+	if (!judge_form(q) || !judge_length(q) || !judge_signature_form(q) || !judge_clock(q) ||
+	    !judge_key(q))
 		return false;
 	/* The key of a PUT is judged by the certificate in the body, which is short. */
 	if (!(q->route == ROUTE_VOLUME && q->has_body) && !request_prove(q))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request to a node, from its headers to its answer (layer 4; PROTOCOL.md §2 to §7). node.c runs the server and
- * hands requests on; request.c reads and judges headers and takes the body; handlers.c does what is asked; answer.c answers.
+ * One request to a node, from its headers to its answer (layer 4; PROTOCOL.md §2 to §7). node.c runs the
+ * server and hands requests on; request.c reads and judges headers and takes the body; handlers.c does what
+ * is asked; answer.c answers.
  *
  * A request is used by one thread: that of its connection.
  */
@@ -46,14 +47,14 @@ struct request {
 
 	enum route route;
 	uint8_t volume_id[VOLUME_ID_BYTES];
-	uint32_t number;      /* segment, or first of a list */
-	uint32_t offset;      /* of an append */
+	uint32_t number; /* segment, or first of a list */
+	uint32_t offset; /* of an append */
 
-	bool begun;           /* headers have been judged */
+	bool begun; /* headers have been judged */
 	bool answered;
 	bool has_body;
-	size_t body_len;      /* as announced */
-	size_t reserved;      /* of service->body_bytes */
+	size_t body_len; /* as announced */
+	size_t reserved; /* of service->body_bytes */
 	struct buf body;
 
 	/* from the headers, borrowed from the connection until the request is over */
@@ -81,9 +82,11 @@ void handle(struct request *q); /* the request is proved (but for PUT) and its b
 
 void answer_error(struct request *q, unsigned status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-void answer_gap(struct request *q, unsigned status, const char *code, const struct log_point *point, const char *words);
+void answer_gap(struct request *q, unsigned status, const char *code, const struct log_point *point,
+		const char *words);
 void answer_json(struct request *q, const struct buf *text);
 void answer_receipt(struct request *q, struct volume *v);
-void answer_file(struct request *q, int fd, uint64_t from, uint64_t len, uint64_t size, bool whole); /* takes fd */
+void answer_file(struct request *q, int fd, uint64_t from, uint64_t len, uint64_t size,
+		 bool whole); /* takes fd */
 
 #endif

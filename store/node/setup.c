@@ -43,18 +43,23 @@ int setup_parse_listen(const char *listen, struct setup *ret, struct hf_error *e
 		len = 0; /* an IPv6 address wants brackets */
 	}
 	if (!colon || len == 0 || len >= sizeof(s.host) || parse_port(colon + 1, &s.port) < 0)
-		return hf_error_set(err, -EINVAL, "%.80s: where to listen is ADDRESS:PORT, as 127.0.0.1:7443 or [::]:7443", listen);
+		return hf_error_set(err, -EINVAL,
+				    "%.80s: where to listen is ADDRESS:PORT, as 127.0.0.1:7443 or [::]:7443",
+				    listen);
 	memcpy(s.host, host, len);
 	s.host[len] = 0;
 	if (s.host[strspn(s.host, "0123456789abcdefABCDEF.:%")] && strcmp(s.host, "localhost") != 0)
-		return hf_error_set(err, -EINVAL, "%.80s: listen at a numeric address, as 127.0.0.1:7443 or [::]:7443", listen);
+		return hf_error_set(err, -EINVAL,
+				    "%.80s: listen at a numeric address, as 127.0.0.1:7443 or [::]:7443",
+				    listen);
 	*ret = s;
 	return 0;
 }
 
 void setup_url(const char *host, unsigned port, char ret[SETUP_ADDRESS_BYTES])
 {
-	(void)snprintf(ret, SETUP_ADDRESS_BYTES, strchr(host, ':') ? "https://[%s]:%u" : "https://%s:%u", host, port);
+	(void)snprintf(ret, SETUP_ADDRESS_BYTES, strchr(host, ':') ? "https://[%s]:%u" : "https://%s:%u",
+		       host, port);
 }
 
 int setup_read(const struct os *os, const char *dir, struct setup *ret, struct hf_error *err)
@@ -73,10 +78,12 @@ int setup_read(const struct os *os, const char *dir, struct setup *ret, struct h
 	if (r < 0)
 		return hf_error_set(err, r, "cannot read %s: %s", (const char *)path.data, strerror(-r));
 	o = json_read(data.data, data.len);
-	if (!o || json_get_u32(o, "version", &version) < 0 || json_get_text(o, "listen", listen, sizeof(listen)) < 0)
+	if (!o || json_get_u32(o, "version", &version) < 0 ||
+	    json_get_text(o, "listen", listen, sizeof(listen)) < 0)
 		return hf_error_set(err, -EUCLEAN, "%s is damaged", (const char *)path.data);
 	if (version != 1)
-		return hf_error_set(err, -EPROTONOSUPPORT, "%s is of version %" PRIu32 ", this build knows 1: update holdfast",
+		return hf_error_set(err, -EPROTONOSUPPORT,
+				    "%s is of version %" PRIu32 ", this build knows 1: update holdfast",
 				    (const char *)path.data, version);
 	r = setup_parse_listen(listen, ret, err);
 	return r < 0 ? hf_error_prefix(err, r, "%s", (const char *)path.data) : 0;
@@ -98,7 +105,8 @@ static int make_root(const struct os *os, const char *dir, struct hf_error *err)
 	if (r == -EEXIST) {
 		r = os->list(os->state, dir, count_entry, &n);
 		if (r == 0 && n > 0)
-			return hf_error_set(err, -EEXIST, "%s is not empty: a node needs a new or empty folder", dir);
+			return hf_error_set(err, -EEXIST,
+					    "%s is not empty: a node needs a new or empty folder", dir);
 	}
 	return r < 0 ? hf_error_set(err, r, "cannot make the folder %s: %s", dir, strerror(-r)) : 0;
 }
@@ -111,7 +119,9 @@ static int make_folder(const struct os *os, const char *dir, const char *name, s
 	if (!os_join(&path, dir, name))
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = os->mkdir(os->state, (const char *)path.data, 0700);
-	return r < 0 ? hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)path.data, strerror(-r)) : 0;
+	return r < 0 ? hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)path.data,
+				    strerror(-r)) :
+		       0;
 }
 
 /* Last, for a folder without it is not a node. */

@@ -25,8 +25,8 @@ struct volume {
 
 struct volumes {
 	const struct os *os;
-	char *dir;     /* of the node */
-	char *volumes; /* DIR/volumes */
+	char *dir;                  /* of the node */
+	char *volumes;              /* DIR/volumes */
 	pthread_mutex_t enrol_lock; /* one enrolment at a time; taken before the others */
 	pthread_mutex_t lock;       /* for all and n; before a volume's lock */
 	struct volume **all;
@@ -44,7 +44,8 @@ static const struct epoch_cert *newest(const struct volume *v)
 	return &v->certs[v->n_certs - 1];
 }
 
-/* Put a certificate in its place, in place of another of its epoch. Requires v->lock, or that nobody else has v. */
+/* Put a certificate in its place, in place of another of its epoch. Requires v->lock, or that nobody else has
+ * v. */
 static int add_cert(struct volume *v, const struct epoch_cert *cert)
 {
 	struct epoch_cert *more;
@@ -127,13 +128,14 @@ static int load_cert(const struct os *os, struct volume *v, const char *name, st
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = os_read_file(os, (const char *)path.data, EPOCH_CERT_BYTES, &data);
 	if (r < 0)
-		return hf_error_set(err, r == -EFBIG ? -EUCLEAN : r, "cannot read %s: %s", (const char *)path.data,
-				    strerror(-r));
+		return hf_error_set(err, r == -EFBIG ? -EUCLEAN : r, "cannot read %s: %s",
+				    (const char *)path.data, strerror(-r));
 	r = epoch_cert_decode(data.data, data.len, &cert, err);
 	if (r < 0)
 		return hf_error_prefix(err, r, "%s", (const char *)path.data);
 	if (memcmp(cert.volume_id, v->id, VOLUME_ID_BYTES) != 0)
-		return hf_error_set(err, -EUCLEAN, "%s is the certificate of another volume", (const char *)path.data);
+		return hf_error_set(err, -EUCLEAN, "%s is the certificate of another volume",
+				    (const char *)path.data);
 	r = add_cert(v, &cert);
 	return r < 0 ? hf_error_set(err, r, "no memory") : 0;
 }
@@ -164,7 +166,8 @@ static int open_shelf(const struct os *os, struct volume *v, struct hf_error *er
 	if (r < 0)
 		return r;
 	if (cut > 0)
-		journal_line(LOG_NOTICE, "volume %s: cut off %" PRIu64 " bytes of an append that was not finished",
+		journal_line(LOG_NOTICE,
+			     "volume %s: cut off %" PRIu64 " bytes of an append that was not finished",
 			     v->id_text, cut);
 	/* A certificate that a segment carries counts, whatever became of its file. */
 	if (shelf_cert(v->shelf, &in_log) == 0 && (v->n_certs == 0 || in_log.epoch > newest(v)->epoch) &&
@@ -195,7 +198,8 @@ static int open_volume(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES], st
 	r = load_certs(vs->os, v, err);
 	if (r == 0)
 		r = open_shelf(vs->os, v, err);
-	if ((r == 0 || r == -ENOENT) && v->n_certs == 0) { /* a crash before the certificate: it was never answered */
+	if ((r == 0 || r == -ENOENT) &&
+	    v->n_certs == 0) { /* a crash before the certificate: it was never answered */
 		if (err)
 			*err = (struct hf_error)HF_ERROR_INIT;
 		volume_free(v);
@@ -333,20 +337,24 @@ int volume_check_header(struct volume *v, const void *header, size_t len, struct
 	int r;
 
 	if (len < SEGMENT_HEADER_BYTES)
-		return hf_error_set(err, -EUCLEAN, "a segment begins with a header of %d bytes", SEGMENT_HEADER_BYTES);
+		return hf_error_set(err, -EUCLEAN, "a segment begins with a header of %d bytes",
+				    SEGMENT_HEADER_BYTES);
 	r = segment_header_decode(header, SEGMENT_HEADER_BYTES, &h, err);
 	if (r < 0)
 		return r;
 	volume_newest_cert(v, &cert);
 	if (h.epoch > cert.epoch || (h.epoch == cert.epoch && !same_cert(&h.cert, &cert)))
-		return hf_error_set(err, -EKEYREJECTED, "segment %" PRIu32 " begins under a certificate for epoch %" PRIu32
-				    " that was not enrolled here", h.segment, h.epoch);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "segment %" PRIu32 " begins under a certificate for epoch %" PRIu32
+				    " that was not enrolled here",
+				    h.segment, h.epoch);
 	return 0;
 }
 
 /* --- enrolment */
 
-static int write_cert(const struct os *os, const struct volume *v, const struct epoch_cert *cert, struct hf_error *err)
+static int write_cert(const struct os *os, const struct volume *v, const struct epoch_cert *cert,
+		      struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
 	int r;
@@ -361,8 +369,8 @@ static int write_cert(const struct os *os, const struct volume *v, const struct 
 }
 
 /*
- * Take away the files of higher epochs than this one. Only the owner can bring that about, by recovering from here what was
- * never begun here.
+ * Take away the files of higher epochs than this one. Only the owner can bring that about, by recovering from
+ * here what was never begun here.
  */
 static int remove_higher(const struct os *os, const struct volume *v, uint32_t epoch, struct hf_error *err)
 {
@@ -381,15 +389,17 @@ static int remove_higher(const struct os *os, const struct volume *v, uint32_t e
 	}
 	if (r == 0)
 		r = os->sync_dir(os->state, v->dir);
-	return r < 0 ? hf_error_set(err, r, "cannot remove a certificate in %s: %s", v->dir, strerror(-r)) : 0;
+	return r < 0 ? hf_error_set(err, r, "cannot remove a certificate in %s: %s", v->dir, strerror(-r)) :
+		       0;
 }
 
-static int use_invitation(struct volumes *vs, const struct epoch_cert *cert, const uint8_t *token, bool is_new,
-			  struct hf_error *err)
+static int use_invitation(struct volumes *vs, const struct epoch_cert *cert, const uint8_t *token,
+			  bool is_new, struct hf_error *err)
 {
 	if (!token)
 		return hf_error_set(err, -EACCES, "%s needs an invitation from the node's operator",
-				    is_new ? "a volume new to this node" : "a new epoch that the owner did not ask for");
+				    is_new ? "a volume new to this node" :
+					     "a new epoch that the owner did not ask for");
 	return invitation_use(vs->os, vs->dir, token, cert->volume_id, is_new, err);
 }
 
@@ -404,16 +414,21 @@ static int check_follows(struct volume *v, const struct epoch_cert *cert, bool b
 	if (memcmp(cert->owner_public, last.owner_public, PUBLIC_KEY_BYTES) != 0)
 		return hf_error_set(err, -EKEYREJECTED, "the certificate is by another owner");
 	if (shelf_cert(v->shelf, &in_log) == 0 && cert->epoch <= in_log.epoch)
-		return hf_error_set(err, -EKEYREJECTED, "epoch %" PRIu32 " is over: the log here is in epoch %" PRIu32
-				    " of another writer", cert->epoch, in_log.epoch);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "epoch %" PRIu32 " is over: the log here is in epoch %" PRIu32
+				    " of another writer",
+				    cert->epoch, in_log.epoch);
 	/* Which of two that no segment carries yet? The owner may say; else the later. */
-	if (!by_owner && (cert->epoch < last.epoch ||
-			  (cert->epoch == last.epoch && cert->created_ns <= last.created_ns)))
-		return hf_error_set(err, -EKEYREJECTED, "epoch %" PRIu32 " is over: a later certificate was enrolled here",
+	if (!by_owner &&
+	    (cert->epoch < last.epoch || (cert->epoch == last.epoch && cert->created_ns <= last.created_ns)))
+		return hf_error_set(err, -EKEYREJECTED,
+				    "epoch %" PRIu32 " is over: a later certificate was enrolled here",
 				    cert->epoch);
 	if (point.end.segment > 0 && cert->first_segment <= point.end.segment)
-		return hf_error_set(err, -EEXIST, "the log here has reached segment %" PRIu32 ", past segment %" PRIu32
-				    " where this epoch would begin", point.end.segment, cert->first_segment);
+		return hf_error_set(err, -EEXIST,
+				    "the log here has reached segment %" PRIu32 ", past segment %" PRIu32
+				    " where this epoch would begin",
+				    point.end.segment, cert->first_segment);
 	return 0;
 }
 
@@ -442,13 +457,14 @@ static int enrol_epoch(struct volumes *vs, struct volume *v, const struct epoch_
 	(void)pthread_mutex_unlock(&v->lock);
 	if (r < 0)
 		return hf_error_set(err, r, "no room for another certificate");
-	journal_line(LOG_NOTICE, "volume %s: epoch %" PRIu32 " enrolled; earlier writer keys are refused from now on", v->id_text,
-		     cert->epoch);
+	journal_line(LOG_NOTICE,
+		     "volume %s: epoch %" PRIu32 " enrolled; earlier writer keys are refused from now on",
+		     v->id_text, cert->epoch);
 	return 0;
 }
 
-static int enrol_volume(struct volumes *vs, const struct epoch_cert *cert, const uint8_t *token, struct volume **ret,
-			struct hf_error *err)
+static int enrol_volume(struct volumes *vs, const struct epoch_cert *cert, const uint8_t *token,
+			struct volume **ret, struct hf_error *err)
 {
 	struct volume *v = volume_new(vs, cert->volume_id);
 	int r;

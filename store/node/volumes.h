@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The volumes a node keeps (layer 4; PROTOCOL.md §6 and §8): for each its certificates, which say whose signature counts, and
- * its shelf. Volumes come and never go while the node runs, so a pointer to one stays good. Thread-safe.
+ * The volumes a node keeps (layer 4; PROTOCOL.md §6 and §8): for each its certificates, which say whose
+ * signature counts, and its shelf. Volumes come and never go while the node runs, so a pointer to one stays
+ * good. Thread-safe.
  */
 #ifndef STORE_NODE_VOLUMES_H
 #define STORE_NODE_VOLUMES_H
@@ -13,8 +14,8 @@ struct volume;
 struct volumes;
 
 /*
- * Open all of DIR/volumes. -EUCLEAN and others of shelf_open: the words name the volume. What a crash left of an enrolment
- * is left out.
+ * Open all of DIR/volumes. -EUCLEAN and others of shelf_open: the words name the volume. What a crash left of
+ * an enrolment is left out.
  */
 MUST_USE int volumes_open(const struct os *os, const char *dir, struct volumes **ret, struct hf_error *err);
 void volumes_close(struct volumes *vs); /* NULL is fine; nobody uses a volume any more */
@@ -31,17 +32,16 @@ enum volume_key { VOLUME_KEY_UNKNOWN, VOLUME_KEY_PAST_WRITER, VOLUME_KEY_WRITER,
 enum volume_key volume_judge_key(struct volume *v, const uint8_t key[PUBLIC_KEY_BYTES]);
 
 /*
- * May a segment begin under this certificate? 0; -EKEYREJECTED: of an epoch that was not enrolled here, or not its newest certificate.
+ * May a segment begin under this certificate? 0; -EKEYREJECTED: of an epoch that was not enrolled here, or
+ * not its newest certificate.
  */
 MUST_USE int volume_check_header(struct volume *v, const void *header, size_t len, struct hf_error *err);
 
 /*
- * Enrol a certificate whose request was signed by its owner key (by_owner) or its writer key. token NULL: none was given.
- *  0  it is the newest now (or was already); *ret is the volume
- *  -EACCES     the invitation (see invitation_use), or none where one is needed
- *  -EKEYREJECTED   the epoch is over here already
- *  -EEXIST     the log here has gone past where the certificate begins
- *  others      the node's disk
+ * Enrol a certificate whose request was signed by its owner key (by_owner) or its writer key. token NULL:
+ * none was given. 0  it is the newest now (or was already); *ret is the volume -EACCES     the invitation
+ * (see invitation_use), or none where one is needed -EKEYREJECTED   the epoch is over here already -EEXIST
+ * the log here has gone past where the certificate begins others      the node's disk
  */
 MUST_USE int volumes_enrol(struct volumes *vs, const struct epoch_cert *cert, bool by_owner,
 			   const uint8_t token[PLACE_TOKEN_BYTES], struct volume **ret, struct hf_error *err);

@@ -32,7 +32,8 @@ static int read_header(const struct os *os, const char *log_dir, uint32_t segmen
 	return r < 0 ? hf_error_prefix(err, r, "%s", (const char *)file.data) : 0;
 }
 
-/* The certificate of the epoch the log is in: in the header of its last segment, or the one before when a crash tore that. */
+/* The certificate of the epoch the log is in: in the header of its last segment, or the one before when a
+ * crash tore that. */
 static int read_cert(const struct os *os, const char *path, struct epoch_cert *ret, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf log_dir = BUF_INIT;
@@ -72,9 +73,9 @@ static int enrol(const struct os *os, const struct keyring *keys, const struct e
 	r = peer_open(&o, &peer, err);
 	if (r < 0)
 		return r;
-	r = place->kind == PLACE_NODE && !place->has_token ? peer_position(peer, &receipt, err) :
-							     peer_enrol(peer, cert, place->has_token ? place : NULL,
-									&receipt, err);
+	r = place->kind == PLACE_NODE && !place->has_token ?
+		    peer_position(peer, &receipt, err) :
+		    peer_enrol(peer, cert, place->has_token ? place : NULL, &receipt, err);
 	peer_free(peer);
 	return r;
 }
@@ -82,7 +83,8 @@ static int enrol(const struct os *os, const struct keyring *keys, const struct e
 static int check_place(const struct place *place, const struct keyring *keys, struct hf_error *err)
 {
 	if (place->has_volume && memcmp(place->volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "the invitation or URL is for another volume than this store's");
+		return hf_error_set(err, -EKEYREJECTED,
+				    "the invitation or URL is for another volume than this store's");
 	return 0;
 }
 
@@ -94,12 +96,14 @@ static int add_locked(const struct os *os, const char *path, const struct volume
 	int r;
 
 	if (config_exists(os, path, name)) /* before an invitation is used up for nothing */
-		return hf_error_set(err, -EEXIST, "there is a replica named %s already: give another name", name);
+		return hf_error_set(err, -EEXIST, "there is a replica named %s already: give another name",
+				    name);
 	r = files_read_keys(os, path, descriptor, &keys, err);
 	if (r < 0)
 		return r;
 	if (!keyring_has_writer(keys))
-		r = hf_error_set(err, -EKEYREJECTED, "%s has no writer key: a replica takes nothing from it", path);
+		r = hf_error_set(err, -EKEYREJECTED, "%s has no writer key: a replica takes nothing from it",
+				 path);
 	if (r == 0)
 		r = check_place(place, keys, err);
 	if (r == 0)

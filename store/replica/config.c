@@ -15,8 +15,8 @@ static const char suffix[] = ".json";
 
 static bool name_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-	       c == '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+	       c == '_' || c == '-';
 }
 
 static bool name_ok(const char *name)
@@ -35,8 +35,9 @@ int config_check_name(const char *name, struct hf_error *err)
 {
 	if (name_ok(name))
 		return 0;
-	return hf_error_set(err, -EINVAL, "%.80s: a replica's name is 1 to 63 of A-Z a-z 0-9 . _ -, not beginning with . or -",
-			    name);
+	return hf_error_set(
+		err, -EINVAL,
+		"%.80s: a replica's name is 1 to 63 of A-Z a-z 0-9 . _ -, not beginning with . or -", name);
 }
 
 void config_make_name(const struct place *place, char ret[CONFIG_NAME_BYTES])
@@ -102,7 +103,8 @@ static int read_place(const json_t *o, struct place *p)
 	return -EPROTONOSUPPORT;
 }
 
-int config_read(const struct os *os, const char *store, const char *name, struct place *ret, struct hf_error *err)
+int config_read(const struct os *os, const char *store, const char *name, struct place *ret,
+		struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
 	CLEANUP(json_decrefp) json_t *o = NULL;
@@ -117,15 +119,18 @@ int config_read(const struct os *os, const char *store, const char *name, struct
 		return hf_error_set(err, r, "cannot read %s: %s", (const char *)path.data, strerror(-r));
 	o = json_read(data.data, data.len);
 	if (!o || json_get_u32(o, "version", &version) < 0)
-		return hf_error_set(err, -EUCLEAN, "%s is not a replica's file: remove the replica and add it again",
+		return hf_error_set(err, -EUCLEAN,
+				    "%s is not a replica's file: remove the replica and add it again",
 				    (const char *)path.data);
 	memset(&p, 0, sizeof(p));
 	r = version == 1 ? read_place(o, &p) : -EPROTONOSUPPORT;
 	if (r < 0) {
 		place_release(&p);
-		return hf_error_set(err, r, "%s: %s", (const char *)path.data, r == -EPROTONOSUPPORT ?
-				    "of a version or kind that this build does not know" :
-				    "a field is missing or damaged: remove the replica and add it again");
+		return hf_error_set(
+			err, r, "%s: %s", (const char *)path.data,
+			r == -EPROTONOSUPPORT ?
+				"of a version or kind that this build does not know" :
+				"a field is missing or damaged: remove the replica and add it again");
 	}
 	*ret = p;
 	return 0;
@@ -153,8 +158,8 @@ static json_t *place_json(const struct place *p)
 		return json_pack("{s:i,s:s,s:s}", "version", 1, "kind", "directory", "path", p->path);
 	wire_base64(WIRE_BASE64URL, p->pin, sizeof(p->pin), &pin);
 	wire_hex(p->key, sizeof(p->key), key);
-	return json_pack("{s:i,s:s,s:s,s:s,s:s}", "version", 1, "kind", "node", "url", p->url, "pin", buf_cstr(&pin),
-			 "key", key);
+	return json_pack("{s:i,s:s,s:s,s:s,s:s}", "version", 1, "kind", "node", "url", p->url, "pin",
+			 buf_cstr(&pin), "key", key);
 }
 
 int config_write(const struct os *os, const char *store, const char *name, const struct place *place,
@@ -169,7 +174,8 @@ int config_write(const struct os *os, const char *store, const char *name, const
 				    place->path ? place->path : "");
 	buf_add(&data, "\n", 1);
 	if (config_exists(os, store, name))
-		return hf_error_set(err, -EEXIST, "there is a replica named %s already: give another name", name);
+		return hf_error_set(err, -EEXIST, "there is a replica named %s already: give another name",
+				    name);
 	r = buf_status(&data);
 	if (r == 0)
 		r = os_write_file(os, (const char *)path.data, data.data, data.len, 0600);
@@ -191,7 +197,8 @@ int config_remove(const struct os *os, const char *store, const char *name, stru
 		(void)os->unlink(os->state, (const char *)receipt.data);
 		r = os->sync_dir(os->state, (const char *)dir.data);
 	}
-	return r < 0 ? hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data, strerror(-r)) : 0;
+	return r < 0 ? hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data, strerror(-r)) :
+		       0;
 }
 
 /* --- listing */
@@ -250,7 +257,8 @@ int config_list(const struct os *os, const char *store, char ***ret, size_t *ret
 		r = -ENOMEM;
 	if (r < 0) {
 		config_free_names(names.all, names.n);
-		return hf_error_set(err, r, "cannot read the folder %s: %s", (const char *)dir.data, strerror(-r));
+		return hf_error_set(err, r, "cannot read the folder %s: %s", (const char *)dir.data,
+				    strerror(-r));
 	}
 	if (names.n > 1)
 		qsort(names.all, names.n, sizeof(*names.all), compare_names);
@@ -297,9 +305,12 @@ int config_write_receipt(const struct os *os, const char *store, const char *nam
 	char chain[2 * HASH_BYTES + 1];
 
 	wire_hex(p->chain, HASH_BYTES, chain);
-	buf_add_text(&data, "{\"segment\":%" PRIu32 ",\"offset\":%" PRIu32 ",\"commit\":\"%" PRIu64 "\",\"tid\":\"%" PRIu64
-		     "\",\"time_ns\":\"%" PRIu64 "\",\"epoch\":%" PRIu32 ",\"chain\":\"%s\",\"node_time_ns\":\"%" PRIu64 "\"}\n",
-		     p->end.segment, p->end.offset, p->commit, p->tid, p->time_ns, p->epoch, chain, r->node_time_ns);
+	buf_add_text(&data,
+		     "{\"segment\":%" PRIu32 ",\"offset\":%" PRIu32 ",\"commit\":\"%" PRIu64
+		     "\",\"tid\":\"%" PRIu64 "\",\"time_ns\":\"%" PRIu64 "\",\"epoch\":%" PRIu32
+		     ",\"chain\":\"%s\",\"node_time_ns\":\"%" PRIu64 "\"}\n",
+		     p->end.segment, p->end.offset, p->commit, p->tid, p->time_ns, p->epoch, chain,
+		     r->node_time_ns);
 	if (!file_path(store, name, ".receipt", &path) || buf_status(&data) < 0)
 		return -ENOMEM;
 	return os_write_file(os, (const char *)path.data, data.data, data.len, 0600);

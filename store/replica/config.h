@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * replicas/NAME.json (layer 4): where a store ships to, and what proves that it is the same node still. And NAME.receipt, the
- * newest receipt kept: derived, so that after a start the lag of a replica that is away can be told.
+ * replicas/NAME.json (layer 4): where a store ships to, and what proves that it is the same node still. And
+ * NAME.receipt, the newest receipt kept: derived, so that after a start the lag of a replica that is away can
+ * be told.
  */
 #ifndef STORE_REPLICA_CONFIG_H
 #define STORE_REPLICA_CONFIG_H
@@ -16,7 +17,8 @@ MUST_USE int config_check_name(const char *name, struct hf_error *err);
 /* A name made from where it is: host, or last part of the path. */
 void config_make_name(const struct place *place, char ret[CONFIG_NAME_BYTES]);
 
-/* -ENOENT; -EUCLEAN: not what config_write writes; -EPROTONOSUPPORT. The place has no token; its volume is that of the store. */
+/* -ENOENT; -EUCLEAN: not what config_write writes; -EPROTONOSUPPORT. The place has no token; its volume is
+ * that of the store. */
 MUST_USE int config_read(const struct os *os, const char *store, const char *name, struct place *ret,
 			 struct hf_error *err);
 /* Durable, mode 0600. -EEXIST: there is one of this name. */
@@ -25,12 +27,15 @@ MUST_USE int config_write(const struct os *os, const char *store, const char *na
 bool config_exists(const struct os *os, const char *store, const char *name);
 MUST_USE int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err);
 
-/* Names in replicas/, sorted, malloc'ed array of malloc'ed strings (config_free_names). A store without the folder has none. */
-MUST_USE int config_list(const struct os *os, const char *store, char ***ret, size_t *ret_n, struct hf_error *err);
+/* Names in replicas/, sorted, malloc'ed array of malloc'ed strings (config_free_names). A store without the
+ * folder has none. */
+MUST_USE int config_list(const struct os *os, const char *store, char ***ret, size_t *ret_n,
+			 struct hf_error *err);
 void config_free_names(char **names, size_t n);
 
 /* The point of the last receipt kept. 0, or negative when there is none that can be read. */
-MUST_USE int config_read_receipt(const struct os *os, const char *store, const char *name, struct log_point *ret);
+MUST_USE int config_read_receipt(const struct os *os, const char *store, const char *name,
+				 struct log_point *ret);
 int config_write_receipt(const struct os *os, const char *store, const char *name, const struct receipt *r);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A directory replica: a shelf in a folder of this machine (layer 4). Opened at the first question, so that a disk that is not
- * mounted yet is asked again later; locked while it is open for writing.
+ * A directory replica: a shelf in a folder of this machine (layer 4). Opened at the first question, so that a
+ * disk that is not mounted yet is asked again later; locked while it is open for writing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,8 +47,8 @@ static void note_other_volume(void *arg, const char *name)
 		*(bool *)arg = true;
 }
 
-int directory_find(const struct os *os, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES], bool itself,
-		   struct buf *out, struct hf_error *err)
+int directory_find(const struct os *os, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES],
+		   bool itself, struct buf *out, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf inside = BUF_INIT;
 	char id[HF_VOLUME_ID_TEXT_BYTES];
@@ -71,7 +71,8 @@ int directory_find(const struct os *os, const char *path, const uint8_t volume_i
 	if (r < 0)
 		return hf_error_set(err, r, "cannot read the folder %s: %s", path, strerror(-r));
 	if (others)
-		return hf_error_set(err, -EKEYREJECTED, "%s has other volumes, but not %s: is this the right kit?", path, id);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "%s has other volumes, but not %s: is this the right kit?", path, id);
 	return hf_error_set(err, -ENOENT, "%s has no volume %s, nor any other", path, id);
 }
 
@@ -136,8 +137,8 @@ static int directory_enrol(struct peer *p, const struct epoch_cert *cert, const 
 	return r < 0 ? r : directory_position(p, ret, err);
 }
 
-static int directory_append(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
-			    struct hf_error *err)
+static int directory_append(struct peer *p, struct log_pos at, const void *data, size_t len,
+			    struct receipt *ret, struct hf_error *err)
 {
 	struct directory *d = (struct directory *)p;
 	struct log_point point;
@@ -155,7 +156,8 @@ static int directory_append(struct peer *p, struct log_pos at, const void *data,
 	return 0;
 }
 
-static ssize_t directory_read(struct peer *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err)
+static ssize_t directory_read(struct peer *p, struct log_pos at, size_t max, struct buf *out,
+			      struct hf_error *err)
 {
 	struct directory *d = (struct directory *)p;
 	ssize_t n;

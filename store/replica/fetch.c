@@ -12,10 +12,10 @@ struct fetch {
 	struct shelf *shelf;
 	const struct log_point *head;
 	const struct hf_progress *progress;
-	struct log_pos at;   /* of bytes.data */
-	struct buf bytes;    /* got, and not appended yet */
-	size_t walked;       /* in bytes: frames up to here are whole */
-	size_t groups;       /* in bytes: whole groups (and header) up to here */
+	struct log_pos at; /* of bytes.data */
+	struct buf bytes;  /* got, and not appended yet */
+	size_t walked;     /* in bytes: frames up to here are whole */
+	size_t groups;     /* in bytes: whole groups (and header) up to here */
 };
 
 static void start_at(struct fetch *f, struct log_pos at)
@@ -39,8 +39,8 @@ static int find_groups(struct fetch *f, struct hf_error *err)
 		int r = frame_header_decode(f->bytes.data + f->walked, &h, err);
 
 		if (r < 0)
-			return hf_error_prefix(err, r, "segment %" PRIu32 ", offset %zu of the replica", f->at.segment,
-					       f->at.offset + f->walked);
+			return hf_error_prefix(err, r, "segment %" PRIu32 ", offset %zu of the replica",
+					       f->at.segment, f->at.offset + f->walked);
 		if (f->bytes.len - f->walked - FRAME_HEADER_BYTES < h.body_len)
 			break;
 		f->walked += FRAME_HEADER_BYTES + (size_t)h.body_len;
@@ -85,7 +85,8 @@ static int fetch_step(struct fetch *f, bool *ret_ended, struct hf_error *err)
 	int r;
 
 	if (f->bytes.len > SEGMENT_BYTES_MAX || from.offset > SEGMENT_BYTES_MAX)
-		return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " of the replica is larger than a segment can be",
+		return hf_error_set(err, -EUCLEAN,
+				    "segment %" PRIu32 " of the replica is larger than a segment can be",
 				    f->at.segment);
 	n = peer_read(f->peer, from, FETCH_STEP_BYTES, &f->bytes, err);
 	if (n < 0)
@@ -115,9 +116,12 @@ static int fetch_all(struct fetch *f, struct hf_error *err)
 			return 0;
 		if (here.sealed || ended || here.end.segment == 0) {
 			if (f->at.segment > here.end.segment && ended)
-				return hf_error_set(err, -EUCLEAN, "the replica says that it reaches to segment %" PRIu32
-						    ", offset %" PRIu32 ", but gives nothing behind segment %" PRIu32
-						    ", offset %" PRIu32, f->head->end.segment, f->head->end.offset,
+				return hf_error_set(err, -EUCLEAN,
+						    "the replica says that it reaches to segment %" PRIu32
+						    ", offset %" PRIu32
+						    ", but gives nothing behind segment %" PRIu32
+						    ", offset %" PRIu32,
+						    f->head->end.segment, f->head->end.offset,
 						    here.end.segment, here.end.offset);
 			start_at(f, (struct log_pos){ here.end.segment + 1, 0 });
 			ended = false;
@@ -133,10 +137,12 @@ static int fetch_all(struct fetch *f, struct hf_error *err)
 	}
 }
 
-int fetch_log(struct peer *peer, const struct log_point *head, struct shelf *shelf, const struct hf_progress *progress,
-	      struct hf_error *err)
+int fetch_log(struct peer *peer, const struct log_point *head, struct shelf *shelf,
+	      const struct hf_progress *progress, struct hf_error *err)
 {
-	struct fetch f = { .peer = peer, .shelf = shelf, .head = head, .progress = progress, .bytes = BUF_INIT };
+	struct fetch f = {
+		.peer = peer, .shelf = shelf, .head = head, .progress = progress, .bytes = BUF_INIT
+	};
 	struct log_point here;
 	int r;
 
@@ -146,7 +152,9 @@ int fetch_log(struct peer *peer, const struct log_point *head, struct shelf *she
 		return r;
 	shelf_position(shelf, &here);
 	if (log_pos_compare(here.end, head->end) == 0 && memcmp(here.chain, head->chain, HASH_BYTES) != 0)
-		return hf_error_set(err, -EEXIST, "what was fetched before is not what this replica has: another replica gave it, "
-				    "or this one was changed. Recover into an empty folder");
+		return hf_error_set(
+			err, -EEXIST,
+			"what was fetched before is not what this replica has: another replica gave it, "
+			"or this one was changed. Recover into an empty folder");
 	return 0;
 }

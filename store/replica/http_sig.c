@@ -37,8 +37,10 @@ struct http_signer http_signer_of_signer(const struct signer *signer)
 	return (struct http_signer){ signer_public(signer), sign_as_signer, signer };
 }
 
-/* The component list and its parameters: the value of @signature-params, and of the header behind the label. */
-static void add_params(const struct http_sig_request *request, const struct http_sig_params *params, struct buf *out)
+/* The component list and its parameters: the value of @signature-params and, behind the label, of the header.
+ */
+static void add_params(const struct http_sig_request *request, const struct http_sig_params *params,
+		       struct buf *out)
 {
 	buf_add_text(out, "(\"@method\" \"@path\" \"@query\" \"holdfast-node\"");
 	if (request->digest)
@@ -50,17 +52,19 @@ static void add_params(const struct http_sig_request *request, const struct http
 		     params->created_s, params->nonce, params->keyid);
 }
 
-void http_sig_input(const struct http_sig_request *request, const struct http_sig_params *params, struct buf *out)
+void http_sig_input(const struct http_sig_request *request, const struct http_sig_params *params,
+		    struct buf *out)
 {
 	buf_add_text(out, "%s", label);
 	add_params(request, params, out);
 }
 
 /* RFC 9421 §2.5. */
-static void add_base(const struct http_sig_request *request, const struct http_sig_params *params, struct buf *out)
+static void add_base(const struct http_sig_request *request, const struct http_sig_params *params,
+		     struct buf *out)
 {
-	buf_add_text(out, "\"@method\": %s\n\"@path\": %s\n\"@query\": %s\n\"holdfast-node\": %s\n", request->method,
-		     request->path, request->query, request->node);
+	buf_add_text(out, "\"@method\": %s\n\"@path\": %s\n\"@query\": %s\n\"holdfast-node\": %s\n",
+		     request->method, request->path, request->query, request->node);
 	if (request->digest)
 		buf_add_text(out, "\"content-digest\": %s\n", request->digest);
 	if (request->invitation)
@@ -128,8 +132,8 @@ static int read_created(const char *input, uint64_t *ret)
 }
 
 /* The values are read loosely, then written again: what is not the same to the byte is not of our form. */
-static int parse_input(const struct http_sig_request *request, const char *input, struct http_sig_params *params,
-		       struct hf_error *err)
+static int parse_input(const struct http_sig_request *request, const char *input,
+		       struct http_sig_params *params, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf again = BUF_INIT;
 	uint8_t nonce[HTTP_SIG_NONCE_BYTES];
@@ -140,13 +144,15 @@ static int parse_input(const struct http_sig_request *request, const char *input
 		return hf_error_set(err, -EINVAL, "Signature-Input lacks created, nonce or keyid");
 	if (wire_unhex(params->nonce, strlen(params->nonce), nonce, sizeof(nonce)) < 0 ||
 	    wire_unhex(params->keyid, strlen(params->keyid), params->key, sizeof(params->key)) < 0)
-		return hf_error_set(err, -EINVAL, "nonce or keyid in Signature-Input is not lower-case hexadecimal");
+		return hf_error_set(err, -EINVAL,
+				    "nonce or keyid in Signature-Input is not lower-case hexadecimal");
 	http_sig_input(request, params, &again);
 	(void)buf_cstr(&again);
 	if (buf_status(&again) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	if (strcmp((const char *)again.data, input) != 0)
-		return hf_error_set(err, -EINVAL, "Signature-Input does not cover what it must, in the form of "
+		return hf_error_set(err, -EINVAL,
+				    "Signature-Input does not cover what it must, in the form of "
 				    "PROTOCOL.md §2");
 	return 0;
 }
@@ -157,7 +163,8 @@ static int parse_signature(const char *value, uint8_t ret[SIGNATURE_BYTES], stru
 
 	if (len > HTTP_SIG_HEADER_BYTES_MAX || len < label_len + 2 || strncmp(value, label, label_len) != 0 ||
 	    value[label_len] != ':' || value[len - 1] != ':' ||
-	    wire_unbase64_exact(WIRE_BASE64, value + label_len + 1, len - label_len - 2, ret, SIGNATURE_BYTES) < 0)
+	    wire_unbase64_exact(WIRE_BASE64, value + label_len + 1, len - label_len - 2, ret,
+				SIGNATURE_BYTES) < 0)
 		return hf_error_set(err, -EINVAL, "Signature is not holdfast=:…: with 64 bytes in base64");
 	return 0;
 }
@@ -169,7 +176,8 @@ int http_sig_parse(const struct http_sig_request *request, const char *input, co
 	int r;
 
 	if (strlen(input) > HTTP_SIG_HEADER_BYTES_MAX)
-		return hf_error_set(err, -EINVAL, "Signature-Input is longer than %d bytes", HTTP_SIG_HEADER_BYTES_MAX);
+		return hf_error_set(err, -EINVAL, "Signature-Input is longer than %d bytes",
+				    HTTP_SIG_HEADER_BYTES_MAX);
 	r = parse_input(request, input, &params, err);
 	if (r == 0)
 		r = parse_signature(signature, ret_sig, err);
@@ -206,8 +214,8 @@ int content_digest_parse(const char *value, uint8_t ret[SHA256_BYTES])
 {
 	size_t len = strlen(value), label_len = strlen(digest_label);
 
-	if (len > HTTP_SIG_HEADER_BYTES_MAX || len < label_len + 1 || strncmp(value, digest_label, label_len) != 0 ||
-	    value[len - 1] != ':')
+	if (len > HTTP_SIG_HEADER_BYTES_MAX || len < label_len + 1 ||
+	    strncmp(value, digest_label, label_len) != 0 || value[len - 1] != ':')
 		return -EINVAL;
 	return wire_unbase64_exact(WIRE_BASE64, value + label_len, len - label_len - 1, ret, SHA256_BYTES);
 }

@@ -52,25 +52,29 @@ struct http_sig_params {
 };
 
 /* Value of Signature-Input. */
-void http_sig_input(const struct http_sig_request *request, const struct http_sig_params *params, struct buf *out);
+void http_sig_input(const struct http_sig_request *request, const struct http_sig_params *params,
+		    struct buf *out);
 
 /*
  * Make params (a new nonce, the signer's key, this time) and the values of both headers. 0 or -ENOMEM.
  */
-MUST_USE int http_sig_make(const struct http_sig_request *request, const struct http_signer *signer, uint64_t now_s,
-			   struct http_sig_params *ret, struct buf *ret_input, struct buf *ret_signature);
+MUST_USE int http_sig_make(const struct http_sig_request *request, const struct http_signer *signer,
+			   uint64_t now_s, struct http_sig_params *ret, struct buf *ret_input,
+			   struct buf *ret_signature);
 
 /*
- * Read both headers. 0; -EINVAL: not of this form, the words say what is wrong; -ENOMEM. Nothing is proved yet.
+ * Read both headers. 0; -EINVAL: not of this form, the words say what is wrong; -ENOMEM. Nothing is proved
+ * yet.
  */
 MUST_USE int http_sig_parse(const struct http_sig_request *request, const char *input, const char *signature,
-			    struct http_sig_params *ret, uint8_t ret_sig[SIGNATURE_BYTES], struct hf_error *err);
+			    struct http_sig_params *ret, uint8_t ret_sig[SIGNATURE_BYTES],
+			    struct hf_error *err);
 
 /* 0 when sig is params->key's over this request, else -EKEYREJECTED; -ENOMEM. */
 MUST_USE int http_sig_check(const struct http_sig_request *request, const struct http_sig_params *params,
 			    const uint8_t sig[SIGNATURE_BYTES]);
 
-/* Value of Content-Digest for a body, and the hash in such a value (0 or -EINVAL: another algorithm or form). */
+/* Value of Content-Digest for a body; the hash in such a value (0, or -EINVAL: of another form). */
 void content_digest_make(const void *body, size_t len, struct buf *out);
 MUST_USE int content_digest_parse(const char *value, uint8_t ret[SHA256_BYTES]);
 

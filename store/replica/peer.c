@@ -12,8 +12,8 @@ void peer_free(struct peer *p)
 		p->ops->free(p);
 }
 
-int peer_enrol(struct peer *p, const struct epoch_cert *cert, const struct place *invitation, struct receipt *ret,
-	       struct hf_error *err)
+int peer_enrol(struct peer *p, const struct epoch_cert *cert, const struct place *invitation,
+	       struct receipt *ret, struct hf_error *err)
 {
 	return p->ops->enrol(p, cert, invitation, ret, err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other end: a node or a directory, asked in the same five words (layer 4). One thread at a time uses a peer.
+ * The other end: a node or a directory, asked in the same five words (layer 4). One thread at a time uses a
+ * peer.
  *
  * Errors have one meaning whatever the peer is:
  *   -ERANGE        the bytes do not begin at its end: ask the position again
@@ -25,8 +26,8 @@
 struct peer;
 
 struct peer_ops {
-	int (*enrol)(struct peer *p, const struct epoch_cert *cert, const struct place *invitation, struct receipt *ret,
-		     struct hf_error *err);
+	int (*enrol)(struct peer *p, const struct epoch_cert *cert, const struct place *invitation,
+		     struct receipt *ret, struct hf_error *err);
 	int (*position)(struct peer *p, struct receipt *ret, struct hf_error *err);
 	int (*append)(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
 		      struct hf_error *err);
@@ -40,11 +41,11 @@ struct peer {
 
 struct peer_options {
 	const struct os *os;
-	const struct place *place;             /* borrowed for the call */
+	const struct place *place; /* borrowed for the call */
 	uint8_t volume_id[VOLUME_ID_BYTES];
-	struct http_signer signer;             /* its key is borrowed until peer_free */
-	bool writable;                         /* directory: will be enrolled with or appended to */
-	bool (*interrupted)(void *arg);        /* asked about once a second during requests; may be NULL */
+	struct http_signer signer;      /* its key is borrowed until peer_free */
+	bool writable;                  /* directory: will be enrolled with or appended to */
+	bool (*interrupted)(void *arg); /* asked about once a second during requests; may be NULL */
 	void *arg;
 };
 
@@ -53,8 +54,8 @@ MUST_USE int peer_open(const struct peer_options *o, struct peer **ret, struct h
 void peer_free(struct peer *p); /* NULL is fine */
 
 /*
- * Begin the epoch of this certificate, or the volume, at the peer. invitation: its token is used; NULL: none. A directory
- * is made; of certificates it knows nothing.
+ * Begin the epoch of this certificate, or the volume, at the peer. invitation: its token is used; NULL: none.
+ * A directory is made; of certificates it knows nothing.
  */
 MUST_USE int peer_enrol(struct peer *p, const struct epoch_cert *cert, const struct place *invitation,
 			struct receipt *ret, struct hf_error *err);
@@ -63,15 +64,16 @@ MUST_USE int peer_position(struct peer *p, struct receipt *ret, struct hf_error 
 MUST_USE int peer_append(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
 			 struct hf_error *err);
 /* Up to max bytes from `at` on, appended to out; returns how many, 0 at or behind the segment's end. */
-MUST_USE ssize_t peer_read(struct peer *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err);
+MUST_USE ssize_t peer_read(struct peer *p, struct log_pos at, size_t max, struct buf *out,
+			   struct hf_error *err);
 
 /* The two kinds. */
 MUST_USE int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);
 MUST_USE int directory_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);
 
 /*
- * The folder of the volume in a directory replica: PATH/ID; or, with `itself`, PATH when that has a folder named log.
- * -EKEYREJECTED: it holds other volumes only; -ENOENT: none. Into out (empty), terminated.
+ * The folder of the volume in a directory replica: PATH/ID; or, with `itself`, PATH when that has a folder
+ * named log. -EKEYREJECTED: it holds other volumes only; -ENOENT: none. Into out (empty), terminated.
  */
 MUST_USE int directory_find(const struct os *os, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES],
 			    bool itself, struct buf *out, struct hf_error *err);

@@ -20,13 +20,14 @@ void place_release(struct place *p)
 
 static bool host_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-	       c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+	       c == '-' || c == '_';
 }
 
 static bool address_char(char c)
 {
-	return (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || (c >= '0' && c <= '9') || c == '.' || c == ':';
+	return (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || (c >= '0' && c <= '9') || c == '.' ||
+	       c == ':';
 }
 
 static const char *skip_host(const char *at)
@@ -89,13 +90,16 @@ static int parse_invitation(const char *text, struct place *p, struct hf_error *
 		return hf_error_set(err, r, "no memory");
 	o = r < 0 ? NULL : json_read(json.data, json.len);
 	if (!o || json_get_u32(o, "v", &version) < 0)
-		return hf_error_set(err, -EINVAL, "the invitation is damaged: copy the whole line that the node printed");
+		return hf_error_set(err, -EINVAL,
+				    "the invitation is damaged: copy the whole line that the node printed");
 	if (version != 1)
-		return hf_error_set(err, -EPROTONOSUPPORT, "the invitation is of version %u, this build knows 1: update holdfast",
+		return hf_error_set(err, -EPROTONOSUPPORT,
+				    "the invitation is of version %u, this build knows 1: update holdfast",
 				    version);
 	p->kind = PLACE_NODE;
 	if (read_invitation(o, p) < 0)
-		return hf_error_set(err, -EINVAL, "the invitation is not whole: copy the whole line that the node printed");
+		return hf_error_set(err, -EINVAL,
+				    "the invitation is not whole: copy the whole line that the node printed");
 	return 0;
 }
 
@@ -107,7 +111,8 @@ static int parse_url_rest(const char *rest, struct place *p)
 
 	if (strncmp(rest, volumes_path, strlen(volumes_path)) == 0) {
 		rest += strlen(volumes_path);
-		if (strlen(rest) < id_digits || wire_unhex(rest, id_digits, p->volume_id, VOLUME_ID_BYTES) < 0)
+		if (strlen(rest) < id_digits ||
+		    wire_unhex(rest, id_digits, p->volume_id, VOLUME_ID_BYTES) < 0)
 			return -EINVAL;
 		p->has_volume = true;
 		rest += id_digits;
@@ -134,8 +139,10 @@ static int parse_url(const char *text, struct place *p, struct hf_error *err)
 		p->url[host_len] = 0;
 	}
 	if (place_check_url(p->url) < 0 || parse_url_rest(text + host_len, p) < 0)
-		return hf_error_set(err, -EINVAL, "a node's URL is https://HOST:PORT/v1/volumes/ID#pin=…&key=…, as "
-				    "`holdfast status` prints it; to begin with a node, use the invitation that it printed");
+		return hf_error_set(err, -EINVAL,
+				    "a node's URL is https://HOST:PORT/v1/volumes/ID#pin=…&key=…, as "
+				    "`holdfast status` prints it; to begin with a node, use the invitation "
+				    "that it printed");
 	return 0;
 }
 
@@ -150,7 +157,8 @@ static int parse_path(const char *text, struct place *p, struct hf_error *err)
 	} else {
 		here = getcwd(NULL, 0);
 		if (!here)
-			return hf_error_set(err, -errno, "cannot tell the present folder: %s", strerror(errno));
+			return hf_error_set(err, -errno, "cannot tell the present folder: %s",
+					    strerror(errno));
 		if (asprintf(&p->path, "%s/%s", here, text) < 0)
 			p->path = NULL;
 	}
@@ -166,14 +174,16 @@ int place_parse(const char *text, struct place *ret, struct hf_error *err)
 
 	memset(&p, 0, sizeof(p));
 	if (!*text || strlen(text) > PLACE_TEXT_BYTES_MAX)
-		return hf_error_set(err, -EINVAL, "a replica is named by an invitation (holdfast-invite:…), a node's URL "
+		return hf_error_set(err, -EINVAL,
+				    "a replica is named by an invitation (holdfast-invite:…), a node's URL "
 				    "(https://…) or a folder");
 	if (strncmp(text, invite_label, strlen(invite_label)) == 0)
 		r = parse_invitation(text + strlen(invite_label), &p, err);
 	else if (strncmp(text, https_label, strlen(https_label)) == 0)
 		r = parse_url(text, &p, err);
 	else if (strstr(text, "://"))
-		r = hf_error_set(err, -EINVAL, "%.60s: only https:// is known, an invitation, or a folder", text);
+		r = hf_error_set(err, -EINVAL, "%.60s: only https:// is known, an invitation, or a folder",
+				 text);
 	else
 		r = parse_path(text, &p, err);
 	if (r < 0) {

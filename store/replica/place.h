@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a replica is, as people hand it about (layer 4; PROTOCOL.md §6): an invitation line, a node's URL with pin and key, or a
- * folder's path. Pure, but that a path is made absolute by the system's idea of the present folder.
+ * Where a replica is, as people hand it about (layer 4; PROTOCOL.md §6): an invitation line, a node's URL
+ * with pin and key, or a folder's path. Pure, but that a path is made absolute by the system's idea of the
+ * present folder.
  */
 #ifndef STORE_REPLICA_PLACE_H
 #define STORE_REPLICA_PLACE_H
@@ -10,8 +11,8 @@
 
 enum {
 	PLACE_TEXT_BYTES_MAX = 4096,
-	PLACE_URL_BYTES = 300,  /* "https://host:port" and NUL */
-	PLACE_PIN_BYTES = 48,   /* SHA-256 in base64 and NUL */
+	PLACE_URL_BYTES = 300, /* "https://host:port" and NUL */
+	PLACE_PIN_BYTES = 48,  /* SHA-256 in base64 and NUL */
 	PLACE_TOKEN_BYTES = 32,
 };
 
@@ -26,7 +27,7 @@ struct place {
 	uint8_t token[PLACE_TOKEN_BYTES];
 	bool has_volume;
 	uint8_t volume_id[VOLUME_ID_BYTES];
-	char *path;                    /* directory: absolute, malloc'ed */
+	char *path; /* directory: absolute, malloc'ed */
 };
 void place_release(struct place *p); /* wipes the token; safe on a zeroed place */
 

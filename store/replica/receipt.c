@@ -19,16 +19,20 @@ static void add_text(const struct receipt *r, struct buf *out)
 	wire_hex(r->node, PUBLIC_KEY_BYTES, node);
 	wire_hex(r->volume_id, VOLUME_ID_BYTES, volume);
 	wire_hex(p->chain, HASH_BYTES, chain);
-	buf_add_text(out, "{\"version\":1,\"node\":\"%s\",\"volume\":\"%s\",\"nonce\":\"%s\",", node, volume, r->nonce);
-	buf_add_text(out, "\"segment\":%" PRIu32 ",\"offset\":%" PRIu32 ",\"commit\":\"%" PRIu64 "\",", p->end.segment,
-		     p->end.offset, p->commit);
-	buf_add_text(out, "\"tid\":\"%" PRIu64 "\",\"time_ns\":\"%" PRIu64 "\",\"epoch\":%" PRIu32 ",\"sealed\":%s,",
+	buf_add_text(out, "{\"version\":1,\"node\":\"%s\",\"volume\":\"%s\",\"nonce\":\"%s\",", node, volume,
+		     r->nonce);
+	buf_add_text(out, "\"segment\":%" PRIu32 ",\"offset\":%" PRIu32 ",\"commit\":\"%" PRIu64 "\",",
+		     p->end.segment, p->end.offset, p->commit);
+	buf_add_text(out,
+		     "\"tid\":\"%" PRIu64 "\",\"time_ns\":\"%" PRIu64 "\",\"epoch\":%" PRIu32
+		     ",\"sealed\":%s,",
 		     p->tid, p->time_ns, p->epoch, p->sealed ? "true" : "false");
-	buf_add_text(out, "\"chain\":\"%s\",\"enrolled_epoch\":%" PRIu32 ",\"node_time_ns\":\"%" PRIu64 "\"}", chain,
-		     r->enrolled_epoch, r->node_time_ns);
+	buf_add_text(out, "\"chain\":\"%s\",\"enrolled_epoch\":%" PRIu32 ",\"node_time_ns\":\"%" PRIu64 "\"}",
+		     chain, r->enrolled_epoch, r->node_time_ns);
 }
 
-int receipt_make(const struct receipt *r, const struct signer *key, struct buf *ret_text, struct buf *ret_signature)
+int receipt_make(const struct receipt *r, const struct signer *key, struct buf *ret_text,
+		 struct buf *ret_signature)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT;
 	uint8_t sig[SIGNATURE_BYTES];
@@ -80,11 +84,13 @@ int receipt_read(const void *text, size_t len, const char *signature, const uint
 	if (len > RECEIPT_BYTES_MAX ||
 	    wire_unbase64_exact(WIRE_BASE64, signature, strlen(signature), sig, sizeof(sig)) < 0 ||
 	    signature_check(node, domain, text, len, sig) < 0)
-		return hf_error_set(err, -EKEYREJECTED, "the receipt is not signed with the node's receipt key");
+		return hf_error_set(err, -EKEYREJECTED,
+				    "the receipt is not signed with the node's receipt key");
 	memset(&r, 0, sizeof(r));
 	o = json_read(text, len);
 	if (!o || read_fields(o, &r) < 0 || memcmp(r.node, node, PUBLIC_KEY_BYTES) != 0)
-		return hf_error_set(err, -EBADMSG, "the receipt is signed, but not of the form this build knows");
+		return hf_error_set(err, -EBADMSG,
+				    "the receipt is signed, but not of the form this build knows");
 	*ret = r;
 	return 0;
 }

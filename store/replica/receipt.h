@@ -20,13 +20,14 @@ struct receipt {
 };
 
 /* The JSON text, and the signature over it in base64. Appended; -ENOMEM. */
-MUST_USE int receipt_make(const struct receipt *r, const struct signer *key, struct buf *ret_text, struct buf *ret_signature);
+MUST_USE int receipt_make(const struct receipt *r, const struct signer *key, struct buf *ret_text,
+			  struct buf *ret_signature);
 
 /*
- * Read a receipt and check that the node of this key signed it. -EKEYREJECTED: it did not; -EBADMSG: signed, but not of the
- * form; -ENOMEM.
+ * Read a receipt and check that the node of this key signed it. -EKEYREJECTED: it did not; -EBADMSG: signed,
+ * but not of the form; -ENOMEM.
  */
-MUST_USE int receipt_read(const void *text, size_t len, const char *signature, const uint8_t node[PUBLIC_KEY_BYTES],
-			  struct receipt *ret, struct hf_error *err);
+MUST_USE int receipt_read(const void *text, size_t len, const char *signature,
+			  const uint8_t node[PUBLIC_KEY_BYTES], struct receipt *ret, struct hf_error *err);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A new primary from a replica and the kit (layer 4). The order matters: the log is fetched; the node is given the new epoch's certificate, which
- * locks the old writer key out; if the old writer was quicker, what it added is fetched and a new certificate made; then
- * the epoch begins here; the descriptor, without which a store is not a store, comes last. PATH/recovery marks a folder in which this is
- * under way, for which volume.
+ * A new primary from a replica and the kit (layer 4). The order matters: the log is fetched; the node is
+ * given the new epoch's certificate, which locks the old writer key out; if the old writer was quicker, what
+ * it added is fetched and a new certificate made; then the epoch begins here; the descriptor, without which a
+ * store is not a store, comes last. PATH/recovery marks a folder in which this is under way, for which
+ * volume.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +48,8 @@ static int write_marker(const struct recovery *v, const char *id, struct hf_erro
 	if (!under(v, "recovery", &marker))
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = os_write_file(v->os, (const char *)marker.data, id, strlen(id), 0600);
-	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)marker.data, strerror(-r)) : 0;
+	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)marker.data, strerror(-r)) :
+		       0;
 }
 
 /* A folder that is not empty: only one in which this volume's recovery is under way will do. */
@@ -61,13 +63,16 @@ static int check_marker(const struct recovery *v, const char *id, struct hf_erro
 	fd = v->os->open(v->os->state, (const char *)descriptor.data, O_RDONLY, 0);
 	if (fd >= 0) {
 		(void)v->os->close(v->os->state, fd);
-		return hf_error_set(err, -EEXIST, "%s is a store already: recover into a new folder", v->path);
+		return hf_error_set(err, -EEXIST, "%s is a store already: recover into a new folder",
+				    v->path);
 	}
 	r = os_read_file(v->os, (const char *)marker.data, 64, &text);
 	if (r < 0)
-		return hf_error_set(err, -ENOTEMPTY, "%s is not empty: recover into a new or empty folder", v->path);
+		return hf_error_set(err, -ENOTEMPTY, "%s is not empty: recover into a new or empty folder",
+				    v->path);
 	if (text.len != strlen(id) || memcmp(text.data, id, text.len) != 0)
-		return hf_error_set(err, -ENOTEMPTY, "%s is where another volume is being recovered", v->path);
+		return hf_error_set(err, -ENOTEMPTY, "%s is where another volume is being recovered",
+				    v->path);
 	return 0;
 }
 
@@ -94,7 +99,8 @@ static int open_peer(struct recovery *v, struct hf_error *err)
 	};
 
 	if (v->place.has_volume && memcmp(v->place.volume_id, v->volume_id, VOLUME_ID_BYTES) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "the kit is not that of the volume that the replica's URL names");
+		return hf_error_set(err, -EKEYREJECTED,
+				    "the kit is not that of the volume that the replica's URL names");
 	memcpy(o.volume_id, v->volume_id, VOLUME_ID_BYTES);
 	memcpy(v->place.volume_id, v->volume_id, VOLUME_ID_BYTES);
 	v->place.has_volume = true;
@@ -135,8 +141,11 @@ static int fetch(struct recovery *v, struct hf_error *err)
 		if (at_head(v, &head.point))
 			return 0;
 	}
-	return hf_error_set(err, -EEXIST, "%s holds more of the log than this replica: recover from the one it came from, or "
-			    "into an empty folder", v->path);
+	return hf_error_set(
+		err, -EEXIST,
+		"%s holds more of the log than this replica: recover from the one it came from, or "
+		"into an empty folder",
+		v->path);
 }
 
 /* --- the new epoch */
@@ -181,7 +190,9 @@ static int take_over(struct recovery *v, struct hf_error *err)
 		if (r < 0)
 			return r;
 	}
-	return hf_error_set(err, -EBUSY, "the log on the replica grows as fast as it is fetched: stop the old store first");
+	return hf_error_set(
+		err, -EBUSY,
+		"the log on the replica grows as fast as it is fetched: stop the old store first");
 }
 
 static int begin_epoch(struct recovery *v, struct hf_error *err)
@@ -206,7 +217,8 @@ static int begin_epoch(struct recovery *v, struct hf_error *err)
 	return r;
 }
 
-/* An earlier run got as far as beginning the epoch: its writer key is here, and the replica is where that epoch starts. */
+/* An earlier run got as far as beginning the epoch: its writer key is here, and the replica is where that
+ * epoch starts. */
 static int epoch_was_begun(struct recovery *v, struct hf_error *err)
 {
 	struct volume_descriptor d;
@@ -317,7 +329,8 @@ static int finish(struct recovery *v, struct hf_error *err)
 	return r < 0 ? hf_error_set(err, r, "cannot sync the folder %s: %s", v->path, strerror(-r)) : 0;
 }
 
-static int sum_up(struct recovery *v, const struct log_point *head, struct hf_recovery *ret, struct hf_error *err)
+static int sum_up(struct recovery *v, const struct log_point *head, struct hf_recovery *ret,
+		  struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	uint64_t bytes = 0;
@@ -363,8 +376,8 @@ static int recover(struct recovery *v, struct hf_recovery *ret, struct hf_error 
 	return r < 0 ? r : sum_up(v, &head, ret, err);
 }
 
-int hf_recover(const char *place, const struct hf_kit *kit, const char *path, const struct hf_progress *progress,
-	       struct hf_recovery *ret, struct hf_error *err)
+int hf_recover(const char *place, const struct hf_kit *kit, const char *path,
+	       const struct hf_progress *progress, struct hf_recovery *ret, struct hf_error *err)
 {
 	struct recovery v = { .os = os_posix(), .path = path, .owner = kit_owner(kit), .progress = progress };
 	CLEANUP(cleanup_fd) int lock = -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A node, asked over HTTPS (layer 4; PROTOCOL.md). One connection, kept between requests. The node is known by its pin and
- * its receipt key; nothing it says is believed without one or the other.
+ * A node, asked over HTTPS (layer 4; PROTOCOL.md). One connection, kept between requests. The node is known
+ * by its pin and its receipt key; nothing it says is believed without one or the other.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -39,12 +39,12 @@ struct remote {
 struct request {
 	const char *method;
 	char path[128];
-	char query[64];                /* with its question mark; "" for none */
+	char query[64]; /* with its question mark; "" for none */
 	const void *body;
 	size_t body_len;
 	bool has_body;
 	const struct place *invitation; /* NULL: none */
-	char range[64];                /* "" for none */
+	char range[64];                 /* "" for none */
 };
 
 struct answer {
@@ -135,8 +135,10 @@ static int add_header(struct curl_slist **list, const char *name, const char *va
 /* Sign the request and set out its headers; the nonce is remembered for the receipt. */
 static int make_headers(struct remote *r, const struct request *q, struct answer *a, struct curl_slist **list)
 {
-	CLEANUP(buf_release) struct buf digest = BUF_INIT, invitation = BUF_INIT, input = BUF_INIT, sig = BUF_INIT;
-	struct http_sig_request covered = { q->method, q->path, q->query[0] ? q->query : "?", r->node, NULL, NULL };
+	CLEANUP(buf_release)
+	struct buf digest = BUF_INIT, invitation = BUF_INIT, input = BUF_INIT, sig = BUF_INIT;
+	struct http_sig_request covered = { q->method, q->path, q->query[0] ? q->query : "?",
+					    r->node,   NULL,    NULL };
 	struct http_sig_params params;
 	int64_t now_s = (int64_t)(r->os->now_ns(r->os->state) / 1000000000u) + r->skew_s;
 	int bad = 0, ret;
@@ -207,8 +209,10 @@ static int curl_fault(struct remote *r, CURLcode code, const char *words, struct
 	(void)curl_easy_getinfo(r->curl, CURLINFO_OS_ERRNO, &os_errno);
 	switch (code) {
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-		return hf_error_set(err, -EKEYREJECTED, "%s is not the node that was pinned: its TLS key is another one. Someone "
-				    "may be in between, or the node was set up anew", r->url);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "%s is not the node that was pinned: its TLS key is another one. Someone "
+				    "may be in between, or the node was set up anew",
+				    r->url);
 	case CURLE_ABORTED_BY_CALLBACK:
 		return hf_error_set(err, -ECANCELED, "the request to %s was interrupted", r->url);
 	case CURLE_OUT_OF_MEMORY:
@@ -308,15 +312,19 @@ static int refusal(struct remote *r, struct answer *a, struct hf_error *err)
 	uint64_t node_ns;
 	int number = -EPROTO;
 
-	if (!o || json_get_text(o, "code", code, sizeof(code)) < 0 || json_get_text(o, "error", words, sizeof(words)) < 0)
-		return hf_error_set(err, a->status == 503 ? -EBUSY : -EPROTO, "%s answers with status %ld, and not as a "
-				    "holdfast node does", r->url, a->status);
+	if (!o || json_get_text(o, "code", code, sizeof(code)) < 0 ||
+	    json_get_text(o, "error", words, sizeof(words)) < 0)
+		return hf_error_set(err, a->status == 503 ? -EBUSY : -EPROTO,
+				    "%s answers with status %ld, and not as a "
+				    "holdfast node does",
+				    r->url, a->status);
 	make_printable(words);
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
 		if (strcmp(code, meanings[i].code) == 0)
 			number = meanings[i].number;
 	if (number == -EAGAIN && json_get_u64(o, "node_time_ns", &node_ns) == 0)
-		r->skew_s = (int64_t)(node_ns / 1000000000u) - (int64_t)(r->os->now_ns(r->os->state) / 1000000000u);
+		r->skew_s = (int64_t)(node_ns / 1000000000u) -
+			    (int64_t)(r->os->now_ns(r->os->state) / 1000000000u);
 	return hf_error_set(err, number, "%s refuses (%ld): %s", r->url, a->status, words);
 }
 
@@ -355,7 +363,8 @@ static int take_receipt(struct remote *r, const struct answer *a, struct receipt
 	if (n < 0)
 		return hf_error_prefix(err, n, "%s", r->url);
 	if (memcmp(got.volume_id, r->volume_id, VOLUME_ID_BYTES) != 0 || strcmp(got.nonce, a->nonce) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "%s: the receipt is for another volume or another request", r->url);
+		return hf_error_set(err, -EKEYREJECTED,
+				    "%s: the receipt is for another volume or another request", r->url);
 	*ret = got;
 	return 0;
 }
@@ -416,7 +425,8 @@ static int remote_append(struct peer *p, struct log_pos at, const void *data, si
 	return ask_receipt(r, &q, ret, err);
 }
 
-static ssize_t remote_read(struct peer *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err)
+static ssize_t remote_read(struct peer *p, struct log_pos at, size_t max, struct buf *out,
+			   struct hf_error *err)
 {
 	struct remote *r = (struct remote *)p;
 	CLEANUP(answer_release) struct answer a = { .body = BUF_INIT };
@@ -427,14 +437,16 @@ static ssize_t remote_read(struct peer *p, struct log_pos at, size_t max, struct
 	a.body_max = max > ANSWER_BYTES_MAX ? max : ANSWER_BYTES_MAX; /* an error's words must fit as well */
 	(void)snprintf(rest, sizeof(rest), "/log/%" PRIu32, at.segment);
 	set_path(r, &q, rest);
-	(void)snprintf(q.range, sizeof(q.range), "bytes=%" PRIu32 "-%" PRIu64, at.offset, at.offset + (uint64_t)max - 1);
+	(void)snprintf(q.range, sizeof(q.range), "bytes=%" PRIu32 "-%" PRIu64, at.offset,
+		       at.offset + (uint64_t)max - 1);
 	n = request(r, &q, &a, err);
 	if (n == -ERANGE) /* 416: nothing at or behind this place */
 		return 0;
 	if (n < 0)
 		return n;
 	if (a.status != 206 || a.body.len > max)
-		return hf_error_set(err, -EPROTO, "%s does not answer with the part of the log that was asked for", r->url);
+		return hf_error_set(err, -EPROTO,
+				    "%s does not answer with the part of the log that was asked for", r->url);
 	buf_add(out, a.body.data, a.body.len);
 	return buf_status(out) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : (ssize_t)a.body.len;
 }

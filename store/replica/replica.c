@@ -91,10 +91,12 @@ static int say_left(struct replicator *r, struct hf_error *err)
 
 	replicator_status(r, &status);
 	return hf_error_set(err, -ETIMEDOUT, "replica %s still lacks %" PRIu64 " bytes (%s)%s%s", status.name,
-			    status.lag_bytes, hf_replica_state_name(status.state), status.error[0] ? ": " : "", status.error);
+			    status.lag_bytes, hf_replica_state_name(status.state),
+			    status.error[0] ? ": " : "", status.error);
 }
 
-int replica_set_wait(struct replica_set *set, const struct log_point *point, unsigned timeout_ms, struct hf_error *err)
+int replica_set_wait(struct replica_set *set, const struct log_point *point, unsigned timeout_ms,
+		     struct hf_error *err)
 {
 	uint64_t until_ns = set->os->monotonic_ns(set->os->state) + (uint64_t)timeout_ms * 1000000u;
 

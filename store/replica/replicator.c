@@ -41,12 +41,12 @@ struct replicator {
 	pthread_cond_t changed; /* on CLOCK_MONOTONIC */
 	enum hf_replica_state state;
 	struct hf_error error;
-	struct log_point acked; /* from the newest receipt; end.segment 0: nothing */
-	bool confirmed;         /* by a receipt of this run, not one that was kept */
-	bool hurry;             /* somebody has begun to wait: end the pause */
-	unsigned waiting;       /* how many wait: pauses are short then */
-	struct log_pos late_after; /* what late_ns was worked out for */
-	uint64_t late_ns;       /* monotonic time at which the oldest operation not acknowledged came; 0: not known */
+	struct log_point acked;    /* from the newest receipt; end.segment 0: nothing */
+	bool confirmed;            /* by a receipt of this run, not one that was kept */
+	bool hurry;                /* somebody has begun to wait: end the pause */
+	unsigned waiting;          /* how many wait: pauses are short then */
+	struct log_pos late_after; /* the oldest operation not acknowledged is behind this */
+	uint64_t late_ns;          /* when, on the monotonic clock, that operation came; 0: not known */
 
 	/* the thread's own */
 	struct peer *peer;
@@ -102,8 +102,8 @@ static void set_acked(struct replicator *r, const struct log_point *point)
 
 static bool is_refusal(int code)
 {
-	return code == -EKEYREJECTED || code == -EACCES || code == -ENOENT || code == -EUCLEAN || code == -EEXIST ||
-	       code == -EPROTONOSUPPORT;
+	return code == -EKEYREJECTED || code == -EACCES || code == -ENOENT || code == -EUCLEAN ||
+	       code == -EEXIST || code == -EPROTONOSUPPORT;
 }
 
 /* --- pausing */
@@ -155,7 +155,8 @@ static void keep_receipt(struct replicator *r)
 		return;
 	r->kept_ns = now_ns(r);
 	r->kept = r->receipt.point.end;
-	(void)config_write_receipt(r->os, r->path, r->name, &r->receipt); /* derived: without it a later status says less */
+	(void)config_write_receipt(r->os, r->path, r->name,
+				   &r->receipt); /* derived: without it a later status says less */
 }
 
 static void take_receipt(struct replicator *r, const struct receipt *receipt)
@@ -275,7 +276,8 @@ static int open_peer(struct replicator *r, const struct keyring *keys, struct hf
 	};
 
 	if (!keyring_has_writer(keys))
-		return hf_error_set(err, -EKEYREJECTED, "the store has no writer key: replicas take nothing from it");
+		return hf_error_set(err, -EKEYREJECTED,
+				    "the store has no writer key: replicas take nothing from it");
 	memcpy(o.volume_id, r->place.volume_id, VOLUME_ID_BYTES);
 	o.signer = http_signer_of_writer(keys);
 	return peer_open(&o, &r->peer, err);
@@ -392,8 +394,9 @@ const char *replicator_name(const struct replicator *r)
 /* --- questions */
 
 /*
- * When the oldest operation that is not acknowledged came, on the monotonic clock: from the time in the first commit
- * behind the acknowledged point. Worked out once for each such point, so that a jump of the wall clock changes nothing later.
+ * When the oldest operation that is not acknowledged came, on the monotonic clock: from the time in the first
+ * commit behind the acknowledged point. Worked out once for each such point, so that a jump of the wall clock
+ * changes nothing later.
  */
 static uint64_t late_since(struct replicator *r, struct log_pos acked, const struct log_point *durable)
 {
@@ -447,7 +450,8 @@ static bool has_acked(const struct replicator *r, struct log_pos end)
 
 int replicator_wait(struct replicator *r, struct log_pos end, uint64_t until_ns)
 {
-	struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000u), .tv_nsec = (long)(until_ns % 1000000000u) };
+	struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000u),
+				  .tv_nsec = (long)(until_ns % 1000000000u) };
 	int n = 0;
 
 	(void)pthread_mutex_lock(&r->lock);

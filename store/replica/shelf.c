@@ -124,8 +124,8 @@ static int cut_tail(struct shelf *s, const char *path, const struct shelf_scan *
 }
 
 /*
- * Write the last append's bytes once more and sync: when an earlier sync of them failed, the system may show them still
- * and count them as written, and then lose them.
+ * Write the last append's bytes once more and sync: when an earlier sync of them failed, the system may show
+ * them still and count them as written, and then lose them.
  */
 static int settle(struct shelf *s, uint32_t from, const char *path, struct hf_error *err)
 {
@@ -145,8 +145,8 @@ static int settle(struct shelf *s, uint32_t from, const char *path, struct hf_er
 	return r < 0 ? say_io(err, r, "write again the end of", path) : 0;
 }
 
-static int open_segment(struct shelf *s, uint32_t segment, const struct shelf_note *note, struct shelf_scan *scan,
-			struct hf_error *err)
+static int open_segment(struct shelf *s, uint32_t segment, const struct shelf_note *note,
+			struct shelf_scan *scan, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	int r;
@@ -267,8 +267,8 @@ int shelf_open_segment(struct shelf *s, uint32_t segment, uint64_t *ret_bytes, s
 
 	shelf_position(s, &point);
 	if (segment == 0 || segment > point.end.segment)
-		return hf_error_set(err, -ENOENT, "there is no segment %" PRIu32 ": the last is %" PRIu32, segment,
-				    point.end.segment);
+		return hf_error_set(err, -ENOENT, "there is no segment %" PRIu32 ": the last is %" PRIu32,
+				    segment, point.end.segment);
 	if (!segment_path(s, segment, &path))
 		return hf_error_set(err, -ENOMEM, "no memory");
 	fd = s->os->open(s->os->state, (const char *)path.data, O_RDONLY, 0);
@@ -309,15 +309,16 @@ ssize_t shelf_read(struct shelf *s, struct log_pos at, void *out, size_t len, st
 	r = len > 0 ? os_pread_full(s->os, fd, out, len, at.offset) : 0;
 	(void)s->os->close(s->os->state, fd);
 	if (r < 0)
-		return hf_error_set(err, r, "cannot read segment %" PRIu32 " of %s: %s", at.segment, s->log_dir,
-				    strerror(-r));
+		return hf_error_set(err, r, "cannot read segment %" PRIu32 " of %s: %s", at.segment,
+				    s->log_dir, strerror(-r));
 	return (ssize_t)len;
 }
 
 /* --- appending */
 
 /* The bytes of a file against these, in steps: 1 equal, 0 not. */
-static int same_bytes(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len, struct hf_error *err)
+static int same_bytes(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len,
+		      struct hf_error *err)
 {
 	enum { STEP_BYTES = 64 << 10 };
 	CLEANUP(cleanup_free) uint8_t *there = malloc(STEP_BYTES);
@@ -340,7 +341,8 @@ static int same_bytes(struct shelf *s, struct log_pos at, const uint8_t *data, s
 }
 
 /* The bytes begin before the end: repeated, or in conflict? Requires append_lock. */
-static int append_filled(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len, struct hf_error *err)
+static int append_filled(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len,
+			 struct hf_error *err)
 {
 	const struct log_point *end = &s->v.point;
 	uint64_t size;
@@ -359,11 +361,13 @@ static int append_filled(struct shelf *s, struct log_pos at, const uint8_t *data
 		return r;
 	/* What goes on past the end of a segment that is not the last would have had to be in it. */
 	if (r == 0 || (over > 0 && at.segment < end->end.segment))
-		return hf_error_set(err, -EEXIST, "segment %" PRIu32 ", offset %" PRIu32 ": other bytes are there already; "
-				    "this log ends at segment %" PRIu32 ", offset %" PRIu32, at.segment, at.offset,
-				    end->end.segment, end->end.offset);
+		return hf_error_set(err, -EEXIST,
+				    "segment %" PRIu32 ", offset %" PRIu32 ": other bytes are there already; "
+				    "this log ends at segment %" PRIu32 ", offset %" PRIu32,
+				    at.segment, at.offset, end->end.segment, end->end.offset);
 	if (over > 0)
-		return hf_error_set(err, -ERANGE, "the log ends at segment %" PRIu32 ", offset %" PRIu32 ": begin there",
+		return hf_error_set(err, -ERANGE,
+				    "the log ends at segment %" PRIu32 ", offset %" PRIu32 ": begin there",
 				    end->end.segment, end->end.offset);
 	return 1;
 }
@@ -377,7 +381,8 @@ static int verify(struct verifier *v, struct log_pos at, const uint8_t *data, si
 
 	if (at.offset == 0) {
 		if (len < SEGMENT_HEADER_BYTES)
-			return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " begins with less than a header", at.segment);
+			return hf_error_set(err, -EUCLEAN,
+					    "segment %" PRIu32 " begins with less than a header", at.segment);
 		r = verifier_segment(v, data, err);
 		if (r < 0)
 			return r;
@@ -422,16 +427,16 @@ static void take_back(struct shelf *s, struct log_pos at, const char *new_path)
 		s->failed = r;
 }
 
-static int write_durably(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len, const char *new_path,
-			 struct hf_error *err)
+static int write_durably(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len,
+			 const char *new_path, struct hf_error *err)
 {
 	const struct os *os = s->os;
 	int r = os_pwrite_full(os, s->fd, data, len, at.offset);
 
 	if (r < 0) {
 		take_back(s, at, new_path);
-		return hf_error_set(err, r, "cannot write segment %" PRIu32 " in %s: %s", at.segment, s->log_dir,
-				    strerror(-r));
+		return hf_error_set(err, r, "cannot write segment %" PRIu32 " in %s: %s", at.segment,
+				    s->log_dir, strerror(-r));
 	}
 	r = new_path ? os->fsync(os->state, s->fd) : os->fdatasync(os->state, s->fd);
 	if (r == 0 && new_path)
@@ -442,14 +447,15 @@ static int write_durably(struct shelf *s, struct log_pos at, const uint8_t *data
 	}
 	if (r < 0) {
 		s->failed = r;
-		return hf_error_set(err, -EIO, "cannot sync segment %" PRIu32 " in %s: %s", at.segment, s->log_dir,
-				    strerror(-r));
+		return hf_error_set(err, -EIO, "cannot sync segment %" PRIu32 " in %s: %s", at.segment,
+				    s->log_dir, strerror(-r));
 	}
 	return 0;
 }
 
 /* Open the file of the segment that `at` begins. The one before stays open until the new one is durable. */
-static int write_new_segment(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len, struct hf_error *err)
+static int write_new_segment(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len,
+			     struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	int fd, r, before = s->fd;
@@ -473,7 +479,8 @@ static int write_new_segment(struct shelf *s, struct log_pos at, const uint8_t *
 }
 
 /* Bytes that begin exactly at the end. Requires append_lock. */
-static int append_end(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len, struct hf_error *err)
+static int append_end(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len,
+		      struct hf_error *err)
 {
 	const struct shelf_note nothing = { 0, 0, 0 };
 	struct shelf_note note = { at.segment, at.offset, at.offset + (uint32_t)len };
@@ -489,9 +496,11 @@ static int append_end(struct shelf *s, struct log_pos at, const uint8_t *data, s
 	r = noted ? write_note(s, &note, true) : 0;
 	if (r < 0)
 		return say_io(err, r, "write the note in", s->dir);
-	r = at.offset == 0 ? write_new_segment(s, at, data, len, err) : write_durably(s, at, data, len, NULL, err);
+	r = at.offset == 0 ? write_new_segment(s, at, data, len, err) :
+			     write_durably(s, at, data, len, NULL, err);
 	if (noted && !s->failed)
-		(void)write_note(s, &nothing, false); /* a note that stays is only less strict with these bytes */
+		(void)write_note(s, &nothing,
+				 false); /* a note that stays is only less strict with these bytes */
 	if (r < 0)
 		return r;
 	(void)pthread_mutex_lock(&s->state_lock);
@@ -500,25 +509,30 @@ static int append_end(struct shelf *s, struct log_pos at, const uint8_t *data, s
 	return 0;
 }
 
-static int append_locked(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len, struct hf_error *err)
+static int append_locked(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len,
+			 struct hf_error *err)
 {
 	struct log_pos end = s->v.point.end;
 
 	if (s->failed)
-		return hf_error_set(err, -EIO, "%s takes no more since its disk failed (%s): check the disk, start anew",
+		return hf_error_set(err, -EIO,
+				    "%s takes no more since its disk failed (%s): check the disk, start anew",
 				    s->dir, strerror(-s->failed));
 	if (len == 0 || at.segment == 0 || len > SEGMENT_BYTES_MAX || at.offset > SEGMENT_BYTES_MAX - len)
-		return hf_error_set(err, -EUCLEAN, "no segment can have %zu bytes at offset %" PRIu32, len, at.offset);
+		return hf_error_set(err, -EUCLEAN, "no segment can have %zu bytes at offset %" PRIu32, len,
+				    at.offset);
 	if (at.segment == end.segment ? at.offset < end.offset : at.segment < end.segment)
 		return append_filled(s, at, data, len, err);
-	if (at.segment == end.segment ? at.offset == end.offset : at.segment == end.segment + 1 && at.offset == 0)
+	if (at.segment == end.segment ? at.offset == end.offset :
+					at.segment == end.segment + 1 && at.offset == 0)
 		return append_end(s, at, data, len, err);
-	return hf_error_set(err, -ERANGE, "the log ends at segment %" PRIu32 ", offset %" PRIu32 ": begin there",
+	return hf_error_set(err, -ERANGE,
+			    "the log ends at segment %" PRIu32 ", offset %" PRIu32 ": begin there",
 			    end.segment, end.offset);
 }
 
-int shelf_append(struct shelf *s, struct log_pos at, const void *data, size_t len, struct log_point *ret_point,
-		 struct hf_error *err)
+int shelf_append(struct shelf *s, struct log_pos at, const void *data, size_t len,
+		 struct log_point *ret_point, struct hf_error *err)
 {
 	int r;
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A volume's copy on a disk: DIR/log/NNNNNNNNNN.seg, the primary's segments bit for bit (layer 4). What a node keeps, what a
- * directory replica is, and what a recovery fetches into. It holds no key.
+ * A volume's copy on a disk: DIR/log/NNNNNNNNNN.seg, the primary's segments bit for bit (layer 4). What a
+ * node keeps, what a directory replica is, and what a recovery fetches into. It holds no key.
  *
  * Invariants
  *  1. Every byte up to the position has been verified (header, chain, signatures) before it was written.
  *  2. The position moves forward only, and only over bytes that are durable. What it says is acknowledged.
  *  3. Bytes before the position are never written again; there is no call that deletes or shortens.
- *  4. After a sync has failed, or a failed write could not be taken back, the shelf takes nothing more (-EIO) until opened anew.
- *  5. Before an append of several groups, or of a new segment, is written, DIR/append says durably which bytes it will
- *     be; a crash can leave those, and no others, with a valid commit behind torn bytes.
+ *  4. After a sync has failed, or a failed write could not be taken back, the shelf takes nothing more (-EIO)
+ * until opened anew.
+ *  5. Before an append of several groups, or of a new segment, is written, DIR/append says durably which
+ * bytes it will be; a crash can leave those, and no others, with a valid commit behind torn bytes.
  *
  * All calls are thread-safe. Appends are done one at a time; reads go on meanwhile.
  */
@@ -25,15 +26,14 @@ struct shelf;
 MUST_USE int shelf_make(const struct os *os, const char *dir, struct hf_error *err);
 
 /*
- * Open a copy of this volume. Verifies the last segment, whose header carries the chain of all before it, and cuts off
- * what follows its last whole group (see *ret_cut, may be NULL), unless read_only: then it is only left out.
- *  -ENOENT        no DIR/log
- *  -EUCLEAN       damage, or a segment missing; nothing was changed
+ * Open a copy of this volume. Verifies the last segment, whose header carries the chain of all before it, and
+ * cuts off what follows its last whole group (see *ret_cut, may be NULL), unless read_only: then it is only
+ * left out. -ENOENT        no DIR/log -EUCLEAN       damage, or a segment missing; nothing was changed
  *  -EKEYREJECTED  of another volume
  *  -EPROTONOSUPPORT
  */
-MUST_USE int shelf_open(const struct os *os, const char *dir, const uint8_t volume_id[VOLUME_ID_BYTES], bool read_only,
-			struct shelf **ret, uint64_t *ret_cut, struct hf_error *err);
+MUST_USE int shelf_open(const struct os *os, const char *dir, const uint8_t volume_id[VOLUME_ID_BYTES],
+			bool read_only, struct shelf **ret, uint64_t *ret_cut, struct hf_error *err);
 void shelf_close(struct shelf *s); /* NULL is fine */
 
 /* Behind the last durable group or bare header. end.segment 0: nothing yet. */
@@ -42,23 +42,22 @@ void shelf_position(struct shelf *s, struct log_point *ret);
 MUST_USE int shelf_cert(struct shelf *s, struct epoch_cert *ret);
 
 /*
- * Append bytes that begin at `at`: with offset 0 a segment's header and whole groups, else whole groups. Verified first.
- *  0              durable now; *ret_point is the position
- *  1              the same bytes were there already; *ret_point is the position
- *  -ERANGE        not at the end: behind it, or over it with the same bytes in front
- *  -EEXIST        other bytes are there
- *  -EUCLEAN, -EKEYREJECTED, -EPROTONOSUPPORT   do not verify
- *  -ENOSPC, -EDQUOT, -EFBIG                    no room; nothing was kept
- *  -EIO and others                             see invariant 4
+ * Append bytes that begin at `at`: with offset 0 a segment's header and whole groups, else whole groups.
+ * Verified first. 0              durable now; *ret_point is the position 1              the same bytes were
+ * there already; *ret_point is the position -ERANGE        not at the end: behind it, or over it with the
+ * same bytes in front -EEXIST        other bytes are there -EUCLEAN, -EKEYREJECTED, -EPROTONOSUPPORT   do not
+ * verify -ENOSPC, -EDQUOT, -EFBIG                    no room; nothing was kept -EIO and others see invariant
+ * 4
  */
-MUST_USE int shelf_append(struct shelf *s, struct log_pos at, const void *data, size_t len, struct log_point *ret_point,
-			  struct hf_error *err);
+MUST_USE int shelf_append(struct shelf *s, struct log_pos at, const void *data, size_t len,
+			  struct log_point *ret_point, struct hf_error *err);
 
 /* Verified bytes of a segment. -ENOENT: there is none of this number. */
 MUST_USE int shelf_segment_bytes(struct shelf *s, uint32_t segment, uint64_t *ret, struct hf_error *err);
 /* Up to len verified bytes; short only at their end, 0 at or behind it. -ENOENT. */
 MUST_USE ssize_t shelf_read(struct shelf *s, struct log_pos at, void *out, size_t len, struct hf_error *err);
-/* A descriptor to read a segment's verified bytes from (*ret_bytes of them; there may be more, which are not). The caller closes it. */
+/* A descriptor to read a segment's verified bytes from (*ret_bytes of them; there may be more, which are
+ * not). The caller closes it. */
 MUST_USE int shelf_open_segment(struct shelf *s, uint32_t segment, uint64_t *ret_bytes, struct hf_error *err);
 
 #endif

@@ -60,8 +60,10 @@ int shelf_find_segments(const struct os *os, const char *log_dir, uint32_t *ret_
 	if (r < 0)
 		return hf_error_set(err, r, "cannot read the folder %s: %s", log_dir, strerror(-r));
 	if (l.count != l.last)
-		return hf_error_set(err, -EUCLEAN, "%s: %" PRIu64 " segments are there, but the last is number %" PRIu32
-				    ": put back those that are missing", log_dir, l.count, l.last);
+		return hf_error_set(err, -EUCLEAN,
+				    "%s: %" PRIu64 " segments are there, but the last is number %" PRIu32
+				    ": put back those that are missing",
+				    log_dir, l.count, l.last);
 	*ret_last = l.last;
 	return 0;
 }
@@ -102,7 +104,8 @@ static int window_grow(struct window *w, uint64_t offset, bool *ret_more)
 	return r;
 }
 
-/* Verify groups until the file ends or one does not verify: then `fault` has the words and *ret_bad its code. *ret_last: where the last began. */
+/* Verify groups until the file ends or one does not verify: then `fault` has the words and *ret_bad its code.
+ * *ret_last: where the last began. */
 static int scan_groups(struct window *w, struct verifier *v, uint32_t *ret_last, int *ret_bad,
 		       struct hf_error *fault)
 {
@@ -129,8 +132,9 @@ static int scan_groups(struct window *w, struct verifier *v, uint32_t *ret_last,
 /* --- torn or damaged? */
 
 /*
- * What proves damage: with a note that covers the place, any commit behind the bytes it speaks of, for those were durable before it was
- * written; else any but the next commit, which may have reached the disk before the rest of its own group.
+ * What proves damage: with a note that covers the place, any commit behind the bytes it speaks of, for those
+ * were durable before it was written; else any but the next commit, which may have reached the disk before
+ * the rest of its own group.
  */
 struct search {
 	const struct verifier *v;
@@ -145,8 +149,9 @@ static bool proves_damage(const struct search *s, const uint8_t *frame, uint64_t
 	const uint8_t *body = frame + FRAME_HEADER_BYTES;
 	struct frame_header h;
 
-	return memcmp(frame, "HFr1\3", 5) == 0 && offset >= s->from && frame_header_decode(frame, &h, NULL) == 0 &&
-	       h.body_len == COMMIT_BODY_BYTES && get_u64(body) >= s->number &&
+	return memcmp(frame, "HFr1\3", 5) == 0 && offset >= s->from &&
+	       frame_header_decode(frame, &h, NULL) == 0 && h.body_len == COMMIT_BODY_BYTES &&
+	       get_u64(body) >= s->number &&
 	       commit_check_signature(s->v->header.cert.writer_public, s->v->volume_id, s->v->header.segment,
 				      (uint32_t)offset, body) == 0;
 }
@@ -198,12 +203,15 @@ static int judge_tail(struct window *w, const struct verifier *v, const struct s
 	if (r == 0)
 		r = search_commit(w, &s);
 	if (r < 0)
-		return hf_error_set(err, r, "cannot read segment %" PRIu32 ": %s", v->header.segment, strerror(-r));
+		return hf_error_set(err, r, "cannot read segment %" PRIu32 ": %s", v->header.segment,
+				    strerror(-r));
 	if (!s.found)
 		return 0;
-	return hf_error_set(err, bad == -EPROTONOSUPPORT ? bad : -EUCLEAN, "segment %" PRIu32 " is damaged at offset %" PRIu64 " (%s): a valid commit "
-			    "follows at %" PRIu64 ", so this was not a torn write", v->header.segment, end,
-			    fault->text[0] ? fault->text : "a group is cut short", s.at);
+	return hf_error_set(err, bad == -EPROTONOSUPPORT ? bad : -EUCLEAN,
+			    "segment %" PRIu32 " is damaged at offset %" PRIu64 " (%s): a valid commit "
+			    "follows at %" PRIu64 ", so this was not a torn write",
+			    v->header.segment, end, fault->text[0] ? fault->text : "a group is cut short",
+			    s.at);
 }
 
 /* Start at the header; the chain of all that came before is in it. */
@@ -220,8 +228,8 @@ static int begin(struct window *w, uint32_t segment, struct verifier *v, struct 
 	if (r < 0)
 		return hf_error_prefix(err, r, "segment %" PRIu32, segment);
 	if (h.segment != segment)
-		return hf_error_set(err, -EUCLEAN, "the file of segment %" PRIu32 " is segment %" PRIu32, segment,
-				    h.segment);
+		return hf_error_set(err, -EUCLEAN, "the file of segment %" PRIu32 " is segment %" PRIu32,
+				    segment, h.segment);
 	memset(&start, 0, sizeof(start));
 	start.end = (struct log_pos){ segment, SEGMENT_HEADER_BYTES };
 	start.commit = h.prev_commit;
@@ -241,7 +249,8 @@ static int scan(struct window *w, uint32_t segment, const struct shelf_note *not
 
 	r = w->os->size(w->os->state, w->fd, &w->size);
 	if (r == 0 && w->size > SEGMENT_BYTES_MAX)
-		return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " is larger than a segment can be", segment);
+		return hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " is larger than a segment can be",
+				    segment);
 	if (r == 0)
 		r = window_grow(w, 0, &more);
 	if (r < 0)

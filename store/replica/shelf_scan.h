@@ -17,13 +17,15 @@ void shelf_note_encode(const struct shelf_note *n, uint8_t out[SHELF_NOTE_BYTES]
 /* A note that is damaged, or that a crash tore, says nothing: false. */
 bool shelf_note_decode(const void *data, size_t len, struct shelf_note *ret);
 
-/* First and last segment in DIR/log; *ret_last 0: none. -EUCLEAN: one between them, or the first, is missing. */
-MUST_USE int shelf_find_segments(const struct os *os, const char *log_dir, uint32_t *ret_last, struct hf_error *err);
+/* Last segment in DIR/log; *ret_last 0: none. -EUCLEAN: one before it is missing. */
+MUST_USE int shelf_find_segments(const struct os *os, const char *log_dir, uint32_t *ret_last,
+				 struct hf_error *err);
 
 struct shelf_scan {
-	bool header_torn;  /* the whole file is of an append that a crash cut short: verifier is untouched */
-	uint64_t tail;     /* bytes behind the verified ones */
-	uint32_t doubtful; /* verified bytes from here on are of the last append, whose sync may have failed */
+	bool header_torn; /* the whole file is of an append that a crash cut short: verifier is untouched */
+	uint64_t tail;    /* bytes behind the verified ones */
+	/* Verified bytes from here on are of the last append, whose sync may have failed. */
+	uint32_t doubtful;
 };
 
 /*

@@ -39,7 +39,8 @@ static int has_commit(const struct os *os, const char *log_dir, const struct log
 
 	if (p->end.offset < SEGMENT_HEADER_BYTES + COMMIT_FRAME_BYTES)
 		return 0;
-	r = read_at(os, log_dir, (struct log_pos){ p->end.segment, p->end.offset - COMMIT_FRAME_BYTES }, raw, sizeof(raw));
+	r = read_at(os, log_dir, (struct log_pos){ p->end.segment, p->end.offset - COMMIT_FRAME_BYTES }, raw,
+		    sizeof(raw));
 	if (r < 0)
 		return r == -ENODATA ? 0 : r;
 	if (frame_header_decode(raw, &h, NULL) < 0 || h.type != FRAME_COMMIT ||
@@ -61,33 +62,39 @@ static int has_header(const struct os *os, const char *log_dir, const struct log
 	       h.epoch == p->epoch && memcmp(h.prev_chain, p->chain, HASH_BYTES) == 0;
 }
 
-int trail_has(const struct os *os, const char *log_dir, const struct log_point *point, const struct log_point *durable,
-	      struct hf_error *err)
+int trail_has(const struct os *os, const char *log_dir, const struct log_point *point,
+	      const struct log_point *durable, struct hf_error *err)
 {
 	int r;
 
 	if (point->end.segment == 0)
 		return 1;
 	if (log_pos_compare(point->end, durable->end) > 0) {
-		(void)hf_error_set(err, -EEXIST, "the replica holds more than this store (segment %" PRIu32 ", offset %" PRIu32
-				   "; here %" PRIu32 ", %" PRIu32 "): the store was rolled back, or somebody else writes with its "
-				   "key. Recover from the replica", point->end.segment, point->end.offset,
-				   durable->end.segment, durable->end.offset);
+		(void)hf_error_set(err, -EEXIST,
+				   "the replica holds more than this store (segment %" PRIu32
+				   ", offset %" PRIu32 "; here %" PRIu32 ", %" PRIu32
+				   "): the store was rolled back, or somebody else writes with its "
+				   "key. Recover from the replica",
+				   point->end.segment, point->end.offset, durable->end.segment,
+				   durable->end.offset);
 		return 0;
 	}
-	r = point->end.offset == SEGMENT_HEADER_BYTES ? has_header(os, log_dir, point) : has_commit(os, log_dir, point);
+	r = point->end.offset == SEGMENT_HEADER_BYTES ? has_header(os, log_dir, point) :
+							has_commit(os, log_dir, point);
 	if (r < 0)
-		return hf_error_set(err, r, "cannot read segment %" PRIu32 " in %s: %s", point->end.segment, log_dir,
-				    strerror(-r));
+		return hf_error_set(err, r, "cannot read segment %" PRIu32 " in %s: %s", point->end.segment,
+				    log_dir, strerror(-r));
 	if (r == 0)
-		(void)hf_error_set(err, -EEXIST, "the replica has another history than this store: its commit %" PRIu64
-				   " at segment %" PRIu32 ", offset %" PRIu32 " is not ours. Look at both before anything else",
+		(void)hf_error_set(err, -EEXIST,
+				   "the replica has another history than this store: its commit %" PRIu64
+				   " at segment %" PRIu32 ", offset %" PRIu32
+				   " is not ours. Look at both before anything else",
 				   point->commit, point->end.segment, point->end.offset);
 	return r;
 }
 
-int trail_bytes(const struct os *os, const char *log_dir, struct log_pos from, const struct log_point *durable,
-		uint64_t *ret)
+int trail_bytes(const struct os *os, const char *log_dir, struct log_pos from,
+		const struct log_point *durable, uint64_t *ret)
 {
 	uint64_t total = durable->end.offset;
 
@@ -122,7 +129,7 @@ static int first_commit(const struct os *os, int fd, uint64_t offset, uint64_t e
 		if (r < 0)
 			return r;
 		if (frame_header_decode(raw, &h, NULL) < 0)
-			return -ENODATA; /* behind the last commit of a segment that another epoch took over */
+			return -ENODATA; /* the end of a segment that another epoch took over */
 		if (h.type == FRAME_COMMIT) {
 			*ret_ns = get_u64(raw + FRAME_HEADER_BYTES + 16);
 			return 0;
@@ -132,13 +139,14 @@ static int first_commit(const struct os *os, int fd, uint64_t offset, uint64_t e
 	return -ENODATA;
 }
 
-int trail_next_time(const struct os *os, const char *log_dir, struct log_pos from, const struct log_point *durable,
-		    uint64_t *ret_ns)
+int trail_next_time(const struct os *os, const char *log_dir, struct log_pos from,
+		    const struct log_point *durable, uint64_t *ret_ns)
 {
 	uint64_t offset = from.offset;
 	int r = -ENODATA;
 
-	for (uint32_t n = from.segment ? from.segment : 1; r == -ENODATA && n <= durable->end.segment; n++, offset = 0) {
+	for (uint32_t n = from.segment ? from.segment : 1; r == -ENODATA && n <= durable->end.segment;
+	     n++, offset = 0) {
 		uint64_t end = durable->end.offset;
 		int fd = open_segment(os, log_dir, n);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking back along the store's own segment files (layer 4): is a replica's position one of ours, and how much lies behind it?
- * Reads durable bytes only, without the log's help or locks. Thread-safe.
+ * Looking back along the store's own segment files (layer 4): is a replica's position one of ours, and how
+ * much lies behind it? Reads durable bytes only, without the log's help or locks. Thread-safe.
  */
 #ifndef STORE_REPLICA_TRAIL_H
 #define STORE_REPLICA_TRAIL_H
@@ -9,16 +9,16 @@
 #include "store/log/log.h"
 
 /*
- * 1: `point` is a commit (or bare header, or the nothing before the first segment) of the log in log_dir, whose durable end is `durable`.
- * 0: it is not; the words say whether it is ahead of the log or another history.
- * Negative: the files cannot be read.
+ * 1: `point` is a commit (or bare header, or the nothing before the first segment) of the log in log_dir,
+ * whose durable end is `durable`. 0: it is not; the words say whether it is ahead of the log or another
+ * history. Negative: the files cannot be read.
  */
 MUST_USE int trail_has(const struct os *os, const char *log_dir, const struct log_point *point,
 		       const struct log_point *durable, struct hf_error *err);
 
-/* Bytes from `from` (a point of this log) up to `durable`; *ret is untouched when the files cannot be read. */
-int trail_bytes(const struct os *os, const char *log_dir, struct log_pos from, const struct log_point *durable,
-			 uint64_t *ret);
+/* Bytes from `from` (a point of this log) up to `durable`; *ret is set only when the files can be read. */
+int trail_bytes(const struct os *os, const char *log_dir, struct log_pos from,
+		const struct log_point *durable, uint64_t *ret);
 
 /* The time in the first commit behind `from`, which is before `durable`. -ENODATA: none up to `durable`. */
 MUST_USE int trail_next_time(const struct os *os, const char *log_dir, struct log_pos from,

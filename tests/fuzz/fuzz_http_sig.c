@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a node, and a client of one, reads from a peer before anything is proved. The first byte of the input picks a
- * parser, the rest is what it reads. What is accepted must come out the same when it is written again.
+ * What a node, and a client of one, reads from a peer before anything is proved. The first byte of the input
+ * picks a parser, the rest is what it reads. What is accepted must come out the same when it is written
+ * again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,8 +24,11 @@ static void must(bool ok)
 
 static void fuzz_input(const char *text)
 {
-	static const char signature[] = "holdfast=:CvCVCcv91q3PIHk9aqlHJ4vk7pW04lz+6jcfQ0Pl3+EB54W98e4JyVxyDtwdVMeTzkt8UtlqP72mYg9X5bkSCg==:";
-	struct http_sig_request q = { .method = "POST", .path = "/v1", .query = "?", .node = "00", .digest = "x" };
+	static const char signature[] = "holdfast=:CvCVCcv91q3PIHk9aqlHJ4vk7pW04lz+6jcfQ0Pl3+"
+					"EB54W98e4JyVxyDtwdVMeTzkt8UtlqP72mYg9X5bkSCg==:";
+	struct http_sig_request q = {
+		.method = "POST", .path = "/v1", .query = "?", .node = "00", .digest = "x"
+	};
 	CLEANUP(buf_release) struct buf again = BUF_INIT;
 	struct http_sig_params params;
 	uint8_t sig[SIGNATURE_BYTES];

@@ -146,13 +146,16 @@ static void add_header(struct curl_slist **list, const char *name, const char *v
 	assert_non_null(*list);
 }
 
-static void sign(const struct wire *w, struct wire_answer *a, struct curl_slist **list, struct http_sig_params *params)
+static void sign(const struct wire *w, struct wire_answer *a, struct curl_slist **list,
+		 struct http_sig_params *params)
 {
 	CLEANUP(buf_release) struct buf digest = BUF_INIT, token = BUF_INIT, input = BUF_INIT, sig = BUF_INIT;
 	char path[400], name[HTTP_SIG_KEY_TEXT_BYTES];
 	const char *mark = strchr(w->target, '?');
-	struct http_sig_request covered = { .method = w->signed_method ? w->signed_method : w->method, .path = path,
-					    .query = mark ? mark : "?", .node = name };
+	struct http_sig_request covered = { .method = w->signed_method ? w->signed_method : w->method,
+					    .path = path,
+					    .query = mark ? mark : "?",
+					    .node = name };
 
 	(void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(w->target, "?"), w->target);
 	wire_hex(w->node->place.key, PUBLIC_KEY_BYTES, name);
@@ -168,10 +171,12 @@ static void sign(const struct wire *w, struct wire_answer *a, struct curl_slist 
 		covered.invitation = buf_cstr(&token);
 		add_header(list, "Holdfast-Invitation", covered.invitation);
 	}
-	assert_int_equal(http_sig_make(&covered, &w->signer, (uint64_t)((int64_t)time(NULL) + w->clock_s), params, &input,
-				       &sig), 0);
+	assert_int_equal(http_sig_make(&covered, &w->signer, (uint64_t)((int64_t)time(NULL) + w->clock_s),
+				       params, &input, &sig),
+			 0);
 	(void)snprintf(a->input, sizeof(a->input), "%s", w->input ? w->input : buf_cstr(&input));
-	(void)snprintf(a->signature, sizeof(a->signature), "%s", w->signature ? w->signature : buf_cstr(&sig));
+	(void)snprintf(a->signature, sizeof(a->signature), "%s",
+		       w->signature ? w->signature : buf_cstr(&sig));
 	add_header(list, "Holdfast-Node", name);
 	if (!w->unsigned_) {
 		add_header(list, "Signature-Input", a->input);
@@ -179,7 +184,8 @@ static void sign(const struct wire *w, struct wire_answer *a, struct curl_slist 
 	}
 }
 
-static void set_up(CURL *c, const struct wire *w, struct curl_slist *list, struct feed *feed, struct wire_answer *a)
+static void set_up(CURL *c, const struct wire *w, struct curl_slist *list, struct feed *feed,
+		   struct wire_answer *a)
 {
 	CLEANUP(buf_release) struct buf pin = BUF_INIT;
 	char url[800];
@@ -224,7 +230,9 @@ static void read_answer(const struct wire *w, const struct http_sig_params *para
 	}
 	if (!a->receipt_text[0])
 		return;
-	assert_int_equal(receipt_read(a->body.data, a->body.len, a->receipt_text, w->node->place.key, &a->receipt, NULL), 0);
+	assert_int_equal(receipt_read(a->body.data, a->body.len, a->receipt_text, w->node->place.key,
+				      &a->receipt, NULL),
+			 0);
 	assert_string_equal(a->receipt.nonce, params->nonce);
 	a->has_receipt = true;
 }
@@ -247,7 +255,8 @@ void wire_send(const struct wire *w, struct wire_answer *a)
 	set_up(c, w, list, &feed, a);
 	code = curl_easy_perform(c);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &a->status);
-	/* A node that answers before the body is sent closes the connection, which libcurl may see before the end. */
+	/* A node that answers before the body is sent closes the connection, which libcurl may see before the
+	 * end. */
 	if (code != CURLE_OK && a->status < 300)
 		fail_msg("%s %s: %s", w->method, w->target, curl_easy_strerror(code));
 	curl_slist_free_all(list);
@@ -265,8 +274,9 @@ struct receipt wire_expect(const struct wire *w, long status, const char *code)
 
 	wire_send(w, &a);
 	if (a.status != status || strcmp(a.code, code ? code : "") != 0)
-		fail_msg("%s %s: %ld %s, not %ld %s: %.*s", w->method, w->target, a.status, a.code, status, code ? code : "",
-			 (int)(a.body.len < 300 ? a.body.len : 300), a.body.data ? (const char *)a.body.data : "");
+		fail_msg("%s %s: %ld %s, not %ld %s: %.*s", w->method, w->target, a.status, a.code, status,
+			 code ? code : "", (int)(a.body.len < 300 ? a.body.len : 300),
+			 a.body.data ? (const char *)a.body.data : "");
 	return a.receipt;
 }
 
@@ -301,8 +311,8 @@ struct wire wire_position(const struct node_fixture *n, struct http_signer signe
 	return wire_base(n, signer, "GET", id, "");
 }
 
-struct wire wire_append(const struct node_fixture *n, struct http_signer signer, const uint8_t *id, struct log_pos at,
-			const void *data, size_t len)
+struct wire wire_append(const struct node_fixture *n, struct http_signer signer, const uint8_t *id,
+			struct log_pos at, const void *data, size_t len)
 {
 	char rest[64];
 	struct wire w;
@@ -314,8 +324,8 @@ struct wire wire_append(const struct node_fixture *n, struct http_signer signer,
 	return w;
 }
 
-struct wire wire_read(const struct node_fixture *n, struct http_signer signer, const uint8_t *id, const char *rest,
-		      const char *range)
+struct wire wire_read(const struct node_fixture *n, struct http_signer signer, const uint8_t *id,
+		      const char *rest, const char *range)
 {
 	struct wire w = wire_base(n, signer, "GET", id, rest);
 

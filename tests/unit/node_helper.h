@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of nodes: one that is served in this process, and a client that can sign anything, rightly or wrongly, and send it.
+ * For tests of nodes: one that is served in this process, and a client that can sign anything, rightly or
+ * wrongly, and send it.
  */
 #ifndef TESTS_UNIT_NODE_HELPER_H
 #define TESTS_UNIT_NODE_HELPER_H
@@ -25,7 +26,8 @@ void node_fixture_release(struct node_fixture *n);
 /* A new invitation, into n->place and as a line (the caller frees it). volume NULL: for a new one. */
 char *node_fixture_invite(struct node_fixture *n, const uint8_t *volume_id);
 unsigned node_fixture_evidence(const struct node_fixture *n); /* files in evidence/ */
-void node_fixture_path(const struct node_fixture *n, const uint8_t *volume_id, const char *rest, char out[256]);
+void node_fixture_path(const struct node_fixture *n, const uint8_t *volume_id, const char *rest,
+		       char out[256]);
 
 /* --- a request, and what may be wrong with it */
 
@@ -36,14 +38,14 @@ struct wire {
 	char target[400];
 	const void *body; /* NULL: none */
 	size_t body_len;
-	const uint8_t *token;      /* NULL: none */
-	const char *range;         /* NULL: none */
-	const char *node_name;     /* NULL: the right one */
-	int64_t clock_s;           /* added to the time of signing */
-	const char *signed_method; /* NULL: the method */
-	const char *digest;        /* NULL: the right one */
-	bool unsigned_;            /* no signature headers */
-	bool chunked;              /* no Content-Length */
+	const uint8_t *token;          /* NULL: none */
+	const char *range;             /* NULL: none */
+	const char *node_name;         /* NULL: the right one */
+	int64_t clock_s;               /* added to the time of signing */
+	const char *signed_method;     /* NULL: the method */
+	const char *digest;            /* NULL: the right one */
+	bool unsigned_;                /* no signature headers */
+	bool chunked;                  /* no Content-Length */
 	const char *input, *signature; /* in place of those made; NULL: made */
 };
 
@@ -60,7 +62,8 @@ struct wire_answer {
 void wire_send(const struct wire *w, struct wire_answer *ret);
 void wire_answer_release(struct wire_answer *a);
 
-/* wire_send, release, and fail the test unless the status and code are these (code NULL: none). Returns the answer's receipt. */
+/* wire_send, release, and fail the test unless the status and code are these (code NULL: none). Returns the
+ * answer's receipt. */
 struct receipt wire_expect(const struct wire *w, long status, const char *code);
 
 /* Requests of the usual kinds. */
@@ -74,7 +77,9 @@ struct wire wire_read(const struct node_fixture *n, struct http_signer signer, c
 
 /* The log's raw bytes from `at` on (one call of log_read_raw). */
 void log_raw(struct log *l, struct log_pos at, size_t max, struct buf *out, struct log_point *ret);
-/* Send everything of the log from the node's position on, through the client; fails the test when anything is refused. */
-void wire_send_log(const struct node_fixture *n, struct http_signer signer, struct log *l, const uint8_t *volume_id);
+/* Send everything of the log from the node's position on, through the client; fails the test when anything is
+ * refused. */
+void wire_send_log(const struct node_fixture *n, struct http_signer signer, struct log *l,
+		   const uint8_t *volume_id);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What peers send that is read before anything is proved: signatures, digests, receipts, invitations. PROTOCOL.md's examples. */
+/* What peers send that is read before anything is proved: signatures, digests, receipts, invitations.
+ * PROTOCOL.md's examples. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -22,7 +23,8 @@ static const char public_2[] = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968c
 static const char example_input[] =
 	"holdfast=(\"@method\" \"@path\" \"@query\" \"holdfast-node\");created=1795412730;"
 	"nonce=\"00112233445566778899aabbccddeeff\";"
-	"keyid=\"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\";alg=\"ed25519\";tag=\"holdfast\"";
+	"keyid=\"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\";alg=\"ed25519\";tag="
+	"\"holdfast\"";
 static const char example_signature[] =
 	"holdfast=:CvCVCcv91q3PIHk9aqlHJ4vk7pW04lz+6jcfQ0Pl3+EB54W98e4JyVxyDtwdVMeTzkt8UtlqP72mYg9X5bkSCg==:";
 
@@ -93,7 +95,8 @@ static void test_round_trip(void **state)
 	assert_int_equal(http_sig_check(&q, &read, sig), -EKEYREJECTED);
 	/* What is not covered is refused, whoever signed it. */
 	q.invitation = NULL;
-	assert_int_equal(http_sig_parse(&q, buf_cstr(&input), buf_cstr(&signature), &read, sig, NULL), -EINVAL);
+	assert_int_equal(http_sig_parse(&q, buf_cstr(&input), buf_cstr(&signature), &read, sig, NULL),
+			 -EINVAL);
 	signer_free(s);
 }
 
@@ -108,9 +111,11 @@ static void test_one_form(void **state)
 	for (size_t i = 0; i < sizeof(example_input) - 1; i++) {
 		memcpy(text, example_input, sizeof(example_input));
 		text[i] = text[i] == ' ' ? '\t' : ' ';
-		assert_int_equal(http_sig_parse(&example, text, example_signature, &params, sig, NULL), -EINVAL);
+		assert_int_equal(http_sig_parse(&example, text, example_signature, &params, sig, NULL),
+				 -EINVAL);
 		text[i] = 0;
-		assert_int_equal(http_sig_parse(&example, text, example_signature, &params, sig, NULL), -EINVAL);
+		assert_int_equal(http_sig_parse(&example, text, example_signature, &params, sig, NULL),
+				 -EINVAL);
 	}
 	memcpy(text, example_input, sizeof(example_input));
 	text[sizeof(example_input) - 1] = ' ';
@@ -153,8 +158,12 @@ static void test_receipt(void **state)
 	memcpy(made.node, signer_public(s), PUBLIC_KEY_BYTES);
 	memset(made.volume_id, 7, sizeof(made.volume_id));
 	(void)snprintf(made.nonce, sizeof(made.nonce), "00112233445566778899aabbccddeeff");
-	made.point = (struct log_point){ .end = { 4000000000u, 268435456 }, .commit = UINT64_MAX, .tid = UINT64_MAX - 1,
-					 .time_ns = UINT64_MAX - 2, .epoch = UINT32_MAX, .sealed = true };
+	made.point = (struct log_point){ .end = { 4000000000u, 268435456 },
+					 .commit = UINT64_MAX,
+					 .tid = UINT64_MAX - 1,
+					 .time_ns = UINT64_MAX - 2,
+					 .epoch = UINT32_MAX,
+					 .sealed = true };
 	memset(made.point.chain, 0xa5, HASH_BYTES);
 	made.enrolled_epoch = 3;
 	made.node_time_ns = 12;
@@ -166,7 +175,8 @@ static void test_receipt(void **state)
 	assert_int_equal(log_pos_compare(made.point.end, read.point.end), 0);
 	for (size_t i = 0; i < text.len; i++) {
 		text.data[i] ^= 1;
-		assert_int_equal(receipt_read(text.data, text.len, (char *)sig.data, made.node, &read, NULL), -EKEYREJECTED);
+		assert_int_equal(receipt_read(text.data, text.len, (char *)sig.data, made.node, &read, NULL),
+				 -EKEYREJECTED);
 		text.data[i] ^= 1;
 	}
 	assert_int_equal(receipt_read(text.data, text.len, "", made.node, &read, NULL), -EKEYREJECTED);
@@ -182,8 +192,17 @@ static void test_receipt(void **state)
 static void test_places(void **state)
 {
 	static const char *const bad[] = {
-		"", "http://x:1/", "https://x", "https://x:0#pin=", "https://x:1/v1/volumes/#pin=a&key=b", "ftp://x",
-		"holdfast-invite:", "holdfast-invite:!!!!", "holdfast-invite:e30", "https://u@x:1/#pin=", "https://[x]:1/",
+		"",
+		"http://x:1/",
+		"https://x",
+		"https://x:0#pin=",
+		"https://x:1/v1/volumes/#pin=a&key=b",
+		"ftp://x",
+		"holdfast-invite:",
+		"holdfast-invite:!!!!",
+		"holdfast-invite:e30",
+		"https://u@x:1/#pin=",
+		"https://[x]:1/",
 	};
 	CLEANUP(buf_release) struct buf line = BUF_INIT, url = BUF_INIT;
 	struct place p, again;
@@ -224,7 +243,8 @@ static void test_places(void **state)
 
 static void test_json(void **state)
 {
-	static const char text[] = "{\"a\":4294967295,\"b\":\"18446744073709551615\",\"c\":-1,\"d\":\"00\",\"e\":\"18446744073709551616\","
+	static const char text[] = "{\"a\":4294967295,\"b\":\"18446744073709551615\",\"c\":-1,\"d\":\"00\","
+				   "\"e\":\"18446744073709551616\","
 				   "\"f\":4294967296,\"g\":true,\"h\":\"xyz\",\"i\":\"\"}";
 	json_t *o = json_read(text, strlen(text));
 	uint32_t n;
@@ -261,8 +281,9 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),	 cmocka_unit_test(test_round_trip), cmocka_unit_test(test_one_form),
-		cmocka_unit_test(test_digest),	 cmocka_unit_test(test_receipt),    cmocka_unit_test(test_places),
+		cmocka_unit_test(test_example),  cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_one_form), cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_receipt),  cmocka_unit_test(test_places),
 		cmocka_unit_test(test_json),
 	};
 

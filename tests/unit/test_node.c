@@ -226,7 +226,8 @@ static void test_append_again(void **state)
 	w = next_append(&b, at, 1 << 20);
 	(void)wire_expect(&w, 200, NULL);
 	/* Behind the end. */
-	w = wire_append(&b.node, b.writer, b.id, (struct log_pos){ 1, b.point.end.offset + 40 }, b.body.data, b.body.len);
+	w = wire_append(&b.node, b.writer, b.id, (struct log_pos){ 1, b.point.end.offset + 40 }, b.body.data,
+			b.body.len);
 	(void)wire_expect(&w, 416, "gap");
 	w = wire_append(&b.node, b.writer, b.id, (struct log_pos){ 3, 0 }, b.body.data, b.body.len);
 	(void)wire_expect(&w, 422, "not_verified"); /* not a header */
@@ -395,7 +396,8 @@ static void test_signatures(void **state)
 static void test_methods(void **state)
 {
 	static const char *const rests[] = { "", "/log", "/log/1" };
-	static const char *const methods[] = { "DELETE", "PATCH", "HEAD", "PUT", "POST", "OPTIONS", "TRUNCATE", "MOVE" };
+	static const char *const methods[] = { "DELETE", "PATCH",   "HEAD",     "PUT",
+					       "POST",   "OPTIONS", "TRUNCATE", "MOVE" };
 	struct bench b;
 	struct wire w;
 
@@ -405,7 +407,8 @@ static void test_methods(void **state)
 	wire_send_log(&b.node, b.writer, b.log, b.id);
 	for (size_t i = 0; i < 3; i++) {
 		for (size_t m = 0; m < sizeof(methods) / sizeof(methods[0]); m++) {
-			if ((i == 0 && strcmp(methods[m], "PUT") == 0) || (i == 2 && strcmp(methods[m], "POST") == 0))
+			if ((i == 0 && strcmp(methods[m], "PUT") == 0) ||
+			    (i == 2 && strcmp(methods[m], "POST") == 0))
 				continue;
 			w = wire_read(&b.node, b.writer, b.id, rests[i], NULL);
 			w.method = methods[m];
@@ -421,7 +424,9 @@ static void test_methods(void **state)
 
 static void test_paths_and_sizes(void **state)
 {
-	static const char *const paths[] = { "/", "/v1", "/v1/volumes", "/v1/volumes/xyz", "/v2/volumes/x", "/log/../keys" };
+	static const char *const paths[] = {
+		"/", "/v1", "/v1/volumes", "/v1/volumes/xyz", "/v2/volumes/x", "/log/../keys"
+	};
 	struct bench b;
 	struct wire w;
 	char *big;

@@ -49,7 +49,8 @@ static void bench_init(struct bench *b)
 	memset(b, 0, sizeof(*b));
 	node_fixture_init(&b->node);
 	log_fixture_init(&b->volume, NULL, 64 << 10);
-	(void)snprintf(b->store, sizeof(b->store), "%.*s", (int)(strrchr(b->volume.dir, '/') - b->volume.dir), b->volume.dir);
+	(void)snprintf(b->store, sizeof(b->store), "%.*s", (int)(strrchr(b->volume.dir, '/') - b->volume.dir),
+		       b->volume.dir);
 	b->id = owner_volume_id(b->volume.owner);
 	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
 	write_store(b);
@@ -75,7 +76,8 @@ static void add_node(struct bench *b, const char *name)
 
 static void start(struct bench *b)
 {
-	assert_int_equal(replica_set_start(os_posix(), b->store, b->log, b->volume.keys, true, &b->set, NULL), 0);
+	assert_int_equal(replica_set_start(os_posix(), b->store, b->log, b->volume.keys, true, &b->set, NULL),
+			 0);
 }
 
 static int wait_all(struct bench *b, unsigned timeout_ms, struct hf_error *err)
@@ -184,6 +186,13 @@ static void test_node_restarts(void **state)
 	expect_state(&b, HF_REPLICA_UNREACHABLE, &status);
 	assert_int_equal(status.acked_tid, 40);
 	assert_int_equal(wait_all(&b, 300, &err), -ETIMEDOUT);
+	/* At rest it says the same, and asks nobody. */
+	replica_set_stop(b.set);
+	assert_int_equal(replica_set_start(os_posix(), b.store, b.log, b.volume.keys, false, &b.set, NULL),
+			 0);
+	assert_int_equal(state_of(&b, &status), HF_REPLICA_AT_REST);
+	assert_int_equal(status.acked_tid, 40);
+	assert_int_equal(wait_all(&b, 300, &err), 0);
 	bench_release(&b);
 }
 
@@ -320,7 +329,11 @@ static void test_wrong_node(void **state)
 static void test_bad_files(void **state)
 {
 	static const char *const texts[] = {
-		"", "{", "[]", "{\"version\":2}", "{\"version\":1,\"kind\":\"tape\"}",
+		"",
+		"{",
+		"[]",
+		"{\"version\":2}",
+		"{\"version\":1,\"kind\":\"tape\"}",
 		"{\"version\":1,\"kind\":\"node\",\"url\":\"http://x:1\"}",
 		"{\"version\":1,\"kind\":\"directory\",\"path\":\"relative\"}",
 		"{\"version\":1,\"version\":1,\"kind\":\"directory\",\"path\":\"/x\"}",
@@ -360,7 +373,8 @@ static void test_add_and_remove(void **state)
 	assert_int_equal(hf_replica_add(b.store, "holdfast-invite:AAAA", NULL, &err), -EINVAL);
 	assert_int_equal(hf_replica_add("/nowhere", line, NULL, &err), -ENOENT);
 	assert_int_equal(hf_replica_add(b.store, line, "one", &err), 0);
-	assert_int_equal(hf_replica_add(b.store, line, "two", &err), 0); /* enrolled already: the invitation is not even looked at */
+	assert_int_equal(hf_replica_add(b.store, line, "two", &err),
+			 0); /* enrolled already: the invitation is not even looked at */
 	start(&b);
 	assert_int_equal(replica_set_status(b.set, &status, 1), 2);
 	(void)snprintf(url, sizeof(url), "%s", status.url);
@@ -372,7 +386,7 @@ static void test_add_and_remove(void **state)
 	assert_int_equal(hf_replica_remove(b.store, "two", &err), 0);
 	/* By the URL that status prints. */
 	assert_int_equal(hf_replica_add(b.store, url, "again", &err), 0);
-	url[strlen(url) - 1] ^= 1;
+	url[strlen(url) - 1] = url[strlen(url) - 1] == '0' ? '1' : '0';
 	assert_int_equal(hf_replica_add(b.store, url, "wrong", &err), -EKEYREJECTED);
 	/* A used invitation, by another volume. */
 	struct bench other;
@@ -422,16 +436,11 @@ static void test_node_lost_its_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_catch_up_and_follow),
-		cmocka_unit_test(test_empty_log),
-		cmocka_unit_test(test_node_restarts),
-		cmocka_unit_test(test_stop_is_quick),
-		cmocka_unit_test(test_directory),
-		cmocka_unit_test(test_rolled_back_store),
-		cmocka_unit_test(test_wrong_node),
-		cmocka_unit_test(test_bad_files),
-		cmocka_unit_test(test_add_and_remove),
-		cmocka_unit_test(test_node_lost_its_end),
+		cmocka_unit_test(test_catch_up_and_follow), cmocka_unit_test(test_empty_log),
+		cmocka_unit_test(test_node_restarts),       cmocka_unit_test(test_stop_is_quick),
+		cmocka_unit_test(test_directory),           cmocka_unit_test(test_rolled_back_store),
+		cmocka_unit_test(test_wrong_node),          cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_add_and_remove),      cmocka_unit_test(test_node_lost_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

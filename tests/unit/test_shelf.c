@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A volume's copy on a disk whose power fails and whose calls fail. What must hold (shelf.h): after anything it opens, with
- * everything that was acknowledged, and what it holds is a beginning of the log it was given; damage is
- * told from torn writes.
+ * A volume's copy on a disk whose power fails and whose calls fail. What must hold (shelf.h): after anything
+ * it opens, with everything that was acknowledged, and what it holds is a beginning of the log it was given;
+ * damage is told from torn writes.
  *
  * HOLDFAST_SEED runs one seed, HOLDFAST_SEEDS that many.
  */
@@ -174,7 +174,8 @@ static void test_append_and_read(void **state)
 	s = open_shelf(os);
 	check_prefix(s);
 	shelf_close(s);
-	assert_int_equal(shelf_open(os, dir, (const uint8_t *)"another volume..", false, &s, NULL, NULL), -EKEYREJECTED);
+	assert_int_equal(shelf_open(os, dir, (const uint8_t *)"another volume..", false, &s, NULL, NULL),
+			 -EKEYREJECTED);
 	sim_free(sim);
 }
 
@@ -203,13 +204,20 @@ static void test_refusals(void **state)
 	/* The same and more, from the beginning: begin at the end. */
 	assert_int_equal(shelf_append(s, at, piece.data, piece.len, &got, &err), -ERANGE);
 	first = (struct log_pos){ 1, SEGMENT_HEADER_BYTES };
-	assert_int_equal(shelf_append(s, first, piece.data + first.offset, piece.len - first.offset - 1, &got, &err), -EUCLEAN);
+	assert_int_equal(shelf_append(s, first, piece.data + first.offset, piece.len - first.offset - 1, &got,
+				      &err),
+			 -EUCLEAN);
 	piece.data[piece.len - 1] ^= 1; /* of the signature */
-	assert_int_equal(shelf_append(s, first, piece.data + first.offset, piece.len - first.offset, &got, &err), -EKEYREJECTED);
+	assert_int_equal(shelf_append(s, first, piece.data + first.offset, piece.len - first.offset, &got,
+				      &err),
+			 -EKEYREJECTED);
 	piece.data[piece.len - 1] ^= 1;
-	assert_int_equal(shelf_append(s, first, piece.data + first.offset, piece.len - first.offset, &got, &err), 0);
+	assert_int_equal(shelf_append(s, first, piece.data + first.offset, piece.len - first.offset, &got,
+				      &err),
+			 0);
 	/* The next segment before this one is sealed. */
-	assert_int_equal(shelf_append(s, (struct log_pos){ 2, 0 }, source.segments[2].data, source.segments[2].len, &got, &err),
+	assert_int_equal(shelf_append(s, (struct log_pos){ 2, 0 }, source.segments[2].data,
+				      source.segments[2].len, &got, &err),
 			 -EUCLEAN);
 	check_prefix(s);
 	shelf_close(s);
@@ -315,7 +323,9 @@ static void world_open(struct world *w)
 		fail_seed(w, "open: %s", err.text);
 	shelf_position(w->s, &point);
 	if (log_pos_compare(point.end, w->acked.end) < 0)
-		fail_seed(w, "acknowledged up to segment %" PRIu32 ", offset %" PRIu32 ", back at %" PRIu32 ", %" PRIu32,
+		fail_seed(w,
+			  "acknowledged up to segment %" PRIu32 ", offset %" PRIu32 ", back at %" PRIu32
+			  ", %" PRIu32,
 			  w->acked.end.segment, w->acked.end.offset, point.end.segment, point.end.offset);
 	check_prefix(w->s);
 	w->acked = point;
@@ -331,7 +341,8 @@ static int put_some(struct world *w, uint64_t n)
 		struct log_pos at = w->acked.end;
 		struct log_point behind;
 
-		if (next_piece(&at, sim_random(w->sim, 2) ? 1 : 1 + sim_random(w->sim, 20000), &piece, &behind) < 0)
+		if (next_piece(&at, sim_random(w->sim, 2) ? 1 : 1 + sim_random(w->sim, 20000), &piece,
+			       &behind) < 0)
 			return 0;
 		r = shelf_append(w->s, at, piece.data, piece.len, &behind, NULL);
 		if (r == 0)
@@ -383,7 +394,8 @@ static void test_power_cuts(void **state)
 
 static void fault_seed(uint64_t seed)
 {
-	static const unsigned calls[] = { SIM_PWRITE, SIM_SYNC, SIM_TRUNCATE, SIM_SYNC_DIR, SIM_OPEN, SIM_ANY_CHANGE };
+	static const unsigned calls[] = { SIM_PWRITE,   SIM_SYNC, SIM_TRUNCATE,
+					  SIM_SYNC_DIR, SIM_OPEN, SIM_ANY_CHANGE };
 	static const int codes[] = { -EIO, -ENOSPC };
 	struct world w = { .sim = sim_new(seed), .seed = seed };
 
@@ -393,7 +405,8 @@ static void fault_seed(uint64_t seed)
 		unsigned call = calls[sim_random(w.sim, sizeof(calls) / sizeof(calls[0]))];
 
 		sim_short_io(w.sim, (unsigned)sim_random(w.sim, 2) * 300);
-		sim_fail(w.sim, call, 1 + sim_random(w.sim, 20), sim_random(w.sim, 2) ? 3 : 0, codes[sim_random(w.sim, 2)]);
+		sim_fail(w.sim, call, 1 + sim_random(w.sim, 20), sim_random(w.sim, 2) ? 3 : 0,
+			 codes[sim_random(w.sim, 2)]);
 		(void)put_some(&w, 12);
 		sim_fail(w.sim, 0, 0, 0, 0);
 		(void)put_some(&w, 2); /* what failed for good says so; what did not goes on */
@@ -437,12 +450,9 @@ static void test_full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_append_and_read),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_missing_segment),
-		cmocka_unit_test(test_power_cuts),
-		cmocka_unit_test(test_failing_calls),
+		cmocka_unit_test(test_append_and_read), cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_damage),          cmocka_unit_test(test_missing_segment),
+		cmocka_unit_test(test_power_cuts),      cmocka_unit_test(test_failing_calls),
 		cmocka_unit_test(test_full_disk),
 	};
 
