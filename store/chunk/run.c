@@ -6,6 +6,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Without memory uthash would leave the process. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 /* Small appends are gathered into parts that double up to this. */
@@ -120,7 +123,11 @@ uint64_t run_start(struct run_table *t, struct run_part *part)
 	(void)pthread_rwlock_wrlock(&t->lock);
 	id = r->id = ++t->last_id;
 	HASH_ADD(hh, t->by_id, id, sizeof(r->id), r);
+	if (!r->hh.tbl)
+		id = 0;
 	(void)pthread_rwlock_unlock(&t->lock);
+	if (!id)
+		run_free(r);
 	return id;
 }
 
@@ -259,8 +266,9 @@ int run_translate(struct run_table *t, uint64_t id, uint32_t off, uint32_t len, 
 
 	(void)pthread_rwlock_rdlock(&t->lock);
 	r = run_find(t, id);
-	assert(r); /* dropped only when nothing can name it */
-	if (r->pieces) {
+	if (!r) {
+		ret = -ENOENT;
+	} else if (r->pieces) {
 		ret = 1;
 		for (size_t i = 0; i < r->n_pieces && len > 0; i++) {
 			struct piece p = r->pieces[i];

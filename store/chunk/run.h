@@ -3,7 +3,8 @@
  * Runs (layer 2): bytes that were written and are not yet chunks. A run is what one file was given in a row within one
  * group; it grows at its end until its group is sealed. The index names it by its number in pending pieces (format.h). When
  * the group has been cut, deduplicated and made durable, the run is *resolved*: it is told which pieces of chunks its bytes
- * have become, its memory goes, and readers go on to the chunks. Some time later, when nothing can name it any more, it is dropped.
+ * have become, its memory goes, and readers go on to the chunks. Some time later, when no value names it any more, it is
+ * dropped; only a reader may still have a copy of such a value in hand.
  *
  * Thread-safe. A run is extended only by the thread that holds the store's sequencing lock.
  */
@@ -51,7 +52,8 @@ const struct run_part *run_parts(struct run_table *t, uint64_t id, uint32_t *ret
 void run_resolve(struct run_table *t, uint64_t id, struct piece *pieces, size_t n);
 
 /*
- * Append what [off, off + len) of the run has become to *pieces. 1: done; 0: not resolved yet (nothing appended); -ENOMEM.
+ * Append what [off, off + len) of the run has become to *pieces. 1: done; 0: not resolved yet (nothing appended); -ENOENT: dropped,
+ * so the value that named it has been replaced since it was read: look it up again; -ENOMEM.
  */
 MUST_USE int run_translate(struct run_table *t, uint64_t id, uint32_t off, uint32_t len, struct piece **pieces, size_t *n,
 			   size_t *cap);

@@ -65,7 +65,7 @@ int block_list_decode(struct run_table *runs, struct span value, struct block_li
 			cursor_fail(&c);
 		if (cursor_status(&c) < 0)
 			break;
-		r = p.kind == PIECE_PENDING ? list_add_translated(runs, ret, p) : list_add(ret, p);
+		r = p.kind == PIECE_PENDING && runs ? list_add_translated(runs, ret, p) : list_add(ret, p);
 	}
 	return r < 0 ? r : cursor_finish(&c);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading contents at any moment. Block lists are looked up, then their pieces are copied: zeros, runs from memory,
- * chunks from opened frames. A run may be resolved between the two steps; then the block is looked up again.
+ * chunks from opened frames. A run may be resolved, or dropped, between two steps; then the block is looked up again.
  */
 #include <errno.h>
 #include <limits.h>
@@ -62,7 +62,7 @@ static int read_chunk(const struct tree *t, const struct piece *p, uint8_t *out,
 	return r;
 }
 
-/* [off, off + len) of a block into out. 0, -ENOENT (a run went away: look again), or a failure. */
+/* [off, off + len) of a block into out. 0, -EAGAIN (a run went away: look again), or a failure. */
 static int read_list(const struct tree *t, const struct block_list *l, uint32_t off, uint32_t len, uint8_t *out,
 		     struct hf_error *err)
 {
@@ -82,7 +82,7 @@ static int read_list(const struct tree *t, const struct block_list *l, uint32_t 
 		if (at > end)
 			p.len -= at - end;
 		if (p.kind == PIECE_PENDING)
-			r = run_read(t->runs, p.ref, p.off, p.len, out);
+			r = run_read(t->runs, p.ref, p.off, p.len, out) == 0 ? 0 : -EAGAIN;
 		else if (p.kind == PIECE_CHUNK)
 			r = read_chunk(t, &p, out, err);
 		else
@@ -112,10 +112,12 @@ static int read_block(const struct tree *t, uint64_t tid, const struct inode *i,
 			return 0;
 		}
 		r = block_list_decode(t->runs, span_of(&value), &list);
+		if (r == -ENOENT)
+			continue;
 		if (r < 0)
 			return r == -ENOMEM ? r : damaged(err, i->ino);
 		r = read_list(t, &list, off, len, out, err);
-		if (r != -ENOENT)
+		if (r != -EAGAIN)
 			return r;
 	}
 	return hf_error_set(err, -EIO, "the contents of inode %llu keep moving", (unsigned long long)i->ino);
@@ -169,7 +171,7 @@ static int seek_block(void *arg, struct span key, struct span value)
 	struct seek *s = arg;
 	uint64_t start;
 
-	if (key.len != BLOCK_KEY_PREFIX + 8 || block_list_decode(s->t->runs, value, &list) < 0)
+	if (key.len != BLOCK_KEY_PREFIX + 8 || block_list_decode(NULL, value, &list) < 0)
 		return damaged(s->err, s->ino);
 	start = get_be64(key.data + BLOCK_KEY_PREFIX) * BLOCK_BYTES;
 	if (!s->data && s->at < start) {
@@ -232,7 +234,7 @@ int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, uint64
 	r = index_get(t->index, INDEX_HEAD, key.bytes, key.len, &value, err);
 	if (r <= 0)
 		return r;
-	r = block_list_decode(t->runs, span_of(&value), &list);
+	r = block_list_decode(NULL, span_of(&value), &list);
 	if (r < 0)
 		return damaged(err, ino);
 	*ret_tid = list.tid;

@@ -45,6 +45,17 @@ static void account(struct tx *tx, struct inode *i, uint64_t before, uint64_t af
 		tx->state.live_bytes += after - before;
 }
 
+/* A block's list, for an operation: no run is dropped meanwhile. */
+static int get_list(struct tx *tx, const struct inode *i, struct span value, struct block_list *ret)
+{
+	int r = block_list_decode(tx->t->runs, value, ret);
+
+	if (r == -EUCLEAN || r == -ENOENT)
+		return hf_error_set(tx->err, -EUCLEAN, "the index is damaged at the contents of inode %llu: mount with -o rebuild",
+				    (unsigned long long)i->ino);
+	return r;
+}
+
 /*
  * Put a block's new list. The old value goes to the past with its runs translated, so that nothing made from now on names a
  * run that has been resolved (map.h).
@@ -79,9 +90,9 @@ static int change_block(struct tx *tx, struct inode *i, uint64_t block, uint32_t
 
 	r = tx_get(tx, &key, &old);
 	if (r == 1) {
-		r = block_list_decode(tx->t->runs, span_of(&old), &old_list);
+		r = get_list(tx, i, span_of(&old), &old_list);
 		if (r == 0)
-			r = block_list_decode(tx->t->runs, span_of(&old), &list);
+			r = get_list(tx, i, span_of(&old), &list);
 	}
 	if (r == 0)
 		r = block_list_replace(&list, off, len, pieces, n);
@@ -176,7 +187,7 @@ static int fill_holes(struct tx *tx, struct inode *i, uint64_t block, uint32_t o
 
 	r = tx_get(tx, &key, &old);
 	if (r == 1)
-		r = block_list_decode(tx->t->runs, span_of(&old), &list);
+		r = get_list(tx, i, span_of(&old), &list);
 	for (size_t k = 0; r == 0 && k <= list.n && at < end; k++) {
 		struct piece p = { .kind = PIECE_HOLE, .len = BLOCK_BYTES - at };
 		uint32_t from, to;
@@ -254,7 +265,7 @@ static int clone_block(struct tx *tx, struct inode *src, uint64_t block, void *a
 
 	r = tx_get(tx, &key, &value);
 	if (r == 1)
-		r = block_list_decode(tx->t->runs, span_of(&value), &list);
+		r = get_list(tx, src, span_of(&value), &list);
 	for (size_t k = 0; r == 0 && k < list.n && got < n; k++) {
 		struct piece p = list.pieces[k];
 		uint32_t skip = off > at ? off - at : 0;

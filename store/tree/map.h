@@ -20,7 +20,11 @@ struct block_list {
 };
 #define BLOCK_LIST_INIT { 0, NULL, 0, 0 }
 void block_list_release(struct block_list *l);
-MUST_USE int block_list_decode(struct run_table *runs, struct span value, struct block_list *ret); /* replaces *ret */
+/*
+ * Replaces *ret. runs NULL: leave pending pieces as they are. -EUCLEAN, -ENOMEM, or -ENOENT: it names a run that has been dropped
+ * since it was read, so there is a newer value by now; not while the store's sequencing lock is held.
+ */
+MUST_USE int block_list_decode(struct run_table *runs, struct span value, struct block_list *ret);
 void block_list_encode(const struct block_list *l, struct buf *out);
 /* Put pieces (together len bytes) in the place of [off, off + len). */
 MUST_USE int block_list_replace(struct block_list *l, uint32_t off, uint32_t len, const struct piece *pieces, size_t n);
