@@ -408,7 +408,7 @@ static int check_group(const struct log *l, const struct log_frame *frames, size
 		return hf_error_set(err, -EINVAL, "tid or time of a commit goes back");
 	for (size_t i = 0; i < n; i++) {
 		if (frames[i].type < last || frames[i].type > FRAME_META ||
-		    frames[i].packed.len < FRAME_HEADER_BYTES)
+		    !frames[i].ready)
 			return hf_error_set(err, -EINVAL, "frames of a group not packed, or out of order");
 		last = frames[i].type;
 	}

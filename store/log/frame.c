@@ -93,10 +93,8 @@ static bool looks_like_noise(const uint8_t *data, size_t len)
 	return sum < n * n / 220 + n;
 }
 
-/*
- * Try to compress into out, which has room for len bytes: the length, or 0 when it does not shrink by 1/16.
- */
-static size_t compress_smaller(const uint8_t *data, size_t len, int level, uint8_t *out)
+/* Try to compress into out: 0, also when it does not shrink by 1/16 (then out is left empty); -ENOMEM. */
+static int compress_smaller(const uint8_t *data, size_t len, int level, struct buf *out)
 {
 	struct codec *c;
 	size_t n;
@@ -106,32 +104,33 @@ static size_t compress_smaller(const uint8_t *data, size_t len, int level, uint8
 	c = codec_mine();
 	if (!c)
 		return 0;
-	n = ZSTD_compressCCtx(c->compress, out, len - len / 16, data, len, level);
-	return ZSTD_isError(n) ? 0 : n;
+	if (buf_reserve(out, len - len / 16) < 0)
+		return -ENOMEM;
+	n = ZSTD_compressCCtx(c->compress, out->data, len - len / 16, data, len, level);
+	out->len = ZSTD_isError(n) ? 0 : n;
+	return 0;
 }
 
 int frame_pack(struct log_frame *f, int level)
 {
-	size_t len = f->plain.len, n;
 	int r;
 
-	if (len > PLAIN_MAX)
+	if (f->plain.len > PLAIN_MAX)
 		return -EFBIG;
 	buf_clear(&f->packed);
-	r = buf_reserve(&f->packed, FRAME_HEADER_BYTES + len + TAG_BYTES);
+	r = compress_smaller(f->plain.data, f->plain.len, level, &f->packed);
 	if (r < 0)
 		return r;
-	buf_add_zeros(&f->packed, FRAME_HEADER_BYTES);
-	n = compress_smaller(f->plain.data, len, level, f->packed.data + FRAME_HEADER_BYTES);
-	f->compressed = n > 0;
-	if (f->compressed)
-		f->packed.len += n;
-	else
-		buf_add(&f->packed, f->plain.data, len);
-	r = buf_status(&f->packed);
-	if (r == 0)
-		buf_release(&f->plain);
-	return r;
+	f->compressed = f->packed.len > 0;
+	buf_release(f->compressed ? &f->plain : &f->packed);
+	f->ready = true;
+	return 0;
+}
+
+/* What goes into the log, before it is sealed. */
+static const struct buf *frame_body(const struct log_frame *f)
+{
+	return f->compressed ? &f->packed : &f->plain;
 }
 
 struct packing {
@@ -169,7 +168,7 @@ void log_frame_release(struct log_frame *f)
 
 uint64_t frame_stored_bytes(const struct log_frame *f)
 {
-	return f->packed.len + TAG_BYTES;
+	return FRAME_HEADER_BYTES + frame_body(f)->len + TAG_BYTES;
 }
 
 uint64_t log_frame_cost(uint64_t plain_bytes)
@@ -182,7 +181,8 @@ uint64_t log_frame_cost(uint64_t plain_bytes)
 void frame_seal(const struct log *l, struct frame_slot *slot, struct log_pos start, uint8_t *group)
 {
 	const struct log_frame *f = slot->frame;
-	size_t len = f->packed.len - FRAME_HEADER_BYTES;
+	const struct buf *body = frame_body(f);
+	size_t len = body->len;
 	struct frame_header h = { .type = f->type, .body_len = (uint32_t)(len + TAG_BYTES) };
 	uint8_t *out = group + slot->at, ad[FRAME_AD_BYTES];
 
@@ -191,7 +191,8 @@ void frame_seal(const struct log *l, struct frame_slot *slot, struct log_pos sta
 	memcpy(h.nonce, slot->nonce, NONCE_BYTES);
 	frame_header_encode(&h, out);
 	frame_ad(keyring_volume_id(l->keys), start.segment, start.offset + (uint32_t)slot->at, out, ad);
-	memcpy(out + FRAME_HEADER_BYTES, f->packed.data + FRAME_HEADER_BYTES, len);
+	if (len > 0)
+		memcpy(out + FRAME_HEADER_BYTES, body->data, len);
 	keyring_seal(l->keys, h.nonce, ad, sizeof(ad), out + FRAME_HEADER_BYTES, len);
 	hash_one(NULL, out, FRAME_HEADER_BYTES + len + TAG_BYTES, slot->hash, HASH_BYTES);
 }

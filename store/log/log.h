@@ -111,10 +111,10 @@ MUST_USE int log_start_epoch(struct log *l, const struct epoch_cert *cert, struc
 
 struct log_frame {
 	uint8_t type;        /* FRAME_DATA or FRAME_META */
-	struct buf plain;    /* in: the plaintext, owned by the frame. Emptied by log_pack */
-	/* log_pack: FRAME_HEADER_BYTES of room, the plaintext or its compressed form, room for the tag */
-	struct buf packed;
+	struct buf plain;    /* in: the plaintext, owned by the frame. log_pack empties it if it compresses */
+	struct buf packed;   /* log_pack: the compressed form, if that is smaller */
 	bool compressed;
+	bool ready;          /* log_pack has seen it */
 	struct log_pos pos;  /* log_commit: where it went */
 };
 void log_frame_release(struct log_frame *f);
