@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -88,12 +89,23 @@ static int run_mount(struct mounting *m, struct hf_store *store, struct hf_error
 	return r;
 }
 
+/*
+ * Data passes through buffers of some hundred KiB that live for a second: they are taken from the heap, which keeps them,
+ * and not from the kernel page by page each time.
+ */
+static void keep_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	(void)mallopt(M_ARENA_MAX, 4);
+}
+
 static int mount_store(struct mounting *m)
 {
 	struct hf_error err = HF_ERROR_INIT, close_err = HF_ERROR_INIT;
 	char holder[HF_ERROR_TEXT_BYTES];
 	struct hf_open_options open = {
-		.flags = m->options.read_only ? HF_OPEN_READ_ONLY : 0,
+		.flags = (m->options.read_only ? HF_OPEN_READ_ONLY : 0) | (m->options.rebuild ? HF_OPEN_REBUILD : 0),
 		.cache_bytes = m->options.cache_bytes,
 		.commit_interval_ms = m->options.commit_interval_ms,
 		.busy_wait_ms = BUSY_WAIT_MS,
@@ -103,6 +115,7 @@ static int mount_store(struct mounting *m)
 	struct hf_store *store;
 	int r;
 
+	keep_memory();
 	snprintf(holder, sizeof(holder), "mounted on %s", m->dir);
 	if (hf_store_open(m->store, &open, &store, &err) < 0)
 		return daemon_failed(&m->daemon, &err);

@@ -22,6 +22,7 @@ struct mount_options {
 	bool noexec, noatime, sync, dirsync;
 	bool history_visible; /* readdir of the root shows .history */
 	bool coalesce;        /* the kernel gathers small writes, and an overwrite within seconds leaves no moment */
+	bool rebuild;         /* the index is thrown away and built anew from the log (HF_OPEN_REBUILD) */
 	bool debug;           /* every request to stderr */
 	uint64_t cache_bytes;        /* for hf_open_options: 0, its default */
 	unsigned commit_interval_ms; /* likewise */
@@ -38,6 +39,7 @@ struct mount_options {
 	"                       suid, dev          honour setuid files and device files; default: nosuid, nodev\n" \
 	"                       coalesce           let the kernel gather small writes: faster, but what is overwritten\n" \
 	"                                          within seconds leaves no moment of its own\n" \
+	"                       rebuild            throw the index away and build it anew from the log\n" \
 	"                       noexec, noatime, sync, dirsync, debug\n"
 
 /*

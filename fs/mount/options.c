@@ -36,6 +36,7 @@ static const struct {
 	{ "history=hidden", FIELD(history_visible), false },
 	{ "coalesce", FIELD(coalesce), true },
 	{ "nocoalesce", FIELD(coalesce), false },
+	{ "rebuild", FIELD(rebuild), true },
 	{ "debug", FIELD(debug), true },
 #undef FIELD
 };
