@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests that change the live tree. The past answers EROFS, to root as well. What the kernel remembers is put right by the
- * replies, but for the mode of a file whose setuid or setgid bit a write took away: those attributes are dropped before the reply.
+ * Requests that change the live tree. The past answers EROFS, to root as well. What the kernel remembers is
+ * put right by the replies, but for the mode of a file whose setuid or setgid bit a write took away: those
+ * attributes are dropped before the reply.
  */
 #include <errno.h>
 #include <string.h>
@@ -36,15 +37,16 @@ static void reply_made(fuse_req_t req, const struct hf_attr *attr)
 	reply_entry(req, &node, attr, FOREVER_S);
 }
 
-static void make(fuse_req_t req, uint64_t parent, const char *name, uint32_t mode, uint64_t rdev, const char *target)
+static void make(fuse_req_t req, uint64_t parent, const char *name, uint32_t mode, uint64_t rdev,
+		 const char *target)
 {
 	struct hf_cred cred = cred_of(req);
 	struct hf_attr attr;
 	int r = name_status(parent, name);
 
 	if (r == 0)
-		r = hf_create(mount_of(req)->store, parent, name, mode, fuse_req_ctx(req)->umask, rdev, target, &cred,
-			      &attr, NULL);
+		r = hf_create(mount_of(req)->store, parent, name, mode, fuse_req_ctx(req)->umask, rdev,
+			      target, &cred, &attr, NULL);
 	if (r < 0)
 		reply_code(req, r);
 	else
@@ -95,8 +97,8 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply_code(req, r < 0 ? r : hf_rmdir(mount_of(req)->store, parent, name, NULL, NULL));
 }
 
-void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
-	       unsigned flags)
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+	       const char *new_name, unsigned flags)
 {
 	int r = name_status(parent, name);
 
@@ -151,9 +153,10 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, str
 }
 
 /*
- * Whether contents that `kill` says are written without the right to keep setuid and setgid have such a bit to lose: then
- * the kernel's copy of the mode must go. The kernel knows the right (CAP_FSETID) and tells it with WRITE; FALLOCATE and
- * COPY_FILE_RANGE do not carry it, and there anybody but root is taken to lack it: a bit too many is cleared then, never one too few.
+ * Whether contents that `kill` says are written without the right to keep setuid and setgid have such a bit
+ * to lose: then the kernel's copy of the mode must go. The kernel knows the right (CAP_FSETID) and tells it
+ * with WRITE; FALLOCATE and COPY_FILE_RANGE do not carry it, and there anybody but root is taken to lack it:
+ * a bit too many is cleared then, never one too few.
  */
 static bool loses_bits(struct mount *m, uint64_t ino, bool kill)
 {
@@ -167,7 +170,8 @@ static bool lacks_fsetid(fuse_req_t req)
 	return mount_of(req)->kills_priv && fuse_req_ctx(req)->uid != 0;
 }
 
-void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi)
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
+	      struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req);
 	struct hf_error err = HF_ERROR_INIT;
@@ -176,7 +180,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 
 	(void)fi;
 	if (!node_id_is_live(ino)) {
-		if (wire_write_from_cache()) /* a shared mapping was written to: the page must not stay as it is */
+		/* A shared mapping was written to: the page must not stay as it is. */
+		if (wire_write_from_cache())
 			mount_drop_pages(m, ino);
 		return reply_code(req, -EROFS);
 	}
@@ -201,15 +206,16 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 	if (!node_id_is_live(ino))
 		return reply_code(req, -EROFS);
 	loses = loses_bits(m, ino, kill);
-	r = hf_fallocate(m->store, ino, mode, (uint64_t)off, (uint64_t)len, kill ? HF_WRITE_KILL_PRIV : 0, NULL);
+	r = hf_fallocate(m->store, ino, mode, (uint64_t)off, (uint64_t)len, kill ? HF_WRITE_KILL_PRIV : 0,
+			 NULL);
 	if (r == 0 && loses)
 		mount_drop_attr(m, ino);
 	reply_code(req, r);
 }
 
 /* From the past, EXDEV: the kernel then reads and writes instead. */
-void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse_file_info *in_fi, fuse_ino_t out,
-			off_t out_off, struct fuse_file_info *out_fi, size_t len, int flags)
+void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse_file_info *in_fi,
+			fuse_ino_t out, off_t out_off, struct fuse_file_info *out_fi, size_t len, int flags)
 {
 	struct mount *m = mount_of(req);
 	bool kill = lacks_fsetid(req), loses;
@@ -223,8 +229,8 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 	if (!node_id_is_live(in))
 		return reply_code(req, -EXDEV);
 	loses = loses_bits(m, out, kill);
-	n = hf_copy_range(m->store, in, (uint64_t)in_off, out, (uint64_t)out_off, len, kill ? HF_WRITE_KILL_PRIV : 0,
-			  NULL);
+	n = hf_copy_range(m->store, in, (uint64_t)in_off, out, (uint64_t)out_off, len,
+			  kill ? HF_WRITE_KILL_PRIV : 0, NULL);
 	if (n < 0)
 		return reply_code(req, (int)n);
 	if (loses)
@@ -256,10 +262,12 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 		return reply_code(req, -EROFS);
 	if (!wire_xattr(&x))
 		return reply_code(req, -EINVAL);
-	reply_code(req, hf_setxattr(mount_of(req)->store, ino, x.name, x.value, x.len, x.flags, x.kill_sgid, NULL));
+	reply_code(req, hf_setxattr(mount_of(req)->store, ino, x.name, x.value, x.len, x.flags, x.kill_sgid,
+				    NULL));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	reply_code(req, node_id_is_live(ino) ? hf_removexattr(mount_of(req)->store, ino, name, NULL) : -EROFS);
+	reply_code(req,
+		   node_id_is_live(ino) ? hf_removexattr(mount_of(req)->store, ino, name, NULL) : -EROFS);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The one place where the library's codes become what a system call returns (holdfast/error.h has their meanings). */
+/*
+ * The one place where the library's codes become what a system call returns (holdfast/error.h has their
+ * meanings).
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <syslog.h>
@@ -7,8 +10,8 @@
 #include "fs/mount/mount_internal.h"
 
 /*
- * ENOSYS must never get out: to the kernel it means that the whole operation does not exist, forever. Damage and failed
- * keys are EIO to a program; which it was is in the system's log and in the status.
+ * ENOSYS must never get out: to the kernel it means that the whole operation does not exist, forever. Damage
+ * and failed keys are EIO to a program; which it was is in the system's log and in the status.
  */
 int mount_errno(int code)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * .history: names in it that are no inodes, and the way from a moment's text to the root of the tree at that moment.
+ * .history: names in it that are no inodes, and the way from a moment's text to the root of the tree at that
+ * moment.
  *
- * What a name under at/ means is fixed once the moment lies before the head's: later operations never have an earlier
- * time or tid. Then the kernel may keep it forever; else (a relative form, a time to come, a tag, which
- * can be taken away) it asks each time.
+ * What a name under at/ means is fixed once the moment lies before the head's: later operations never have an
+ * earlier time or tid. Then the kernel may keep it forever; else (a relative form, a time to come, a tag,
+ * which can be taken away) it asks each time.
  */
 #include <errno.h>
 #include <string.h>
@@ -36,7 +37,7 @@ const char history_readme[] =
 	"    cp -a at/1h/notes.txt ..\n"
 	"\n"
 	"A moment before the first change, or a word that is none of these: No such file or directory.\n"
-	"Files have the owners and permissions they had. `ls at` shows a selection of moments, newest first.\n";
+	"Files have the owners and permissions they had. `ls at` shows a selection of moments.\n";
 
 size_t history_readme_len(void)
 {
@@ -62,7 +63,7 @@ void history_attr(struct mount *m, enum node_kind kind, struct hf_attr *ret)
 	}
 	*ret = (struct hf_attr){
 		.mode = kind == NODE_README ? S_IFREG | 0444 : S_IFDIR | 0555,
-		.nlink = kind == NODE_README ? 1 : kind == NODE_HISTORY ? 4 : 2,
+		.nlink = kind == NODE_README ? 1 : (kind == NODE_HISTORY ? 4 : 2),
 		.size_bytes = kind == NODE_README ? history_readme_len() : 0,
 		.blocks = kind == NODE_README ? (history_readme_len() + 511) / 512 : 0,
 		.uid = m->uid,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounting an open store (layer 5): the live tree at the mount's root, every past moment under `.history`. Sees the
- * store through include/holdfast only, the kernel through libfuse's low-level API.
+ * Mounting an open store (layer 5): the live tree at the mount's root, every past moment under `.history`.
+ * Sees the store through include/holdfast only, the kernel through libfuse's low-level API.
  *
- * Order of calls: mount_parse_options; hf_store_open; mount_run, which returns when the mount is gone; hf_store_close.
- * A process serves one mount at a time.
+ * Order of calls: mount_parse_options; hf_store_open; mount_run, which returns when the mount is gone;
+ * hf_store_close. A process serves one mount at a time.
  */
 #ifndef FS_MOUNT_MOUNT_H
 #define FS_MOUNT_MOUNT_H
@@ -16,59 +16,67 @@
 
 struct mount_options {
 	bool read_only;
-	bool allow_other;     /* others than who mounted may use it: what root mounts, unless said otherwise */
-	bool allow_root;      /* only root may, besides who mounted */
-	bool suid, dev;       /* honour setuid files and device files: not unless asked for */
+	bool allow_other; /* others than who mounted may use it: what root mounts, unless said otherwise */
+	bool allow_root;  /* only root may, besides who mounted */
+	bool suid, dev;   /* honour setuid files and device files: not unless asked for */
 	bool noexec, noatime, sync, dirsync;
 	bool history_visible; /* readdir of the root shows .history */
-	bool coalesce;        /* the kernel gathers small writes, and an overwrite within seconds leaves no moment */
-	bool rebuild;         /* the index is thrown away and built anew from the log (HF_OPEN_REBUILD) */
-	bool debug;           /* every request to stderr */
+	bool coalesce; /* the kernel gathers small writes, and an overwrite within seconds leaves no moment */
+	bool rebuild;  /* the index is thrown away and built anew from the log (HF_OPEN_REBUILD) */
+	bool debug;    /* every request to stderr */
 	uint64_t cache_bytes;        /* for hf_open_options: 0, its default */
 	unsigned commit_interval_ms; /* likewise */
 };
 
 /* For a usage text: a line an option, behind `-o`. */
+/* clang-format off */
 #define MOUNT_OPTIONS_HELP \
 	"                       ro                 no changes\n" \
-	"                       history=visible    ls shows .history; hidden: it is there, but not shown (default)\n" \
+	"                       history=visible    ls shows .history; hidden (default): it is there, not shown\n" \
 	"                       cache=SIZE         memory for caches, as 512M or 2G\n" \
-	"                       commit=SECONDS     how long what was written may take to be durable without fsync (1)\n" \
+	"                       commit=SECONDS     until what was written is durable without an fsync (1)\n" \
 	"                       allow_other        for every user (the default when root mounts)\n" \
-	"                       noallow_other, allow_root    for who mounts alone; for him and root\n" \
-	"                       suid, dev          honour setuid files and device files; default: nosuid, nodev\n" \
-	"                       coalesce           let the kernel gather small writes: faster, but what is overwritten\n" \
-	"                                          within seconds leaves no moment of its own\n" \
+	"                       noallow_other      for who mounts alone\n" \
+	"                       allow_root         for who mounts, and root\n" \
+	"                       suid, dev          honour setuid files, device files (nosuid, nodev)\n" \
+	"                       coalesce           the kernel gathers small writes: faster, but what is\n" \
+	"                                          overwritten within seconds leaves no moment of its own\n" \
 	"                       rebuild            throw the index away and build it anew from the log\n" \
 	"                       noexec, noatime, sync, dirsync, debug\n"
+/* clang-format on */
 
 /*
- * Read what stands behind -o, words separated by commas, into `ret` (all of it is set; nothing said: the defaults). What fstab
- * and mount(8) say to each other (auto, nofail, _netdev, x-…) is passed over. -EINVAL: the words name the option.
+ * Read what stands behind -o, words separated by commas, into `ret` (all of it is set; nothing said: the
+ * defaults). What fstab and mount(8) say to each other (auto, nofail, _netdev, x-…) is passed over. -EINVAL:
+ * the words name the option.
  */
 int mount_parse_options(const char *text, struct mount_options *ret, struct hf_error *err);
 
 /*
- * Mount `store` on the folder `dir` (absolute) and serve it, on threads of its own, until it is unmounted, SIGTERM, SIGINT or SIGHUP
- * comes, or mount_stop is called. `ready` (may be NULL) is called once, on the calling thread, when the mount can be used. Handlers
- * of these signals and of SIGPIPE are replaced meanwhile. 0 when it ended as it should; -ENOTCONN (a dead mount is in the way), -EBUSY,
- * -EPERM, -ENOENT (no /dev/fuse, no fusermount3), … when it could not mount.
+ * Mount `store` on the folder `dir` (absolute) and serve it, on threads of its own, until it is unmounted,
+ * SIGTERM, SIGINT or SIGHUP comes, or mount_stop is called. `ready` (may be NULL) is called once, on the
+ * calling thread, when the mount can be used. Handlers of these signals and of SIGPIPE are replaced
+ * meanwhile. 0 when it ended as it should; -ENOTCONN (a dead mount is in the way), -EBUSY, -EPERM, -ENOENT
+ * (no /dev/fuse, no fusermount3), … when it could not mount.
  */
-int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options, void (*ready)(void *arg),
-	      void *arg, struct hf_error *err);
+int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options,
+	      void (*ready)(void *arg), void *arg, struct hf_error *err);
 
 /*
- * When `dir` is a mount of this very store whose process has died, take it away (as `umount -l` does) and return 1. 0: there is nothing to take
- * away. -ENOTCONN: a dead mount of something else, which is not ours to remove; the words say what to do.
+ * When `dir` is a mount of this very store whose process has died, take it away (as `umount -l` does) and
+ * return 1. 0: there is nothing to take away. -ENOTCONN: a dead mount of something else, which is not ours to
+ * remove; the words say what to do.
  */
 int mount_clear_dead(const char *dir, const char *store_path, struct hf_error *err);
 
 /*
- * For whoever changes the tree behind the kernel's back, from any thread that is not serving a request: what the kernel remembers of it is
- * dropped before the call returns. Nothing mounted: nothing done.
+ * For whoever changes the tree behind the kernel's back, from any thread that is not serving a request: what
+ * the kernel remembers of it is dropped before the call returns. Nothing mounted: nothing done.
  */
-void mount_changed_inode(uint64_t ino);                      /* contents, attributes, a directory's listing */
-void mount_changed_entry(uint64_t parent, const char *name); /* which inode a name is of, or that it is none */
+/* Contents, attributes, a directory's listing. */
+void mount_changed_inode(uint64_t ino);
+/* Which inode a name is of, or that it is none. */
+void mount_changed_entry(uint64_t parent, const char *name);
 
 /* Make mount_run return as if a signal had come. From any thread. */
 void mount_stop(void);

@@ -3,7 +3,7 @@
  * What the files of fs/mount share. From below:
  *
  *   errno.c     the library's codes as FUSE errnos
- *   wire.c      raw requests, for what libfuse 3.14 does not know: flags of INIT, WRITE, SETXATTR; TMPFILE; STATX
+ *   wire.c      raw requests, for what libfuse 3.14 does not know
  *   nodes.c     node ids of the past, counted by the kernel's lookups
  *   reply.c     replies: attributes, entries and their lookup counts, buffers
  *   history.c   .history, its README, at/ and tags/
@@ -12,14 +12,14 @@
  *   change.c    requests that change the live tree; the past answers EROFS
  *   options.c, session.c, table.c    mounting and unmounting
  *
- * Node ids: of a live inode, its number (below 2^62; the root is 1 in both worlds). Of anything in .history, bit 63 and a number of
- * nodes.c. st_ino: the inode's number; of the past, bit 62 and a mix (nodes.c).
+ * Node ids: of a live inode, its number (below 2^62; the root is 1 in both worlds). Of anything in .history,
+ * bit 63 and a number of nodes.c. st_ino: the inode's number; of the past, bit 62 and a mix (nodes.c).
  *
- * Caching: the mount has one writer, so everything is cached without a timeout. What can change meaning by itself is not: names
- * under .history/at and tags that are relative to now, and the two listings.
+ * Caching: the mount has one writer, so everything is cached without a timeout. What can change meaning by
+ * itself is not: names under .history/at and tags that are relative to now, and the two listings.
  *
- * Threads: libfuse's, a request each. Fields of struct mount are set before the first request and immutable, but for `nodes`, which
- * has a lock of its own, held across nothing.
+ * Threads: libfuse's, a request each. Fields of struct mount are set before the first request and immutable,
+ * but for `nodes`, which has a lock of its own, held across nothing.
  */
 #ifndef FS_MOUNT_MOUNT_INTERNAL_H
 #define FS_MOUNT_MOUNT_INTERNAL_H
@@ -71,7 +71,10 @@ void nodes_release(struct nodes *n);
 
 /* 0, or -ESTALE: no such node of the past (any more). */
 int nodes_find(struct nodes *n, uint64_t id, struct node *ret);
-/* The id of a node, its lookup count one more. Live nodes have none here: their number, and no counting. -ENOMEM. */
+/*
+ * The id of a node, its lookup count one more. Live nodes have none here: their number, and no counting.
+ * -ENOMEM.
+ */
 int nodes_ref(struct nodes *n, const struct node *node, uint64_t *ret_id);
 void nodes_forget(struct nodes *n, uint64_t id, uint64_t count);
 
@@ -95,17 +98,17 @@ struct mount {
 	struct timespec started;
 	uid_t uid;
 	gid_t gid;
-	bool no_open, no_opendir;  /* the kernel takes ENOSYS for: open without asking. Set at INIT, before other requests */
-	bool kills_priv;           /* the kernel leaves setuid, setgid and capabilities to us. Likewise */
-	int stop_fd;               /* eventfd: written when there is a reason to look at the fields below */
-	atomic_bool initialised;   /* INIT was answered */
-	atomic_bool stopping;      /* a signal, or mount_stop */
-	atomic_bool ended;         /* the threads are gone */
-	int loop_code;             /* libfuse's, once they are */
-	dev_t dev;                 /* of the mounted filesystem */
+	bool no_open, no_opendir; /* the kernel takes ENOSYS for: open without asking. Set at INIT */
+	bool kills_priv;          /* the kernel leaves setuid, setgid and capabilities to us. Set at INIT */
+	int stop_fd;              /* eventfd: written when there is a reason to look at the fields below */
+	atomic_bool initialised;  /* INIT was answered */
+	atomic_bool stopping;     /* a signal, or mount_stop */
+	atomic_bool ended;        /* the threads are gone */
+	int loop_code;            /* libfuse's, once they are */
+	dev_t dev;                /* of the mounted filesystem */
 	pthread_mutex_t drop_lock;
-	uint64_t *drop;            /* node ids of the past whose pages must go; protected by drop_lock */
-	size_t drops;              /* protected by drop_lock */
+	uint64_t *drop; /* node ids of the past whose pages must go; protected by drop_lock */
+	size_t drops;   /* protected by drop_lock */
 };
 
 static inline struct mount *mount_of(fuse_req_t req)
@@ -143,7 +146,10 @@ void *reply_buffer(struct mount *m, size_t size);
 
 void reply_fill_stat(const struct node *node, const struct hf_attr *attr, struct stat *ret);
 void reply_attr(fuse_req_t req, const struct node *node, const struct hf_attr *attr);
-/* Counts the lookup, with the store or with nodes.c, and takes it back when the kernel does not want the reply. */
+/*
+ * Counts the lookup, with the store or with nodes.c, and takes it back when the kernel does not want the
+ * reply.
+ */
 void reply_entry(fuse_req_t req, const struct node *node, const struct hf_attr *attr, double entry_timeout_s);
 void reply_code(fuse_req_t req, int code); /* 0 or a negative code */
 
@@ -189,15 +195,16 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
-void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
-	       unsigned flags);
-void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off, struct fuse_file_info *fi);
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+	       const char *new_name, unsigned flags);
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
+	      struct fuse_file_info *fi);
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi);
-void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse_file_info *in_fi, fuse_ino_t out,
-			off_t out_off, struct fuse_file_info *out_fi, size_t len, int flags);
+void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse_file_info *in_fi,
+			fuse_ino_t out, off_t out_off, struct fuse_file_info *out_fi, size_t len, int flags);
 
 /* ---- wire.c */
 
@@ -220,7 +227,8 @@ bool wire_xattr(struct wire_xattr *ret);
 /* ---- session.c, table.c */
 
 void mount_drop_pages(struct mount *m, uint64_t node_id); /* soon, by another thread */
-/* Attributes of a live inode, from within a request. Takes no lock of the kernel's that the request may hold. */
+/* Attributes of a live inode, from within a request. Takes no lock of the kernel's that the request may hold.
+ */
 void mount_drop_attr(struct mount *m, uint64_t ino);
 /* Take away what is mounted on dir; lazy: even when it is in use. */
 int mount_detach(const char *dir, bool lazy);

@@ -42,18 +42,20 @@ static const struct {
 };
 
 /*
- * Said by fstab and mount(8) to each other; or always so here (the kernel checks permissions, access times are
- * not kept by reading).
+ * Said by fstab and mount(8) to each other; or always so here (the kernel checks permissions, access times
+ * are not kept by reading).
  */
 static const char *const passed_over[] = {
-	"",	    "defaults",	     "auto",	   "noauto",	  "user",     "nouser",	    "users",	  "owner",
-	"group",    "nofail",	     "_netdev",	   "loud",	  "silent",   "relatime",   "norelatime", "diratime",
-	"nodiratime", "strictatime", "nostrictatime", "lazytime", "nolazytime", "iversion", "noiversion",
-	"default_permissions",
+	"",           "defaults",    "auto",          "noauto",
+	"user",       "nouser",      "users",         "owner",
+	"group",      "nofail",      "_netdev",       "loud",
+	"silent",     "relatime",    "norelatime",    "diratime",
+	"nodiratime", "strictatime", "nostrictatime", "lazytime",
+	"nolazytime", "iversion",    "noiversion",    "default_permissions",
 };
 
-static const char *const passed_over_starts[] = { "x-", "X-", "comment=", "user=", "user_id=", "group_id=", "rootmode=",
-						  "subtype=", "fsname=" };
+static const char *const passed_over_starts[] = { "x-",        "X-",        "comment=", "user=",  "user_id=",
+						  "group_id=", "rootmode=", "subtype=", "fsname=" };
 
 static bool is_passed_over(const char *word)
 {
@@ -118,12 +120,17 @@ static int parse_word(const char *word, struct mount_options *o, struct hf_error
 			return 0;
 		}
 	}
-	if (strncmp(word, "cache=", 6) == 0)
-		return parse_size(word + 6, &o->cache_bytes) ?
-			0 : hf_error_set(err, -EINVAL, "option %s: write a size, as cache=512M or cache=2G", word);
-	if (strncmp(word, "commit=", 7) == 0)
-		return parse_seconds(word + 7, &o->commit_interval_ms) ?
-			0 : hf_error_set(err, -EINVAL, "option %s: write seconds, 0.01 to 3600, as commit=5", word);
+	if (strncmp(word, "cache=", 6) == 0) {
+		if (parse_size(word + 6, &o->cache_bytes))
+			return 0;
+		return hf_error_set(err, -EINVAL, "option %s: write a size, as cache=512M or cache=2G", word);
+	}
+	if (strncmp(word, "commit=", 7) == 0) {
+		if (parse_seconds(word + 7, &o->commit_interval_ms))
+			return 0;
+		return hf_error_set(err, -EINVAL, "option %s: write seconds, 0.01 to 3600, as commit=5",
+				    word);
+	}
 	if (strncmp(word, "history=", 8) == 0)
 		return hf_error_set(err, -EINVAL, "option %s: it is history=visible or history=hidden", word);
 	if (is_passed_over(word))

@@ -92,7 +92,8 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	ssize_t n = target_find(mount_of(req), ino, &t);
 
 	if (n == 0)
-		n = target_is_inode(&t) ? hf_view_readlink(&t.view, t.ino, link, sizeof(link), NULL) : -EINVAL;
+		n = target_is_inode(&t) ? hf_view_readlink(&t.view, t.ino, link, sizeof(link), NULL) :
+					  -EINVAL;
 	if (n < 0) {
 		fuse_reply_err(req, mount_fault((int)n, NULL, "reading the link", t.ino));
 		return;
@@ -102,8 +103,8 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 }
 
 /*
- * ENOSYS means: no need to ask, from now on, and everything may stay cached. Then O_TRUNC comes as a SETATTR, and whether a
- * file is in use is known from lookups alone.
+ * ENOSYS means: no need to ask, from now on, and everything may stay cached. Then O_TRUNC comes as a SETATTR,
+ * and whether a file is in use is known from lookups alone.
  */
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -207,11 +208,15 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	if (n == 0 && size && !(bytes = reply_buffer(m, size)))
 		n = -ENOMEM;
 	if (n == 0)
-		n = target_is_inode(&t) ? hf_view_getxattr(&t.view, t.ino, name, bytes, size, NULL) : -ENODATA;
+		n = target_is_inode(&t) ? hf_view_getxattr(&t.view, t.ino, name, bytes, size, NULL) :
+					  -ENODATA;
 	reply_xattr(req, bytes, n, size);
 }
 
-/* Names in trusted. are not for everybody to see; reading them the kernel refuses itself. Returns what is left of len. */
+/*
+ * Names in trusted. are not for everybody to see; reading them the kernel refuses itself. Returns what is
+ * left of len.
+ */
 static size_t leave_trusted_out(char *names, size_t len)
 {
 	size_t kept = 0, n;
@@ -243,8 +248,9 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 }
 
 /*
- * In blocks: what live files take and what can still be written. The past takes room too, but it is nothing that deleting could
- * free, so it is not shown as used. An inode costs little: as many more as there is room for at half a KiB each.
+ * In blocks: what live files take and what can still be written. The past takes room too, but it is nothing
+ * that deleting could free, so it is not shown as used. An inode costs little: as many more as there is room
+ * for at half a KiB each.
  */
 void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {

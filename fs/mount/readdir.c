@@ -3,7 +3,8 @@
  * Listings: live directories, past ones, and the three of .history.
  *
  * Offsets: 1 is behind ".", 2 behind "..". An entry of the store has its cookie and one (cookies begin at 2);
- * a moment its tid and 3, listed newest first; a tag its place and 3; .history, when the root shows it, comes last of all.
+ * a moment its tid and 3, listed newest first; a tag its place and 3; .history, when the root shows it, comes
+ * last of all.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -31,7 +32,10 @@ struct listing {
 	size_t size, used;
 };
 
-/* Take an entry, or find the buffer full. ".", ".." and what cannot be referred to are listed without being looked up. */
+/*
+ * Take an entry, or find the buffer full. ".", ".." and what cannot be referred to are listed without
+ * being looked up.
+ */
 static bool add(struct listing *l, const char *name, const struct node *node, const struct hf_attr *attr,
 		double timeout_s, bool refer, uint64_t off)
 {
@@ -134,7 +138,10 @@ static int list_history(struct listing *l)
 	return 0;
 }
 
-/* A directory named for a point. Its attributes are left to a lookup: what a listing shows is rarely all opened. */
+/*
+ * A directory named for a point. Its attributes are left to a lookup: what a listing shows is rarely all
+ * opened.
+ */
 static bool add_point(struct listing *l, const char *name, uint64_t tid, uint64_t off)
 {
 	struct node node = { .kind = NODE_PAST, .tid = tid, .ino = HF_ROOT_INO };
@@ -233,7 +240,9 @@ static void reply_listing(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off
 {
 	struct mount *m = mount_of(req);
 	struct target dir;
-	struct listing l = { .req = req, .m = m, .dir = &dir, .plus = plus, .from = (uint64_t)off, .size = size };
+	struct listing l = {
+		.req = req, .m = m, .dir = &dir, .plus = plus, .from = (uint64_t)off, .size = size
+	};
 	int r = target_find(m, ino, &dir);
 
 	if (r < 0)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Replies to the kernel: attributes and entries, with the lookup counts that go with them, and buffers to fill. */
+/*
+ * Replies to the kernel: attributes and entries, with the lookup counts that go with them, and buffers to
+ * fill.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

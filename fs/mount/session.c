@@ -2,11 +2,11 @@
 /*
  * A mount's life: options to libfuse, INIT, the threads that serve, and the ways it ends.
  *
- * The caller's thread waits for events (stop_fd) and does what no serving thread may: it drops pages, and ends the mount. A
- * second thread is libfuse's: it starts the serving threads and joins them. The mount ends
+ * The caller's thread waits for events (stop_fd) and does what no serving thread may: it drops pages, and
+ * ends the mount. A second thread is libfuse's: it starts the serving threads and joins them. The mount ends
  *   - when it is unmounted: the serving threads meet the end of the connection;
- *   - on a signal or mount_stop: it is unmounted here, at once when nobody uses it; else lazily, and who still uses
- *     it gets ENOTCONN.
+ *   - on a signal or mount_stop: it is unmounted here, at once when nobody uses it; else lazily, and
+ *     who still uses it gets ENOTCONN.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +30,8 @@
 static const struct fuse_lowlevel_ops operations;
 
 /*
- * The mount of this process. Readers of `current` outside of mount_run hold the lock for as long as they use it; `current_stop_fd` is for
- * signal handlers.
+ * The mount of this process. Readers of `current` outside of mount_run hold the lock for as long as they use
+ * it; `current_stop_fd` is for signal handlers.
  */
 static pthread_rwlock_t current_lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct mount *current; /* protected by current_lock */
@@ -113,11 +113,12 @@ void mount_drop_attr(struct mount *m, uint64_t ino)
 
 void mount_drop_pages(struct mount *m, uint64_t node_id)
 {
+	bool listed;
 	uint64_t *drop;
 
 	pthread_mutex_lock(&m->drop_lock);
-	drop = m->drops && m->drop[m->drops - 1] == node_id ?
-		NULL : realloc(m->drop, (m->drops + 1) * sizeof(*m->drop));
+	listed = m->drops && m->drop[m->drops - 1] == node_id;
+	drop = listed ? NULL : realloc(m->drop, (m->drops + 1) * sizeof(*m->drop));
 	if (drop) {
 		m->drop = drop;
 		m->drop[m->drops++] = node_id;
@@ -165,7 +166,8 @@ void mount_changed_entry(uint64_t parent, const char *name)
 static pthread_mutex_t words_lock = PTHREAD_MUTEX_INITIALIZER;
 static char words[256]; /* its last complaint; protected by words_lock */
 
-static void __attribute__((format(printf, 2, 0))) take_words(enum fuse_log_level level, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0)))
+take_words(enum fuse_log_level level, const char *fmt, va_list ap)
 {
 	char line[sizeof(words)];
 
@@ -195,18 +197,19 @@ static int fail_with_words(struct hf_error *err, int code, const char *dir)
 /* ---- INIT */
 
 /*
- * What the kernel keeps for us is dropped when we say so (EXPLICIT_INVAL_DATA), not when a time stamp has moved
- * (AUTO_INVAL_DATA), for each write of its own moves it. O_TRUNC must come as a SETATTR, since opens do not come at all. Requests
- * are read, not spliced: their data has to be in memory to be cut and hashed.
+ * What the kernel keeps for us is dropped when we say so (EXPLICIT_INVAL_DATA), not when a time stamp has
+ * moved (AUTO_INVAL_DATA), for each write of its own moves it. O_TRUNC must come as a SETATTR, since opens do
+ * not come at all. Requests are read, not spliced: their data has to be in memory to be cut and hashed.
  */
 static void on_init(void *userdata, struct fuse_conn_info *conn)
 {
-	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_DONT_MASK |
-				FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA |
-				FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_EXPORT_SUPPORT;
-	const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_HANDLE_KILLPRIV |
-				  FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-				  FUSE_CAP_IOCTL_DIR | FUSE_CAP_WRITEBACK_CACHE;
+	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
+				FUSE_CAP_DONT_MASK | FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS |
+				FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_READDIRPLUS |
+				FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_EXPORT_SUPPORT;
+	const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
+				  FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_IOCTL_DIR | FUSE_CAP_WRITEBACK_CACHE;
 	struct mount *m = userdata;
 
 	conn->want = (conn->want & ~unwanted) | (conn->capable & wanted);
@@ -222,8 +225,8 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
 }
 
 /*
- * What is missing here is answered with ENOSYS by libfuse, once each: CREATE (the kernel then sends MKNOD), FLUSH, ACCESS, POLL, and locks,
- * which the kernel keeps itself.
+ * What is missing here is answered with ENOSYS by libfuse, once each: CREATE (the kernel then sends MKNOD),
+ * FLUSH, ACCESS, POLL, and locks, which the kernel keeps itself.
  */
 static const struct fuse_lowlevel_ops operations = {
 	.init = on_init,
@@ -321,7 +324,10 @@ static dev_t mounted_dev(const char *dir)
 	return makedev(st.stx_dev_major, st.stx_dev_minor);
 }
 
-/* INIT cannot ask for more than the kernel's default read-ahead of 128 KiB; root can. It is no harm when it does not work. */
+/*
+ * INIT cannot ask for more than the kernel's default read-ahead of 128 KiB; root can. It is no harm when
+ * it does not work.
+ */
 static void raise_read_ahead(const struct mount *m)
 {
 	char path[64], text[16];
@@ -360,20 +366,25 @@ static void end_loop(struct mount *m, pthread_t loop)
 {
 	fuse_session_exit(m->session);
 	while (!atomic_load(&m->ended)) {
-		pthread_kill(loop, SIGTERM); /* out of its sem_wait; again, should it have come just before that */
+		/* Out of its sem_wait; again, should it have come just before that. */
+		pthread_kill(loop, SIGTERM);
 		wait_event(m, KICK_MS);
 	}
 	pthread_join(loop, NULL);
 }
 
-/* Take an idle mount away while it is still served, so that what it holds is written. A busy one is left to libfuse. */
+/*
+ * Take an idle mount away while it is still served, so that what it holds is written. A busy one is left
+ * to libfuse.
+ */
 static void unmount_idle(struct mount *m, const char *dir)
 {
 	if (!atomic_load(&m->ended) && m->dev == mounted_dev(dir))
 		mount_detach(dir, false);
 }
 
-static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg, struct hf_error *err)
+static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg,
+			   struct hf_error *err)
 {
 	pthread_t loop;
 	int r = -pthread_create(&loop, NULL, serve, m);
@@ -396,8 +407,9 @@ static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void 
 	end_loop(m, loop);
 	if (!atomic_load(&m->initialised) && !should_stop(m))
 		return fail_with_words(err, -EPROTO, dir);
-	return m->loop_code < 0 ?
-		hf_error_set(err, m->loop_code, "serving %s: %s", dir, strerror(-m->loop_code)) : 0;
+	if (m->loop_code < 0)
+		return hf_error_set(err, m->loop_code, "serving %s: %s", dir, strerror(-m->loop_code));
+	return 0;
 }
 
 /* After this nobody else uses m. */
@@ -406,7 +418,10 @@ static void retire(struct mount *m)
 	struct timespec until;
 	bool locked;
 
-	/* Who is still in mount_changed_… is in the kernel, waiting for a request that ends with the connection. */
+	/*
+	 * Who is still in mount_changed_… is in the kernel, waiting for a request that ends with the
+	 * connection.
+	 */
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += 2;
 	locked = pthread_rwlock_timedwrlock(&current_lock, &until) == 0;
@@ -417,7 +432,8 @@ static void retire(struct mount *m)
 	pthread_rwlock_unlock(&current_lock);
 }
 
-static int run_session(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg, struct hf_error *err)
+static int run_session(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg,
+		       struct hf_error *err)
 {
 	int r;
 
@@ -464,8 +480,8 @@ static void mount_release(struct mount *m)
 	close(m->stop_fd);
 }
 
-int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options, void (*ready)(void *arg),
-	      void *arg, struct hf_error *err)
+int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options,
+	      void (*ready)(void *arg), void *arg, struct hf_error *err)
 {
 	struct mount m = {
 		.store = store,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounts that are there already: dead ones, left by a process that was killed. A line of mountinfo(5) is: id parent
- * major:minor root DIR options … - TYPE SOURCE superoptions, with blanks and backslashes in paths as \ooo.
+ * Mounts that are there already: dead ones, left by a process that was killed. A line of mountinfo(5) is: id
+ * parent major:minor root DIR options … - TYPE SOURCE superoptions, with blanks and backslashes in paths as
+ * \ooo.
  */
 #include <errno.h>
 #include <spawn.h>
@@ -30,7 +31,10 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-/* Type and source of what is mounted on exactly `dir`; of several on top of each other, of the uppermost. malloc'ed. */
+/*
+ * Type and source of what is mounted on exactly `dir`; of several on top of each other, of the uppermost.
+ * malloc'ed.
+ */
 static int find_mounted(const char *dir, char **ret_type, char **ret_source)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -104,7 +108,9 @@ int mount_clear_dead(const char *dir, const char *store_path, struct hf_error *e
 	free(type);
 	free(source);
 	if (r < 0)
-		return hf_error_set(err, -ENOTCONN, "%s: a mount whose process has died is in the way; take it away with: "
-				    "umount -l %s", dir, dir);
+		return hf_error_set(err, -ENOTCONN,
+				    "%s: a mount whose process has died is in the way; take it away with: "
+				    "umount -l %s",
+				    dir, dir);
 	return 1;
 }

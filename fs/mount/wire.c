@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The FUSE protocol where libfuse 3.14 falls short of it. libfuse lets the session's reads and writes be replaced; so each request is
- * looked at before libfuse parses it, in the thread that then serves it, and the reply to INIT before it is sent.
+ * The FUSE protocol where libfuse 3.14 falls short of it. libfuse lets the session's reads and writes be
+ * replaced; so each request is looked at before libfuse parses it, in the thread that then serves it, and the
+ * reply to INIT before it is sent.
  *
- *   INIT      two flags are added that libfuse has no name for: HANDLE_KILLPRIV_V2, without which the kernel asks for
- *             security.capability before every write, and SETXATTR_EXT.
+ *   INIT      two flags are added that libfuse has no name for: HANDLE_KILLPRIV_V2, without which the
+ *             kernel asks for security.capability before every write, and SETXATTR_EXT.
  *   WRITE     its flags say whether setuid and setgid are to be cleared.
- *   SETXATTR  libfuse 3.14.0 takes the name from behind the long header, later versions from behind the short one,
- *             whatever was agreed; its flags say whether an ACL takes setgid away. It is parsed here.
+ *   SETXATTR  libfuse 3.14.0 takes the name from behind the long header, later versions from behind the
+ *             short one, whatever was agreed; its flags say whether an ACL takes setgid away. It is
+ *             parsed here.
  *   TMPFILE   open(O_TMPFILE), answered here.
  *   STATX     the time of birth, answered here. The kernel asks only when a program wants it.
  */
@@ -111,7 +113,9 @@ bool wire_xattr(struct wire_xattr *ret)
 
 static int send_reply(int fd, int error, const void *body, size_t len)
 {
-	struct fuse_out_header out = { .len = (uint32_t)(sizeof(out) + len), .error = -error, .unique = now.unique };
+	struct fuse_out_header out = { .len = (uint32_t)(sizeof(out) + len),
+				       .error = -error,
+				       .unique = now.unique };
 	struct iovec iov[] = { { &out, sizeof(out) }, { (void *)(uintptr_t)body, len } };
 
 	return writev(fd, iov, len ? 2 : 1) < 0 ? -errno : 0;
@@ -138,7 +142,10 @@ static void fill_attr(struct fuse_attr *out, const struct stat *st)
 	};
 }
 
-/* The reply opens the file, so a RELEASE follows, which libfuse answers. The file comes with the reference that the entry is. */
+/*
+ * The reply opens the file, so a RELEASE follows, which libfuse answers. The file comes with the reference
+ * that the entry is.
+ */
 static void serve_tmpfile(struct mount *m, int fd)
 {
 	const struct fuse_create_in *in = body_of(now.header);
@@ -155,8 +162,8 @@ static void serve_tmpfile(struct mount *m, int fd)
 	if (r == 0 && now.len < sizeof(*now.header) + sizeof(*in))
 		r = -EINVAL;
 	if (r == 0)
-		r = hf_create_nameless(m->store, now.header->nodeid, S_IFREG | (in->mode & 07777), in->umask, &cred,
-				       &attr, NULL);
+		r = hf_create_nameless(m->store, now.header->nodeid, S_IFREG | (in->mode & 07777), in->umask,
+				       &cred, &attr, NULL);
 	if (r < 0) {
 		send_reply(fd, mount_errno(r), NULL, 0);
 		return;
@@ -242,15 +249,16 @@ static void note(const void *bytes, size_t len)
 	now.len = len;
 	now.unique = now.header->unique;
 	now.opcode = now.header->opcode;
-	if (now.opcode == FUSE_INIT && len >= sizeof(*now.header) + offsetof(struct fuse_init_in, flags) + 4) {
+	if (now.opcode == FUSE_INIT &&
+	    len >= sizeof(*now.header) + offsetof(struct fuse_init_in, flags) + 4) {
 		init = body_of(now.header);
 		now.offered = init->flags;
 	}
 }
 
 /*
- * libfuse reads with cancellation allowed, that being how it ends its threads; a request served here must not be cut short by it.
- * EINTR makes libfuse look whether it is to end, and read again.
+ * libfuse reads with cancellation allowed, that being how it ends its threads; a request served here must not
+ * be cut short by it. EINTR makes libfuse look whether it is to end, and read again.
  */
 static ssize_t wire_read(int fd, void *bytes, size_t len, void *mount)
 {

@@ -3,13 +3,13 @@
  * Moments as text: the one parser and the one printer. Pure: no store, no clock; the forms are listed in
  * holdfast/moment.h.
  *
- * A text is tried as each form in turn, and the first form whose shape it has decides: `2026-13` has the shape
- * of a date and is refused for its month, it is not taken for a tag. What has no other shape and is made of a
- * tag's characters is a tag.
+ * A text is tried as each form in turn, and the first form whose shape it has decides: `2026-13` has the
+ * shape of a date and is refused for its month, it is not taken for a tag. What has no other shape and is
+ * made of a tag's characters is a tag.
  *
  * A date that leaves something out names a span, and means its last nanosecond. Local times go through
- * mktime(3), so that days of 23 and 25 hours end where the clocks say. A local time that the clocks show twice
- * means the second time, when everything of the first has happened too.
+ * mktime(3), so that days of 23 and 25 hours end where the clocks say. A local time that the clocks show
+ * twice means the second time, when everything of the first has happened too.
  */
 #include <assert.h>
 #include <errno.h>
@@ -28,8 +28,8 @@ struct date {
 	int year, month, day, hour, minute, second; /* as written */
 	uint32_t nanosecond;
 	enum { TO_YEAR, TO_MONTH, TO_DAY, TO_HOUR, TO_MINUTE, TO_SECOND } precision;
-	bool zoned;       /* an offset or Z was there */
-	long offset_s;    /* east of UTC */
+	bool zoned;    /* an offset or Z was there */
+	long offset_s; /* east of UTC */
 };
 
 static bool is_digit(char c)
@@ -39,11 +39,12 @@ static bool is_digit(char c)
 
 static int bad_moment(struct hf_error *err, const char *text, const char *why)
 {
-	return hf_error_set(err, -EINVAL,
-			    "\"%.*s\" is not a moment%s%s: write a time (2026-11-21T101530Z, "
-			    "2026-11-21T10:15:30+01:00), a date or a part of one (2026-11-21, 2026-11), @1795256130, "
-			    "tid-42, 10s, 10m, 2h, 3d or 2w (ago), now, or a tag's name",
-			    TEXT_MAX, text, *why ? ", " : "", why);
+	return hf_error_set(
+		err, -EINVAL,
+		"\"%.*s\" is not a moment%s%s: write a time (2026-11-21T101530Z, "
+		"2026-11-21T10:15:30+01:00), a date or a part of one (2026-11-21, 2026-11), @1795256130, "
+		"tid-42, 10s, 10m, 2h, 3d or 2w (ago), now, or a tag's name",
+		TEXT_MAX, text, *why ? ", " : "", why);
 }
 
 /* Exactly n digits at *p. */
@@ -122,7 +123,10 @@ static bool take_zone(const char **p, struct date *d)
 	return true;
 }
 
-/* What follows the T: HH, HHMM, HHMMSS, the last two also with colons, a fraction behind the seconds, then the zone. */
+/*
+ * What follows the T: HH, HHMM, HHMMSS, the last two also with colons, a fraction behind the seconds, then
+ * the zone.
+ */
 static bool take_clock(const char **p, struct date *d)
 {
 	bool colons;

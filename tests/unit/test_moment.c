@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Moments as text: every form, spans, zones and their changes of clock, the way there and back, and what is refused. */
+/*
+ * Moments as text: every form, spans, zones and their changes of clock, the way there and back, and what
+ * is refused.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -191,7 +194,7 @@ static void test_ago(void **state)
 	static const struct {
 		const char *text;
 		uint64_t seconds;
-	} ago[] = { { "0s", 0 },      { "10s", 10 },	 { "10m", 600 },	 { "2h", 7200 },
+	} ago[] = { { "0s", 0 },      { "10s", 10 },     { "10m", 600 },         { "2h", 7200 },
 		    { "3d", 259200 }, { "2w", 1209600 }, { "2026m", 2026 * 60 }, { "007d", 604800 } };
 	struct hf_moment m;
 
