@@ -70,8 +70,7 @@ int group_reserve(struct group *g)
 		g->runs = runs;
 		g->cap_runs = cap;
 	}
-	/* A record is bounded by its names and values; a reaping or a fold is not made from here. */
-	return buf_reserve(&g->records, XATTR_VALUE_BYTES_MAX + 4 * OP_COST);
+	return 0;
 }
 
 static struct item *group_add(struct group *g, enum item_kind kind, const struct op *op)
@@ -86,19 +85,37 @@ static struct item *group_add(struct group *g, enum item_kind kind, const struct
 	return item;
 }
 
-void group_add_record(struct group *g, const struct op *op)
+void group_forget_record(struct group *g, size_t off)
+{
+	g->records.len = off;
+	g->records.failed = false;
+}
+
+int group_encode(struct group *g, const struct op *op, size_t *ret_off)
 {
 	struct op_base base = g->before;
-	struct item *item;
 	size_t off = g->records.len;
 
 	if (g->n > 0)
 		base = (struct op_base){ g->times[g->n - 1].tid, g->times[g->n - 1].time_ns };
-	item = group_add(g, ITEM_RECORD, op);
 	op_encode(op, &base, &g->records);
+	if (buf_status(&g->records) < 0) {
+		group_forget_record(g, off);
+		return -ENOMEM;
+	}
+	*ret_off = off;
+	return 0;
+}
+
+void group_add_record(struct group *g, const struct op *op, size_t off)
+{
+	struct item *item = group_add(g, ITEM_RECORD, op);
+
 	item->record.off = off;
 	item->record.len = g->records.len - off;
 	g->cost += item->record.len;
+	if (op->type == OP_REAP)
+		g->cost += op->reap.n * (uint64_t)REAP_COST;
 }
 
 void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off, uint32_t len)
@@ -115,36 +132,45 @@ void group_add_data(struct group *g, enum item_kind kind, const struct op *op, u
 	g->cost += log_frame_cost(len);
 }
 
-/* What nobody has open and nothing names is reaped with the group, in one operation. */
-static void reap(struct hf_store *s)
+static int compare_inos(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+bool group_reap(struct hf_store *s)
 {
 	struct op op = { .type = OP_REAP };
 	struct hf_error err = HF_ERROR_INIT;
-	uint64_t *inos;
+	uint64_t inos[REAP_MAX];
 	size_t n, kept = 0;
 
-	if (s->read_only || s->failed || !refs_take_reapable(s, &inos, &n))
-		return;
+	if (s->read_only || s->failed)
+		return false;
+	n = refs_take_reapable(s, inos, REAP_MAX);
+	qsort(inos, n, sizeof(*inos), compare_inos);
 	for (size_t i = 0; i < n; i++) {
 		struct hf_attr attr;
 
-		if (tree_getattr(&s->tree, HF_TID_HEAD, inos[i], &attr, &err) == 0 && attr.nlink == 0)
+		if ((kept == 0 || inos[kept - 1] != inos[i]) &&
+		    tree_getattr(&s->tree, HF_TID_HEAD, inos[i], &attr, &err) == 0 && attr.nlink == 0)
 			inos[kept++] = inos[i];
 	}
 	op.reap.inos = inos;
 	op.reap.n = kept;
 	/* What fails here is done by the next opening: the index has a list of them. */
-	if (kept > 0 && group_reserve(s->open) == 0 && buf_reserve(&s->open->records, kept * 10) == 0 &&
-	    op_run(s, &op, &err) < 0)
-		index_batch_clear(s->batch);
-	free(inos);
+	if (kept > 0 && group_reserve(s->open) == 0)
+		(void)!op_run(s, &op, &err);
+	return n == REAP_MAX;
 }
 
 int group_seal(struct hf_store *s, uint64_t *ret)
 {
 	struct group *g = s->open, *next;
 
-	reap(s);
+	while (g->n < GROUP_OPS && group_reap(s))
+		;
 	if (g->n == 0) {
 		*ret = g->id - 1;
 		return 0;

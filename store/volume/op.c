@@ -19,16 +19,21 @@ int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struct hf_erro
 	return r;
 }
 
+static void op_stamp(const struct hf_store *s, struct op *op, bool share_moment)
+{
+	op->tid = share_moment ? s->state.tid : s->state.tid + 1;
+	if (!op->time_ns)
+		op->time_ns = s->os->now_ns(s->os->state);
+	if (op->time_ns < s->state.time_ns)
+		op->time_ns = s->state.time_ns; /* time never falls, whatever the clock does */
+}
+
 int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_error *err)
 {
 	struct tree_state state = s->state;
 	int r;
 
-	op->tid = share_moment ? state.tid : state.tid + 1;
-	if (!op->time_ns)
-		op->time_ns = s->os->now_ns(s->os->state);
-	if (op->time_ns < state.time_ns)
-		op->time_ns = state.time_ns; /* time never falls, whatever the clock does */
+	op_stamp(s, op, share_moment);
 	r = tree_apply(&s->tree, s->batch, op, &state, err);
 	if (r == 0)
 		r = index_publish(s->index, s->batch, s->open->id, err);
@@ -40,7 +45,7 @@ int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_err
 	return 0;
 }
 
-/* The group has grown: account for it, and seal it when it is full. */
+/* The group has grown: account for it, reap when there is enough of it, and seal the group when it is full. */
 static void op_account(struct hf_store *s, uint64_t cost_before)
 {
 	struct group *g = s->open;
@@ -52,7 +57,9 @@ static void op_account(struct hf_store *s, uint64_t cost_before)
 		g->opened_ns = s->os->monotonic_ns(s->os->state);
 		(void)pthread_cond_signal(&s->sealed_cond); /* the committer's clock starts */
 	}
-	if ((g->bytes >= GROUP_BYTES || g->n >= GROUP_OPS) && group_seal(s, &sealed) == 0)
+	if (refs_reapable(s) >= REAP_MAX)
+		(void)group_reap(s);
+	if ((g->bytes + g->records.len >= GROUP_BYTES || g->n >= GROUP_OPS) && group_seal(s, &sealed) == 0)
 		(void)pthread_cond_signal(&s->sealed_cond);
 }
 
@@ -60,12 +67,19 @@ int op_run(struct hf_store *s, struct op *op, struct hf_error *err)
 {
 	struct group *g = s->open;
 	uint64_t before = g->cost;
-	int r = op_apply(s, op, false, err);
+	size_t record;
+	int r;
 
-	if (r < 0)
+	op_stamp(s, op, false);
+	if (group_encode(g, op, &record) < 0) /* first, so that nothing can fail once it has happened */
+		return hf_error_set(err, -ENOMEM, "no memory for an operation");
+	r = op_apply(s, op, false, err);
+	if (r < 0) {
+		group_forget_record(g, record);
 		return r;
-	group_add_record(g, op);
-	if (op->type == OP_REAP) { /* made while sealing: only accounted */
+	}
+	group_add_record(g, op, record);
+	if (op->type == OP_REAP) { /* made on the way of another operation: only accounted */
 		s->pending_bytes += g->cost - before;
 		s->uncommitted_cost += g->cost - before;
 	} else {

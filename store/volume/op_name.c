@@ -87,7 +87,7 @@ static int create(struct hf_store *s, uint64_t parent, const char *name, uint32_
 		return r;
 	op.create.parent = name ? parent : 0;
 	op.create.name = text_span(name);
-	op.create.mode = S_ISLNK(mode) ? S_IFLNK | 0777 : mode;
+	op.create.mode = S_ISLNK(mode) ? S_IFLNK | 0777 : mode & (S_IFMT | 07777);
 	op.create.rdev = S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0;
 	op.create.target = S_ISLNK(mode) ? text_span(target) : (struct span){ NULL, 0 };
 	op.create.ino = s->state.next_ino;

@@ -39,6 +39,10 @@ void hf_ref(struct hf_store *s, uint64_t ino, uint64_t count)
 			r->ino = ino;
 			HASH_ADD(hh, s->ref_table, ino, sizeof(r->ino), r);
 		}
+		if (r && !r->hh.tbl) {
+			free(r);
+			r = NULL;
+		}
 	}
 	if (r)
 		r->count += count;
@@ -87,30 +91,37 @@ void refs_named(struct hf_store *s, uint64_t ino)
 	(void)pthread_mutex_unlock(&s->refs);
 }
 
-bool refs_have_reapable(struct hf_store *s)
+size_t refs_reapable(struct hf_store *s)
 {
-	bool have;
+	size_t n;
 
 	(void)pthread_mutex_lock(&s->refs);
-	have = s->n_reap > 0;
+	n = s->n_reap;
 	(void)pthread_mutex_unlock(&s->refs);
-	return have;
+	return n;
 }
 
-bool refs_take_reapable(struct hf_store *s, uint64_t **ret, size_t *ret_n)
+bool refs_have_reapable(struct hf_store *s)
 {
-	bool have;
+	return refs_reapable(s) > 0;
+}
+
+size_t refs_take_reapable(struct hf_store *s, uint64_t *inos, size_t max)
+{
+	size_t n = 0;
 
 	(void)pthread_mutex_lock(&s->refs);
-	have = s->n_reap > 0;
-	if (have) {
-		*ret = s->reap;
-		*ret_n = s->n_reap;
-		s->reap = NULL;
-		s->n_reap = s->cap_reap = 0;
+	while (s->n_reap > 0 && n < max) {
+		uint64_t ino = s->reap[--s->n_reap];
+		struct ref *r = ref_find(s, ino);
+
+		if (r)
+			r->orphan = true; /* somebody has got hold of it since: it waits for him */
+		else
+			inos[n++] = ino;
 	}
 	(void)pthread_mutex_unlock(&s->refs);
-	return have;
+	return n;
 }
 
 void refs_free(struct hf_store *s)

@@ -20,6 +20,9 @@
 #define STORE_VOLUME_VOLUME_H
 
 #include <pthread.h>
+
+/* Without memory uthash would leave the process: it leaves the element out, which then has no hh.tbl. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "holdfast/op.h"
@@ -39,6 +42,8 @@ enum {
 	FOLD_PIECES = 64,         /* a block's list longer than this is folded */
 	PACKED_MAX = 2,           /* packed groups that wait to be written */
 	OP_COST = 1024,           /* bound of what a record and its index entries take, names included */
+	REAP_MAX = 256,           /* inodes reaped by one operation */
+	REAP_COST = 256,          /* bound of what each of them takes more */
 };
 
 /* One operation of a group, not yet a record if its bytes are not yet chunks. */
@@ -195,8 +200,16 @@ uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t 
 MUST_USE struct group *group_new(uint64_t id, const struct tree_state *before);
 void group_free(struct group *g);
 MUST_USE int group_reserve(struct group *g); /* memory for one more item, run and stream: then adding cannot fail */
-void group_add_record(struct group *g, const struct op *op);
+/*
+ * Encode op, which has its tid and time, behind the group's records. 0, or -ENOMEM and nothing is changed. Then, when it has
+ * been applied, group_add_record makes it an item; else group_forget_record takes it back.
+ */
+MUST_USE int group_encode(struct group *g, const struct op *op, size_t *ret_off);
+void group_forget_record(struct group *g, size_t off);
+void group_add_record(struct group *g, const struct op *op, size_t off);
 void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off, uint32_t len);
+/* Reap, in one operation, up to REAP_MAX inodes that nobody has open and nothing names. True: there may be more. */
+bool group_reap(struct hf_store *s);
 /*
  * Seal the open group if it holds anything (reaping first what nobody has open). *ret: the group to wait for, the last that
  * holds anything. -ENOMEM: nothing was sealed.
@@ -216,7 +229,8 @@ void op_end(struct hf_store *s);
 /* --- refs.c */
 void refs_orphaned(struct hf_store *s, uint64_t ino); /* its last name is gone */
 void refs_named(struct hf_store *s, uint64_t ino);    /* it has a name (again) */
-bool refs_take_reapable(struct hf_store *s, uint64_t **ret, size_t *ret_n); /* malloc'ed */
+size_t refs_take_reapable(struct hf_store *s, uint64_t *inos, size_t max); /* how many */
+size_t refs_reapable(struct hf_store *s);
 bool refs_have_reapable(struct hf_store *s);
 void refs_free(struct hf_store *s);
 
