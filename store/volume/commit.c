@@ -160,6 +160,8 @@ static int write_next(struct hf_store *s, struct hf_error *err)
 	if (g) {
 		(void)pthread_mutex_lock(&s->sequence);
 		s->no_room = r == -ENOSPC;
+		if (s->no_room)
+			s->room_budget = 0; /* what was measured holds no more */
 		(void)pthread_mutex_unlock(&s->sequence);
 	}
 	if (r < 0 && r != -ENOSPC)

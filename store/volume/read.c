@@ -288,7 +288,7 @@ int hf_store_space(struct hf_store *s, struct hf_space *ret, struct hf_error *er
 	(void)pthread_mutex_lock(&s->sequence);
 	ret->live_bytes = s->state.live_bytes;
 	ret->inodes = s->state.live_inodes;
+	ret->available_bytes = room_left(s, free_bytes, total);
 	(void)pthread_mutex_unlock(&s->sequence);
-	ret->available_bytes = room_available(s, free_bytes, total);
 	return 0;
 }

@@ -40,6 +40,13 @@ uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t 
 	return have > reserve ? have - reserve : 0;
 }
 
+uint64_t room_left(const struct hf_store *s, uint64_t free_bytes, uint64_t total)
+{
+	uint64_t room = room_available(s, free_bytes, total);
+
+	return room > s->uncommitted_cost ? room - s->uncommitted_cost : 0;
+}
+
 /* How much may be promised now. */
 static int room_measure(struct hf_store *s, bool grows, uint64_t *ret, struct hf_error *err)
 {

@@ -444,9 +444,10 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	ret->log_segments = log.last_segment - log.first_segment + 1;
 	ret->index_bytes = index.disk_bytes;
 	ret->cache_bytes = cache.bytes + index.memory_bytes;
-	if (s->os->free_bytes(s->os->state, s->path, &free_bytes, &total) == 0)
-		ret->free_bytes = room_available(s, free_bytes, total);
+	if (s->os->free_bytes(s->os->state, s->path, &free_bytes, &total) < 0)
+		free_bytes = total = 0;
 	(void)pthread_mutex_lock(&s->sequence);
+	ret->free_bytes = room_left(s, free_bytes, total);
 	ret->head_tid = s->state.tid;
 	ret->head_time_ns = s->state.time_ns;
 	ret->live_bytes = s->state.live_bytes;

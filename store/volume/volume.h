@@ -195,6 +195,8 @@ struct hf_store {
 MUST_USE int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err);
 /* What can still be written, when the file system below has this much free. */
 uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t total);
+/* … less what is promised to operations already. Requires sequence. */
+uint64_t room_left(const struct hf_store *s, uint64_t free_bytes, uint64_t total);
 
 /* --- group.c: all require sequence */
 MUST_USE struct group *group_new(uint64_t id, const struct tree_state *before);
