@@ -7,23 +7,26 @@
 #          system:BUILD                tests/system/*.t with BUILD/holdfast
 #          fuzz:BUILD:SECONDS          every BUILD/tests/fuzz/fuzz_* for so long
 #
-# Each test file has TEST_TIMEOUT seconds (300; 3600 with HOLDFAST_TEST_LONG=1). Exit 1 when anything failed.
+# Each test file has TEST_TIMEOUT seconds (600; 3600 with HOLDFAST_TEST_LONG=1). Exit 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
 long=${HOLDFAST_TEST_LONG:-0}
-limit=${TEST_TIMEOUT:-$([ "$long" = 1 ] && echo 3600 || echo 300)}
+limit=${TEST_TIMEOUT:-$([ "$long" = 1 ] && echo 3600 || echo 600)}
 jobs=${JOBS:-$(nproc)}
 work=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-check.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
+
+# What TAP and prove(1) call what was skipped.
+skipped='# *(SKIP|skip)|^[^ ]*\.t \.* *skipped: '
 
 # tally NAME EXIT SECONDS OUTPUT: count the TAP lines of one test file
 tally()
 {
 	local name=$1 code=$2 seconds=$3 out=$4 ok not skip verdict=ok
 
-	skip=$(grep -cE '^(not )?ok .*# *(SKIP|skip)|^1\.\.0 # *(SKIP|skip)' "$out")
+	skip=$(grep -cE "$skipped" "$out")
 	ok=$(grep -E '^ok ' "$out" | grep -cvE '# *(SKIP|skip)')
 	not=$(grep -E '^not ok ' "$out" | grep -cvE '# *(SKIP|skip|TODO)')
 	if [ "$code" -ne 0 ] && [ "$not" -eq 0 ]; then
@@ -32,6 +35,7 @@ tally()
 		not=1
 		echo "# no test in it reported anything" >> "$out"
 	fi
+	[ "$ok" -eq 0 ] && [ "$skip" -gt 0 ] && verdict=SKIP
 	[ "$not" -gt 0 ] && verdict=FAIL
 	passed=$((passed + ok)) failed=$((failed + not))
 	printf '%-4s %-44s %4d passed %3ds%s\n' "$verdict" "$name" "$ok" "$seconds" \
@@ -41,7 +45,7 @@ tally()
 		sed 's/^/     | /' "$out" | tail -n 80
 		echo "     exit code $code"
 	fi
-	grep -E '# *(SKIP|skip)' "$out" | sed 's/^/     /' | head -n 20
+	grep -E "$skipped" "$out" | sed 's/^/     /' | head -n 20
 }
 
 # one unit test binary; its seconds and exit code go beside its output
