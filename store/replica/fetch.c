@@ -104,6 +104,14 @@ static int fetch_step(struct fetch *f, bool *ret_ended, struct hf_error *err)
 	return 0;
 }
 
+/* Is the segment that is fetched now here as far as it is wanted? A first group may take many steps. */
+static bool segment_done(const struct fetch *f, const struct log_point *here)
+{
+	if (here->end.segment != f->at.segment)
+		return false;
+	return here->sealed || log_pos_compare(here->end, f->head->end) >= 0;
+}
+
 static int fetch_all(struct fetch *f, struct hf_error *err)
 {
 	struct log_point here;
@@ -133,7 +141,7 @@ static int fetch_all(struct fetch *f, struct hf_error *err)
 			if (r < 0)
 				return r;
 			shelf_position(f->shelf, &here);
-		} while (!ended && !here.sealed && log_pos_compare(here.end, f->head->end) < 0);
+		} while (!ended && !segment_done(f, &here));
 	}
 }
 

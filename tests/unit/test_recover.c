@@ -228,6 +228,33 @@ static void test_from_directory(void **state)
 	bench_release(&b);
 }
 
+/* Groups that take many requests each, in segments of their own. */
+static void test_long_groups(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	for (uint64_t i = GROUPS + 1; i <= GROUPS + 2; i++) {
+		struct log_frame frames[2];
+
+		memset(frames, 0, sizeof(frames));
+		for (int f = 0; f < 2; f++) {
+			frames[f].type = FRAME_DATA;
+			assert_int_equal(buf_reserve(&frames[f].plain, 9 << 20), 0);
+			crypto_random(frames[f].plain.data, 9 << 20);
+			frames[f].plain.len = 9 << 20;
+		}
+		assert_int_equal(log_pack(b.log, frames, 2), 0);
+		assert_int_equal(log_commit(b.log, frames, 2, i, 1000 * i, NULL), 0);
+		log_frame_release(&frames[0]);
+		log_frame_release(&frames[1]);
+	}
+	wire_send_log(&b.node, b.writer, b.log, b.id);
+	assert_int_equal(recover(&b, b.url).tid, GROUPS + 2);
+	bench_release(&b);
+}
+
 static void test_wrong_kit(void **state)
 {
 	struct bench b;
@@ -503,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_from_node),
 		cmocka_unit_test(test_replication_goes_on),
 		cmocka_unit_test(test_from_directory),
+		cmocka_unit_test(test_long_groups),
 		cmocka_unit_test(test_wrong_kit),
 		cmocka_unit_test(test_second_node),
 		cmocka_unit_test(test_resumes),
