@@ -209,8 +209,8 @@ install: all
 	install -m 644 include/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast/
 	install -m 644 docs/holdfast.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: holdfast' 'Description: a filesystem that cannot forget' \
-		'Version: $(VERSION)' 'Requires.private: $(filter-out fuse3 libqrencode,$(PACKAGES))' \
-		'Libs: -L$${prefix}/lib -lholdfast' 'Cflags: -I$${prefix}/include' \
+		'Version: $(VERSION)' 'Requires: $(filter-out fuse3 libqrencode,$(PACKAGES))' \
+		'Libs: -L$${prefix}/lib -lholdfast -pthread' 'Cflags: -I$${prefix}/include' \
 		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc
 
 uninstall:
