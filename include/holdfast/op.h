@@ -74,10 +74,16 @@ enum { HF_WRITE_KILL_PRIV = 1 };
 ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *data, size_t len, unsigned flags,
 		 struct hf_error *err);
 
-/* mode: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE of fallocate(2); others -EOPNOTSUPP. */
+/*
+ * mode: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE of fallocate(2); others -EOPNOTSUPP. More than 64 MiB are
+ * allocated in steps, each an operation; whether there is room for all is seen first.
+ */
 int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, uint64_t len, unsigned flags, struct hf_error *err);
 
-/* Metadata only: the destination names the same chunks. May copy less than len (the source's end). Overlap in one file: -EINVAL. */
+/*
+ * Metadata only: the destination names the same chunks. May copy less than len (the source's end; 64 MiB that are no holes). Overlap in
+ * one file: -EINVAL.
+ */
 ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino, uint64_t offset, size_t len,
 		      unsigned flags, struct hf_error *err);
 

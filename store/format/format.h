@@ -36,6 +36,7 @@ enum {
 	XATTR_VALUE_BYTES_MAX = 64 << 10,
 	TAG_BYTES_MAX = 128,
 	RECORD_PIECES_MAX = 65536,
+	RANGE_BYTES_MAX = 1 << 30,
 };
 
 /* §3 */

@@ -219,6 +219,35 @@ int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t off
 	return (int64_t)(s.at < n.i.size ? s.at : n.i.size);
 }
 
+int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t max, uint64_t *ret, struct hf_error *err)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	CLEANUP(node_release) struct node n = NODE_INIT;
+	struct key from, to;
+	uint64_t first = offset / BLOCK_BYTES;
+	size_t seen = 0;
+	int r;
+
+	*ret = UINT64_MAX;
+	r = view_inode(t, HF_TID_HEAD, ino, &n, err);
+	to = key_block(ino, n.i.generation, UINT64_MAX);
+	do {
+		if (r < 0)
+			return r;
+		from = key_block(ino, n.i.generation, first);
+		r = index_scan(t->index, INDEX_HEAD, key_span(&from), key_span(&to), max - seen, INDEX_KEYS_ONLY, &rows, err);
+		seen += rows.n;
+		if (r < 0 || rows.n == 0)
+			return r;
+		if (rows.entries[rows.n - 1].key.len != BLOCK_KEY_PREFIX + 8)
+			return damaged(err, ino);
+		first = get_be64(rows.entries[rows.n - 1].key.data + BLOCK_KEY_PREFIX) + 1;
+	} while (rows.more && seen < max);
+	if (seen == max)
+		*ret = first * BLOCK_BYTES;
+	return 0;
+}
+
 int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, uint64_t *ret_tid, struct hf_error *err)
 {
 	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;

@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <errno.h>
 
-enum { SCAN_BLOCKS = 512 };
+enum {
+	SCAN_BLOCKS = 512,
+	KEEP_BYTES = 1 << 20, /* so much more is worth a new generation of contents */
+};
 
 /* Hands out a row of pieces bit by bit. */
 struct piece_stream {
@@ -175,7 +178,7 @@ static int punch_block(struct tx *tx, struct inode *i, uint64_t block, void *arg
 	return change_block(tx, i, block, off, len, &(struct piece){ .kind = PIECE_HOLE, .len = len }, 1);
 }
 
-/* Fill what are holes in one block's range with allocated zeros. */
+/* Fill what are holes in one block's range with allocated zeros. Where there are none nothing is changed. */
 static int fill_holes(struct tx *tx, struct inode *i, uint64_t block, uint32_t off, uint32_t len)
 {
 	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
@@ -183,6 +186,7 @@ static int fill_holes(struct tx *tx, struct inode *i, uint64_t block, uint32_t o
 	CLEANUP(buf_release) struct buf old = BUF_INIT;
 	struct key key = key_block(i->ino, i->generation, block);
 	uint32_t at = 0, end = off + len;
+	bool any = false;
 	int r;
 
 	r = tx_get(tx, &key, &old);
@@ -199,6 +203,7 @@ static int fill_holes(struct tx *tx, struct inode *i, uint64_t block, uint32_t o
 		if (from < to) {
 			uint32_t skip = from - at;
 
+			any |= p.kind == PIECE_HOLE;
 			if (p.kind == PIECE_HOLE)
 				p.kind = PIECE_ZERO;
 			else if (p.kind >= PIECE_CHUNK)
@@ -210,7 +215,14 @@ static int fill_holes(struct tx *tx, struct inode *i, uint64_t block, uint32_t o
 			at += p.len;
 		}
 	}
-	return r < 0 ? r : change_block(tx, i, block, off, len, filled.pieces, filled.n);
+	return r < 0 || !any ? r : change_block(tx, i, block, off, len, filled.pieces, filled.n);
+}
+
+/* A new generation of contents: what was stays where it is, for the past, and is not in the way. */
+static void drop_all(struct tx *tx, struct inode *i)
+{
+	account(tx, i, i->allocated, 0);
+	i->generation++;
 }
 
 int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum piece_kind kind, bool only_holes)
@@ -220,6 +232,11 @@ int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum
 
 	if (len == 0)
 		return 0;
+	if (kind == PIECE_HOLE && offset == 0 && f.end >= i->size && !(i->flags & INODE_BLOCKS_PAST_END)) {
+		if (i->allocated > 0)
+			drop_all(tx, i);
+		return 0;
+	}
 	if (kind == PIECE_HOLE)
 		return each_block(tx, i, offset / BLOCK_BYTES, (f.end - 1) / BLOCK_BYTES, punch_block, &f);
 	for (uint64_t block = offset / BLOCK_BYTES; r == 0 && block <= (f.end - 1) / BLOCK_BYTES; block++) {
@@ -233,15 +250,45 @@ int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum
 	return r;
 }
 
+struct keep {
+	struct inode *i;
+	uint64_t size;
+};
+
+/* A block of the generation before, up to the new size, into the present one. */
+static int keep_block(struct tx *tx, struct inode *before, uint64_t block, void *arg)
+{
+	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	struct key key = key_block(before->ino, before->generation, block);
+	const struct keep *k = arg;
+	uint64_t start = block * BLOCK_BYTES;
+	uint32_t len = 0;
+	int r;
+
+	r = tx_get(tx, &key, &value);
+	if (r == 1)
+		r = get_list(tx, before, span_of(&value), &list);
+	if (r == 0 && k->size - start < BLOCK_BYTES)
+		r = block_list_replace(&list, (uint32_t)(k->size - start), BLOCK_BYTES - (uint32_t)(k->size - start), NULL, 0);
+	for (size_t n = 0; n < list.n; n++)
+		len += list.pieces[n].len;
+	return r < 0 || len == 0 ? r : change_block(tx, k->i, block, 0, len, list.pieces, list.n);
+}
+
 int map_truncate(struct tx *tx, struct inode *i, uint64_t size)
 {
 	struct fill f = { size, UINT64_MAX };
+	struct keep keep = { i, size };
+	struct inode before = *i;
 
 	if (size == 0) {
-		/* A new generation of contents: what was stays where it is, for the past, and is not in the way. */
-		account(tx, i, i->allocated, 0);
-		i->generation++;
+		drop_all(tx, i);
 		return 0;
+	}
+	if (i->allocated > size && i->allocated - size > size + KEEP_BYTES) { /* less to keep than to drop */
+		drop_all(tx, i);
+		return each_block(tx, &before, 0, (size - 1) / BLOCK_BYTES, keep_block, &keep);
 	}
 	return each_block(tx, i, size / BLOCK_BYTES, UINT64_MAX / BLOCK_BYTES, punch_block, &f);
 }

@@ -105,6 +105,12 @@ ssize_t tree_listxattr(const struct tree *t, uint64_t tid, uint64_t ino, char *o
 /* Value of an extended attribute into out (cleared). 1, 0 (none), negative. */
 MUST_USE int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, struct buf *out, struct hf_error *err);
 
+/*
+ * Where the max'th block at or behind offset that is not a hole ends, of a file as it is now; UINT64_MAX when there are fewer. For
+ * making operations no longer than that.
+ */
+MUST_USE int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t max, uint64_t *ret, struct hf_error *err);
+
 /* How many pieces a block's list has now, and which operation made it (when there is one): for deciding to fold it. */
 MUST_USE int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, uint64_t *ret_tid, struct hf_error *err);
 

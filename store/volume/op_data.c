@@ -202,11 +202,51 @@ ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *
 	return (ssize_t)len;
 }
 
+/* What is allocated must fit: a promise of room is kept by saying no. Requires sequence. */
+static int check_room(struct hf_store *s, uint64_t ino, uint64_t len, struct hf_error *err)
+{
+	uint64_t free_bytes, total, have;
+	struct hf_attr attr;
+	int r;
+
+	r = tree_getattr(&s->tree, HF_TID_HEAD, ino, &attr, err);
+	if (r < 0)
+		return r;
+	have = attr.blocks * 512;
+	if (len <= have + RANGE_STEP_BYTES) /* for all one knows it is allocated already */
+		return 0;
+	r = s->os->free_bytes(s->os->state, s->path, &free_bytes, &total);
+	if (r < 0)
+		return hf_error_set(err, r, "cannot ask how much room %s has: %s", s->path, strerror(-r));
+	if (len - have > room_available(s, free_bytes, total))
+		return hf_error_set(err, -ENOSPC, "there is no room for %llu bytes below %s", (unsigned long long)(len - have),
+				    s->path);
+	return 0;
+}
+
+/* One step of a range. first: see that there is room for all of it, `all` bytes. */
+static int range_step(struct hf_store *s, struct op *op, bool grows, bool first, uint64_t all, struct hf_error *err)
+{
+	int r = op_begin(s, 0, grows, err);
+
+	if (r < 0)
+		return r;
+	if (first && grows)
+		r = check_room(s, op->range.ino, all, err);
+	op->time_ns = 0;
+	if (r == 0)
+		r = op_run(s, op, err);
+	op_end(s);
+	return r;
+}
+
 int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, uint64_t len, unsigned flags, struct hf_error *err)
 {
 	const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
+	const bool grows = kind != FALLOC_FL_PUNCH_HOLE;
 	struct op op = { .type = OP_RANGE };
-	int r;
+	uint64_t done = 0;
+	int r = 0;
 
 	if (kind != 0 && kind != FALLOC_FL_PUNCH_HOLE && kind != FALLOC_FL_ZERO_RANGE)
 		return hf_error_set(err, -EOPNOTSUPP, "fallocate allocates, punches holes and zeroes ranges; no more");
@@ -216,17 +256,36 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
 		return hf_error_set(err, -EINVAL, "a range has at least one byte");
 	if (offset > INT64_MAX || len > INT64_MAX - offset)
 		return hf_error_set(err, -EFBIG, "a file ends at 2^63 - 1 bytes");
-	r = op_begin(s, 0, kind != FALLOC_FL_PUNCH_HOLE, err);
-	if (r < 0)
-		return r;
 	op.range.ino = ino;
-	op.range.offset = offset;
-	op.range.len = len;
 	op.range.mode = kind == 0 ? RANGE_ALLOCATE : kind == FALLOC_FL_PUNCH_HOLE ? RANGE_PUNCH : RANGE_ZERO;
 	op.range.flags = (mode & FALLOC_FL_KEEP_SIZE ? RANGE_KEEP_SIZE : 0) | (flags & HF_WRITE_KILL_PRIV ? RANGE_KILL_PRIV : 0);
-	r = op_run(s, &op, err);
-	op_end(s);
+	while (r == 0 && done < len) {
+		op.range.offset = offset + done;
+		op.range.len = len - done;
+		if (grows && op.range.len > RANGE_STEP_BYTES) /* what is punched is there already, and is one operation */
+			op.range.len = RANGE_STEP_BYTES - op.range.offset % BLOCK_BYTES;
+		r = range_step(s, &op, grows, done == 0, len, err);
+		done += op.range.len;
+	}
 	return r;
+}
+
+/* So that others need not wait long: no more blocks than a step has, be it in the source or in the way. Requires sequence. */
+static int shorten_copy(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino, uint64_t offset, size_t *len,
+			struct hf_error *err)
+{
+	uint64_t src_end, end;
+	int r = tree_blocks_end(&s->tree, src_ino, src_offset, RANGE_STEP_BLOCKS, &src_end, err);
+
+	if (r == 0)
+		r = tree_blocks_end(&s->tree, ino, offset, RANGE_STEP_BLOCKS, &end, err);
+	if (r < 0)
+		return r;
+	if (*len > src_end - src_offset)
+		*len = (size_t)(src_end - src_offset);
+	if (*len > end - offset)
+		*len = (size_t)(end - offset);
+	return 0;
 }
 
 ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino, uint64_t offset, size_t len,
@@ -251,6 +310,8 @@ ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset,
 		r = hf_error_set(err, -EFBIG, "a file ends at 2^63 - 1 bytes");
 	if (r == 0 && len > 0 && src_ino == ino && src_offset < offset + len && offset < src_offset + len)
 		r = hf_error_set(err, -EINVAL, "the ranges overlap");
+	if (r == 0 && len > RANGE_STEP_BYTES)
+		r = shorten_copy(s, src_ino, src_offset, ino, offset, &len, err);
 	if (r == 0 && len > 0) {
 		op.clone.src_ino = src_ino;
 		op.clone.src_offset = src_offset;

@@ -43,7 +43,10 @@ enum {
 	PACKED_MAX = 2,           /* packed groups that wait to be written */
 	OP_COST = 1024,           /* bound of what a record and its index entries take, names included */
 	REAP_MAX = 256,           /* inodes reaped by one operation */
-	REAP_COST = 256,          /* bound of what each of them takes more */
+	REAP_COST = 256,          /* what each of them takes more */
+	BLOCK_COST = 128,         /* what each block of a range takes more, in the index */
+	RANGE_STEP_BYTES = 64 << 20, /* a longer range is done in steps, others' operations in between */
+	RANGE_STEP_BLOCKS = RANGE_STEP_BYTES / BLOCK_BYTES,
 };
 
 /* One operation of a group, not yet a record if its bytes are not yet chunks. */

@@ -97,7 +97,8 @@ static void test_dropped(void **state)
 	assert_int_equal(block_list_decode(t, span_of(&value), &l), -ENOENT);
 	run_drop(t, a);
 	assert_int_equal(block_list_decode(t, span_of(&value), &l), -ENOENT);
-	assert_int_equal(block_list_decode(NULL, span_of(&value), &l), 0); /* what is there, not what it has become */
+	assert_int_equal(block_list_decode(NULL, span_of(&value), &l),
+			 0); /* what is there, not what it has become */
 	assert_int_equal(l.n, 2);
 	assert_int_equal(l.pieces[1].kind, PIECE_PENDING);
 	assert_int_equal(l.pieces[1].ref, b);

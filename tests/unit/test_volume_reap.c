@@ -105,7 +105,8 @@ static void test_late_reference(void **state)
 	assert_int_equal(orphans(f), 0);
 }
 
-/* Without a name, and let go; named again and removed: it is on the list twice, and one must not spoil the other. */
+/* Without a name, and let go; named again and removed: it is on the list twice, and one must not spoil the
+ * other. */
 static void test_twice(void **state)
 {
 	const struct hf_cred cred = { 0, 0 };
@@ -150,18 +151,22 @@ static void test_longest_record(void **state)
 	assert_int_equal(hf_view_getxattr(&now, below, ACL_ACCESS_NAME, NULL, 0, NULL), acl.len);
 	store_close(f);
 	store_open(f, HF_OPEN_REBUILD);
-	assert_int_equal(hf_view_getxattr(&(struct hf_view){ f->store, HF_TID_HEAD }, below, ACL_DEFAULT_NAME, NULL, 0, NULL),
+	assert_int_equal(hf_view_getxattr(&(struct hf_view){ f->store, HF_TID_HEAD }, below, ACL_DEFAULT_NAME,
+					  NULL, 0, NULL),
 			 acl.len);
 }
 
-/* What a caller puts into a mode besides type and permissions must not get into the log, which would not be read again. */
+/* What a caller puts into a mode besides type and permissions must not get into the log, which would not be
+ * read again. */
 static void test_odd_mode(void **state)
 {
 	const struct hf_cred cred = { 0, 0 };
 	struct store_fixture *f = *state;
 	struct hf_attr attr;
 
-	assert_int_equal(hf_create(f->store, HF_ROOT_INO, "odd", 0xffff0000 | S_IFREG | 0644, 0, 0, NULL, &cred, &attr, NULL), 0);
+	assert_int_equal(hf_create(f->store, HF_ROOT_INO, "odd", 0xffff0000 | S_IFREG | 0644, 0, 0, NULL,
+				   &cred, &attr, NULL),
+			 0);
 	assert_int_equal(attr.mode, S_IFREG | 0644);
 	store_close(f);
 	store_open(f, HF_OPEN_REBUILD);
@@ -176,8 +181,10 @@ static void test_failed_record(void **state)
 	uint64_t a = make_file(f, "a");
 
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(hf_create(f->store, HF_ROOT_INO, "a", 0644, 0, 0, NULL, &cred, NULL, NULL), -EEXIST);
-		assert_int_equal(hf_rename(f->store, HF_ROOT_INO, "none", HF_ROOT_INO, "b", 0, NULL), -ENOENT);
+		assert_int_equal(hf_create(f->store, HF_ROOT_INO, "a", 0644, 0, 0, NULL, &cred, NULL, NULL),
+				 -EEXIST);
+		assert_int_equal(hf_rename(f->store, HF_ROOT_INO, "none", HF_ROOT_INO, "b", 0, NULL),
+				 -ENOENT);
 		put_text(f, a, 0, "text");
 		assert_int_equal(hf_removexattr(f->store, a, "user.none", NULL), -ENODATA);
 	}

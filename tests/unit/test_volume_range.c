@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* Ranges far longer than anybody should have to wait for, and cutting a long file short. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/volume/volume.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/store_helper.h"
+
+enum { BLOCK = BLOCK_BYTES, MIB = 1 << 20, STEP = RANGE_STEP_BYTES };
+
+static int setup(void **state)
+{
+	struct store_fixture *f = calloc(1, sizeof(*f));
+
+	store_fixture_init(f, NULL);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	store_fixture_release(*state);
+	free(*state);
+	return 0;
+}
+
+static int allocate(struct store_fixture *f, uint64_t ino, int mode, uint64_t offset, uint64_t len)
+{
+	return hf_fallocate(f->store, ino, mode, offset, len, 0, NULL);
+}
+
+static void resize(struct store_fixture *f, uint64_t ino, uint64_t size)
+{
+	const struct hf_setattr change = { .mask = HF_SET_SIZE, .size_bytes = size };
+
+	assert_int_equal(hf_setattr(f->store, ino, &change, NULL, NULL), 0);
+}
+
+static void expect_zeros(struct store_fixture *f, uint64_t tid, uint64_t ino, uint64_t offset, size_t len)
+{
+	uint8_t *zeros = calloc(1, len);
+
+	expect_bytes(f, tid, ino, offset, zeros, len);
+	free(zeros);
+}
+
+/* In steps; and not at all when there is no room for it. */
+static void test_allocate(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), before;
+
+	put_text(f, ino, 100, "text");
+	before = head(f);
+	assert_int_equal(allocate(f, ino, 0, 50, 3 * (uint64_t)STEP), 0);
+	assert_int_equal(attr_of(f, ino).size_bytes, 3 * (uint64_t)STEP + 50);
+	assert_int_equal(attr_of(f, ino).blocks, 3 * (uint64_t)STEP / 512);
+	assert_in_range(head(f) - before, 3, 5);
+	expect_bytes(f, HF_TID_HEAD, ino, 100, "text", 4);
+	expect_zeros(f, HF_TID_HEAD, ino, 104, BLOCK);
+	before = head(f);
+	assert_int_equal(allocate(f, ino, 0, 0, UINT64_C(1) << 62), -ENOSPC);
+	assert_int_equal(allocate(f, ino, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, BLOCK,
+				  UINT64_C(1) << 62),
+			 -ENOSPC);
+	assert_int_equal(allocate(f, ino, 0, 0, INT64_MAX), -ENOSPC);
+	assert_int_equal(allocate(f, ino, 0, 1, INT64_MAX), -EFBIG);
+	assert_int_equal(head(f), before); /* nothing at all was changed */
+	assert_int_equal(attr_of(f, ino).size_bytes, 3 * (uint64_t)STEP + 50);
+	assert_int_equal(allocate(f, ino, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, INT64_MAX), 0);
+	assert_int_equal(attr_of(f, ino).blocks, 0);
+	assert_int_equal(attr_of(f, ino).size_bytes, 3 * (uint64_t)STEP + 50);
+	expect_bytes(f, before, ino, 100, "text", 4);
+	expect_zeros(f, HF_TID_HEAD, ino, 0, 3 * BLOCK);
+	store_close(f);
+	store_open(f, HF_OPEN_REBUILD);
+	assert_int_equal(attr_of(f, ino).blocks, 0);
+	assert_int_equal(status_of(f).live_bytes, 0);
+	expect_bytes(f, before, ino, 100, "text", 4);
+}
+
+/* What is allocated already is left as it is. */
+static void test_allocate_again(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	uint64_t tid, tid_after;
+
+	put_text(f, ino, BLOCK - 2, "text");
+	assert_int_equal(allocate(f, ino, 0, 0, 2 * BLOCK), 0);
+	assert_int_equal(tree_block_pieces(&f->store->tree, ino, 0, &tid, NULL), 2);
+	assert_int_equal(allocate(f, ino, 0, 0, 2 * BLOCK), 0);
+	assert_int_equal(tree_block_pieces(&f->store->tree, ino, 0, &tid_after, NULL), 2);
+	assert_int_equal(tid_after, tid);
+	assert_int_equal(attr_of(f, ino).blocks, 2 * BLOCK / 512);
+	expect_bytes(f, HF_TID_HEAD, ino, BLOCK - 2, "text", 4);
+}
+
+/* A dense source is copied in steps that the caller asks for; each ends where a block of the destination
+ * ends, or the source does. */
+static void test_copy(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t from = make_file(f, "from"), to = make_file(f, "to"), done = 0;
+	uint64_t size = 2 * (uint64_t)STEP + 5 * BLOCK + 17;
+	unsigned steps = 0;
+
+	assert_int_equal(allocate(f, from, 0, 0, size), 0);
+	put_text(f, from, size - 5, "tail");
+	while (done < size) {
+		ssize_t n = hf_copy_range(f->store, from, done, to, done, SIZE_MAX / 2, 0, NULL);
+
+		assert_in_range(n, 1, STEP);
+		done += (uint64_t)n;
+		steps++;
+	}
+	assert_int_equal(steps, 3);
+	assert_int_equal(done, size);
+	assert_int_equal(attr_of(f, to).size_bytes, size);
+	assert_int_equal(attr_of(f, to).blocks, attr_of(f, from).blocks);
+	expect_bytes(f, HF_TID_HEAD, to, size - 5, "tail", 4);
+	/* what is in the way counts as well: here a hole over all of it */
+	resize(f, from, 0);
+	resize(f, from, INT64_MAX);
+	assert_int_equal(hf_copy_range(f->store, from, 0, to, 0, SIZE_MAX / 4, 0, NULL), STEP);
+	expect_zeros(f, HF_TID_HEAD, to, 0, BLOCK);
+}
+
+/* Cut to much less than there was: what is kept moves to a new generation, what was stays for the past. */
+static void test_cut_short(void **state)
+{
+	enum { LEN = 5 * MIB, KEPT = MIB + BLOCK / 2 };
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), before, cut;
+	uint8_t *data = malloc(LEN);
+
+	assert_non_null(data);
+	fill_random(data, LEN, 9);
+	put(f, ino, 0, data, LEN);
+	assert_int_equal(allocate(f, ino, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 3 * BLOCK, BLOCK + 9),
+			 0);
+	memset(data + 3 * BLOCK, 0, BLOCK + 9);
+	before = head(f);
+	resize(f, ino, KEPT);
+	cut = head(f);
+	expect_bytes(f, HF_TID_HEAD, ino, 0, data, KEPT);
+	assert_int_equal(attr_of(f, ino).blocks, (KEPT - BLOCK - 9 + 511) / 512);
+	assert_int_equal(status_of(f).live_bytes, KEPT - BLOCK - 9);
+	put_text(f, ino, KEPT + 10, "new"); /* what was cut off must not come back */
+	expect_zeros(f, HF_TID_HEAD, ino, KEPT, 10);
+	expect_bytes(f, before, ino, 0, data, LEN);
+	commit(f);
+	resize(f, ino, 4 * MIB);
+	expect_zeros(f, HF_TID_HEAD, ino, 2 * MIB, 2 * MIB);
+	for (int again = 0; again < 2; again++) {
+		expect_bytes(f, before, ino, 0, data, LEN);
+		expect_bytes(f, cut, ino, 0, data, KEPT);
+		assert_int_equal(attr_at(f, cut, ino).size_bytes, KEPT);
+		expect_bytes(f, HF_TID_HEAD, ino, 0, data, KEPT);
+		store_close(f);
+		store_open(f, HF_OPEN_REBUILD);
+	}
+	free(data);
+}
+
+/* Blocks behind the end, put there by fallocate, are not forgotten when all that is in front of it is
+ * punched. */
+static void test_punch_before_kept(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	put_text(f, ino, 0, "text");
+	assert_int_equal(allocate(f, ino, FALLOC_FL_KEEP_SIZE, 0, 4 * BLOCK), 0);
+	assert_int_equal(allocate(f, ino, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, BLOCK), 0);
+	assert_int_equal(attr_of(f, ino).blocks, 3 * BLOCK / 512);
+	assert_int_equal(attr_of(f, ino).size_bytes, 4);
+	expect_zeros(f, HF_TID_HEAD, ino, 0, 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_allocate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_allocate_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_copy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cut_short, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_punch_before_kept, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
