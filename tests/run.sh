@@ -112,7 +112,7 @@ run_fuzz()
 		name=${bin##*/} corpus=$dir/corpus/${bin##*/} start=$SECONDS
 		mkdir -p "$corpus" "$dir/found"
 		local seeds=()
-		[ -d "tests/fuzz/corpus/$name" ] && seeds=("tests/fuzz/corpus/$name")
+		[ -d "tests/fuzz/corpus/${name#fuzz_}" ] && seeds=("tests/fuzz/corpus/${name#fuzz_}")
 		"$bin" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -artifact_prefix="$dir/found/$name-" \
 			"$corpus" "${seeds[@]}" > "$work/fuzz" 2>&1 < /dev/null && echo "ok 1 - $name" >> "$work/fuzz"
 		tally "$name" $? $((SECONDS - start)) "$work/fuzz"
