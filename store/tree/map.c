@@ -245,7 +245,7 @@ int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum
 		if (only_holes)
 			r = fill_holes(tx, i, block, off, part);
 		else
-			r = change_block(tx, i, block, off, part, &(struct piece){ .kind = kind, .len = part }, 1);
+			r = change_block(tx, i, block, off, part, &(struct piece){ .kind = (uint8_t)kind, .len = part }, 1);
 	}
 	return r;
 }

@@ -154,7 +154,7 @@ static off_t log_bytes(struct known *k, unsigned segment, char path[512])
 static void flip(const char *path, off_t at, uint8_t mask)
 {
 	int fd = open(path, O_RDWR);
-	uint8_t byte;
+	uint8_t byte = 0;
 
 	assert_true(fd >= 0 && pread(fd, &byte, 1, at) == 1);
 	byte ^= mask;
