@@ -90,8 +90,8 @@ static int run_mount(struct mounting *m, struct hf_store *store, struct hf_error
 }
 
 /*
- * Data passes through buffers of some hundred KiB that live for a second: they are taken from the heap, which keeps them,
- * and not from the kernel page by page each time.
+ * Data passes through buffers of some hundred KiB that live for a second: they are taken from the heap, which
+ * keeps them, and not from the kernel page by page each time.
  */
 static void keep_memory(void)
 {
@@ -105,7 +105,8 @@ static int mount_store(struct mounting *m)
 	struct hf_error err = HF_ERROR_INIT, close_err = HF_ERROR_INIT;
 	char holder[HF_ERROR_TEXT_BYTES];
 	struct hf_open_options open = {
-		.flags = (m->options.read_only ? HF_OPEN_READ_ONLY : 0) | (m->options.rebuild ? HF_OPEN_REBUILD : 0),
+		.flags = (m->options.read_only ? HF_OPEN_READ_ONLY : 0) |
+			 (m->options.rebuild ? HF_OPEN_REBUILD : 0),
 		.cache_bytes = m->options.cache_bytes,
 		.commit_interval_ms = m->options.commit_interval_ms,
 		.busy_wait_ms = BUSY_WAIT_MS,
