@@ -16,6 +16,7 @@
 #include "store/node/journal.h"
 #include "store/node/request.h"
 #include "store/node/setup.h"
+#include "store/node/watch.h"
 #include "store/volume/files.h"
 
 enum {
@@ -35,6 +36,7 @@ struct hf_node {
 	struct identity identity;
 	struct service service;
 	struct MHD_Daemon *server;
+	struct watch *watch;
 };
 
 /* --- the server's callbacks */
@@ -183,6 +185,7 @@ static int start_server(struct hf_node *node, struct hf_error *err)
 
 static void node_free(struct hf_node *node)
 {
+	watch_stop(node->watch);
 	evidence_close(node->service.evidence);
 	nonces_free(node->service.nonces);
 	volumes_close(node->service.volumes);
@@ -220,7 +223,8 @@ static int node_open(struct hf_node *node, struct hf_error *err)
 	if (r < 0)
 		return r;
 	note_address(node);
-	return start_server(node, err);
+	r = watch_start(s->os, node->dir, s->volumes, &node->watch, err);
+	return r < 0 ? r : start_server(node, err);
 }
 
 int hf_node_start(const char *dir, struct hf_node **ret, struct hf_error *err)

@@ -274,8 +274,11 @@ bool request_prove(struct request *q)
 		return false;
 	}
 	r = nonces_add(q->service->nonces, &q->params, now_s(q));
-	if (r == 0)
+	if (r == 0) {
+		if (q->key == VOLUME_KEY_WRITER)
+			volume_heard(q->volume, q->service->os->monotonic_ns(q->service->os->state));
 		return true;
+	}
 	if (r == -EEXIST)
 		answer_error(q, MHD_HTTP_FORBIDDEN, "replayed", "this request has been made already");
 	else

@@ -21,6 +21,8 @@ struct volume {
 	pthread_mutex_t lock;
 	struct epoch_cert *certs; /* by epoch, rising; at least one */
 	size_t n_certs;
+	uint64_t heard_ns; /* monotonic; as told_ns under lock */
+	uint64_t told_ns;
 };
 
 struct volumes {
@@ -89,6 +91,7 @@ static struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLU
 	if (!v)
 		return NULL;
 	(void)pthread_mutex_init(&v->lock, NULL);
+	v->heard_ns = vs->os->monotonic_ns(vs->os->state);
 	memcpy(v->id, id, VOLUME_ID_BYTES);
 	volume_id_text(id, v->id_text);
 	if (asprintf(&v->dir, "%s/%s", vs->volumes, v->id_text) < 0) {
@@ -297,6 +300,41 @@ struct volume *volumes_find(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES
 			found = vs->all[i];
 	(void)pthread_mutex_unlock(&vs->lock);
 	return found;
+}
+
+void volumes_each(struct volumes *vs, void (*fn)(void *arg, struct volume *v), void *arg)
+{
+	(void)pthread_mutex_lock(&vs->lock);
+	for (size_t i = 0; i < vs->n; i++)
+		fn(arg, vs->all[i]);
+	(void)pthread_mutex_unlock(&vs->lock);
+}
+
+const char *volume_id_words(const struct volume *v)
+{
+	return v->id_text;
+}
+
+void volume_heard(struct volume *v, uint64_t now_ns)
+{
+	(void)pthread_mutex_lock(&v->lock);
+	v->heard_ns = now_ns;
+	v->told_ns = 0;
+	(void)pthread_mutex_unlock(&v->lock);
+}
+
+uint64_t volume_silence(struct volume *v, uint64_t now_ns, uint64_t longer_than_ns)
+{
+	uint64_t silent_ns = 0;
+
+	(void)pthread_mutex_lock(&v->lock);
+	if (now_ns > v->heard_ns && now_ns - v->heard_ns > longer_than_ns &&
+	    (v->told_ns == 0 || now_ns - v->told_ns > longer_than_ns)) {
+		silent_ns = now_ns - v->heard_ns;
+		v->told_ns = now_ns;
+	}
+	(void)pthread_mutex_unlock(&v->lock);
+	return silent_ns;
 }
 
 const uint8_t *volume_id(const struct volume *v)

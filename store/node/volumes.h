@@ -23,9 +23,18 @@ size_t volumes_count(struct volumes *vs);
 
 struct volume *volumes_find(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES]); /* NULL: not here */
 
+void volumes_each(struct volumes *vs, void (*fn)(void *arg, struct volume *v), void *arg);
+
 const uint8_t *volume_id(const struct volume *v);
+const char *volume_id_words(const struct volume *v);
 struct shelf *volume_shelf(const struct volume *v);
 void volume_newest_cert(struct volume *v, struct epoch_cert *ret);
+
+/* Its writer has asked something just now. */
+void volume_heard(struct volume *v, uint64_t now_ns);
+/* For how long nobody has heard of it, when that is longer than this; 0 when not, or when that was asked less
+ * than this ago. */
+uint64_t volume_silence(struct volume *v, uint64_t now_ns, uint64_t longer_than_ns);
 
 /* What a key may do here. */
 enum volume_key { VOLUME_KEY_UNKNOWN, VOLUME_KEY_PAST_WRITER, VOLUME_KEY_WRITER, VOLUME_KEY_OWNER };
