@@ -40,7 +40,7 @@ done
 try "ten commits pushed" git -C work push -q
 note 2
 
-try "the bare one repacked" git -C bare.git gc -q --aggressive --prune=now
+try "the bare one repacked" git -C bare.git gc -q --prune=now
 try "the work tree, too" git -C work gc -q
 try "sound after it" git -C bare.git fsck --no-progress --full
 note 3
