@@ -108,6 +108,12 @@ sub judge
 	my $synced = 0 + slurp_journal();
 	my $most = 0;
 
+	# Killed before the writer's first fsync: then even DIR and `data` need not be there.
+	if (!$synced && (!-d $dir || !-s "$dir/data")) {
+		my @names = -d $dir ? map { s|.*/||r } glob("$dir/*") : ();
+		print "not begun\n";
+		exit(grep({ $_ ne 'data' } @names) ? 1 : 0);
+	}
 	opendir(my $d, $dir) or die "$dir: $!\n";
 	for (readdir($d)) { $most = $1 if /^[fg](\d+)$/ && $1 > $most }
 	my $from = $most > 0 ? $most * 5 - 5 : 0;
