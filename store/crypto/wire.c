@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <string.h>
 
 _Static_assert(SHA256_BYTES == crypto_hash_sha256_BYTES, "the size of SHA-256");
@@ -50,6 +51,15 @@ void wire_base64(enum wire_base64 form, const void *data, size_t len, struct buf
 	out->len += room - 1;
 }
 
+/* libsodium 1.0.18 takes some bytes above 0x7f for digits where char is signed. */
+static bool is_ascii(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] > 0x7f)
+			return false;
+	return true;
+}
+
 int wire_unbase64(enum wire_base64 form, const char *text, size_t text_len, struct buf *out)
 {
 	size_t room = text_len / 4 * 3 + 3, got;
@@ -57,6 +67,8 @@ int wire_unbase64(enum wire_base64 form, const char *text, size_t text_len, stru
 
 	if (r < 0)
 		return r;
+	if (!is_ascii(text, text_len))
+		return -EINVAL;
 	if (sodium_base642bin(out->data + out->len, room, text, text_len, NULL, &got, NULL, variant(form)) !=
 	    0)
 		return -EINVAL;
