@@ -54,6 +54,18 @@ def timed(*argv, **kwargs):
     return time.monotonic() - start
 
 
+def unmount(*argv):
+    """Something else on the machine may look into a mount for a moment: be patient."""
+    for attempt in range(50):
+        try:
+            run(*argv)
+            return
+        except RuntimeError as error:
+            if "busy" not in str(error) or attempt == 49:
+                raise
+            time.sleep(0.2)
+
+
 def can_drop_caches():
     return os.access("/proc/sys/vm/drop_caches", os.W_OK)
 
@@ -100,7 +112,7 @@ class Mounted(Target):
         self.files.mkdir()
 
     def unmount(self):
-        run("fusermount3", "-u", str(self.files))
+        unmount("fusermount3", "-u", str(self.files))
         # It returns before the daemon has gone.
         for _ in range(1000):
             if subprocess.run(["pgrep", "-f", f"(bindfs|gocryptfs).*{self.files}"],
@@ -150,13 +162,14 @@ class Holdfast(Mounted):
             *(["-o", self.options] if self.options else []))
 
     def unmount(self):
-        run(self.command, "unmount", str(self.files))
+        unmount(self.command, "unmount", str(self.files))
 
 
 def make_sample(path):
     """A bare repository with a history, out of what every Debian has."""
     if (path / "complete").exists():
         return
+    print("bench: making the sample repository, once", file=sys.stderr)
     shutil.rmtree(path, ignore_errors=True)
     tree = path / "tree"
     tree.mkdir(parents=True)
@@ -324,7 +337,6 @@ def main():
     sample_path = base / "sample"
     sample = "none"
     if any(f.startswith("git") or f in ("tar", "rm-rf") for f in wanted):
-        print("bench: making the sample repository, once", file=sys.stderr)
         make_sample(sample_path)
         sample = (sample_path / "complete").read_text().strip() + ", 10 commits"
     bench = Bench(args, sample_path)
