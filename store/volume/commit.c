@@ -25,6 +25,7 @@ void volume_fail(struct hf_store *s, int code, const char *text)
 		s->failed = code;
 	}
 	(void)pthread_cond_broadcast(&s->room_cond);
+	(void)pthread_cond_broadcast(&s->progress_cond);
 	(void)pthread_mutex_unlock(&s->sequence);
 }
 
@@ -84,10 +85,9 @@ static int publish_places(struct hf_store *s, struct group *g, struct hf_error *
 	return r;
 }
 
-/* The group is durable: its runs give way to chunks, its waiters go on, it is left to the settler. */
+/* The group is durable: its runs give way to chunks, it is left to the settler. Requires sequence. */
 static void group_is_durable(struct hf_store *s, struct group *g)
 {
-	(void)pthread_mutex_lock(&s->sequence);
 	for (size_t i = 0; i < g->n_runs; i++) {
 		run_resolve(s->tree.runs, g->runs[i].id, g->runs[i].pieces, g->runs[i].n);
 		g->runs[i].pieces = NULL;
@@ -100,7 +100,6 @@ static void group_is_durable(struct hf_store *s, struct group *g)
 	(void)queue_pop(&s->packed);
 	queue_push(&s->committed, g);
 	(void)pthread_cond_signal(&s->settle_cond);
-	(void)pthread_mutex_unlock(&s->sequence);
 }
 
 /* Requires write. */
@@ -119,54 +118,85 @@ static int write_group(struct hf_store *s, struct group *g, struct hf_error *err
 	return r;
 }
 
-/* Pack the next sealed group. 1: done; 0: there is none. */
+/*
+ * Pack the next sealed group, if there is one. Requires pack, and gives it up: while sequence is held, so that who finds it taken
+ * and waits for progress misses none.
+ */
 static int pack_next(struct hf_store *s, struct hf_error *err)
 {
-	struct group *g;
-	int r = 0;
+	struct group *g = next_sealed(s);
+	int r = g ? pack_group(s, g, err) : 0;
 
-	(void)pthread_mutex_lock(&s->pack);
-	g = next_sealed(s);
-	if (g)
-		r = pack_group(s, g, err);
 	if (r < 0) /* before the writer can see the group */
 		volume_fail(s, r, err->code ? err->text : "memory ran out while packing a group");
+	(void)pthread_mutex_lock(&s->sequence);
 	if (g) {
-		(void)pthread_mutex_lock(&s->sequence);
 		s->packing = NULL;
 		queue_push(&s->packed, g);
 		(void)pthread_cond_broadcast(&s->packed_cond);
-		(void)pthread_mutex_unlock(&s->sequence);
 	}
 	(void)pthread_mutex_unlock(&s->pack);
-	return r < 0 ? r : g != NULL;
+	(void)pthread_cond_broadcast(&s->progress_cond);
+	(void)pthread_mutex_unlock(&s->sequence);
+	return r;
 }
 
-/* Write the next packed group. 1: it is durable; 0: there is none. -ENOSPC: it stays the next. */
+/* Write the next packed group, if there is one; on -ENOSPC it stays the next. Requires write, and gives it up as pack_next does pack. */
 static int write_next(struct hf_store *s, struct hf_error *err)
 {
 	struct group *g;
 	int r = 0;
 
-	(void)pthread_mutex_lock(&s->write);
 	(void)pthread_mutex_lock(&s->sequence);
 	g = s->failed ? NULL : s->packed.first;
 	(void)pthread_mutex_unlock(&s->sequence);
 	if (g)
 		r = write_group(s, g, err);
-	if (g && r == 0)
-		group_is_durable(s, g);
-	(void)pthread_mutex_unlock(&s->write);
-	if (g) {
-		(void)pthread_mutex_lock(&s->sequence);
-		s->no_room = r == -ENOSPC;
-		if (s->no_room)
-			s->room_budget = 0; /* what was measured holds no more */
-		(void)pthread_mutex_unlock(&s->sequence);
-	}
-	if (r < 0 && r != -ENOSPC)
+	if (r < 0 && r != -ENOSPC) /* before anybody can try the group again: part of it may be in the log */
 		volume_fail(s, r, err->text);
-	return r < 0 ? r : g != NULL;
+	(void)pthread_mutex_lock(&s->sequence);
+	if (g) {
+		if (r == 0)
+			group_is_durable(s, g);
+		s->no_room = r == -ENOSPC;
+	}
+	if (s->no_room) {
+		s->room_budget = 0; /* what was measured holds no more */
+		(void)pthread_cond_broadcast(&s->room_cond);
+	}
+	if (s->sealed.first)
+		(void)pthread_cond_signal(&s->sealed_cond); /* there is room for another packed group */
+	(void)pthread_mutex_unlock(&s->write);
+	(void)pthread_cond_broadcast(&s->progress_cond);
+	(void)pthread_mutex_unlock(&s->sequence);
+	return r;
+}
+
+static bool is_due(const struct group_queue *q, uint64_t group)
+{
+	return q->first && q->first->id <= group;
+}
+
+/*
+ * One step towards the group, or wait until others have made one. Requires sequence, and lets go of it meanwhile. -ENOSPC; what else
+ * fails is in s->failed.
+ */
+static int commit_step(struct hf_store *s, uint64_t group, struct hf_error *err)
+{
+	int r;
+
+	if (is_due(&s->packed, group) && pthread_mutex_trylock(&s->write) == 0) {
+		(void)pthread_mutex_unlock(&s->sequence);
+		r = write_next(s, err);
+	} else if (is_due(&s->sealed, group) && pthread_mutex_trylock(&s->pack) == 0) {
+		(void)pthread_mutex_unlock(&s->sequence);
+		r = pack_next(s, err);
+	} else {
+		(void)pthread_cond_wait(&s->progress_cond, &s->sequence);
+		return 0;
+	}
+	(void)pthread_mutex_lock(&s->sequence);
+	return r == -ENOSPC ? r : 0;
 }
 
 int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err)
@@ -176,24 +206,11 @@ int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err)
 
 	if (!err)
 		err = &local;
-	for (;;) {
-		int packed, written;
-
-		(void)pthread_mutex_lock(&s->sequence);
-		if (s->durable_group >= group || s->failed) {
-			if (s->durable_group < group)
-				r = hf_error_set(err, s->failed, "%s", s->failed_text);
-			(void)pthread_mutex_unlock(&s->sequence);
-			return r;
-		}
-		(void)pthread_mutex_unlock(&s->sequence);
-		packed = pack_next(s, err);
-		if (packed < 0)
-			return packed;
-		written = write_next(s, err);
-		if (written < 0)
-			return written;
-	}
+	(void)pthread_mutex_lock(&s->sequence);
+	while (r == 0 && s->durable_group < group)
+		r = s->failed ? hf_error_set(err, s->failed, "%s", s->failed_text) : commit_step(s, group, err);
+	(void)pthread_mutex_unlock(&s->sequence);
+	return r;
 }
 
 static void wait_ms(struct hf_store *s, pthread_cond_t *cond, unsigned ms)
@@ -244,6 +261,7 @@ void *pack_thread(void *store)
 			continue;
 		}
 		(void)pthread_mutex_unlock(&s->sequence);
+		(void)pthread_mutex_lock(&s->pack);
 		(void)pack_next(s, &err); /* a failure has been noted by volume_fail */
 		(void)pthread_mutex_lock(&s->sequence);
 	}
@@ -265,12 +283,11 @@ void *write_thread(void *store)
 			continue;
 		}
 		(void)pthread_mutex_unlock(&s->sequence);
+		(void)pthread_mutex_lock(&s->write);
 		r = write_next(s, &err);
 		(void)pthread_mutex_lock(&s->sequence);
 		if (r == -ENOSPC)
 			wait_ms(s, &s->packed_cond, RETRY_MS);
-		else
-			(void)pthread_cond_signal(&s->sealed_cond); /* there is room for another packed group */
 	}
 	(void)pthread_mutex_unlock(&s->sequence);
 	return NULL;

@@ -218,7 +218,7 @@ static int check_room(struct hf_store *s, uint64_t ino, uint64_t len, struct hf_
 	r = s->os->free_bytes(s->os->state, s->path, &free_bytes, &total);
 	if (r < 0)
 		return hf_error_set(err, r, "cannot ask how much room %s has: %s", s->path, strerror(-r));
-	if (len - have > room_available(s, free_bytes, total))
+	if (len - have > room_left(s, room_available(s, free_bytes, total)))
 		return hf_error_set(err, -ENOSPC, "there is no room for %llu bytes below %s", (unsigned long long)(len - have),
 				    s->path);
 	return 0;

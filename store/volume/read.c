@@ -76,34 +76,38 @@ ssize_t hf_view_listxattr(const struct hf_view *v, uint64_t ino, char *out, size
 	return tree_listxattr(&v->store->tree, v->tid, ino, out, size, err);
 }
 
-/*
- * Let everything up to now be found by tid and time: close the open group (which says so to the index), and let no append share
- * the moment that is now.
- */
+/* Let no append share the moment that is now. */
 static void fix_now(struct hf_store *s, struct hf_point *ret_head)
 {
-	uint64_t sealed;
-
 	(void)pthread_mutex_lock(&s->sequence);
 	s->fixed_tid = s->state.tid;
 	*ret_head = (struct hf_point){ s->state.tid, s->state.time_ns };
-	if (!s->read_only && !s->failed && group_seal(s, &sealed) == 0)
-		(void)pthread_cond_signal(&s->sealed_cond);
 	(void)pthread_mutex_unlock(&s->sequence);
 }
 
-/* The times of groups not yet in the index: sealed or packed. Requires sequence. The last operation that is within both limits. */
+/*
+ * The last operation of these groups that is within both limits, which rise together. Theirs are not yet in the index. Requires
+ * sequence.
+ */
 static bool find_in_groups(const struct group *g, uint64_t tid_max, uint64_t time_max, struct hf_point *ret)
 {
 	bool found = false;
 
 	for (; g; g = g->next) {
-		for (size_t i = 0; i < g->n; i++) {
-			if (g->times[i].tid > tid_max || g->times[i].time_ns > time_max)
-				return found;
-			*ret = (struct hf_point){ g->times[i].tid, g->times[i].time_ns };
-			found = true;
+		size_t low = 0, high = g->n; /* all before low are within, none from high on */
+
+		while (low < high) {
+			size_t mid = (low + high) / 2;
+
+			if (g->times[mid].tid <= tid_max && g->times[mid].time_ns <= time_max)
+				low = mid + 1;
+			else
+				high = mid;
 		}
+		if (low == 0)
+			break;
+		*ret = (struct hf_point){ g->times[low - 1].tid, g->times[low - 1].time_ns };
+		found = true;
 	}
 	return found;
 }
@@ -117,29 +121,25 @@ static bool find_pending(struct hf_store *s, uint64_t tid_max, uint64_t time_max
 	found = find_in_groups(s->packed.first, tid_max, time_max, ret);
 	found |= find_in_groups(s->packing, tid_max, time_max, ret);
 	found |= find_in_groups(s->sealed.first, tid_max, time_max, ret);
+	found |= find_in_groups(s->open, tid_max, time_max, ret);
 	(void)pthread_mutex_unlock(&s->sequence);
 	return found;
 }
 
-int hf_point_of_tid(struct hf_store *s, uint64_t tid, struct hf_point *ret, struct hf_error *err)
+static int point_of_tid(struct hf_store *s, const struct hf_point *head, uint64_t tid, struct hf_point *ret, struct hf_error *err)
 {
-	struct hf_point head, found;
-	int r;
+	struct hf_point found;
 
-	fix_now(s, &head);
-	if (tid > head.tid)
+	if (tid > head->tid)
 		return hf_error_set(err, -ENOENT, "operation %llu has not happened yet: the last is tid-%llu", (unsigned long long)tid,
-				    (unsigned long long)head.tid);
-	if (tid == head.tid) {
-		*ret = head;
-		return 0;
-	}
-	if (tid == 0) {
-		*ret = (struct hf_point){ 0, s->descriptor.created_ns };
+				    (unsigned long long)head->tid);
+	if (tid == head->tid || tid == 0) {
+		*ret = tid ? *head : (struct hf_point){ 0, s->descriptor.created_ns };
 		return 0;
 	}
 	if (!find_pending(s, tid, UINT64_MAX, &found)) {
-		r = tree_time_of_tid(s->index, tid, &found, err);
+		int r = tree_time_of_tid(s->index, tid, &found, err);
+
 		if (r < 0)
 			return r;
 	}
@@ -147,18 +147,31 @@ int hf_point_of_tid(struct hf_store *s, uint64_t tid, struct hf_point *ret, stru
 	return 0;
 }
 
-int hf_point_of_time(struct hf_store *s, uint64_t time_ns, struct hf_point *ret, struct hf_error *err)
+static int point_of_time(struct hf_store *s, const struct hf_point *head, uint64_t time_ns, struct hf_point *ret, struct hf_error *err)
 {
-	struct hf_point head;
-
-	fix_now(s, &head);
-	if (time_ns >= head.time_ns && head.tid > 0) {
-		*ret = head;
+	if (time_ns >= head->time_ns && head->tid > 0) {
+		*ret = *head;
 		return 0;
 	}
 	if (find_pending(s, UINT64_MAX, time_ns, ret))
 		return 0;
 	return tree_tid_of_time(s->index, time_ns, ret, err);
+}
+
+int hf_point_of_tid(struct hf_store *s, uint64_t tid, struct hf_point *ret, struct hf_error *err)
+{
+	struct hf_point head;
+
+	fix_now(s, &head);
+	return point_of_tid(s, &head, tid, ret, err);
+}
+
+int hf_point_of_time(struct hf_store *s, uint64_t time_ns, struct hf_point *ret, struct hf_error *err)
+{
+	struct hf_point head;
+
+	fix_now(s, &head);
+	return point_of_time(s, &head, time_ns, ret, err);
 }
 
 int hf_moment_resolve(struct hf_store *s, const struct hf_moment *moment, struct hf_point *ret, struct hf_error *err)
@@ -211,18 +224,19 @@ static uint64_t spacing_ns(uint64_t age_ns)
 ssize_t hf_moments_list(struct hf_store *s, struct hf_point *ret, size_t max, struct hf_error *err)
 {
 	const uint64_t now = s->os->now_ns(s->os->state);
-	struct hf_point p;
+	struct hf_point head, p;
 	size_t n = 0;
 	int r;
 
-	fix_now(s, &p);
+	fix_now(s, &head);
+	p = head;
 	while (n < max && p.tid > 0) {
 		uint64_t before = spacing_ns(now > p.time_ns ? now - p.time_ns : 0);
 
 		ret[n++] = p;
 		if (p.time_ns < before)
 			break;
-		r = hf_point_of_time(s, p.time_ns - before, &p, err);
+		r = point_of_time(s, &head, p.time_ns - before, &p, err);
 		if (r == -ENOENT)
 			break;
 		if (r < 0)
@@ -264,12 +278,14 @@ int hf_tags_list(struct hf_store *s, int (*each)(void *arg, const char *name, co
 		 struct hf_error *err)
 {
 	struct tag_names t = { 0 };
+	struct hf_point head;
 	int r = tree_tags(s->index, collect_tag, &t, err);
 
+	fix_now(s, &head);
 	for (size_t i = 0; r == 0 && i < t.n; i++) {
 		struct hf_point p;
 
-		r = hf_point_of_tid(s, t.tids[i], &p, err);
+		r = point_of_tid(s, &head, t.tids[i], &p, err);
 		if (r == 0 && each(arg, t.names[i], &p))
 			break;
 	}
@@ -280,15 +296,16 @@ int hf_tags_list(struct hf_store *s, int (*each)(void *arg, const char *name, co
 
 int hf_store_space(struct hf_store *s, struct hf_space *ret, struct hf_error *err)
 {
-	uint64_t free_bytes, total;
+	uint64_t free_bytes, total, available;
 	int r = s->os->free_bytes(s->os->state, s->path, &free_bytes, &total);
 
 	if (r < 0)
 		return hf_error_set(err, r, "cannot ask how much room %s has: %s", s->path, strerror(-r));
+	available = room_available(s, free_bytes, total);
 	(void)pthread_mutex_lock(&s->sequence);
 	ret->live_bytes = s->state.live_bytes;
 	ret->inodes = s->state.live_inodes;
-	ret->available_bytes = room_left(s, free_bytes, total);
+	ret->available_bytes = room_left(s, available);
 	(void)pthread_mutex_unlock(&s->sequence);
 	return 0;
 }

@@ -31,52 +31,51 @@ static uint64_t room_reserve(uint64_t total)
 	return reserve < RESERVE_MAX ? reserve : RESERVE_MAX;
 }
 
-uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t total)
+/* What growing may take of `free_bytes` and what the log has laid out. */
+static uint64_t room_to_grow(uint64_t free_bytes, uint64_t total, uint64_t laid_out)
 {
-	uint64_t reserve = room_reserve(total), have = free_bytes + log_room(s->log);
+	uint64_t reserve = room_reserve(total), have = free_bytes + laid_out;
 
 	if (free_bytes < reserve / 2)
 		return 0; /* what the log has laid out is no room for the index */
 	return have > reserve ? have - reserve : 0;
 }
 
-uint64_t room_left(const struct hf_store *s, uint64_t free_bytes, uint64_t total)
+uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t total)
 {
-	uint64_t room = room_available(s, free_bytes, total);
-
-	return room > s->uncommitted_cost ? room - s->uncommitted_cost : 0;
+	return room_to_grow(free_bytes, total, log_room(s->log));
 }
 
-/* How much may be promised now. */
-static int room_measure(struct hf_store *s, bool grows, uint64_t *ret, struct hf_error *err)
+static uint64_t room_less(uint64_t room, uint64_t taken)
 {
-	uint64_t free_bytes, total, have;
+	return room > taken ? room - taken : 0;
+}
+
+uint64_t room_left(const struct hf_store *s, uint64_t available)
+{
+	return room_less(available, s->uncommitted_cost);
+}
+
+/* Ask what there is, and grant a budget from it: of what may grow, though who frees may have more. */
+static int room_renew(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err)
+{
+	uint64_t free_bytes, total, laid_out, left;
 	int r;
 
 	r = s->os->free_bytes(s->os->state, s->path, &free_bytes, &total);
 	if (r < 0)
 		return hf_error_set(err, r, "cannot ask how much room %s has: %s", s->path, strerror(-r));
-	have = free_bytes + log_room(s->log);
-	*ret = grows ? room_available(s, free_bytes, total) : have > LAST_RESERVE ? have - LAST_RESERVE : 0;
-	return 0;
-}
-
-static int room_renew(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err)
-{
-	uint64_t room = 0, left;
-	int r;
-
-	r = room_measure(s, grows, &room, err);
-	if (r < 0)
-		return r;
-	left = room > s->uncommitted_cost ? room - s->uncommitted_cost : 0;
+	laid_out = log_room(s->log);
+	left = room_left(s, room_to_grow(free_bytes, total, laid_out));
+	s->room_budget = left / 4 < BUDGET_MAX ? left / 4 : BUDGET_MAX;
+	s->room_checked_ns = s->os->monotonic_ns(s->os->state);
+	if (!grows)
+		left = room_left(s, room_less(free_bytes + laid_out, LAST_RESERVE));
 	if (cost > left)
-		return hf_error_set(err, -ENOSPC, "no room left below %s: free some space on its file system; "
+		return hf_error_set(err, -ENOSPC,
+				    "no room left below %s: free some space on its file system; "
 				    "nothing that was acknowledged is lost", s->path);
-	if (grows) {
-		s->room_budget = left / 4 < BUDGET_MAX ? left / 4 : BUDGET_MAX;
-		s->room_checked_ns = s->os->monotonic_ns(s->os->state);
-	}
+	s->room_budget = room_less(s->room_budget, cost);
 	return 0;
 }
 
@@ -85,18 +84,25 @@ static int room_failed(struct hf_store *s, struct hf_error *err)
 	return hf_error_set(err, s->failed, "%s", s->failed_text);
 }
 
+/* Nothing gets through to where it would be settled: whoever waits for that may wait for ever. */
+static int room_stuck(struct hf_store *s, struct hf_error *err)
+{
+	if (s->settle_failed && s->settle_failed != -ENOSPC)
+		return hf_error_set(err, -EIO, "the index in %s cannot be written: unmount, mend the disk and mount again "
+				    "(nothing that was acknowledged is lost)", s->path);
+	return hf_error_set(err, -ENOSPC, "no room left below %s: free some space on its file system", s->path);
+}
+
 int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err)
 {
-	while (!s->failed && s->pending_bytes > PENDING_BYTES) {
-		if (grows && (s->settle_failed == -ENOSPC || s->no_room))
-			return hf_error_set(err, -ENOSPC, "no room left below %s: free some space on its file system", s->path);
-		if (!grows && s->pending_bytes < 2 * (uint64_t)PENDING_BYTES)
-			break;
+	while (!s->failed && s->pending_bytes > (grows ? PENDING_BYTES : 2 * (uint64_t)PENDING_BYTES)) {
+		if (s->settle_failed || s->no_room)
+			return room_stuck(s, err);
 		(void)pthread_cond_wait(&s->room_cond, &s->sequence);
 	}
 	if (s->failed)
 		return room_failed(s, err);
-	if (grows && cost <= s->room_budget && s->os->monotonic_ns(s->os->state) - s->room_checked_ns < BUDGET_NS) {
+	if (cost <= s->room_budget && s->os->monotonic_ns(s->os->state) - s->room_checked_ns < BUDGET_NS) {
 		s->room_budget -= cost;
 		return 0;
 	}

@@ -103,6 +103,7 @@ static struct hf_store *store_new(const char *path)
 	cond_init(&s->packed_cond);
 	cond_init(&s->settle_cond);
 	cond_init(&s->room_cond);
+	cond_init(&s->progress_cond);
 	return s;
 }
 
@@ -137,6 +138,7 @@ static void store_free(struct hf_store *s)
 	(void)pthread_cond_destroy(&s->packed_cond);
 	(void)pthread_cond_destroy(&s->settle_cond);
 	(void)pthread_cond_destroy(&s->room_cond);
+	(void)pthread_cond_destroy(&s->progress_cond);
 	(void)pthread_mutex_destroy(&s->pack);
 	(void)pthread_mutex_destroy(&s->write);
 	(void)pthread_mutex_destroy(&s->sequence);
@@ -370,15 +372,26 @@ int hf_store_open(const char *path, const struct hf_open_options *options, struc
 
 /* --- commit and close */
 
+/* Is a group waiting for the one that is being written, and on its way? Requires sequence. */
+static bool line_is_full(const struct hf_store *s)
+{
+	return !s->failed && !s->no_room && (s->sealed.first || s->packing || s->packed.n > 1);
+}
+
 int hf_store_commit(struct hf_store *s, struct hf_error *err)
 {
-	uint64_t target = 0;
-	int r;
+	uint64_t target;
+	int r = 0;
 
 	if (s->read_only)
 		return 0;
 	(void)pthread_mutex_lock(&s->sequence);
-	r = group_seal(s, &target);
+	target = s->open->id;
+	/* Whoever comes while others stand in line shares one group, and one sync, with all who come until then. */
+	while (s->open->id == target && s->open->n > 0 && line_is_full(s))
+		(void)pthread_cond_wait(&s->progress_cond, &s->sequence);
+	if (s->open->id == target)
+		r = group_seal(s, &target);
 	(void)pthread_mutex_unlock(&s->sequence);
 	if (r < 0)
 		return hf_error_set(err, r, "no memory to commit");
@@ -429,7 +442,7 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	struct index_stats index;
 	struct log_point point;
 	struct log_stats log;
-	uint64_t free_bytes = 0, total = 0;
+	uint64_t free_bytes, total, available = 0;
 
 	*ret = (struct hf_status){ 0 };
 	log_durable(s->log, &point);
@@ -444,10 +457,10 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	ret->log_segments = log.last_segment - log.first_segment + 1;
 	ret->index_bytes = index.disk_bytes;
 	ret->cache_bytes = cache.bytes + index.memory_bytes;
-	if (s->os->free_bytes(s->os->state, s->path, &free_bytes, &total) < 0)
-		free_bytes = total = 0;
+	if (s->os->free_bytes(s->os->state, s->path, &free_bytes, &total) == 0)
+		available = room_available(s, free_bytes, total);
 	(void)pthread_mutex_lock(&s->sequence);
-	ret->free_bytes = room_left(s, free_bytes, total);
+	ret->free_bytes = room_left(s, available);
 	ret->head_tid = s->state.tid;
 	ret->head_time_ns = s->state.time_ns;
 	ret->live_bytes = s->state.live_bytes;

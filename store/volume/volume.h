@@ -162,7 +162,8 @@ struct hf_store {
 	pthread_cond_t sealed_cond;  /* the packer: something is sealed, the open group's time runs, or to stop */
 	pthread_cond_t packed_cond;  /* the writer: something is packed, or to stop */
 	pthread_cond_t settle_cond;  /* the settler: something is committed, or to stop */
-	pthread_cond_t room_cond;    /* pending_bytes fell, or failed */
+	pthread_cond_t room_cond;    /* pending_bytes fell, no_room, or failed */
+	pthread_cond_t progress_cond; /* who needs a group: one was packed or written, or cannot be */
 	struct tree_state state;     /* after the last operation */
 	uint64_t fixed_tid;          /* somebody looks at this moment: no append may share it any more */
 	struct index_batch *batch;
@@ -198,8 +199,8 @@ struct hf_store {
 MUST_USE int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err);
 /* What can still be written, when the file system below has this much free. */
 uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t total);
-/* … less what is promised to operations already. Requires sequence. */
-uint64_t room_left(const struct hf_store *s, uint64_t free_bytes, uint64_t total);
+/* What is left of that (asked before, for it may wait) when what is promised to operations is taken off. Requires sequence. */
+uint64_t room_left(const struct hf_store *s, uint64_t available);
 
 /* --- group.c: all require sequence */
 MUST_USE struct group *group_new(uint64_t id, const struct tree_state *before);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking at moments changes nothing; who waits for durability gets it, however many wait. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store/volume/volume.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/store_helper.h"
+
+enum { OPS = 40, THREADS = 8, SYNCS = 30 };
+
+static int setup(void **state)
+{
+	struct store_fixture *f = calloc(1, sizeof(*f));
+
+	store_fixture_init(f, NULL);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	store_fixture_release(*state);
+	free(*state);
+	return 0;
+}
+
+static int count_tag(void *arg, const char *name, const struct hf_point *point)
+{
+	unsigned *n = arg;
+
+	(void)name;
+	(void)point;
+	++*n;
+	return 0;
+}
+
+/* Every operation is found by its number and by its time. */
+static void expect_points(struct store_fixture *f, const struct hf_point *points, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct hf_point p = { 0, 0 };
+
+		assert_int_equal(hf_point_of_tid(f->store, points[i].tid, &p, NULL), 0);
+		assert_int_equal(p.tid, points[i].tid);
+		assert_int_equal(p.time_ns, points[i].time_ns);
+		assert_int_equal(hf_point_of_time(f->store, points[i].time_ns, &p, NULL), 0);
+		assert_int_equal(p.time_ns, points[i].time_ns);
+		assert_true(p.tid >= points[i].tid);
+		if (i > 0 && points[i].time_ns > points[i - 1].time_ns) {
+			assert_int_equal(hf_point_of_time(f->store, points[i].time_ns - 1, &p, NULL), 0);
+			assert_int_equal(p.tid, points[i - 1].tid);
+		}
+	}
+}
+
+/* Whether they are in the open group, on the way, in the index, or read from the log again. */
+static void test_points(void **state)
+{
+	struct store_fixture *f = *state;
+	struct hf_point points[OPS], list[OPS];
+	unsigned tags = 0;
+	char name[16];
+
+	for (size_t i = 0; i < OPS; i++) {
+		(void)snprintf(name, sizeof(name), "f%zu", i);
+		(void)make_file(f, name);
+		points[i] = (struct hf_point){ status_of(f).head_tid, status_of(f).head_time_ns };
+	}
+	assert_int_equal(hf_tag(f->store, "tag", points[3].tid, NULL), 0);
+	expect_points(f, points, OPS);
+	assert_true(hf_moments_list(f->store, list, OPS, NULL) > 0);
+	assert_int_equal(hf_tags_list(f->store, count_tag, &tags, NULL), 0);
+	assert_int_equal(tags, 1);
+	assert_int_equal(status_of(f).committed_tid, 0); /* asking is no reason to write */
+	commit(f);
+	expect_points(f, points, OPS);
+	(void)make_file(f, "more");
+	expect_points(f, points, OPS);
+	store_close(f);
+	store_open(f, 0);
+	expect_points(f, points, OPS);
+	store_close(f);
+	store_open(f, HF_OPEN_REBUILD);
+	expect_points(f, points, OPS);
+}
+
+/* A moment that somebody has asked for is not appended to, though nothing was committed. */
+static void test_fixed(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), tid;
+	struct hf_point p;
+
+	put_text(f, ino, 0, "one");
+	tid = status_of(f).head_tid;
+	put_text(f, ino, 3, "two");
+	assert_int_equal(status_of(f).head_tid, tid); /* they share a moment */
+	assert_int_equal(hf_point_of_tid(f->store, tid, &p, NULL), 0);
+	put_text(f, ino, 6, "three");
+	assert_int_equal(status_of(f).head_tid, tid + 1);
+	expect_text(f, tid, ino, "onetwo");
+	expect_text(f, HF_TID_HEAD, ino, "onetwothree");
+}
+
+struct syncing {
+	struct store_fixture *f;
+	atomic_uint number, lied;
+};
+
+static void *append_and_sync(void *arg)
+{
+	struct syncing *s = arg;
+	unsigned number = atomic_fetch_add(&s->number, 1);
+	char name[16];
+	uint64_t ino;
+
+	(void)snprintf(name, sizeof(name), "t%u", number);
+	ino = make_file(s->f, name);
+	for (unsigned i = 0; i < SYNCS; i++) {
+		put(s->f, ino, i * 8, "12345678", 8);
+		if (hf_fsync(s->f->store, ino, NULL) < 0 ||
+		    status_of(s->f).committed_tid < attr_of(s->f, ino).tid)
+			atomic_fetch_add(&s->lied, 1);
+	}
+	return NULL;
+}
+
+/* Nobody is told so before it is durable, and nobody waits for ever. */
+static void test_many_wait(void **state)
+{
+	struct syncing s = { .f = *state };
+	pthread_t threads[THREADS];
+
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, append_and_sync, &s), 0);
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(s.lied, 0);
+	assert_int_equal(status_of(s.f).pending_bytes > PENDING_BYTES, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_points, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fixed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_wait, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
