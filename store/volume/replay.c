@@ -2,6 +2,7 @@
 /* Bringing the index up to the log's end, from where it is or from nothing: each operation is applied by tree_apply, as it was when it happened. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/volume/volume.h"
 
@@ -121,6 +122,7 @@ int replay_log(struct hf_store *s, const struct volume_state *from, const struct
 		p.at = *from;
 	else
 		tree_state_init(&p.at.tree);
+	memcpy(p.at.volume_id, s->descriptor.volume_id, VOLUME_ID_BYTES);
 	if (progress) {
 		told.fn = progress->fn;
 		told.arg = progress->arg;

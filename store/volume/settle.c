@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Settling durable groups into RocksDB, by a thread of its own. What fails (no room) is tried again; the overlay has it meanwhile. */
+/* Settling durable groups into RocksDB, by a thread of its own. What fails (no room) is tried again; the
+ * overlay has it meanwhile. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "store/volume/volume.h"
 
 enum {
 	RETRY_MS = 500,
-	FLUSH_LOG_BYTES = 256 << 20, /* RocksDB is flushed after so much log, so that opening after a crash replays no more */
+	FLUSH_LOG_BYTES = 256 << 20, /* RocksDB is flushed after so much log, so that opening after a crash
+					replays no more */
 	FLUSH_OPS = 200000,          /* … or so many operations */
 };
 
@@ -25,6 +28,7 @@ void volume_state_encode(const struct volume_state *v, struct buf *out)
 	tree_state_encode(&v->tree, out);
 	buf_add_u64(out, v->next_chunk);
 	buf_add_u64(out, v->chunk_bytes);
+	buf_add(out, v->volume_id, VOLUME_ID_BYTES);
 }
 
 int volume_state_decode(const void *data, size_t len, struct volume_state *ret)
@@ -42,21 +46,27 @@ int volume_state_decode(const void *data, size_t len, struct volume_state *ret)
 	tree_state_decode(&c, &ret->tree);
 	ret->next_chunk = cursor_u64(&c);
 	ret->chunk_bytes = cursor_u64(&c);
+	cursor_copy(&c, ret->volume_id, VOLUME_ID_BYTES);
 	return cursor_finish(&c);
 }
 
 static int settle_group(struct hf_store *s, const struct group *g, struct hf_error *err)
 {
-	struct volume_state v = { g->point, g->state, g->next_chunk, g->chunk_bytes };
+	struct volume_state v = { .point = g->point,
+				  .tree = g->state,
+				  .next_chunk = g->next_chunk,
+				  .chunk_bytes = g->chunk_bytes };
 	CLEANUP(buf_release) struct buf state = BUF_INIT;
 
+	memcpy(v.volume_id, s->descriptor.volume_id, VOLUME_ID_BYTES);
 	volume_state_encode(&v, &state);
 	if (buf_status(&state) < 0)
 		return -ENOMEM;
 	return index_settle(s->index, g->id, state.data, state.len, tree_rewrite_pending, &s->tree, err);
 }
 
-/* Runs that no value can name any more are dropped: those of groups resolved before the youngest settled group was closed. */
+/* Runs that no value can name any more are dropped: those of groups resolved before the youngest settled
+ * group was closed. */
 static void drop_runs(struct hf_store *s, uint64_t settled)
 {
 	while (s->settled.first && s->settled.first->open_at_resolve <= settled) {
@@ -72,12 +82,14 @@ struct flush_clock {
 	uint64_t tid, commit_bytes;
 };
 
-static void flush_now_and_then(struct hf_store *s, const struct group *g, struct flush_clock *c, struct hf_error *err)
+static void flush_now_and_then(struct hf_store *s, const struct group *g, struct flush_clock *c,
+			       struct hf_error *err)
 {
 	c->commit_bytes += g->cost;
 	if (c->commit_bytes < FLUSH_LOG_BYTES && g->state.tid - c->tid < FLUSH_OPS)
 		return;
-	/* A flush that fails is tried again with the next group; until then opening after a crash takes longer, no more. */
+	/* A flush that fails is tried again with the next group; until then opening after a crash takes
+	 * longer, no more. */
 	if (index_flush(s->index, err) == 0)
 		*c = (struct flush_clock){ g->state.tid, 0 };
 }

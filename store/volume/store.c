@@ -170,6 +170,8 @@ static int open_index(struct opening *p, bool wipe, struct hf_error *err)
 		return r;
 	if (len > 0)
 		r = volume_state_decode(state, len, &p->state);
+	if (len > 0 && r == 0 && memcmp(p->state.volume_id, p->s->descriptor.volume_id, VOLUME_ID_BYTES) != 0)
+		r = -EUCLEAN; /* another volume's: no index of this one */
 	free(state);
 	if (r < 0) {
 		index_close(p->s->index);

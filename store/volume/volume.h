@@ -120,6 +120,7 @@ struct volume_state {
 	struct log_point point;
 	struct tree_state tree;
 	uint64_t next_chunk, chunk_bytes;
+	uint8_t volume_id[VOLUME_ID_BYTES]; /* whose it is */
 };
 void volume_state_encode(const struct volume_state *v, struct buf *out);
 MUST_USE int volume_state_decode(const void *data, size_t len, struct volume_state *ret);
