@@ -19,7 +19,7 @@
 #include "tests/model/storm.h"
 #include "tests/unit/scratch.h"
 
-enum { ARENA_BYTES_LOG2 = 33, OPS = 1200, STORMS = 3, LONG_OPS = 5000, LONG_STORMS = 200 };
+enum { ARENA_BYTES_LOG2 = 33, OPS = 1200, STORMS = 3, LONG_OPS = 5000, LONG_SECONDS = 1800 };
 
 static uint64_t number(const char *name, uint64_t otherwise)
 {
@@ -58,14 +58,14 @@ static void test_storms(void **state)
 	const bool long_one = number("HOLDFAST_TEST_LONG", 0) == 1;
 	const uint64_t ops = number("HF_MODEL_OPS", long_one ? LONG_OPS : OPS),
 		       seed = number("HF_MODEL_SEED", 0);
-	const int storms = long_one ? LONG_STORMS : STORMS;
+	const time_t end = time(NULL) + LONG_SECONDS;
 
 	(void)state;
 	if (seed) {
 		one_storm(seed, ops);
 		return;
 	}
-	for (int k = 0; k < storms; k++)
+	for (int k = 0; long_one ? time(NULL) < end : k < STORMS; k++)
 		one_storm((uint64_t)time(NULL) * 1000 + (uint64_t)getpid() % 1000 + (uint64_t)k * 1000003,
 			  ops);
 }
