@@ -28,7 +28,7 @@ tally()
 
 	skip=$(grep -cE "$skipped" "$out")
 	ok=$(grep -E '^ok ' "$out" | grep -cvE '# *(SKIP|skip)')
-	not=$(grep -E '^not ok ' "$out" | grep -cvE '# *(SKIP|skip|TODO)')
+	not=$(grep -E '^not ok ' "$out" | grep -cvE "$skipped")
 	if [ "$code" -ne 0 ] && [ "$not" -eq 0 ]; then
 		not=1 # it died, ran out of time, or broke its plan
 	elif [ "$code" -eq 0 ] && [ "$ok" -eq 0 ] && [ "$skip" -eq 0 ]; then

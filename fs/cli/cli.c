@@ -34,6 +34,20 @@ int cli_option_code(int option)
 	return option == 'h' ? CLI_FINE : CLI_FAILED;
 }
 
+int cli_json_only(const struct command *self, int argc, char **argv, bool *ret_json)
+{
+	static const struct option longs[] = { { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 } };
+	int o;
+
+	*ret_json = false;
+	while ((o = cli_option(self, argc, argv, "jh", longs)) != -1) {
+		if (o != 'j')
+			return cli_option_code(o);
+		*ret_json = true;
+	}
+	return cli_operands(self, argc, 0, 1) ? -1 : CLI_FAILED;
+}
+
 bool cli_operands(const struct command *self, int argc, int min, int max)
 {
 	int n = argc - optind;

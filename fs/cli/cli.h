@@ -49,6 +49,12 @@ int cli_option(const struct command *self, int argc, char **argv, const char *sh
 	       const struct option *longs);
 int cli_option_code(int option);
 
+/*
+ * For commands whose one option is --json, and whose one argument may be left out. Negative: go on, *ret_json
+ * says; else the exit code.
+ */
+int cli_json_only(const struct command *self, int argc, char **argv, bool *ret_json);
+
 /* Whether between min and max arguments are left behind the options; says so if not. */
 bool cli_operands(const struct command *self, int argc, int min, int max);
 

@@ -41,21 +41,19 @@ static void print_summary(const json_t *answer)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 } };
 	struct report report = { .faults = NULL };
 	struct operation_listener listener = { .found = found, .arg = &report };
 	struct hf_error err = HF_ERROR_INIT;
 	struct location location = { NULL, NULL };
 	json_t *request, *answer = NULL;
-	int o, code;
+	bool json;
+	int code;
 
-	while ((o = cli_option(self, argc, argv, "jh", longs)) != -1) {
-		if (o != 'j')
-			return cli_option_code(o);
-		report.faults = report.faults ? report.faults : json_array();
-	}
-	if (!cli_operands(self, argc, 0, 1))
-		return CLI_FAILED;
+	code = cli_json_only(self, argc, argv, &json);
+	if (code >= 0)
+		return code;
+	if (json)
+		report.faults = json_array();
 	request = json_pack("{s:s}", "do", "check");
 	listener.progress = progress_begin(&report.progress);
 	if (request && location_find(argv[optind], &location, &err) == 0)

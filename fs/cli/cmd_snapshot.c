@@ -77,21 +77,16 @@ const struct command command_snapshot = {
 
 static int run_tags(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 } };
 	struct hf_error err = HF_ERROR_INIT;
-	bool json = false;
+	bool json;
 	json_t *answer;
 	const json_t *tag;
 	size_t i;
-	int o;
+	int code;
 
-	while ((o = cli_option(self, argc, argv, "jh", longs)) != -1) {
-		if (o != 'j')
-			return cli_option_code(o);
-		json = true;
-	}
-	if (!cli_operands(self, argc, 0, 1))
-		return CLI_FAILED;
+	code = cli_json_only(self, argc, argv, &json);
+	if (code >= 0)
+		return code;
 	answer = location_ask_take(argv[optind], json_pack("{s:s}", "do", "tags"), &err);
 	if (!answer)
 		return cli_fail_error(&err);

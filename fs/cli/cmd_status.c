@@ -8,19 +8,14 @@
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 } };
 	struct hf_error err = HF_ERROR_INIT;
-	bool json = false;
+	bool json;
 	json_t *status;
-	int o, code;
+	int code;
 
-	while ((o = cli_option(self, argc, argv, "jh", longs)) != -1) {
-		if (o != 'j')
-			return cli_option_code(o);
-		json = true;
-	}
-	if (!cli_operands(self, argc, 0, 1))
-		return CLI_FAILED;
+	code = cli_json_only(self, argc, argv, &json);
+	if (code >= 0)
+		return code;
 	status = location_ask_take(argv[optind], json_pack("{s:s}", "do", "status"), &err);
 	if (!status)
 		return cli_fail_error(&err);
