@@ -90,13 +90,12 @@ static int find_moment(struct storm *s, uint64_t tid)
 		if (storm_learn(s, s->moments[k + 1].m, &moment) < 0)
 			return -1;
 		s->n_moments = k + 2;
-		s->moments[k + 1].tid = tid;
+		s->moments[k + 1].tid = moment.tid;
 	} else if (k + 1 == s->n_moments && s->pending && is_as(s, s->pending, COMPARE_QUIET)) {
 		if (storm_learn(s, s->pending, &moment) < 0)
 			return -1;
-		k += tid > s->moments[k].tid;
+		k += moment.tid > s->moments[k].tid; /* an append may share the last moment */
 		s->moments[k] = moment;
-		s->moments[k].tid = tid;
 		s->n_moments = k + 1;
 	} else {
 		(void)is_as(s, s->moments[k].m, 0);
