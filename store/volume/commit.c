@@ -208,7 +208,7 @@ int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err)
 		err = &local;
 	(void)pthread_mutex_lock(&s->sequence);
 	while (r == 0 && s->durable_group < group)
-		r = s->failed ? hf_error_set(err, s->failed, "%s", s->failed_text) : commit_step(s, group, err);
+		r = s->failed ? hf_error_set(err, -EIO, "%s", s->failed_text) : commit_step(s, group, err);
 	(void)pthread_mutex_unlock(&s->sequence);
 	return r;
 }

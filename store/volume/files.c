@@ -18,6 +18,15 @@ static void count_entry(void *arg, const char *name)
 	++*n;
 }
 
+/* The folder's own name, as far as one may and can: what is above may be of another kind. */
+static int sync_name(const struct os *os, const char *path)
+{
+	CLEANUP(buf_release) struct buf above = BUF_INIT;
+	int r = os_join(&above, path, "..") ? os->sync_dir(os->state, (const char *)above.data) : -ENOMEM;
+
+	return r == -EACCES || r == -EINVAL ? 0 : r;
+}
+
 int files_make_folders(const struct os *os, const char *path, struct hf_error *err)
 {
 	static const char *const folders[] = { "keys", "log", "replicas" };
@@ -37,15 +46,26 @@ int files_make_folders(const struct os *os, const char *path, struct hf_error *e
 		if (!os_join(&name, path, folders[i]))
 			return hf_error_set(err, -ENOMEM, "no memory");
 		r = os->mkdir(os->state, (const char *)name.data, 0700);
-		if (r < 0)
-			return hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)name.data, strerror(-r));
+		if (r < 0) {
+			(void)hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)name.data, strerror(-r));
+			files_remove_unfinished(os, path); /* it was empty when this began */
+			return r;
+		}
 	}
-	return os->sync_dir(os->state, path);
+	r = os->sync_dir(os->state, path);
+	if (r == 0)
+		r = sync_name(os, path);
+	if (r < 0) {
+		(void)hf_error_set(err, r, "cannot sync the folder %s: %s", path, strerror(-r));
+		files_remove_unfinished(os, path);
+	}
+	return r;
 }
 
 void files_remove_unfinished(const struct os *os, const char *path)
 {
-	static const char *const files[] = { "volume", "keys/volume.key", "keys/writer.key", "log/0000000001.seg" };
+	static const char *const files[] = { "volume", "keys/volume.key", "keys/writer.key", "log/0000000001.seg",
+					   "log/0000000002.seg" };
 	static const char *const folders[] = { "keys", "log", "replicas" };
 	CLEANUP(buf_release) struct buf name = BUF_INIT;
 

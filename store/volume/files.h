@@ -10,10 +10,13 @@
 #include "store/format/format.h"
 #include "store/os/os.h"
 
-/* Make the folder (or take an empty one) and its sub-folders keys, log, replicas. -ENOTEMPTY when something else is in it. */
+/*
+ * Make the folder (or take an empty one) and its sub-folders keys, log, replicas, durably. -ENOTEMPTY when something else is in it. When it
+ * fails nothing is left.
+ */
 MUST_USE int files_make_folders(const struct os *os, const char *path, struct hf_error *err);
 
-/* Take away what a failed making of a store left: the files named above and the first segment, no more. */
+/* Take away what a failed making of a store left: the files named above and the first segments, no more. */
 void files_remove_unfinished(const struct os *os, const char *path);
 
 /* Write descriptor and both key files, durably, descriptor last: a store without one is not a store. */

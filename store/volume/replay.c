@@ -14,6 +14,7 @@ struct replay {
 	struct index_batch *batch;
 	size_t ops, cap_times, n_times;
 	struct op_time *times; /* of the present group */
+	bool misfit;
 	struct op_base base;
 };
 
@@ -63,10 +64,13 @@ static int replay_op(struct replay *p, uint8_t type, struct span body, struct hf
 	if (r < 0)
 		return r;
 	r = tree_apply(&p->s->tree, p->batch, &op, &p->at.tree, err);
-	if (r < 0)
-		r = hf_error_prefix(err, r, "operation %llu (%s) of the log cannot be done", (unsigned long long)op.tid, op_name(type));
-	else
+	if (r == 0) {
 		r = note_time(p, &op);
+	} else if (r != -ENOMEM && r != -EIO && r != -ENOSPC) {
+		p->misfit = true;
+		r = hf_error_prefix(err, -EUCLEAN, "operation %llu (%s) of the log cannot be done", (unsigned long long)op.tid,
+				    op_name(type));
+	}
 	p->ops++;
 	op_release(&op);
 	return r;
@@ -112,7 +116,7 @@ static int replay_group(void *arg, const struct log_group *group, struct hf_erro
 }
 
 int replay_log(struct hf_store *s, const struct volume_state *from, const struct hf_progress *progress,
-	       struct volume_state *ret, struct hf_error *err)
+	       struct volume_state *ret, bool *ret_misfit, struct hf_error *err)
 {
 	struct log_progress told = { NULL, NULL };
 	struct replay p = { .s = s };
@@ -128,6 +132,7 @@ int replay_log(struct hf_store *s, const struct volume_state *from, const struct
 		told.arg = progress->arg;
 	}
 	r = index_batch_new(s->index, &p.batch);
+	*ret_misfit = false;
 	if (r < 0)
 		return hf_error_set(err, r, "no memory for the index");
 	r = log_replay(s->log, from ? &from->point : NULL, replay_group, &p, told.fn ? &told : NULL, err);
@@ -135,6 +140,7 @@ int replay_log(struct hf_store *s, const struct volume_state *from, const struct
 		r = replay_apply(&p, err);
 	if (r == 0)
 		*ret = p.at;
+	*ret_misfit = p.misfit;
 	index_batch_free(p.batch);
 	free(p.times);
 	return r;

@@ -81,7 +81,7 @@ static int room_renew(struct hf_store *s, uint64_t cost, bool grows, struct hf_e
 
 static int room_failed(struct hf_store *s, struct hf_error *err)
 {
-	return hf_error_set(err, s->failed, "%s", s->failed_text);
+	return hf_error_set(err, -EIO, "%s", s->failed_text);
 }
 
 /* Nothing gets through to where it would be settled: whoever waits for that may wait for ever. */

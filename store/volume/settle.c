@@ -112,9 +112,10 @@ void *settle_thread(void *store)
 {
 	struct hf_store *s = store;
 	struct hf_error err = HF_ERROR_INIT;
-	struct flush_clock clock = { s->state.tid, 0 };
+	struct flush_clock clock = { 0, 0 };
 
 	(void)pthread_mutex_lock(&s->sequence);
+	clock.tid = s->state.tid;
 	for (;;) {
 		struct group *g = s->committed.first;
 		int r;

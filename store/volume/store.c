@@ -246,16 +246,39 @@ static int open_parts(struct opening *p, struct hf_error *err)
 	return r;
 }
 
-/* Bring the index to where the log is; a replay that an index does not fit makes a new index. */
+/* Throw away an index that has been opened, and begin with an empty one. */
+static int remake_index(struct opening *p, struct hf_error *err)
+{
+	struct hf_store *s = p->s;
+	int r;
+
+	index_batch_free(TAKE_PTR(s->batch));
+	index_close(TAKE_PTR(s->index));
+	p->state = (struct volume_state){ 0 };
+	r = open_index(p, true, err);
+	if (r == 0)
+		r = index_batch_new(s->index, &s->batch);
+	s->tree.index = s->index;
+	return r;
+}
+
+/* Bring the index to where the log is; one to which the log's operations cannot be applied is made anew. */
 static int open_replay(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
-	struct volume_state from = p->state, at;
-	bool anew = from.point.end.segment == 0;
+	const bool anew = p->state.point.end.segment == 0;
+	struct volume_state at;
+	bool misfit;
 	int r;
 
 	memset(&at, 0, sizeof(at));
-	r = replay_log(s, anew ? NULL : &from, &p->o->progress, &at, err);
+	r = replay_log(s, anew ? NULL : &p->state, &p->o->progress, &at, &misfit, err);
+	if (r < 0 && misfit && !anew) {
+		*err = (struct hf_error)HF_ERROR_INIT;
+		r = remake_index(p, err);
+		if (r == 0)
+			r = replay_log(s, NULL, &p->o->progress, &at, &misfit, err);
+	}
 	if (r < 0)
 		return r;
 	s->state = at.tree;
@@ -277,28 +300,18 @@ static int open_orphans(struct hf_store *s, struct hf_error *err)
 	return r;
 }
 
+/* Those that were started are stopped by stop_threads, whatever is returned. */
 static int start_threads(struct hf_store *s, struct hf_error *err)
 {
-	int r = pthread_create(&s->packer, NULL, pack_thread, s);
+	static void *(*const work[N_THREADS])(void *) = { pack_thread, write_thread, settle_thread };
 
-	if (r == 0) {
-		r = pthread_create(&s->writer, NULL, write_thread, s);
-		if (r == 0) {
-			r = pthread_create(&s->settler, NULL, settle_thread, s);
-			if (r == 0) {
-				s->threads_started = true;
-				return 0;
-			}
-		}
-		/* The ones that run are told to stop and joined by whoever frees the store. */
-		(void)pthread_mutex_lock(&s->sequence);
-		s->stopping = true;
-		(void)pthread_cond_broadcast(&s->sealed_cond);
-		(void)pthread_cond_broadcast(&s->packed_cond);
-		(void)pthread_mutex_unlock(&s->sequence);
-		(void)pthread_join(s->packer, NULL);
+	for (; s->threads_started < N_THREADS; s->threads_started++) {
+		int r = pthread_create(&s->threads[s->threads_started], NULL, work[s->threads_started], s);
+
+		if (r != 0)
+			return hf_error_set(err, -r, "cannot start a thread: %s", strerror(r));
 	}
-	return hf_error_set(err, -r, "cannot start a thread: %s", strerror(r));
+	return 0;
 }
 
 static int open_all(struct opening *p, struct hf_error *err)
@@ -321,18 +334,15 @@ static int open_all(struct opening *p, struct hf_error *err)
 
 static void stop_threads(struct hf_store *s)
 {
-	if (!s->threads_started)
-		return;
 	(void)pthread_mutex_lock(&s->sequence);
 	s->stopping = true;
 	(void)pthread_cond_broadcast(&s->sealed_cond);
 	(void)pthread_cond_broadcast(&s->packed_cond);
 	(void)pthread_cond_broadcast(&s->settle_cond);
 	(void)pthread_mutex_unlock(&s->sequence);
-	(void)pthread_join(s->packer, NULL);
-	(void)pthread_join(s->writer, NULL);
-	(void)pthread_join(s->settler, NULL);
-	s->threads_started = false;
+	for (unsigned i = 0; i < s->threads_started; i++)
+		(void)pthread_join(s->threads[i], NULL);
+	s->threads_started = 0;
 }
 
 int hf_store_open(const char *path, const struct hf_open_options *options, struct hf_store **ret, struct hf_error *err)

@@ -41,6 +41,7 @@ enum {
 	STREAMS_MAX = 4096,       /* files being written in a row that a group remembers */
 	FOLD_PIECES = 64,         /* a block's list longer than this is folded */
 	PACKED_MAX = 2,           /* packed groups that wait to be written */
+	N_THREADS = 3,            /* that pack, write and settle */
 	OP_COST = 1024,           /* bound of what a record and its index entries take, names included */
 	REAP_MAX = 256,           /* inodes reaped by one operation */
 	REAP_COST = 256,          /* what each of them takes more */
@@ -186,8 +187,8 @@ struct hf_store {
 	bool stopping;
 	uint64_t room_checked_ns, room_budget; /* room.c */
 
-	pthread_t packer, writer, settler;
-	bool threads_started;
+	pthread_t threads[N_THREADS]; /* packer, writer, settler */
+	unsigned threads_started;
 
 	/* protected by refs */
 	pthread_mutex_t refs;
@@ -257,8 +258,11 @@ void volume_fail(struct hf_store *s, int code, const char *text);
 /* --- settle.c */
 void *settle_thread(void *store);
 
-/* --- replay.c: bring the index up to the log's end */
+/*
+ * --- replay.c: bring the index up to the log's end. *ret_misfit: it failed because the index (from NULL: the log) is not what the log's
+ * next operation was done to.
+ */
 MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, const struct hf_progress *progress,
-			struct volume_state *ret, struct hf_error *err);
+			struct volume_state *ret, bool *ret_misfit, struct hf_error *err);
 
 #endif

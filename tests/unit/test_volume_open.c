@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* Making, opening and writing when something below does not work. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "holdfast/kit.h"
+#include "store/tree/keys.h"
+#include "store/volume/volume.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/store_helper.h"
+
+static int setup(void **state)
+{
+	struct store_fixture *f = calloc(1, sizeof(*f));
+
+	store_fixture_init(f, NULL);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	store_fixture_release(*state);
+	free(*state);
+	return 0;
+}
+
+static struct rlimit limit(int what, rlim_t value)
+{
+	struct rlimit before, now;
+
+	assert_int_equal(getrlimit(what, &before), 0);
+	now = before;
+	now.rlim_cur = value;
+	assert_int_equal(setrlimit(what, &now), 0);
+	return before;
+}
+
+/* Wherever the making of a store fails, it can be tried again, and a store that is there is left alone. */
+static void test_init_fails(void **state)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	struct store_fixture *f = *state;
+	struct hf_error err = HF_ERROR_INIT;
+	struct rlimit before;
+	struct stat st;
+	char path[256];
+	unsigned failed = 0;
+	int r = -1;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)snprintf(path, sizeof(path), "%s/new", dir);
+	for (rlim_t bytes = 0; r < 0; bytes = bytes < 480 ? bytes + 40 : bytes * 2) {
+		before = limit(RLIMIT_FSIZE, bytes);
+		r = hf_store_init(path, f->kit, &err);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+		assert_true(r == 0 || err.code == r);
+		if (r < 0)
+			assert_int_equal(stat(path, &st), -1);
+		failed += r < 0;
+	}
+	assert_true(failed > 2);
+	assert_int_equal(hf_store_init(path, f->kit, &err), -ENOTEMPTY);
+	store_close(f);
+	assert_int_equal(hf_store_init(f->path, f->kit, &err), -ENOTEMPTY);
+	store_open(f, 0);
+	(void)snprintf(path, sizeof(path), "%s/none/new", dir);
+	assert_int_equal(hf_store_init(path, f->kit, &err), -ENOENT);
+}
+
+/* With ever more descriptors to open: each failure on the way lets go of everything. */
+static void test_open_fails(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	struct rlimit before;
+	unsigned failed = 0;
+	int r = -1;
+
+	put_text(f, ino, 0, "text");
+	store_close(f);
+	for (rlim_t n = 4; r < 0; n++) {
+		struct hf_error err = HF_ERROR_INIT;
+
+		before = limit(RLIMIT_NOFILE, n);
+		r = hf_store_open(f->path, &f->options, &f->store, &err);
+		if (r == 0) { /* RocksDB may be short of them still, but opens files when it needs them */
+			assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+			break;
+		}
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		assert_int_equal(err.code, r);
+		failed++;
+		assert_true(n < 200);
+	}
+	assert_true(failed > 2);
+	expect_text(f, HF_TID_HEAD, ino, "text");
+}
+
+static void run(const char *command)
+{
+	assert_int_equal(system(command), 0);
+}
+
+/* An index that says of itself it is where the log was, and is not what the log's operations led to. */
+static void test_index_does_not_fit(void **state)
+{
+	struct store_fixture *f = *state;
+	struct hf_error err = HF_ERROR_INIT;
+	struct index_options o = { 0 };
+	char index[300], command[1024];
+	struct index_batch *batch;
+	struct buf value = BUF_INIT;
+	uint64_t first = make_file(f, "first"), second;
+	struct index *x;
+	struct key key;
+	uint8_t *where;
+	size_t len;
+
+	key = key_entry(f->store->keys, HF_ROOT_INO, (struct span){ (const uint8_t *)"second", 6 });
+	put_text(f, first, 0, "one");
+	store_close(f);
+	(void)snprintf(index, sizeof(index), "%s/index", f->path);
+	(void)snprintf(command, sizeof(command), "cp -r %s %s.aside", index, index);
+	run(command);
+	store_open(f, 0);
+	second = make_file(f, "second");
+	put_text(f, second, 0, "two");
+	store_close(f);
+	(void)snprintf(command, sizeof(command), "rm -r %s && mv %s.aside %s", index, index, index);
+	run(command);
+
+	o.dir = index;
+	assert_int_equal(index_open(&o, &x, &where, &len, &err), 0);
+	assert_int_equal(index_batch_new(x, &batch), 0);
+	buf_add_varint(&value, 1);
+	buf_add_varint(&value, first);
+	buf_add_u8(&value, S_IFREG >> 12);
+	index_batch_put(batch, INDEX_HEAD, key.bytes, key.len, value.data, value.len);
+	assert_int_equal(index_apply(x, batch, where, len, &err), 0);
+	buf_release(&value);
+	free(where);
+	index_batch_free(batch);
+	index_close(x);
+
+	store_open(f, 0);
+	expect_text(f, HF_TID_HEAD, first, "one");
+	expect_text(f, HF_TID_HEAD, second, "two");
+	assert_int_equal(status_of(f).live_inodes, 3);
+	(void)make_file(f, "third");
+	store_close(f);
+	assert_int_equal(store_faults(f), 0);
+	store_open(f, 0);
+}
+
+/* The descriptors of this process that are of files in the log. */
+static void spoil_log(struct store_fixture *f)
+{
+	DIR *fds = opendir("/proc/self/fd");
+	int instead = open("/dev/null", O_RDONLY);
+	struct dirent *d;
+	unsigned n = 0;
+
+	assert_non_null(fds);
+	while ((d = readdir(fds))) {
+		char link[64], to[512];
+		ssize_t len;
+
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%.20s", d->d_name);
+		len = readlink(link, to, sizeof(to) - 1);
+		to[len > 0 ? len : 0] = 0;
+		if (strncmp(to, f->path, strlen(f->path)) != 0 || !strstr(to, ".seg"))
+			continue;
+		assert_true(dup2(instead, atoi(d->d_name)) >= 0); /* cannot be written to */
+		n++;
+	}
+	(void)closedir(fds);
+	(void)close(instead);
+	assert_true(n > 0);
+}
+
+/* After a write that failed nothing more is taken and nothing hangs; what was there is read, what was durable
+ * is safe. */
+static void test_write_fails(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), after;
+	const struct hf_cred cred = { 0, 0 };
+	struct hf_error err = HF_ERROR_INIT;
+
+	put_text(f, ino, 0, "durable");
+	commit(f);
+	after = make_file(f, "after");
+	put_text(f, after, 0, "never durable");
+	spoil_log(f);
+	assert_int_equal(hf_fsync(f->store, after, &err), -EIO);
+	assert_int_equal(hf_fsync(f->store, after, &err), -EIO);
+	assert_int_equal(hf_create(f->store, HF_ROOT_INO, "more", 0644, 0, 0, NULL, &cred, NULL, &err), -EIO);
+	assert_int_equal(hf_unlink(f->store, HF_ROOT_INO, "file", NULL, &err), -EIO);
+	assert_int_equal(hf_write(f->store, ino, 0, "x", 1, 0, &err), -EIO);
+	assert_true(status_of(f).failed < 0);
+	assert_true(strlen(status_of(f).failed_text) > 0);
+	expect_text(f, HF_TID_HEAD, after, "never durable");
+	assert_int_equal(hf_store_close(f->store, &err), -EIO);
+	f->store = NULL;
+	store_open(f, 0);
+	expect_text(f, HF_TID_HEAD, ino, "durable");
+	assert_int_equal(hf_view_lookup(&(struct hf_view){ f->store, HF_TID_HEAD }, HF_ROOT_INO, "after",
+					&(struct hf_attr){ 0 }, NULL),
+			 -ENOENT);
+	(void)make_file(f, "after");
+	store_close(f);
+	store_open(f, HF_OPEN_REBUILD);
+	expect_text(f, HF_TID_HEAD, ino, "durable");
+}
+
+/* Reading alone: no operation, no change to the log, and still all that was there. */
+static void test_read_only(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), tid;
+	const struct hf_cred cred = { 0, 0 };
+	struct hf_point p;
+
+	put_text(f, ino, 0, "text");
+	hf_ref(f->store, ino, 1);
+	assert_int_equal(hf_unlink(f->store, HF_ROOT_INO, "file", NULL, NULL), 0);
+	tid = head(f);
+	store_close(f); /* an orphan is left: nobody let go of it */
+	store_open(f, HF_OPEN_READ_ONLY);
+	expect_text(f, HF_TID_HEAD, ino, "text");
+	assert_int_equal(hf_create(f->store, HF_ROOT_INO, "new", 0644, 0, 0, NULL, &cred, NULL, NULL),
+			 -EROFS);
+	assert_int_equal(hf_write(f->store, ino, 0, "x", 1, 0, NULL), -EROFS);
+	assert_int_equal(hf_tag(f->store, "tag", HF_TID_HEAD, NULL), -EROFS);
+	assert_int_equal(hf_fsync(f->store, ino, NULL), 0);
+	hf_ref(f->store, ino, 1);
+	hf_unref(f->store, ino, 1);
+	assert_int_equal(hf_point_of_tid(f->store, tid, &p, NULL), 0);
+	assert_int_equal(status_of(f).head_tid, tid);
+	store_close(f);
+	store_open(f, 0);
+	commit(f);
+	assert_int_equal(status_of(f).head_tid, tid + 1); /* now it is reaped */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_init_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_open_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_index_does_not_fit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
