@@ -24,8 +24,8 @@ enum {
 	FILE_BYTES = 32 * MIB,
 	BASE_LEVEL_BYTES = 64 * MIB,
 	FILTER_BITS = 10,
+	NO_LOG_LEVEL = 6, /* behind the last of InfoLogLevel */
 	OPEN_FILES = 256,
-	INFO_LOG_BYTES = 1 * MIB,
 	READ_PERSISTED_ONLY = 2, /* rocksdb::kPersistedTier */
 };
 
@@ -123,9 +123,12 @@ static void setup_make(struct setup *s, struct rocks *r, const struct index_opti
 	rocksdb_options_set_max_file_opening_threads(s->db, 2);
 	rocksdb_options_set_bytes_per_sync(s->db, 1 * MIB);
 	rocksdb_options_set_avoid_unnecessary_blocking_io(s->db, 1);
-	rocksdb_options_set_info_log_level(s->db, 2); /* warnings */
-	rocksdb_options_set_keep_log_file_num(s->db, 2);
-	rocksdb_options_set_max_log_file_size(s->db, INFO_LOG_BYTES);
+	/*
+	 * No words of its own into its LOG file (which must not be limited in size, or its heads are written all the
+	 * same): where RocksDB is built with assertions, words that find the disk full end the process at the next.
+	 */
+	rocksdb_options_set_info_log_level(s->db, NO_LOG_LEVEL);
+	rocksdb_options_set_keep_log_file_num(s->db, 1);
 	rocksdb_options_set_stats_dump_period_sec(s->db, 0);
 	rocksdb_options_set_stats_persist_period_sec(s->db, 0);
 	for (int i = 0; i < ROCKS_FAMILIES; i++)
