@@ -30,6 +30,10 @@ static void stream_set(struct group *g, struct stream *st, uint64_t ino, uint64_
 			return;
 		st->ino = ino;
 		HASH_ADD(hh, g->streams, ino, sizeof(st->ino), st);
+		if (!st->hh.tbl) {
+			free(st);
+			return;
+		}
 	}
 	st->end = end;
 	st->run = run;

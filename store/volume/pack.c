@@ -182,6 +182,10 @@ static int chunk_new(struct packing *p, const struct slice *sl, uint64_t number)
 	memcpy(f->name, sl->name, HASH_BYTES);
 	f->number = number;
 	HASH_ADD(hh, p->found, name, HASH_BYTES, f);
+	if (!f->hh.tbl) {
+		free(f);
+		return -ENOMEM;
+	}
 	r = frame_for(p, sl->len, &frame);
 	if (r < 0)
 		return r;
