@@ -228,7 +228,7 @@ static int check_point(struct storm *s, size_t k)
 	if (!m->time_ns || m->tid == 0)
 		return 0;
 	r = hf_point_of_time(s->store, m->time_ns, &p, &err);
-	if (r < 0 || p.tid + 1 < m->tid || p.time_ns > m->time_ns ||
+	if (r < 0 || p.tid <= m[-1].tid || p.time_ns > m->time_ns ||
 	    (after && after->time_ns > m->time_ns && p.tid >= after->tid))
 		return storm_fail(s,
 				  "time %" PRIu64 ", of tid %" PRIu64 ", is found (%d %s) as tid %" PRIu64

@@ -35,7 +35,8 @@ struct storm {
 	uint64_t durable_tid; /* surely there after a crash */
 	bool closed;          /* the last session closed the store: all is there */
 	unsigned sessions, crashes;
-	char doing[400]; /* the operation under way, in words */
+	void (*between_sessions)(struct storm *s); /* may be NULL; called in the parent */
+	char doing[400];                           /* the operation under way, in words */
 
 	/* of one session */
 	struct hf_store *store;

@@ -275,6 +275,8 @@ int storm_run(struct storm *s)
 		}
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
+		if (s->between_sessions)
+			s->between_sessions(s);
 		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 			s->crashes++;
 		else if (!WIFEXITED(status))
