@@ -181,14 +181,39 @@ static bool power_is_in(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && path[len] == '/' && !strchr(path + len + 1, '/');
 }
 
+static bool power_overlap(const struct power_entry *a, const struct power_entry *b)
+{
+	return strcmp(a->path, b->path) == 0 && a->offset < b->offset + b->len &&
+	       b->offset < a->offset + a->len;
+}
+
+/* Requires lock. The entry is durable; what was lost below it is covered by it, what is in doubt begins from
+ * it. */
+static void power_durable(struct power_entry *e, uint64_t size)
+{
+	for (uint64_t k = 0; k < power->n; k++) {
+		struct power_entry *other = &power->entries[k];
+
+		if (other->number && other->lost && other->number < e->number && power_overlap(e, other))
+			other->number = 0;
+		if (other->number && other != e && strcmp(other->path, e->path) == 0 &&
+		    other->old_size < size)
+			other->old_size = size;
+	}
+	e->number = 0;
+}
+
 /* A sync of a file, or of a folder: everything that had returned before it began is durable when it ends. */
 static int power_sync(const char *path, bool folder, int fault)
 {
 	static atomic_ullong syncs;
 	uint64_t me = atomic_fetch_add(&syncs, 1) + 1;
+	struct stat st = { 0 };
 
 	for (int end = 0; end < 2; end++) {
 		power_lock();
+		if (!end)
+			(void)stat(path, &st);
 		for (uint64_t k = 0; k < power->n; k++) {
 			struct power_entry *e = &power->entries[k];
 			bool mine = folder ? e->kind == POWER_CREATE && power_is_in(e->path, path) :
@@ -197,7 +222,7 @@ static int power_sync(const char *path, bool folder, int fault)
 			if (!end && mine && e->number && e->done && !e->lost)
 				e->covered = me;
 			else if (end && e->number && e->covered == me && fault == 0)
-				e->number = 0;
+				power_durable(e, folder ? 0 : (uint64_t)st.st_size);
 			else if (end && e->number && e->covered == me)
 				e->lost = power_chance(2);
 		}
