@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changing the live tree: one call, one operation, one moment. Each returns 0 (or a count) when the change is done in memory
- * and will be committed (store.h, durability), or a negative errno and then nothing at all was changed.
+ * Changing the live tree: one call, one operation, one moment. Each returns 0 (or a count) when the change is
+ * done in memory and will be committed (store.h, durability), or a negative errno and then nothing at all was
+ * changed.
  *
- * Permissions are not checked (see view.h); what is checked is what a file system must: existence, types, emptiness,
- * loops, limits, room. Errors common to all: -EROFS (read-only store), -EIO (an earlier commit failed), -ENOSPC (no
- * room; removing still works), -ENOMEM, -ESTALE. Times POSIX asks for are set to the operation's own. A call waits only when more
- * data is under way to the disk than the store keeps in memory (64 MiB), never for a disk or a replica otherwise.
+ * Permissions are not checked (see view.h); what is checked is what a file system must: existence, types,
+ * emptiness, loops, limits, room. Errors common to all: -EROFS (read-only store), -EIO (an earlier commit
+ * failed), -ENOSPC (no room; removing still works), -ENOMEM, -ESTALE. Times POSIX asks for are set to the
+ * operation's own. A call waits only when more data is under way to the disk than the store keeps in memory
+ * (64 MiB), never for a disk or a replica otherwise.
  *
  * `struct hf_attr *ret` outputs may be NULL.
  */
@@ -26,25 +28,32 @@ struct hf_cred {
 
 /*
  * Make anything that has a name: mode's type says what (0 or S_IFREG, S_IFDIR, S_IFLNK with target, S_IFIFO,
- * S_IFSOCK, S_IFCHR and S_IFBLK with rdev). The parent's setgid bit gives its group (and, to a directory, the bit); the parent's default
- * ACL is inherited, else mode is taken less umask. -EEXIST, -ENOENT (parent is gone), -ENOTDIR, -ENAMETOOLONG, -EINVAL.
+ * S_IFSOCK, S_IFCHR and S_IFBLK with rdev). The parent's setgid bit gives its group (and, to a directory, the
+ * bit); the parent's default ACL is inherited, else mode is taken less umask. -EEXIST, -ENOENT (parent is
+ * gone), -ENOTDIR, -ENAMETOOLONG, -EINVAL.
  */
-int hf_create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mode, uint32_t umask, uint64_t rdev,
+int hf_create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mode, uint32_t umask,
+	      uint64_t rdev,
 	      const char *target, const struct hf_cred *cred, struct hf_attr *ret, struct hf_error *err);
 
-/* A regular file without a name (O_TMPFILE), in the care of the caller: it comes with one reference (hf_ref). */
-int hf_create_nameless(struct hf_store *s, uint64_t parent, uint32_t mode, uint32_t umask, const struct hf_cred *cred,
+/*
+ * A regular file without a name (O_TMPFILE), in the care of the caller: it comes with one reference (hf_ref).
+ */
+int hf_create_nameless(struct hf_store *s, uint64_t parent, uint32_t mode, uint32_t umask,
+		       const struct hf_cred *cred,
 		       struct hf_attr *ret, struct hf_error *err);
 
 /* -EPERM (a directory), -EMLINK, -EEXIST, -ENOENT (unlinked, and not one of O_TMPFILE's). */
-int hf_link(struct hf_store *s, uint64_t ino, uint64_t parent, const char *name, struct hf_attr *ret, struct hf_error *err);
+int hf_link(struct hf_store *s, uint64_t ino, uint64_t parent, const char *name, struct hf_attr *ret,
+	    struct hf_error *err);
 
 /* ret_ino (may be NULL): which inode the name was of. -ENOENT, -EISDIR / -ENOTDIR, -ENOTEMPTY. */
 int hf_unlink(struct hf_store *s, uint64_t parent, const char *name, uint64_t *ret_ino, struct hf_error *err);
 int hf_rmdir(struct hf_store *s, uint64_t parent, const char *name, uint64_t *ret_ino, struct hf_error *err);
 
 /* flags: RENAME_NOREPLACE, RENAME_EXCHANGE of rename(2); RENAME_WHITEOUT is -EINVAL. */
-int hf_rename(struct hf_store *s, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
+int hf_rename(struct hf_store *s, uint64_t parent, const char *name, uint64_t new_parent,
+	      const char *new_name,
 	      unsigned flags, struct hf_error *err);
 
 enum hf_setattr_mask {
@@ -67,29 +76,34 @@ struct hf_setattr {
 	struct timespec atime, mtime, ctime;
 };
 /* A mode change carries over to the access ACL's mask. -EISDIR, -EINVAL (size of what has none), -EFBIG. */
-int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change, struct hf_attr *ret, struct hf_error *err);
+int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change, struct hf_attr *ret,
+	       struct hf_error *err);
 
 /* All of len (at most 16 MiB) or nothing. -EFBIG, -EINVAL. Returns len. */
 enum { HF_WRITE_KILL_PRIV = 1 };
-ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *data, size_t len, unsigned flags,
+ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *data, size_t len,
+		 unsigned flags,
 		 struct hf_error *err);
 
 /*
- * mode: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE of fallocate(2); others -EOPNOTSUPP. More than 64 MiB are
- * allocated in steps, each an operation; whether there is room for all is seen first.
+ * mode: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE of fallocate(2); others -EOPNOTSUPP.
+ * More than 64 MiB are allocated in steps, each an operation; whether there is room for all is seen first.
  */
-int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, uint64_t len, unsigned flags, struct hf_error *err);
+int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, uint64_t len, unsigned flags,
+		 struct hf_error *err);
 
 /*
- * Metadata only: the destination names the same chunks. May copy less than len (the source's end; 64 MiB that are no holes). Overlap in
- * one file: -EINVAL.
+ * Metadata only: the destination names the same chunks. May copy less than len (the source's end; 64 MiB that
+ * are no holes). Overlap in one file: -EINVAL.
  */
-ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino, uint64_t offset, size_t len,
+ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino,
+		      uint64_t offset, size_t len,
 		      unsigned flags, struct hf_error *err);
 
 /*
- * flags: XATTR_CREATE, XATTR_REPLACE of setxattr(2). Names in user., trusted., security. and the two POSIX ACLs in system.;
- * an access ACL also sets the mode (kill_sgid: clear setgid with it). -EEXIST, -ENODATA, -EOPNOTSUPP, -E2BIG, -ERANGE.
+ * flags: XATTR_CREATE, XATTR_REPLACE of setxattr(2). Names in user., trusted., security. and the two POSIX
+ * ACLs in system.; an access ACL also sets the mode (kill_sgid: clear setgid with it). -EEXIST, -ENODATA,
+ * -EOPNOTSUPP, -E2BIG, -ERANGE.
  */
 int hf_setxattr(struct hf_store *s, uint64_t ino, const char *name, const void *value, size_t len, int flags,
 		int kill_sgid, struct hf_error *err);
@@ -99,13 +113,16 @@ int hf_removexattr(struct hf_store *s, uint64_t ino, const char *name, struct hf
 int hf_fsync(struct hf_store *s, uint64_t ino, struct hf_error *err);
 
 /*
- * Who may still read and write an unlinked file: an inode with references stays after its last name is gone, until
- * the last hf_unref; then (or at the next open, after a crash) it is reaped. References are the mount's lookup counts. Cheap.
+ * Who may still read and write an unlinked file: an inode with references stays after its last name is gone,
+ * until the last hf_unref; then (or at the next open, after a crash) it is reaped. References are the mount's
+ * lookup counts. Cheap.
  */
 void hf_ref(struct hf_store *s, uint64_t ino, uint64_t count);
 void hf_unref(struct hf_store *s, uint64_t ino, uint64_t count);
 
-/* Name a moment (HF_TID_HEAD: now), or take a name away. O(1). -EEXIST, -ENOENT, -EINVAL (not a tag's form). */
+/*
+ * Name a moment (HF_TID_HEAD: now), or take a name away. O(1). -EEXIST, -ENOENT, -EINVAL (not a tag's form).
+ */
 int hf_tag(struct hf_store *s, const char *name, uint64_t tid, struct hf_error *err);
 int hf_untag(struct hf_store *s, const char *name, struct hf_error *err);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replicas of a store: where its log is shipped, how far each has got, and recovery from one. Protocol: docs/PROTOCOL.md.
+ * Replicas of a store: where its log is shipped, how far each has got, and recovery from one. Protocol:
+ * docs/PROTOCOL.md.
  *
- * A place is written as an invitation ("holdfast-invite:…", printed by a node), a node's URL ("https://HOST:PORT/…#PIN", printed
- * by status), or a directory's path.
+ * A place is written as an invitation ("holdfast-invite:…", printed by a node), a node's URL
+ * ("https://HOST:PORT/…#PIN", printed by status), or a directory's path.
  */
 #ifndef HOLDFAST_REPLICA_H
 #define HOLDFAST_REPLICA_H
@@ -20,7 +21,8 @@ enum hf_replica_state {
 	HF_REPLICA_CURRENT,     /* everything durable is acknowledged */
 	HF_REPLICA_UNREACHABLE, /* tried again now and then; `error` says why */
 	HF_REPLICA_AT_REST,     /* not shipped to now (HF_OPEN_NO_REPLICATION): what its last receipt says */
-	HF_REPLICA_REFUSED,     /* the replica refuses this log (diverged, epoch over, forged): a person must look */
+	/* the replica refuses this log (diverged, epoch over, forged): a person must look */
+	HF_REPLICA_REFUSED,
 };
 const char *hf_replica_state_name(enum hf_replica_state state); /* "current" … */
 
@@ -39,9 +41,10 @@ struct hf_replica_status {
 size_t hf_store_replicas(struct hf_store *store, struct hf_replica_status *ret, size_t max);
 
 /*
- * Add a replica to the store at `path`, which must not be open elsewhere: enrols with the node (uses the invitation up), or makes the
- * directory; remembers it in replicas/. name NULL: one is made up from the place. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED (the node's
- * key is not the one pinned), -EACCES (invitation used, expired or unknown).
+ * Add a replica to the store at `path`, which must not be open elsewhere: enrols with the node (uses the
+ * invitation up), or makes the directory; remembers it in replicas/. name NULL: one is made up from the
+ * place. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED (the node's key is not the one pinned), -EACCES
+ * (invitation used, expired or unknown).
  */
 int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err);
 int hf_replica_remove(const char *path, const char *name, struct hf_error *err);
@@ -53,11 +56,13 @@ struct hf_recovery {
 };
 
 /*
- * Make a store at `path` (absent or empty) from a replica and the kit alone: fetch the log, verify every byte of chain and signatures,
- * start a new epoch with a new writer key, enrol it with the replica it came from, so that replication goes on. On failure `path` is left with what was
- * fetched, and running again resumes. -EKEYREJECTED: the kit is not this volume's; -ENOENT: the replica has no such volume.
+ * Make a store at `path` (absent or empty) from a replica and the kit alone: fetch the log, verify every byte
+ * of chain and signatures, start a new epoch with a new writer key, enrol it with the replica it came from,
+ * so that replication goes on. On failure `path` is left with what was fetched, and running again resumes.
+ * -EKEYREJECTED: the kit is not this volume's; -ENOENT: the replica has no such volume.
  */
-int hf_recover(const char *place, const struct hf_kit *kit, const char *path, const struct hf_progress *progress,
+int hf_recover(const char *place, const struct hf_kit *kit, const char *path,
+	       const struct hf_progress *progress,
 	       struct hf_recovery *ret, struct hf_error *err);
 
 #ifdef __cplusplus

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store: one volume on this machine, its log, its index and its replication. Everything else of libholdfast takes an
- * open `struct hf_store`.
+ * A store: one volume on this machine, its log, its index and its replication. Everything else of libholdfast
+ * takes an open `struct hf_store`.
  *
- * Order of calls: hf_store_init once for a new volume (or hf_recover, replica.h); then hf_store_open; operations
- * (op.h), views (view.h), moments (moment.h); hf_store_close. One process at a time has a store open.
+ * Order of calls: hf_store_init once for a new volume (or hf_recover, replica.h); then hf_store_open;
+ * operations (op.h), views (view.h), moments (moment.h); hf_store_close. One process at a time has a store
+ * open.
  *
- * Durability: an operation that returned 0 is in memory, seen by every later read, and will be committed within
- * commit_interval_ms. It is durable when a later hf_store_commit (or hf_fsync) has returned 0. After a crash the tree
- * is exactly what it was after some operation, at or behind the last one made durable.
+ * Durability: an operation that returned 0 is in memory, seen by every later read, and will be committed
+ * within commit_interval_ms. It is durable when a later hf_store_commit (or hf_fsync) has returned 0. After a
+ * crash the tree is exactly what it was after some operation, at or behind the last one made durable.
  *
- * Thread-safety: every call on an open store may be made from any thread at any time, except hf_store_close, which
- * must be the last.
+ * Thread-safety: every call on an open store may be made from any thread at any time, except hf_store_close,
+ * which must be the last.
  */
 #ifndef HOLDFAST_STORE_H
 #define HOLDFAST_STORE_H
@@ -31,21 +32,25 @@ extern "C" {
 
 struct hf_store;
 
-/* Told now and then, from the calling thread, while something long goes on. total 0: not known yet. fn may be NULL. */
+/*
+ * Told now and then, from the calling thread, while something long goes on. total 0: not known yet. fn may be
+ * NULL.
+ */
 struct hf_progress {
 	void (*fn)(void *arg, const char *what, uint64_t done, uint64_t total);
 	void *arg;
 };
 
 /*
- * Make a new volume at `path` (a folder that does not exist or is empty), its keys from `kit`, its first epoch begun.
- * Durable when 0 is returned; on failure nothing is left behind.
- * -EEXIST or -ENOTEMPTY: something is there already; -ENOSPC, -EACCES … from the system.
+ * Make a new volume at `path` (a folder that does not exist or is empty), its keys from `kit`, its first
+ * epoch begun. Durable when 0 is returned; on failure nothing is left behind. -EEXIST or -ENOTEMPTY:
+ * something is there already; -ENOSPC, -EACCES … from the system.
  */
 int hf_store_init(const char *path, const struct hf_kit *kit, struct hf_error *err);
 
 enum hf_open_flags {
-	HF_OPEN_READ_ONLY = 1,      /* no change to the log; operations give -EROFS. Still one process at a time */
+	/* no change to the log; operations give -EROFS. Still one process at a time */
+	HF_OPEN_READ_ONLY = 1,
 	HF_OPEN_NO_REPLICATION = 2, /* leave the replicas alone */
 	HF_OPEN_REBUILD = 4,        /* throw the index away and build it from the log */
 };
@@ -54,27 +59,30 @@ struct hf_open_options {
 	unsigned flags;              /* enum hf_open_flags */
 	uint64_t cache_bytes;        /* memory for caches in all; 0: 256 MiB. At least 16 MiB is taken */
 	unsigned commit_interval_ms; /* 0: 1000 */
-	unsigned busy_wait_ms;       /* how long to wait for another process to let go of the store; 0: do not wait */
-	const char *holder;          /* words for the lock file, as "mounted on /srv/git"; NULL: the process's name */
+	/* how long to wait for another process to let go of the store; 0: do not wait */
+	unsigned busy_wait_ms;
+	/* words for the lock file, as "mounted on /srv/git"; NULL: the process's name */
+	const char *holder;
 	struct hf_progress progress; /* while replaying or rebuilding */
 	uint64_t segment_bytes;      /* 0: as FORMAT.md says; small ones let a test cross many segments */
 };
 
 /*
- * Open a store: find the log's end, bring the index up to it (rebuilding it when it is missing or damaged), clean up
- * unlinked files left by a crash, start the replicators. `options` may be NULL.
+ * Open a store: find the log's end, bring the index up to it (rebuilding it when it is missing or damaged),
+ * clean up unlinked files left by a crash, start the replicators. `options` may be NULL.
  *  -ENOENT       no store there
  *  -EBUSY        open in another process: the words name it
  *  -EUCLEAN      the log is damaged: nothing was changed; the words say where and what to do
  *  -EKEYREJECTED the keys in the store are of another volume or another epoch
  *  -EPROTONOSUPPORT, -EACCES, -EIO, -ENOSPC
  */
-int hf_store_open(const char *path, const struct hf_open_options *options, struct hf_store **ret, struct hf_error *err);
+int hf_store_open(const char *path, const struct hf_open_options *options, struct hf_store **ret,
+		  struct hf_error *err);
 
 /*
- * Commit what is acknowledged, stop everything, let go of the store. Replicas are given what fits in the time they need to finish
- * a request at hand; hf_store_drain before it waits for more. Frees `store` whatever it returns; an error says that
- * the last acknowledged operations may not be durable.
+ * Commit what is acknowledged, stop everything, let go of the store. Replicas are given what fits in the time
+ * they need to finish a request at hand; hf_store_drain before it waits for more. Frees `store` whatever it
+ * returns; an error says that the last acknowledged operations may not be durable.
  */
 int hf_store_close(struct hf_store *store, struct hf_error *err);
 
@@ -108,9 +116,9 @@ struct hf_status {
 void hf_store_status(struct hf_store *store, struct hf_status *ret);
 
 /*
- * Verify everything of a store at rest or open in this process: descriptor, keys, every segment, the chain, every
- * signature, every frame, every chunk's name, every record. `found` gets each fault in words. Returns the number of faults,
- * or negative when it could not run. Changes nothing.
+ * Verify everything of a store at rest or open in this process: descriptor, keys, every segment, the chain,
+ * every signature, every frame, every chunk's name, every record. `found` gets each fault in words. Returns
+ * the number of faults, or negative when it could not run. Changes nothing.
  */
 struct hf_check_summary {
 	uint64_t segments, commits, frames, chunks, operations, bytes;

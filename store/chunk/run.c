@@ -257,7 +257,8 @@ int piece_push(struct piece **pieces, size_t *n, size_t *cap, struct piece p)
 	return 0;
 }
 
-int run_translate(struct run_table *t, uint64_t id, uint32_t off, uint32_t len, struct piece **pieces, size_t *n,
+int run_translate(struct run_table *t, uint64_t id, uint32_t off, uint32_t len, struct piece **pieces,
+		  size_t *n,
 		  size_t *cap)
 {
 	struct run *r;

@@ -31,16 +31,19 @@ int acl_check(struct span acl)
 	bool named = false;
 	uint32_t last_id = 0;
 
-	if (acl.len < HEADER_BYTES || (acl.len - HEADER_BYTES) % ENTRY_BYTES || get_u32(acl.data) != ACL_VERSION ||
+	if (acl.len < HEADER_BYTES || (acl.len - HEADER_BYTES) % ENTRY_BYTES ||
+	    get_u32(acl.data) != ACL_VERSION ||
 	    acl_count(acl) > ENTRIES_MAX)
 		return -EINVAL;
 	for (size_t k = 0; k < acl_count(acl); k++) {
 		struct acl_entry e = acl_get(acl, k);
 		bool many = e.tag == TAG_USER || e.tag == TAG_GROUP;
 
-		if (e.perm > PERM_ALL || e.tag < last_tag || (e.tag == last_tag && (!many || e.id <= last_id)))
+		if (e.perm > PERM_ALL || e.tag < last_tag || (e.tag == last_tag && (!many ||
+										    e.id <= last_id)))
 			return -EINVAL;
-		if (e.tag != TAG_USER_OBJ && e.tag != TAG_GROUP_OBJ && e.tag != TAG_MASK && e.tag != TAG_OTHER && !many)
+		if (e.tag != TAG_USER_OBJ && e.tag != TAG_GROUP_OBJ && e.tag != TAG_MASK &&
+		    e.tag != TAG_OTHER && !many)
 			return -EINVAL;
 		named |= many;
 		seen |= e.tag;
@@ -69,7 +72,9 @@ static uint16_t acl_perm(struct span acl, uint16_t tag, uint16_t otherwise)
 	return otherwise;
 }
 
-/* Copy a list, each of the four classes with its permissions put through `and` and `set` by the mode's bits. */
+/*
+ * Copy a list, each of the four classes with its permissions put through `and` and `set` by the mode's bits.
+ */
 static int acl_rewrite(struct span acl, uint32_t mode, bool and_only, struct buf *ret)
 {
 	const bool has_mask = acl_perm(acl, TAG_MASK, UINT16_MAX) != UINT16_MAX;

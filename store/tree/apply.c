@@ -94,7 +94,8 @@ int apply_tag(struct tx *tx)
 	return buf_status(&tx->value);
 }
 
-void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t name[HASH_BYTES], const struct chunk_place *place)
+void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t name[HASH_BYTES],
+		    const struct chunk_place *place)
 {
 	uint8_t key[8], value[16];
 
@@ -108,7 +109,8 @@ void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t na
 		index_batch_put(batch, INDEX_NAME, name, HASH_BYTES, key, sizeof(key));
 }
 
-int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *ret_number, struct hf_error *err)
+int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *ret_number,
+		    struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
 	int r = index_get(x, INDEX_NAME, name, HASH_BYTES, &value, err);

@@ -21,7 +21,8 @@ static int check_empty(struct tx *tx, uint64_t dir)
 	struct key from = key_number('d', dir), to = key_after_prefix(from);
 	int r;
 
-	r = index_batch_scan(tx->batch, INDEX_HEAD, key_span(&from), key_span(&to), 1, INDEX_KEYS_ONLY, &rows, tx->err);
+	r = index_batch_scan(tx->batch, INDEX_HEAD, key_span(&from), key_span(&to), 1, INDEX_KEYS_ONLY, &rows,
+			     tx->err);
 	if (r < 0)
 		return r;
 	return rows.n == 0 ? 0 : hf_error_set(tx->err, -ENOTEMPTY, "the directory is not empty");
@@ -92,7 +93,8 @@ int apply_create(struct tx *tx)
 		return hf_error_set(tx->err, -EEXIST, "%.*s exists", (int)name.len, (const char *)name.data);
 	r = create_inode(tx);
 	if (r == 0)
-		r = tx_put_entry(tx, dir.i.ino, name, (struct span){ NULL, 0 }, tx->op->create.ino, tx->op->create.mode);
+		r = tx_put_entry(tx, dir.i.ino, name, (struct span){ NULL, 0 }, tx->op->create.ino,
+				 tx->op->create.mode);
 	if (r < 0)
 		return r;
 	if (S_ISDIR(tx->op->create.mode))
@@ -288,9 +290,11 @@ static int rename_exchange(struct tx *tx, struct rename *m)
 
 	if (m->to.ino == m->from.ino)
 		return 0;
-	r = tx_put_entry(tx, tx->op->rename.parent, tx->op->rename.name, span_of(&m->from_raw), m->to.ino, m->to.type);
+	r = tx_put_entry(tx, tx->op->rename.parent, tx->op->rename.name, span_of(&m->from_raw), m->to.ino,
+			 m->to.type);
 	if (r == 0)
-		r = tx_put_entry(tx, tx->op->rename.new_parent, tx->op->rename.new_name, span_of(&m->to_raw), m->from.ino,
+		r = tx_put_entry(tx, tx->op->rename.new_parent, tx->op->rename.new_name, span_of(&m->to_raw),
+				 m->from.ino,
 				 m->from.type);
 	if (r < 0)
 		return r;
@@ -316,7 +320,8 @@ static int rename_replace(struct tx *tx, struct rename *m)
 	r = tx_delete_entry(tx, tx->op->rename.parent, tx->op->rename.name, span_of(&m->from_raw));
 	if (r == 0)
 		r = tx_put_entry(tx, tx->op->rename.new_parent, tx->op->rename.new_name,
-				 m->has_other ? span_of(&m->to_raw) : (struct span){ NULL, 0 }, m->from.ino, m->from.type);
+				 m->has_other ? span_of(&m->to_raw) : (struct span){ NULL, 0 }, m->from.ino,
+				 	m->from.type);
 	if (r == 0 && m->has_other) {
 		if (S_ISDIR(m->other.i.mode))
 			to_dir->i.nlink--;

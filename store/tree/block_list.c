@@ -145,7 +145,8 @@ uint64_t block_list_allocated(const struct block_list *l)
 	return sum;
 }
 
-int tree_rewrite_pending(void *arg, enum index_space space, struct span key, struct span value, struct buf *out)
+int tree_rewrite_pending(void *arg, enum index_space space, struct span key, struct span value,
+			 struct buf *out)
 {
 	const struct tree *t = arg;
 	struct block_list l = BLOCK_LIST_INIT;
@@ -168,7 +169,8 @@ int tree_rewrite_pending(void *arg, enum index_space space, struct span key, str
 		return 0;
 	r = block_list_decode(t->runs, value, &l);
 	for (size_t i = 0; r == 0 && i < l.n; i++)
-		assert(l.pieces[i].kind != PIECE_PENDING); /* its group is durable, so its runs are resolved */
+		/* its group is durable, so its runs are resolved */
+		assert(l.pieces[i].kind != PIECE_PENDING);
 	if (r == 0) {
 		block_list_encode(&l, out);
 		r = buf_status(out) < 0 ? -ENOMEM : 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading contents at any moment. Block lists are looked up, then their pieces are copied: zeros, runs from memory,
- * chunks from opened frames. A run may be resolved, or dropped, between two steps; then the block is looked up again.
+ * Reading contents at any moment. Block lists are looked up, then their pieces are copied: zeros, runs from
+ * memory, chunks from opened frames. A run may be resolved, or dropped, between two steps; then the block is
+ * looked up again.
  */
 #include <errno.h>
 #include <limits.h>
@@ -53,7 +54,8 @@ static int read_chunk(const struct tree *t, const struct piece *p, uint8_t *out,
 	if (r < 0)
 		return r;
 	data = frame_data(frame, &len);
-	if (place.off > len || place.len > len - place.off || p->off > place.len || p->len > place.len - p->off)
+	if (place.off > len || place.len > len - place.off || p->off > place.len ||
+	    p->len > place.len - p->off)
 		r = hf_error_set(err, -EUCLEAN, "chunk %llu is shorter than the index says: mount with -o rebuild",
 				 (unsigned long long)p->ref);
 	else
@@ -63,7 +65,8 @@ static int read_chunk(const struct tree *t, const struct piece *p, uint8_t *out,
 }
 
 /* [off, off + len) of a block into out. 0, -EAGAIN (a run went away: look again), or a failure. */
-static int read_list(const struct tree *t, const struct block_list *l, uint32_t off, uint32_t len, uint8_t *out,
+static int read_list(const struct tree *t, const struct block_list *l, uint32_t off, uint32_t len,
+		     uint8_t *out,
 		     struct hf_error *err)
 {
 	uint32_t at = 0, end = off + len;
@@ -95,7 +98,8 @@ static int read_list(const struct tree *t, const struct block_list *l, uint32_t 
 	return r;
 }
 
-static int read_block(const struct tree *t, uint64_t tid, const struct inode *i, uint64_t block, uint32_t off, uint32_t len,
+static int read_block(const struct tree *t, uint64_t tid, const struct inode *i, uint64_t block, uint32_t off,
+		      uint32_t len,
 		      uint8_t *out, struct hf_error *err)
 {
 	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
@@ -195,7 +199,8 @@ static int seek_block(void *arg, struct span key, struct span value)
 	return 0;
 }
 
-int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, int whence, struct hf_error *err)
+int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, int whence,
+		  struct hf_error *err)
 {
 	CLEANUP(node_release) struct node n = NODE_INIT;
 	struct seek s = { .t = t, .ino = ino, .at = offset, .data = whence == SEEK_DATA, .err = err };
@@ -210,7 +215,8 @@ int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t off
 	if (offset >= n.i.size)
 		return hf_error_set(err, -ENXIO, "that is behind the end of the file");
 	from = key_block(ino, n.i.generation, offset / BLOCK_BYTES);
-	to = key_block(ino, n.i.generation, (n.i.size - 1) / BLOCK_BYTES + 1); /* a past key is longer than its block's */
+	/* a past key is longer than its block's */
+	to = key_block(ino, n.i.generation, (n.i.size - 1) / BLOCK_BYTES + 1);
 	r = past_scan(t->index, tid, key_span(&from), key_span(&to), seek_block, &s, err);
 	if (r < 0)
 		return r;
@@ -219,7 +225,8 @@ int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t off
 	return (int64_t)(s.at < n.i.size ? s.at : n.i.size);
 }
 
-int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t max, uint64_t *ret, struct hf_error *err)
+int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t max, uint64_t *ret,
+		    struct hf_error *err)
 {
 	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
 	CLEANUP(node_release) struct node n = NODE_INIT;
@@ -235,7 +242,8 @@ int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t 
 		if (r < 0)
 			return r;
 		from = key_block(ino, n.i.generation, first);
-		r = index_scan(t->index, INDEX_HEAD, key_span(&from), key_span(&to), max - seen, INDEX_KEYS_ONLY, &rows, err);
+		r = index_scan(t->index, INDEX_HEAD, key_span(&from), key_span(&to), max - seen,
+			       INDEX_KEYS_ONLY, &rows, err);
 		seen += rows.n;
 		if (r < 0 || rows.n == 0)
 			return r;
@@ -248,7 +256,8 @@ int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t 
 	return 0;
 }
 
-int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, uint64_t *ret_tid, struct hf_error *err)
+int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, uint64_t *ret_tid,
+		      struct hf_error *err)
 {
 	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
 	CLEANUP(node_release) struct node n = NODE_INIT;

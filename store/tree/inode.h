@@ -20,7 +20,8 @@ struct inode {
 	uint64_t rdev;
 	uint64_t size;
 	uint64_t allocated;  /* bytes */
-	uint32_t generation; /* of the contents: one more each time they are dropped whole, so that this is O(1) */
+	/* of the contents: one more each time they are dropped whole, so that this is O(1) */
+	uint32_t generation;
 	uint64_t parent;     /* of a directory */
 	struct file_time atime, mtime, ctime, btime;
 	struct span target;  /* of a symbolic link; borrowed from what was decoded */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys of the index (layer 3). The first byte is the kind; numbers are big-endian so that keys sort as they do. In
- * INDEX_PAST the same key has the tid that ended the value behind it (be64).
+ * Keys of the index (layer 3). The first byte is the kind; numbers are big-endian so that keys sort as they
+ * do. In INDEX_PAST the same key has the tid that ended the value behind it (be64).
  *
  *   HEAD, PAST   i ino                      inode (inode.h)
- *                d ino hash name NUL        directory entry: varint tid, varint inode, type (1 byte: mode >> 12)
+ *                d ino hash name NUL        directory entry: varint tid, varint inode, type (1 byte: mode >>
+ *                12)
  *                x ino name NUL             extended attribute: varint tid, bytes
  *                b ino generation(4) block  pieces of a block (map.h)
  *   META         g first-tid                times of a group's operations (times.c)
@@ -12,7 +13,8 @@
  *                n name                     tag: varint tid
  *                o ino                      nothing: an inode that has no name
  *
- * hash is the low 62 bits of the keyed hash of the name, with 2 added, so that it can serve as a directory cookie.
+ * hash is the low 62 bits of the keyed hash of the name, with 2 added, so that it can serve as a directory
+ * cookie.
  */
 #ifndef STORE_TREE_KEYS_H
 #define STORE_TREE_KEYS_H
@@ -50,8 +52,8 @@ static inline void key_add_be64(struct key *k, uint64_t v)
 }
 
 /*
- * The caller has checked the length (at most NAME_BYTES_MAX). The NUL behind it keeps the past of one name from lying among
- * that of a longer one.
+ * The caller has checked the length (at most NAME_BYTES_MAX). The NUL behind it keeps the past of one name
+ * from lying among that of a longer one.
  */
 static inline void key_add_name(struct key *k, const void *name, size_t len)
 {

@@ -60,10 +60,11 @@ static int get_list(struct tx *tx, const struct inode *i, struct span value, str
 }
 
 /*
- * Put a block's new list. The old value goes to the past with its runs translated, so that nothing made from now on names a
- * run that has been resolved (map.h).
+ * Put a block's new list. The old value goes to the past with its runs translated, so that nothing made from
+ * now on names a run that has been resolved (map.h).
  */
-static int put_block(struct tx *tx, struct inode *i, uint64_t block, const struct buf *old, struct block_list *old_list,
+static int put_block(struct tx *tx, struct inode *i, uint64_t block, const struct buf *old,
+		     struct block_list *old_list,
 		     struct block_list *list)
 {
 	CLEANUP(buf_release) struct buf past = BUF_INIT;
@@ -140,7 +141,8 @@ static int each_block(struct tx *tx, struct inode *i, uint64_t first, uint64_t l
 	do {
 		struct key from = key_block(i->ino, i->generation, first);
 
-		r = index_batch_scan(tx->batch, INDEX_HEAD, key_span(&from), key_span(&to), SCAN_BLOCKS, INDEX_KEYS_ONLY, &rows,
+		r = index_batch_scan(tx->batch, INDEX_HEAD, key_span(&from), key_span(&to), SCAN_BLOCKS,
+				     INDEX_KEYS_ONLY, &rows,
 				     tx->err);
 		for (size_t k = 0; r == 0 && k < rows.n; k++) {
 			uint64_t block;
@@ -225,7 +227,8 @@ static void drop_all(struct tx *tx, struct inode *i)
 	i->generation++;
 }
 
-int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum piece_kind kind, bool only_holes)
+int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum piece_kind kind,
+	     bool only_holes)
 {
 	struct fill f = { offset, offset + len };
 	int r = 0;
@@ -245,7 +248,8 @@ int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum
 		if (only_holes)
 			r = fill_holes(tx, i, block, off, part);
 		else
-			r = change_block(tx, i, block, off, part, &(struct piece){ .kind = (uint8_t)kind, .len = part }, 1);
+			r = change_block(tx, i, block, off, part, &(struct piece){ .kind = (uint8_t)kind,
+					 .len = part }, 1);
 	}
 	return r;
 }
@@ -270,7 +274,8 @@ static int keep_block(struct tx *tx, struct inode *before, uint64_t block, void 
 	if (r == 1)
 		r = get_list(tx, before, span_of(&value), &list);
 	if (r == 0 && k->size - start < BLOCK_BYTES)
-		r = block_list_replace(&list, (uint32_t)(k->size - start), BLOCK_BYTES - (uint32_t)(k->size - start), NULL, 0);
+		r = block_list_replace(&list, (uint32_t)(k->size - start),
+				       BLOCK_BYTES - (uint32_t)(k->size - start), NULL, 0);
 	for (size_t n = 0; n < list.n; n++)
 		len += list.pieces[n].len;
 	return r < 0 || len == 0 ? r : change_block(tx, k->i, block, 0, len, list.pieces, list.n);
@@ -330,10 +335,12 @@ static int clone_block(struct tx *tx, struct inode *src, uint64_t block, void *a
 	}
 	if (r < 0 || part.n == 0)
 		return r;
-	return map_write(tx, c->to, c->offset + (block * BLOCK_BYTES + off - c->src_offset), part.pieces, part.n);
+	return map_write(tx, c->to, c->offset + (block * BLOCK_BYTES + off - c->src_offset), part.pieces,
+			 part.n);
 }
 
-int map_clone(struct tx *tx, struct inode *src, uint64_t src_offset, struct inode *i, uint64_t offset, uint64_t len)
+int map_clone(struct tx *tx, struct inode *src, uint64_t src_offset, struct inode *i, uint64_t offset,
+	      uint64_t len)
 {
 	struct clone c = { i, src_offset, src_offset + len, offset };
 	int r;
@@ -341,7 +348,8 @@ int map_clone(struct tx *tx, struct inode *src, uint64_t src_offset, struct inod
 	if (len == 0)
 		return 0;
 	r = map_fill(tx, i, offset, len, PIECE_HOLE, false);
-	return r < 0 ? r : each_block(tx, src, src_offset / BLOCK_BYTES, (c.src_end - 1) / BLOCK_BYTES, clone_block, &c);
+	return r < 0 ? r : each_block(tx, src, src_offset / BLOCK_BYTES, (c.src_end - 1) / BLOCK_BYTES,
+				      clone_block, &c);
 }
 
 int map_fold(struct tx *tx, struct inode *i, uint64_t block, const struct piece *pieces, size_t n)

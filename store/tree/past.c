@@ -19,8 +19,12 @@ static int not_index(struct hf_error *err)
 	return hf_error_set(err, -EUCLEAN, "the index is damaged: unmount and mount with -o rebuild");
 }
 
-/* The first past value that ended behind tid: 1 when it holds at tid, 0 when not or when there is none (*ret_found tells). */
-static int ended_after(struct index *x, uint64_t tid, const struct key *key, struct index_rows *rows, struct buf *out,
+/*
+ * The first past value that ended behind tid: 1 when it holds at tid, 0 when not or when there is none
+ * (*ret_found tells).
+ */
+static int ended_after(struct index *x, uint64_t tid, const struct key *key, struct index_rows *rows,
+		       struct buf *out,
 		       bool *ret_found, struct hf_error *err)
 {
 	struct key from = *key, to = *key;
@@ -116,7 +120,8 @@ static int side_fill(struct side *s, struct index *x, struct span to, struct hf_
 
 	if (side_has(s) || s->end)
 		return 0;
-	r = index_scan(x, s->space, (struct span){ s->from.data, s->from.len }, to, SCAN_ROWS, 0, &s->rows, err);
+	r = index_scan(x, s->space, (struct span){ s->from.data, s->from.len }, to, SCAN_ROWS, 0, &s->rows,
+		       err);
 	if (r < 0)
 		return r;
 	s->next = 0;
@@ -137,7 +142,8 @@ static int span_compare(struct span a, struct span b)
 	return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 
-static int head_scan(struct index *x, struct span from, struct span to, past_each_fn *each, void *arg, struct hf_error *err)
+static int head_scan(struct index *x, struct span from, struct span to, past_each_fn *each, void *arg,
+		     struct hf_error *err)
 {
 	CLEANUP(side_release) struct side s;
 	int r;
@@ -218,8 +224,8 @@ static int merge_stride(struct side *head, struct side *past, struct index *x, u
 }
 
 /*
- * In strides: some rows of the present are fetched, then the past of the same stretch of keys, so that a value that moves
- * over meanwhile is seen twice (and given once) rather than never.
+ * In strides: some rows of the present are fetched, then the past of the same stretch of keys, so that a
+ * value that moves over meanwhile is seen twice (and given once) rather than never.
  */
 int past_scan(struct index *x, uint64_t tid, struct span from, struct span to, past_each_fn *each, void *arg,
 	      struct hf_error *err)
@@ -245,11 +251,13 @@ int past_scan(struct index *x, uint64_t tid, struct span from, struct span to, p
 		if (head.end)
 			return merge_stride(&head, &past, x, tid, to, each, arg, err);
 		buf_clear(&bound);
-		buf_add(&bound, head.rows.entries[head.rows.n - 1].key.data, head.rows.entries[head.rows.n - 1].key.len);
+		buf_add(&bound, head.rows.entries[head.rows.n - 1].key.data,
+			head.rows.entries[head.rows.n - 1].key.len);
 		buf_add(&bound, last_tid, sizeof(last_tid));
 		r = buf_status(&bound);
 		if (r == 0)
-			r = merge_stride(&head, &past, x, tid, (struct span){ bound.data, bound.len }, each, arg, err);
+			r = merge_stride(&head, &past, x, tid, (struct span){ bound.data, bound.len }, each,
+					 arg, err);
 	}
 	return r;
 }

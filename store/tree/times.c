@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which operation happened when. One entry a group: key 'g' and the group's first tid; value: varint first time, then for each
- * further operation varint tid difference and varint time difference. A second, empty entry, 'T' with first time and first tid, finds
- * the group of a time. tids and times only rise, so both are found by one step back from what is asked.
+ * Which operation happened when. One entry a group: key 'g' and the group's first tid; value: varint first
+ * time, then for each further operation varint tid difference and varint time difference. A second, empty
+ * entry, 'T' with first time and first tid, finds the group of a time. tids and times only rise, so both are
+ * found by one step back from what is asked.
  */
 #include <errno.h>
 
@@ -39,7 +40,8 @@ static int find_row(struct index *x, char kind, const struct key *to, unsigned f
 }
 
 /* Walk a group's operations while they are at or before the limits; the last such. */
-static int walk_group(struct span key, struct span value, uint64_t tid_max, uint64_t time_max, struct hf_point *ret,
+static int walk_group(struct span key, struct span value, uint64_t tid_max, uint64_t time_max,
+		      struct hf_point *ret,
 		      struct hf_error *err)
 {
 	struct cursor c = cursor_of(value.data, value.len);
@@ -96,7 +98,8 @@ int tree_tid_of_time(struct index *x, uint64_t time_ns, struct hf_point *ret, st
 	r = index_get(x, INDEX_META, group.bytes, group.len, &value, err);
 	if (r <= 0)
 		return r < 0 ? r : hf_error_set(err, -EUCLEAN, "the index of times is damaged: mount with -o rebuild");
-	return walk_group(key_span(&group), (struct span){ value.data, value.len }, UINT64_MAX, time_ns, ret, err);
+	return walk_group(key_span(&group), (struct span){ value.data, value.len }, UINT64_MAX, time_ns, ret,
+			  err);
 }
 
 int tree_first_point(struct index *x, struct hf_point *ret, struct hf_error *err)
@@ -138,7 +141,8 @@ struct tag_walk {
 };
 
 /* Call fn for all META entries that begin with this byte. */
-static int each_meta(struct index *x, char kind, int (*fn)(void *arg, struct span key, struct span value), void *arg,
+static int each_meta(struct index *x, char kind, int (*fn)(void *arg, struct span key, struct span value),
+		     void *arg,
 		     struct hf_error *err)
 {
 	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
@@ -163,10 +167,12 @@ static int each_tag(void *arg, struct span key, struct span value)
 	struct tag_walk *w = arg;
 	struct cursor c = cursor_of(value.data, value.len);
 
-	return w->each(w->arg, (const char *)key.data + 1, cursor_varint(&c)); /* the key's name ends with a NUL */
+	/* the key's name ends with a NUL */
+	return w->each(w->arg, (const char *)key.data + 1, cursor_varint(&c));
 }
 
-int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t tid), void *arg, struct hf_error *err)
+int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t tid), void *arg,
+	      struct hf_error *err)
 {
 	struct tag_walk w = { each, arg };
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree (layer 3): the only place that knows what an operation means. tree_apply turns one operation record into
- * changes of the index, the same way when it happens and when the log is replayed; the readers below answer any
- * question at any moment from the index, one path for all moments.
+ * The tree (layer 3): the only place that knows what an operation means. tree_apply turns one operation
+ * record into changes of the index, the same way when it happens and when the log is replayed; the readers
+ * below answer any question at any moment from the index, one path for all moments.
  *
- * tree_apply is for one thread at a time (the store's sequencing lock, or a replay); readers are for any thread.
+ * tree_apply is for one thread at a time (the store's sequencing lock, or a replay); readers are for any
+ * thread.
  */
 #ifndef STORE_TREE_TREE_H
 #define STORE_TREE_TREE_H
@@ -43,28 +44,33 @@ struct tree {
 };
 
 /*
- * Apply op: check it against the tree as batch and index have it, stage its changes in batch, and carry *state
- * forward. op->tid and op->time_ns are set and behind *state's (a write that shares the last operation's moment
- * has its tid). On failure nothing may be kept: the caller clears the batch, and *state is untouched.
- * Errors are those of the public operations (op.h).
+ * Apply op: check it against the tree as batch and index have it, stage its changes in batch, and carry
+ * *state forward. op->tid and op->time_ns are set and behind *state's (a write that shares the last
+ * operation's moment has its tid). On failure nothing may be kept: the caller clears the batch, and *state is
+ * untouched. Errors are those of the public operations (op.h).
  */
-MUST_USE int tree_apply(const struct tree *t, struct index_batch *batch, const struct op *op, struct tree_state *state,
+MUST_USE int tree_apply(const struct tree *t, struct index_batch *batch, const struct op *op,
+			struct tree_state *state,
 			struct hf_error *err);
 
 /*
- * Stage what a CHUNKS entry says: chunk number `number` is name, at this place. The place's frame is opened with its tag when read.
+ * Stage what a CHUNKS entry says: chunk number `number` is name, at this place. The place's frame is opened
+ * with its tag when read.
  */
 struct chunk_place {
 	struct log_pos frame;
 	uint32_t off; /* in the frame's plaintext */
 	uint32_t len;
 };
-void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t name[HASH_BYTES], const struct chunk_place *place);
+void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t name[HASH_BYTES],
+		    const struct chunk_place *place);
 /* 1 and the number when a chunk of this name is there, 0, or negative. */
-MUST_USE int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *ret_number, struct hf_error *err);
+MUST_USE int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *ret_number,
+			     struct hf_error *err);
 
 /* For index_settle: rewrite pending pieces into the chunks they have become. arg: the tree. */
-int tree_rewrite_pending(void *arg, enum index_space space, struct span key, struct span value, struct buf *out);
+int tree_rewrite_pending(void *arg, enum index_space space, struct span key, struct span value,
+			 struct buf *out);
 
 /* --- times of operations, one key a group (times.c) */
 
@@ -82,36 +88,50 @@ MUST_USE int tree_first_point(struct index *x, struct hf_point *ret, struct hf_e
 /* --- tags and orphans */
 
 MUST_USE int tree_tag_find(struct index *x, const char *name, uint64_t *ret_tid, struct hf_error *err);
-MUST_USE int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t tid), void *arg, struct hf_error *err);
+MUST_USE int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t tid), void *arg,
+		       struct hf_error *err);
 /* Inodes without a name that are still there, appended (malloc'ed array). */
 MUST_USE int tree_orphans(struct index *x, uint64_t **inos, size_t *n, struct hf_error *err);
 
 /* --- reading, as of a moment; tid HF_TID_HEAD: now. Contracts in holdfast/view.h. */
 
-MUST_USE int tree_getattr(const struct tree *t, uint64_t tid, uint64_t ino, struct hf_attr *ret, struct hf_error *err);
-MUST_USE int tree_lookup(const struct tree *t, uint64_t tid, uint64_t parent, const char *name, struct hf_attr *ret,
+MUST_USE int tree_getattr(const struct tree *t, uint64_t tid, uint64_t ino, struct hf_attr *ret,
+			  struct hf_error *err);
+MUST_USE int tree_lookup(const struct tree *t, uint64_t tid, uint64_t parent, const char *name,
+			 struct hf_attr *ret,
 			 struct hf_error *err);
-MUST_USE int tree_parent(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret, struct hf_error *err);
+MUST_USE int tree_parent(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret,
+			 struct hf_error *err);
 MUST_USE int tree_readdir(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t cookie, unsigned flags,
 			  hf_readdir_fn *each, void *arg, struct hf_error *err);
-ssize_t tree_readlink(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size, struct hf_error *err);
+ssize_t tree_readlink(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size,
+		      struct hf_error *err);
 ssize_t tree_read(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, void *out, size_t len,
 		  struct hf_error *err);
-int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, int whence, struct hf_error *err);
-ssize_t tree_getxattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, void *out, size_t size,
+int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, int whence,
+		  struct hf_error *err);
+ssize_t tree_getxattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, void *out,
+		      size_t size,
 		      struct hf_error *err);
-ssize_t tree_listxattr(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size, struct hf_error *err);
+ssize_t tree_listxattr(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size,
+		       struct hf_error *err);
 
 /* Value of an extended attribute into out (cleared). 1, 0 (none), negative. */
-MUST_USE int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, struct buf *out, struct hf_error *err);
+MUST_USE int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, struct buf *out,
+			struct hf_error *err);
 
 /*
- * Where the max'th block at or behind offset that is not a hole ends, of a file as it is now; UINT64_MAX when there are fewer. For
- * making operations no longer than that.
+ * Where the max'th block at or behind offset that is not a hole ends, of a file as it is now; UINT64_MAX when
+ * there are fewer. For making operations no longer than that.
  */
-MUST_USE int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t max, uint64_t *ret, struct hf_error *err);
+MUST_USE int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t max, uint64_t *ret,
+			     struct hf_error *err);
 
-/* How many pieces a block's list has now, and which operation made it (when there is one): for deciding to fold it. */
-MUST_USE int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, uint64_t *ret_tid, struct hf_error *err);
+/*
+ * How many pieces a block's list has now, and which operation made it (when there is one): for deciding to
+ * fold it.
+ */
+MUST_USE int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, uint64_t *ret_tid,
+			       struct hf_error *err);
 
 #endif

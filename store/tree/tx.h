@@ -23,7 +23,8 @@ struct tx {
 /* An inode as found, with the bytes it was found as. CLEANUP(node_release). */
 struct node {
 	struct inode i;
-	struct buf raw; /* empty when the index has none yet (a new inode, or the root before its first change) */
+	/* empty when the index has none yet (a new inode, or the root before its first change) */
+	struct buf raw;
 };
 #define NODE_INIT { .raw = BUF_INIT }
 void node_release(struct node *n);
@@ -51,7 +52,8 @@ struct entry {
 MUST_USE int entry_decode(struct span value, struct entry *ret);
 /* 1, 0, negative; raw: as found. */
 MUST_USE int tx_entry(struct tx *tx, uint64_t dir, struct span name, struct entry *ret, struct buf *raw);
-MUST_USE int tx_put_entry(struct tx *tx, uint64_t dir, struct span name, struct span old, uint64_t ino, uint32_t mode);
+MUST_USE int tx_put_entry(struct tx *tx, uint64_t dir, struct span name, struct span old, uint64_t ino,
+			  uint32_t mode);
 MUST_USE int tx_delete_entry(struct tx *tx, uint64_t dir, struct span name, struct span old);
 
 /* Extended attributes: put (value) or delete (value.data NULL; a missing one is fine). */

@@ -117,7 +117,8 @@ static int readdir_entry(void *arg, struct span key, struct span value)
 		       get_be64(key.data + ENTRY_KEY_PREFIX - 8), d->flags & HF_READDIR_ATTR ? &attr : NULL);
 }
 
-int tree_readdir(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t cookie, unsigned flags, hf_readdir_fn *each,
+int tree_readdir(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t cookie, unsigned flags,
+		 hf_readdir_fn *each,
 		 void *arg, struct hf_error *err)
 {
 	struct readdir d = { t, tid, flags, each, arg, err };
@@ -135,7 +136,8 @@ int tree_readdir(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t cook
 	return r < 0 ? r : 0;
 }
 
-ssize_t tree_readlink(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size, struct hf_error *err)
+ssize_t tree_readlink(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size,
+		      struct hf_error *err)
 {
 	CLEANUP(node_release) struct node n = NODE_INIT;
 	int r = view_inode(t, tid, ino, &n, err);
@@ -152,7 +154,8 @@ ssize_t tree_readlink(const struct tree *t, uint64_t tid, uint64_t ino, char *ou
 	return (ssize_t)n.i.target.len;
 }
 
-int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, struct buf *out, struct hf_error *err)
+int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, struct buf *out,
+	       struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
 	struct key key;
@@ -175,7 +178,8 @@ int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *nam
 	return buf_status(out) < 0 ? -ENOMEM : 1;
 }
 
-ssize_t tree_getxattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, void *out, size_t size,
+ssize_t tree_getxattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, void *out,
+		      size_t size,
 		      struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
@@ -201,7 +205,8 @@ static int list_name(void *arg, struct span key, struct span value)
 	return buf_status(names);
 }
 
-ssize_t tree_listxattr(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size, struct hf_error *err)
+ssize_t tree_listxattr(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size,
+		       struct hf_error *err)
 {
 	struct key from = key_number('x', ino), to = key_after_prefix(from);
 	CLEANUP(node_release) struct node n = NODE_INIT;

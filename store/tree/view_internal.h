@@ -6,6 +6,7 @@
 #include "store/tree/tx.h"
 
 /* The inode at a moment; the root is always there. -ESTALE. */
-MUST_USE int view_inode(const struct tree *t, uint64_t tid, uint64_t ino, struct node *ret, struct hf_error *err);
+MUST_USE int view_inode(const struct tree *t, uint64_t tid, uint64_t ino, struct node *ret,
+			struct hf_error *err);
 
 #endif

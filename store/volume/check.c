@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Verifying a store: the log does its own part (chain, signatures, frames); here is what is inside the frames. */
+/*
+ * Verifying a store: the log does its own part (chain, signatures, frames); here is what is inside the
+ * frames.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,7 +148,8 @@ static void check_frame(void *arg, struct log_pos pos, uint8_t type, struct span
 	}
 }
 
-static int check_log(struct checking *c, const char *path, const struct hf_progress *progress, struct hf_error *err)
+static int check_log(struct checking *c, const char *path, const struct hf_progress *progress,
+		     struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	struct log_options o = { .os = os_posix(), .keys = c->keys, .read_only = true };

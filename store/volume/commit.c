@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making groups durable, in order, in two steps that work beside each other: a group is packed while the one before it is written.
- * Each step is done by whoever comes first: its own thread, or a caller who needs a group durable (fsync), who so waits for no
- * thread to wake up. A group that finds no room in the log stays the next to be written, and is tried again.
+ * Making groups durable, in order, in two steps that work beside each other: a group is packed while the one
+ * before it is written. Each step is done by whoever comes first: its own thread, or a caller who needs a
+ * group durable (fsync), who so waits for no thread to wake up. A group that finds no room in the log stays
+ * the next to be written, and is tried again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -75,7 +76,8 @@ static int publish_places(struct hf_store *s, struct group *g, struct hf_error *
 	if (r < 0)
 		return hf_error_set(err, r, "no memory for the index");
 	for (size_t i = 0; i < g->n_chunks; i++) {
-		struct chunk_place place = { g->frames[g->chunks[i].frame].pos, g->chunks[i].off, g->chunks[i].len };
+		struct chunk_place place = { g->frames[g->chunks[i].frame].pos, g->chunks[i].off,
+			g->chunks[i].len };
 
 		tree_put_chunk(batch, g->chunks[i].number, NULL, &place);
 	}
@@ -119,8 +121,8 @@ static int write_group(struct hf_store *s, struct group *g, struct hf_error *err
 }
 
 /*
- * Pack the next sealed group, if there is one. Requires pack, and gives it up: while sequence is held, so that who finds it taken
- * and waits for progress misses none.
+ * Pack the next sealed group, if there is one. Requires pack, and gives it up: while sequence is held, so
+ * that who finds it taken and waits for progress misses none.
  */
 static int pack_next(struct hf_store *s, struct hf_error *err)
 {
@@ -141,7 +143,10 @@ static int pack_next(struct hf_store *s, struct hf_error *err)
 	return r;
 }
 
-/* Write the next packed group, if there is one; on -ENOSPC it stays the next. Requires write, and gives it up as pack_next does pack. */
+/*
+ * Write the next packed group, if there is one; on -ENOSPC it stays the next. Requires write, and gives it up
+ * as pack_next does pack.
+ */
 static int write_next(struct hf_store *s, struct hf_error *err)
 {
 	struct group *g;
@@ -178,8 +183,8 @@ static bool is_due(const struct group_queue *q, uint64_t group)
 }
 
 /*
- * One step towards the group, or wait until others have made one. Requires sequence, and lets go of it meanwhile. -ENOSPC; what else
- * fails is in s->failed.
+ * One step towards the group, or wait until others have made one. Requires sequence, and lets go of it
+ * meanwhile. -ENOSPC; what else fails is in s->failed.
  */
 static int commit_step(struct hf_store *s, uint64_t group, struct hf_error *err)
 {

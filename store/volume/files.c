@@ -81,7 +81,8 @@ void files_remove_unfinished(const struct os *os, const char *path)
 	(void)rmdir(path);
 }
 
-static int write_small(const struct os *os, const char *path, const char *name, const struct buf *data, mode_t mode,
+static int write_small(const struct os *os, const char *path, const char *name, const struct buf *data,
+		       mode_t mode,
 		       struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf full = BUF_INIT;
@@ -125,7 +126,8 @@ int files_write_keys(const struct os *os, const char *path, const struct keyring
 	return write_key(os, path, "keys/writer.key", KEY_FILE_WRITER, &key, err);
 }
 
-int files_write_descriptor(const struct os *os, const char *path, const struct volume_descriptor *v, struct hf_error *err)
+int files_write_descriptor(const struct os *os, const char *path, const struct volume_descriptor *v,
+			   struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf data = BUF_INIT;
 
@@ -133,7 +135,8 @@ int files_write_descriptor(const struct os *os, const char *path, const struct v
 	return write_small(os, path, "volume", &data, 0644, err);
 }
 
-static int read_small(const struct os *os, const char *path, const char *name, struct buf *out, struct buf *full,
+static int read_small(const struct os *os, const char *path, const char *name, struct buf *out,
+		      struct buf *full,
 		      struct hf_error *err)
 {
 	int r;
@@ -146,7 +149,8 @@ static int read_small(const struct os *os, const char *path, const char *name, s
 	return 0;
 }
 
-int files_read_descriptor(const struct os *os, const char *path, struct volume_descriptor *ret, struct hf_error *err)
+int files_read_descriptor(const struct os *os, const char *path, struct volume_descriptor *ret,
+			  struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf data = BUF_INIT, full = BUF_INIT;
 	uint8_t id[VOLUME_ID_BYTES];
@@ -187,7 +191,8 @@ static int read_key(const struct os *os, const char *path, const char *name, enu
 	return 0;
 }
 
-int files_read_keys(const struct os *os, const char *path, const struct volume_descriptor *v, struct keyring **ret,
+int files_read_keys(const struct os *os, const char *path, const struct volume_descriptor *v,
+		    struct keyring **ret,
 		    struct hf_error *err)
 {
 	struct keyring *keys = NULL;

@@ -11,8 +11,8 @@
 #include "store/os/os.h"
 
 /*
- * Make the folder (or take an empty one) and its sub-folders keys, log, replicas, durably. -ENOTEMPTY when something else is in it. When it
- * fails nothing is left.
+ * Make the folder (or take an empty one) and its sub-folders keys, log, replicas, durably. -ENOTEMPTY when
+ * something else is in it. When it fails nothing is left.
  */
 MUST_USE int files_make_folders(const struct os *os, const char *path, struct hf_error *err);
 
@@ -20,17 +20,23 @@ MUST_USE int files_make_folders(const struct os *os, const char *path, struct hf
 void files_remove_unfinished(const struct os *os, const char *path);
 
 /* Write descriptor and both key files, durably, descriptor last: a store without one is not a store. */
-MUST_USE int files_write_keys(const struct os *os, const char *path, const struct keyring *keys, struct hf_error *err);
-MUST_USE int files_write_descriptor(const struct os *os, const char *path, const struct volume_descriptor *v, struct hf_error *err);
+MUST_USE int files_write_keys(const struct os *os, const char *path, const struct keyring *keys,
+			      struct hf_error *err);
+MUST_USE int files_write_descriptor(const struct os *os, const char *path, const struct volume_descriptor *v,
+				    struct hf_error *err);
 
-/* Read and check them. -ENOENT: not a store. The keyring comes with its writer key (when the file is there). */
-MUST_USE int files_read_descriptor(const struct os *os, const char *path, struct volume_descriptor *ret, struct hf_error *err);
-MUST_USE int files_read_keys(const struct os *os, const char *path, const struct volume_descriptor *v, struct keyring **ret,
+/*
+ * Read and check them. -ENOENT: not a store. The keyring comes with its writer key (when the file is there).
+ */
+MUST_USE int files_read_descriptor(const struct os *os, const char *path, struct volume_descriptor *ret,
+				   struct hf_error *err);
+MUST_USE int files_read_keys(const struct os *os, const char *path, const struct volume_descriptor *v,
+			     struct keyring **ret,
 			     struct hf_error *err);
 
 /*
- * Take the store for this process (flock on `lock`, into which `holder` is written with the process id), waiting at most wait_ms.
- * -EBUSY names who has it. Returns a descriptor; closing it lets go.
+ * Take the store for this process (flock on `lock`, into which `holder` is written with the process id),
+ * waiting at most wait_ms. -EBUSY names who has it. Returns a descriptor; closing it lets go.
  */
 MUST_USE int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf_error *err);
 

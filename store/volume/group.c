@@ -117,12 +117,14 @@ void group_add_record(struct group *g, const struct op *op, size_t off)
 	if (op->type == OP_REAP)
 		g->cost += op->reap.n * (uint64_t)REAP_COST;
 	else if (op->type == OP_CLONE)
-		g->cost += (op->clone.len < RANGE_STEP_BYTES ? op->clone.len / BLOCK_BYTES : RANGE_STEP_BLOCKS) * (uint64_t)BLOCK_COST;
+		g->cost += (op->clone.len < RANGE_STEP_BYTES ? op->clone.len / BLOCK_BYTES :
+			    RANGE_STEP_BLOCKS) * (uint64_t)BLOCK_COST;
 	else if (op->type == OP_RANGE && op->range.mode != RANGE_PUNCH)
 		g->cost += op->range.len / BLOCK_BYTES * BLOCK_COST;
 }
 
-void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off, uint32_t len)
+void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off,
+		    uint32_t len)
 {
 	struct item *item = group_add(g, kind, op);
 

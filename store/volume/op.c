@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Giving operations their place: the way of holdfast/op.h into a group. The operations themselves are in op_name.c, op_attr.c and op_data.c. */
+/*
+ * Giving operations their place: the way of holdfast/op.h into a group. The operations themselves are in
+ * op_name.c, op_attr.c and op_data.c.
+ */
 #include <errno.h>
 
 #include "store/volume/volume.h"
@@ -45,7 +48,9 @@ int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_err
 	return 0;
 }
 
-/* The group has grown: account for it, reap when there is enough of it, and seal the group when it is full. */
+/*
+ * The group has grown: account for it, reap when there is enough of it, and seal the group when it is full.
+ */
 static void op_account(struct hf_store *s, uint64_t cost_before)
 {
 	struct group *g = s->open;

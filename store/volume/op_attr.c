@@ -25,7 +25,8 @@ static struct file_time now(const struct hf_store *s, struct op *op)
 		op->time_ns = s->os->now_ns(s->os->state);
 	if (op->time_ns < s->state.time_ns)
 		op->time_ns = s->state.time_ns;
-	return (struct file_time){ (int64_t)(op->time_ns / 1000000000), (uint32_t)(op->time_ns % 1000000000) };
+	return (struct file_time){ (int64_t)(op->time_ns / 1000000000),
+		(uint32_t)(op->time_ns % 1000000000) };
 }
 
 /* A chmod carries over to the access ACL, if there is one. Requires sequence. */
@@ -53,7 +54,8 @@ static void fill_setattr(const struct hf_store *s, const struct hf_setattr *chan
 	op->setattr.atime = change->mask & HF_SET_ATIME_NOW ? now(s, op) : file_time(change->atime);
 	op->setattr.mtime = change->mask & HF_SET_MTIME_NOW ? now(s, op) : file_time(change->mtime);
 	op->setattr.ctime = file_time(change->ctime);
-	op->setattr.mask = change->mask & (SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_SIZE | SETATTR_ATIME |
+	op->setattr.mask =
+		change->mask & (SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_SIZE | SETATTR_ATIME |
 					   SETATTR_MTIME | SETATTR_CTIME);
 	if (change->mask & HF_SET_ATIME_NOW)
 		op->setattr.mask |= SETATTR_ATIME;
@@ -70,7 +72,8 @@ static bool times_valid(const struct hf_setattr *c)
 	       (!(c->mask & HF_SET_CTIME) || (c->ctime.tv_nsec >= 0 && c->ctime.tv_nsec < 1000000000));
 }
 
-int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change, struct hf_attr *ret, struct hf_error *err)
+int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change, struct hf_attr *ret,
+	       struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf acl = BUF_INIT;
 	struct op op = { .type = OP_SETATTR };
@@ -131,7 +134,8 @@ static int check_present(struct hf_store *s, uint64_t ino, const char *name, int
 }
 
 /* An ACL: check it, find the mode it stands for. *ret_drop: the mode says it all. Requires sequence. */
-static int prepare_acl(struct hf_store *s, struct op *op, bool access, int kill_sgid, bool *ret_drop, struct hf_error *err)
+static int prepare_acl(struct hf_store *s, struct op *op, bool access, int kill_sgid, bool *ret_drop,
+		       struct hf_error *err)
 {
 	const struct span acl = op->setxattr.value;
 	struct hf_attr attr;

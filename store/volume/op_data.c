@@ -19,8 +19,12 @@ static struct stream *stream_find(struct group *g, uint64_t ino)
 	return st;
 }
 
-/* Remember where a file's run could go on. Without memory the next write begins a new run: nothing is lost but a little space. */
-static void stream_set(struct group *g, struct stream *st, uint64_t ino, uint64_t end, uint64_t run, uint32_t run_len)
+/*
+ * Remember where a file's run could go on. Without memory the next write begins a new run: nothing is lost
+ * but a little space.
+ */
+static void stream_set(struct group *g, struct stream *st, uint64_t ino, uint64_t end, uint64_t run,
+		       uint32_t run_len)
 {
 	if (!st) {
 		if (HASH_COUNT(g->streams) >= STREAMS_MAX)
@@ -41,7 +45,8 @@ static void stream_set(struct group *g, struct stream *st, uint64_t ino, uint64_
 }
 
 /* A run of this group holding the bytes: the one that ends just before them, or a new one. */
-static int place_data(struct hf_store *s, uint64_t ino, uint64_t offset, struct run_part *part, uint64_t *ret_run,
+static int place_data(struct hf_store *s, uint64_t ino, uint64_t offset, struct run_part *part,
+		      uint64_t *ret_run,
 		      uint32_t *ret_off, bool *ret_continues)
 {
 	struct group *g = s->open;
@@ -74,7 +79,8 @@ static int place_data(struct hf_store *s, uint64_t ino, uint64_t offset, struct 
 }
 
 /* Does this write do no more than append where the last operation of the open group appended, too? */
-static bool shares_moment(const struct group *g, const struct op *op, uint64_t run, uint32_t run_off, uint64_t size)
+static bool shares_moment(const struct group *g, const struct op *op, uint64_t run, uint32_t run_off,
+			  uint64_t size)
 {
 	const struct item *last;
 
@@ -130,7 +136,10 @@ static int write_run(struct hf_store *s, struct op *op, struct run_part *part, s
 	return 0;
 }
 
-/* Replace a block's long list by one piece. Read without a lock; done only if the block has not changed since. */
+/*
+ * Replace a block's long list by one piece. Read without a lock; done only if the block has not changed
+ * since.
+ */
 static void fold(struct hf_store *s, uint64_t ino, uint64_t block)
 {
 	struct op op = { .type = OP_FOLD };
@@ -173,7 +182,8 @@ static void fold(struct hf_store *s, uint64_t ino, uint64_t block)
 	op_end(s);
 }
 
-ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *data, size_t len, unsigned flags,
+ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *data, size_t len,
+		 unsigned flags,
 		 struct hf_error *err)
 {
 	struct op op = { .type = OP_WRITE };
@@ -229,7 +239,8 @@ static int check_room(struct hf_store *s, uint64_t ino, uint64_t len, struct hf_
 }
 
 /* One step of a range. first: see that there is room for all of it, `all` bytes. */
-static int range_step(struct hf_store *s, struct op *op, bool grows, bool first, uint64_t all, struct hf_error *err)
+static int range_step(struct hf_store *s, struct op *op, bool grows, bool first, uint64_t all,
+		      struct hf_error *err)
 {
 	int r = op_begin(s, 0, grows, err);
 
@@ -244,7 +255,8 @@ static int range_step(struct hf_store *s, struct op *op, bool grows, bool first,
 	return r;
 }
 
-int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, uint64_t len, unsigned flags, struct hf_error *err)
+int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, uint64_t len, unsigned flags,
+		 struct hf_error *err)
 {
 	const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
 	const bool grows = kind != FALLOC_FL_PUNCH_HOLE;
@@ -262,11 +274,13 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
 		return hf_error_set(err, -EFBIG, "a file ends at 2^63 - 1 bytes");
 	op.range.ino = ino;
 	op.range.mode = kind == 0 ? RANGE_ALLOCATE : kind == FALLOC_FL_PUNCH_HOLE ? RANGE_PUNCH : RANGE_ZERO;
-	op.range.flags = (mode & FALLOC_FL_KEEP_SIZE ? RANGE_KEEP_SIZE : 0) | (flags & HF_WRITE_KILL_PRIV ? RANGE_KILL_PRIV : 0);
+	op.range.flags = (mode & FALLOC_FL_KEEP_SIZE ? RANGE_KEEP_SIZE : 0) | (flags & HF_WRITE_KILL_PRIV ?
+									       RANGE_KILL_PRIV : 0);
 	while (r == 0 && done < len) {
 		op.range.offset = offset + done;
 		op.range.len = len - done;
-		if (grows && op.range.len > RANGE_STEP_BYTES) /* what is punched is there already, and is one operation */
+		/* what is punched is there already, and is one operation */
+		if (grows && op.range.len > RANGE_STEP_BYTES)
 			op.range.len = RANGE_STEP_BYTES - op.range.offset % BLOCK_BYTES;
 		r = range_step(s, &op, grows, done == 0, len, err);
 		done += op.range.len;
@@ -274,8 +288,12 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
 	return r;
 }
 
-/* So that others need not wait long: no more blocks than a step has, be it in the source or in the way. Requires sequence. */
-static int shorten_copy(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino, uint64_t offset, size_t *len,
+/*
+ * So that others need not wait long: no more blocks than a step has, be it in the source or in the way.
+ * Requires sequence.
+ */
+static int shorten_copy(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino,
+			uint64_t offset, size_t *len,
 			struct hf_error *err)
 {
 	uint64_t src_end, end;
@@ -292,7 +310,8 @@ static int shorten_copy(struct hf_store *s, uint64_t src_ino, uint64_t src_offse
 	return 0;
 }
 
-ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino, uint64_t offset, size_t len,
+ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino,
+		      uint64_t offset, size_t len,
 		      unsigned flags, struct hf_error *err)
 {
 	struct op op = { .type = OP_CLONE };

@@ -30,14 +30,18 @@ static int check_kind(uint32_t mode, const char *target, struct hf_error *err)
 		return hf_error_set(err, -ENOENT, "a symbolic link needs a target");
 	if (S_ISLNK(mode) && len > TARGET_BYTES_MAX)
 		return hf_error_set(err, -ENAMETOOLONG, "a symbolic link's target has at most %d bytes", TARGET_BYTES_MAX);
-	if (!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode) && !S_ISCHR(mode) &&
+	if (!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode) &&
+	    !S_ISCHR(mode) &&
 	    !S_ISBLK(mode))
 		return hf_error_set(err, -EINVAL, "there is no file type %o", mode & S_IFMT);
 	return 0;
 }
 
-/* What comes down from the directory: group, setgid, default ACL. acl: two buffers that live as long as op. */
-static int inherit(struct hf_store *s, uint64_t parent, uint32_t umask, const struct hf_cred *cred, struct op *op,
+/*
+ * What comes down from the directory: group, setgid, default ACL. acl: two buffers that live as long as op.
+ */
+static int inherit(struct hf_store *s, uint64_t parent, uint32_t umask, const struct hf_cred *cred,
+		   struct op *op,
 		   struct buf *acl_access, struct buf *acl_default, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf given = BUF_INIT;
@@ -70,7 +74,8 @@ static int inherit(struct hf_store *s, uint64_t parent, uint32_t umask, const st
 	return 0;
 }
 
-static int create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mode, uint32_t umask, uint64_t rdev,
+static int create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mode, uint32_t umask,
+		  uint64_t rdev,
 		  const char *target, const struct hf_cred *cred, struct hf_attr *ret, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf acl_access = BUF_INIT;
@@ -104,7 +109,8 @@ static int create(struct hf_store *s, uint64_t parent, const char *name, uint32_
 	return r;
 }
 
-int hf_create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mode, uint32_t umask, uint64_t rdev,
+int hf_create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mode, uint32_t umask,
+	      uint64_t rdev,
 	      const char *target, const struct hf_cred *cred, struct hf_attr *ret, struct hf_error *err)
 {
 	int r = check_name(name, err);
@@ -112,13 +118,15 @@ int hf_create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mo
 	return r < 0 ? r : create(s, parent, name, mode, umask, rdev, target, cred, ret, err);
 }
 
-int hf_create_nameless(struct hf_store *s, uint64_t parent, uint32_t mode, uint32_t umask, const struct hf_cred *cred,
+int hf_create_nameless(struct hf_store *s, uint64_t parent, uint32_t mode, uint32_t umask,
+		       const struct hf_cred *cred,
 		       struct hf_attr *ret, struct hf_error *err)
 {
 	return create(s, parent, NULL, S_IFREG | (mode & 07777), umask, 0, NULL, cred, ret, err);
 }
 
-int hf_link(struct hf_store *s, uint64_t ino, uint64_t parent, const char *name, struct hf_attr *ret, struct hf_error *err)
+int hf_link(struct hf_store *s, uint64_t ino, uint64_t parent, const char *name, struct hf_attr *ret,
+	    struct hf_error *err)
 {
 	struct op op = { .type = OP_LINK };
 	int r = check_name(name, err);
@@ -148,7 +156,8 @@ static void note_orphan(struct hf_store *s, uint64_t ino)
 		refs_orphaned(s, ino);
 }
 
-static int remove_name(struct hf_store *s, uint64_t parent, const char *name, uint32_t flags, uint64_t *ret_ino,
+static int remove_name(struct hf_store *s, uint64_t parent, const char *name, uint32_t flags,
+		       uint64_t *ret_ino,
 		       struct hf_error *err)
 {
 	struct op op = { .type = OP_UNLINK };
@@ -190,7 +199,8 @@ int hf_rmdir(struct hf_store *s, uint64_t parent, const char *name, uint64_t *re
 	return remove_name(s, parent, name, UNLINK_DIR, ret_ino, err);
 }
 
-int hf_rename(struct hf_store *s, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
+int hf_rename(struct hf_store *s, uint64_t parent, const char *name, uint64_t new_parent,
+	      const char *new_name,
 	      unsigned flags, struct hf_error *err)
 {
 	struct op op = { .type = OP_RENAME };
@@ -212,7 +222,8 @@ int hf_rename(struct hf_store *s, uint64_t parent, const char *name, uint64_t ne
 	op.rename.name = text_span(name);
 	op.rename.new_parent = new_parent;
 	op.rename.new_name = text_span(new_name);
-	op.rename.flags = (flags & RENAME_EXCHANGE ? RENAME_OP_EXCHANGE : 0) | (flags & RENAME_NOREPLACE ? RENAME_OP_NOREPLACE : 0);
+	op.rename.flags = (flags & RENAME_EXCHANGE ? RENAME_OP_EXCHANGE : 0) | (flags & RENAME_NOREPLACE ?
+										RENAME_OP_NOREPLACE : 0);
 	has_other = tree_lookup(&s->tree, HF_TID_HEAD, new_parent, new_name, &other, NULL) == 0;
 	r = op_run(s, &op, err);
 	if (r == 0 && has_other)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packing a sealed group: its runs are cut into chunks, chunks that exist are named and new ones put into data frames, then
- * the operations become records. Requires the pack lock; touches nothing that readers see but the index of chunk names.
+ * Packing a sealed group: its runs are cut into chunks, chunks that exist are named and new ones put into
+ * data frames, then the operations become records. Requires the pack lock; touches nothing that readers see
+ * but the index of chunk names.
  */
 #include <assert.h>
 #include <errno.h>
@@ -146,7 +147,8 @@ static int frame_for(struct packing *p, uint32_t len, uint32_t *ret)
 	struct group *g = p->g;
 	struct log_frame *f;
 
-	if (len <= SHARED_CHUNK_MAX && p->shared && g->frames[p->shared - 1].plain.len + len <= SHARED_FRAME_MAX) {
+	if (len <= SHARED_CHUNK_MAX && p->shared &&
+	    g->frames[p->shared - 1].plain.len + len <= SHARED_FRAME_MAX) {
 		*ret = (uint32_t)(p->shared - 1);
 		return 0;
 	}
@@ -245,8 +247,8 @@ static int chunk_by_frame(const void *a, const void *b)
 }
 
 /*
- * Small chunks went to frames begun before those of bigger ones in front of them; numbers follow the order of description,
- * frame by frame. So number anew, and tell the runs' pieces.
+ * Small chunks went to frames begun before those of bigger ones in front of them; numbers follow the order of
+ * description, frame by frame. So number anew, and tell the runs' pieces.
  */
 static int renumber(struct packing *p)
 {
@@ -324,7 +326,8 @@ static const struct packed_run *run_of(const struct group *g, uint64_t id)
 }
 
 /* The chunk pieces of [off, off + len) of a run. */
-static int pieces_of(const struct packed_run *run, uint32_t off, uint32_t len, struct piece **pieces, size_t *n, size_t *cap)
+static int pieces_of(const struct packed_run *run, uint32_t off, uint32_t len, struct piece **pieces,
+		     size_t *n, size_t *cap)
 {
 	uint32_t at = 0;
 
@@ -347,7 +350,8 @@ static int pieces_of(const struct packed_run *run, uint32_t off, uint32_t len, s
 	return 0;
 }
 
-static int encode_data_item(struct packing *p, size_t i, struct op_base *base, struct piece **pieces, size_t *cap)
+static int encode_data_item(struct packing *p, size_t i, struct op_base *base, struct piece **pieces,
+			    size_t *cap)
 {
 	const struct item *item = &p->g->items[i];
 	struct op op = { .tid = p->g->times[i].tid, .time_ns = p->g->times[i].time_ns };

@@ -12,7 +12,8 @@ int hf_view_getattr(const struct hf_view *v, uint64_t ino, struct hf_attr *ret, 
 	return tree_getattr(&v->store->tree, v->tid, ino, ret, err);
 }
 
-int hf_view_lookup(const struct hf_view *v, uint64_t parent, const char *name, struct hf_attr *ret, struct hf_error *err)
+int hf_view_lookup(const struct hf_view *v, uint64_t parent, const char *name, struct hf_attr *ret,
+		   struct hf_error *err)
 {
 	return tree_lookup(&v->store->tree, v->tid, parent, name, ret, err);
 }
@@ -40,7 +41,8 @@ int hf_view_walk(const struct hf_view *v, const char *path, struct hf_attr *ret,
 	return r;
 }
 
-int hf_view_readdir(const struct hf_view *v, uint64_t ino, uint64_t cookie, unsigned flags, hf_readdir_fn *each, void *arg,
+int hf_view_readdir(const struct hf_view *v, uint64_t ino, uint64_t cookie, unsigned flags,
+		    hf_readdir_fn *each, void *arg,
 		    struct hf_error *err)
 {
 	return tree_readdir(&v->store->tree, v->tid, ino, cookie, flags, each, arg, err);
@@ -56,7 +58,8 @@ ssize_t hf_view_readlink(const struct hf_view *v, uint64_t ino, char *out, size_
 	return tree_readlink(&v->store->tree, v->tid, ino, out, size, err);
 }
 
-ssize_t hf_view_read(const struct hf_view *v, uint64_t ino, uint64_t offset, void *out, size_t len, struct hf_error *err)
+ssize_t hf_view_read(const struct hf_view *v, uint64_t ino, uint64_t offset, void *out, size_t len,
+		     struct hf_error *err)
 {
 	return tree_read(&v->store->tree, v->tid, ino, offset, out, len, err);
 }
@@ -66,7 +69,8 @@ int64_t hf_view_seek(const struct hf_view *v, uint64_t ino, uint64_t offset, int
 	return tree_seek(&v->store->tree, v->tid, ino, offset, whence, err);
 }
 
-ssize_t hf_view_getxattr(const struct hf_view *v, uint64_t ino, const char *name, void *out, size_t size, struct hf_error *err)
+ssize_t hf_view_getxattr(const struct hf_view *v, uint64_t ino, const char *name, void *out, size_t size,
+			 struct hf_error *err)
 {
 	return tree_getxattr(&v->store->tree, v->tid, ino, name, out, size, err);
 }
@@ -86,8 +90,8 @@ static void fix_now(struct hf_store *s, struct hf_point *ret_head)
 }
 
 /*
- * The last operation of these groups that is within both limits, which rise together. Theirs are not yet in the index. Requires
- * sequence.
+ * The last operation of these groups that is within both limits, which rise together. Theirs are not yet in
+ * the index. Requires sequence.
  */
 static bool find_in_groups(const struct group *g, uint64_t tid_max, uint64_t time_max, struct hf_point *ret)
 {
@@ -126,7 +130,8 @@ static bool find_pending(struct hf_store *s, uint64_t tid_max, uint64_t time_max
 	return found;
 }
 
-static int point_of_tid(struct hf_store *s, const struct hf_point *head, uint64_t tid, struct hf_point *ret, struct hf_error *err)
+static int point_of_tid(struct hf_store *s, const struct hf_point *head, uint64_t tid, struct hf_point *ret,
+			struct hf_error *err)
 {
 	struct hf_point found;
 
@@ -147,7 +152,8 @@ static int point_of_tid(struct hf_store *s, const struct hf_point *head, uint64_
 	return 0;
 }
 
-static int point_of_time(struct hf_store *s, const struct hf_point *head, uint64_t time_ns, struct hf_point *ret, struct hf_error *err)
+static int point_of_time(struct hf_store *s, const struct hf_point *head, uint64_t time_ns,
+			 struct hf_point *ret, struct hf_error *err)
 {
 	if (time_ns >= head->time_ns && head->tid > 0) {
 		*ret = *head;
@@ -174,7 +180,8 @@ int hf_point_of_time(struct hf_store *s, uint64_t time_ns, struct hf_point *ret,
 	return point_of_time(s, &head, time_ns, ret, err);
 }
 
-int hf_moment_resolve(struct hf_store *s, const struct hf_moment *moment, struct hf_point *ret, struct hf_error *err)
+int hf_moment_resolve(struct hf_store *s, const struct hf_moment *moment, struct hf_point *ret,
+		      struct hf_error *err)
 {
 	struct hf_point first;
 	char text[40];
@@ -205,14 +212,15 @@ int hf_moment_find(struct hf_store *s, const char *text, struct hf_point *ret, s
 }
 
 /*
- * How far apart two moments are to be at this age: seconds for the last minutes, then a minute, an hour, a day, a month, so that a
- * list of any past stays short.
+ * How far apart two moments are to be at this age: seconds for the last minutes, then a minute, an hour, a
+ * day, a month, so that a list of any past stays short.
  */
 static uint64_t spacing_ns(uint64_t age_ns)
 {
 	static const struct {
 		uint64_t age_s, every_s;
-	} steps[] = { { 120, 1 }, { 3600, 60 }, { 86400, 1800 }, { 7 * 86400, 6 * 3600 }, { 60 * 86400, 86400 } };
+	} steps[] = { { 120, 1 }, { 3600, 60 }, { 86400, 1800 }, { 7 * 86400, 6 * 3600 }, { 60 * 86400,
+		86400 } };
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (age_ns <= steps[i].age_s * 1000000000)
@@ -274,7 +282,8 @@ static int collect_tag(void *arg, const char *name, uint64_t tid)
 	return 0;
 }
 
-int hf_tags_list(struct hf_store *s, int (*each)(void *arg, const char *name, const struct hf_point *point), void *arg,
+int hf_tags_list(struct hf_store *s, int (*each)(void *arg, const char *name, const struct hf_point *point),
+		 void *arg,
 		 struct hf_error *err)
 {
 	struct tag_names t = { 0 };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Bringing the index up to the log's end, from where it is or from nothing: each operation is applied by tree_apply, as it was when it happened. */
+/*
+ * Bringing the index up to the log's end, from where it is or from nothing: each operation is applied by
+ * tree_apply, as it was when it happened.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +21,8 @@ struct replay {
 	struct op_base base;
 };
 
-static int replay_chunks(struct replay *p, const struct log_group *group, size_t frame, struct span body, struct hf_error *err)
+static int replay_chunks(struct replay *p, const struct log_group *group, size_t frame, struct span body,
+			 struct hf_error *err)
 {
 	CLEANUP(cleanup_free) struct chunk_entry *entries = NULL;
 	struct chunk_place place = { 0 };
@@ -101,7 +105,8 @@ static int replay_group(void *arg, const struct log_group *group, struct hf_erro
 		int r;
 
 		while ((r = record_next(&c, &type, &body, err)) == 1) {
-			r = type == RECORD_CHUNKS ? replay_chunks(p, group, frame++, body, err) : replay_op(p, type, body, err);
+			r = type == RECORD_CHUNKS ? replay_chunks(p, group, frame++, body, err) : replay_op(p,
+													    type, body, err);
 			if (r < 0)
 				return r;
 		}

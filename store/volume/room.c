@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Admission: an operation is acknowledged only when there is surely room below to make it durable, so that a full disk is an
- * error of the call that does not fit and never of something acknowledged before.
+ * Admission: an operation is acknowledged only when there is surely room below to make it durable, so that a
+ * full disk is an error of the call that does not fit and never of something acknowledged before.
  *
- * What is promised is the cost of all groups not yet in the log. It must fit in what the log has laid out and the file system has
- * free, less a reserve for the index and for operations that free things: those may use the reserve up but for its last part.
- * Asking the file system for each operation would cost too much: a budget is granted for some time, a part of what is free.
+ * What is promised is the cost of all groups not yet in the log. It must fit in what the log has laid out and
+ * the file system has free, less a reserve for the index and for operations that free things: those may use
+ * the reserve up but for its last part. Asking the file system for each operation would cost too much: a
+ * budget is granted for some time, a part of what is free.
  */
 #include <errno.h>
 #include <string.h>

@@ -24,10 +24,12 @@ const char *hf_version(void)
 
 /* --- init */
 
-static int init_log(const char *path, const struct hf_kit *kit, const struct keyring *keys, uint64_t created_ns, struct hf_error *err)
+static int init_log(const char *path, const struct hf_kit *kit, const struct keyring *keys,
+		    uint64_t created_ns, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
-	struct epoch_cert cert = { .epoch = 1, .format_floor = FORMAT_VERSION, .created_ns = created_ns, .first_segment = 1 };
+	struct epoch_cert cert = { .epoch = 1, .format_floor = FORMAT_VERSION, .created_ns = created_ns,
+		.first_segment = 1 };
 	struct log_options o = { .os = os_posix(), .keys = keys };
 	struct log *log = NULL;
 	int r;
@@ -328,7 +330,8 @@ static int open_all(struct opening *p, struct hf_error *err)
 		r = start_threads(s, err);
 	if (r == 0)
 		r = replica_set_start(s->os, s->path, s->log, s->keys,
-				      !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION), &s->replicas, err);
+				      !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION), &s->replicas,
+				      	err);
 	return r;
 }
 
@@ -345,7 +348,8 @@ static void stop_threads(struct hf_store *s)
 	s->threads_started = 0;
 }
 
-int hf_store_open(const char *path, const struct hf_open_options *options, struct hf_store **ret, struct hf_error *err)
+int hf_store_open(const char *path, const struct hf_open_options *options, struct hf_store **ret,
+		  struct hf_error *err)
 {
 	static const struct hf_open_options defaults;
 	struct hf_error local = HF_ERROR_INIT;
@@ -399,7 +403,10 @@ int hf_store_commit(struct hf_store *s, struct hf_error *err)
 		return 0;
 	(void)pthread_mutex_lock(&s->sequence);
 	target = s->open->id;
-	/* Whoever comes while others stand in line shares one group, and one sync, with all who come until then. */
+	/*
+	 * Whoever comes while others stand in line shares one group, and one sync, with all who come until
+	 * then.
+	 */
 	while (s->open->id == target && s->open->n > 0 && line_is_full(s))
 		(void)pthread_cond_wait(&s->progress_cond, &s->sequence);
 	if (s->open->id == target)

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside an open store (layer 4): how operations are put in order, gathered into groups, made durable and settled.
+ * Inside an open store (layer 4): how operations are put in order, gathered into groups, made durable and
+ * settled.
  *
  * The way of an operation
  *   1. admitted: there is room below for it, and not too much is under way (room.c)
- *   2. under `sequence`: given its tid and time, applied to the tree, published to the index's overlay, added to the open
+ *   2. under `sequence`: given its tid and time, applied to the tree, published to the index's overlay, added
+ *      to the open
  *      group (op.c, group.c). Now it is acknowledged.
  *   3. its group is sealed: by fsync, after commit_interval_ms, or at GROUP_BYTES.
  *   4. packed: runs are cut, named, deduplicated; frames built and compressed (pack.c)
- *   5. committed: sealed and written to the log with one sync; its runs are resolved (commit.c). Now it is durable.
+ *   5. committed: sealed and written to the log with one sync; its runs are resolved (commit.c). Now it is
+ *      durable.
  *   6. settled: its changes go from the overlay to RocksDB (settle.c).
- * Groups are packed, committed and settled in order; each stage works beside the others. Whoever waits for a group helps
- * it along (fsync packs and commits on its own thread); threads for packing, writing and settling do what nobody waits for.
+ * Groups are packed, committed and settled in order; each stage works beside the others. Whoever waits for a
+ * group helps it along (fsync packs and commits on its own thread); threads for packing, writing and settling
+ * do what nobody waits for.
  *
- * Locks, in order (docs/LOCKING.md): pack, write, sequence, refs. `pack` and `write` are held across computing and the log's
- * write and sync: they are the one log writer. `sequence` is held for memory work only, but for index reads that miss every cache.
+ * Locks, in order (docs/LOCKING.md): pack, write, sequence, refs. `pack` and `write` are held across
+ * computing and the log's write and sync: they are the one log writer. `sequence` is held for memory work
+ * only, but for index reads that miss every cache.
  */
 #ifndef STORE_VOLUME_VOLUME_H
 #define STORE_VOLUME_VOLUME_H
@@ -113,7 +118,8 @@ struct group {
 
 	/* committed */
 	struct log_point point;
-	uint64_t open_at_resolve; /* the group that was open when the runs were resolved: the last that may name them */
+	/* the group that was open when the runs were resolved: the last that may name them */
+	uint64_t open_at_resolve;
 };
 
 /* What the index keeps of where it is (the state of index_settle). */
@@ -161,7 +167,8 @@ struct hf_store {
 
 	/* protected by sequence */
 	pthread_mutex_t sequence;
-	pthread_cond_t sealed_cond;  /* the packer: something is sealed, the open group's time runs, or to stop */
+	/* the packer: something is sealed, the open group's time runs, or to stop */
+	pthread_cond_t sealed_cond;
 	pthread_cond_t packed_cond;  /* the writer: something is packed, or to stop */
 	pthread_cond_t settle_cond;  /* the settler: something is committed, or to stop */
 	pthread_cond_t room_cond;    /* pending_bytes fell, no_room, or failed */
@@ -197,35 +204,47 @@ struct hf_store {
 	size_t n_reap, cap_reap;
 };
 
-/* --- room.c: admission. 0 with room promised, -ENOSPC, -EROFS, -EIO. May wait for the pipeline. `grows`: false for what frees. */
+/*
+ * --- room.c: admission. 0 with room promised, -ENOSPC, -EROFS, -EIO. May wait for the pipeline. `grows`:
+ * false for what frees.
+ */
 MUST_USE int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err);
 /* What can still be written, when the file system below has this much free. */
 uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t total);
-/* What is left of that (asked before, for it may wait) when what is promised to operations is taken off. Requires sequence. */
+/*
+ * What is left of that (asked before, for it may wait) when what is promised to operations is taken off.
+ * Requires sequence.
+ */
 uint64_t room_left(const struct hf_store *s, uint64_t available);
 
 /* --- group.c: all require sequence */
 MUST_USE struct group *group_new(uint64_t id, const struct tree_state *before);
 void group_free(struct group *g);
-MUST_USE int group_reserve(struct group *g); /* memory for one more item, run and stream: then adding cannot fail */
+/* memory for one more item, run and stream: then adding cannot fail */
+MUST_USE int group_reserve(struct group *g);
 /*
- * Encode op, which has its tid and time, behind the group's records. 0, or -ENOMEM and nothing is changed. Then, when it has
- * been applied, group_add_record makes it an item; else group_forget_record takes it back.
+ * Encode op, which has its tid and time, behind the group's records. 0, or -ENOMEM and nothing is changed.
+ * Then, when it has been applied, group_add_record makes it an item; else group_forget_record takes it back.
  */
 MUST_USE int group_encode(struct group *g, const struct op *op, size_t *ret_off);
 void group_forget_record(struct group *g, size_t off);
 void group_add_record(struct group *g, const struct op *op, size_t off);
-void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off, uint32_t len);
-/* Reap, in one operation, up to REAP_MAX inodes that nobody has open and nothing names. True: there may be more. */
+void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off,
+		    uint32_t len);
+/*
+ * Reap, in one operation, up to REAP_MAX inodes that nobody has open and nothing names. True: there may be
+ * more.
+ */
 bool group_reap(struct hf_store *s);
 /*
- * Seal the open group if it holds anything (reaping first what nobody has open). *ret: the group to wait for, the last that
- * holds anything. -ENOMEM: nothing was sealed.
+ * Seal the open group if it holds anything (reaping first what nobody has open). *ret: the group to wait for,
+ * the last that holds anything. -ENOMEM: nothing was sealed.
  */
 MUST_USE int group_seal(struct hf_store *s, uint64_t *ret);
 
 /* --- op.c */
-MUST_USE int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struct hf_error *err); /* takes sequence when 0 */
+/* takes sequence when 0 */
+MUST_USE int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struct hf_error *err);
 /* Requires sequence: give op its tid and time, apply and publish it, add its record. Leaves sequence held. */
 MUST_USE int op_run(struct hf_store *s, struct op *op, struct hf_error *err);
 /* The same without adding a record; share_moment: with the last operation's tid, not the next. */
@@ -259,10 +278,11 @@ void volume_fail(struct hf_store *s, int code, const char *text);
 void *settle_thread(void *store);
 
 /*
- * --- replay.c: bring the index up to the log's end. *ret_misfit: it failed because the index (from NULL: the log) is not what the log's
- * next operation was done to.
+ * --- replay.c: bring the index up to the log's end. *ret_misfit: it failed because the index (from NULL: the
+ * log) is not what the log's next operation was done to.
  */
-MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, const struct hf_progress *progress,
+MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from,
+			const struct hf_progress *progress,
 			struct volume_state *ret, bool *ret_misfit, struct hf_error *err);
 
 #endif
