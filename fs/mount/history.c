@@ -27,7 +27,7 @@ const char history_readme[] =
 	"    10s, 10m, 2h, 3d, 2w          so long ago\n"
 	"    now                           the last change there was\n"
 	"    @1795256130                   seconds since 1970\n"
-	"    tid-4711                      just after that operation (holdfast log prints them)\n"
+	"    tid-4711                      just after that operation (holdfast status says the last)\n"
 	"    release-1                     a tag\n"
 	"\n"
 	"For example, from the folder this file lies in:\n"
