@@ -77,6 +77,11 @@ void index_batch_delete(struct index_batch *b, enum index_space space, const voi
 	batch_add(b, space, key, key_len, NULL, 0, true);
 }
 
+int index_batch_status(const struct index_batch *b)
+{
+	return b->failed ? -ENOMEM : 0;
+}
+
 int index_batch_get(struct index_batch *b, enum index_space space, const void *key, size_t key_len,
 		    struct buf *out, struct hf_error *err)
 {

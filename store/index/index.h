@@ -108,10 +108,11 @@ struct index_batch;
 MUST_USE int index_batch_new(struct index *x, struct index_batch **ret);
 void index_batch_free(struct index_batch *b);
 void index_batch_clear(struct index_batch *b); /* ready for the next operation; memory kept */
-/* Memory failures are remembered and reported by index_publish. */
+/* Memory failures are remembered and reported by index_publish and index_apply; until then what is read may lack a change. */
 void index_batch_put(struct index_batch *b, enum index_space space, const void *key, size_t key_len,
 		     const void *value, size_t value_len);
 void index_batch_delete(struct index_batch *b, enum index_space space, const void *key, size_t key_len);
+MUST_USE int index_batch_status(const struct index_batch *b); /* 0, or -ENOMEM when one was remembered */
 MUST_USE int index_batch_get(struct index_batch *b, enum index_space space, const void *key, size_t key_len,
 			     struct buf *out, struct hf_error *err);
 /* As index_scan, the batch's own changes included. */

@@ -38,6 +38,8 @@ int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_err
 
 	op_stamp(s, op, share_moment);
 	r = tree_apply(&s->tree, s->batch, op, &state, err);
+	if (r < 0 && index_batch_status(s->batch) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory for the change");
 	if (r == 0)
 		r = index_publish(s->index, s->batch, s->open->id, err);
 	if (r < 0) {

@@ -68,12 +68,17 @@ static int replay_op(struct replay *p, uint8_t type, struct span body, struct hf
 	if (r < 0)
 		return r;
 	r = tree_apply(&p->s->tree, p->batch, &op, &p->at.tree, err);
+	if (r < 0 && index_batch_status(p->batch) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory to replay the log");
 	if (r == 0) {
 		r = note_time(p, &op);
 	} else if (r != -ENOMEM && r != -EIO && r != -ENOSPC) {
 		p->misfit = true;
-		r = hf_error_prefix(err, -EUCLEAN, "operation %llu (%s) of the log cannot be done", (unsigned long long)op.tid,
-				    op_name(type));
+		r = -EUCLEAN; /* whatever the operation said to it */
+		(void)hf_error_prefix(err, r, "operation %llu (%s) of the log cannot be done",
+				      (unsigned long long)op.tid, op_name(type));
+		if (err)
+			err->code = r;
 	}
 	p->ops++;
 	op_release(&op);

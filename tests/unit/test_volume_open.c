@@ -167,6 +167,70 @@ static void test_index_does_not_fit(void **state)
 	store_open(f, 0);
 }
 
+/* Put a group into the log that holds this operation alone, as a writer could who has the keys and means
+ * harm. */
+static void forge(struct store_fixture *f, struct op *op)
+{
+	struct log_frame frame = { .type = FRAME_META, .plain = BUF_INIT, .packed = BUF_INIT };
+	struct log_options o = { .os = os_posix() };
+	struct hf_error err = HF_ERROR_INIT;
+	struct volume_descriptor v;
+	struct keyring *keys;
+	struct log_point end;
+	struct op_base base;
+	struct log *log;
+	char dir[300];
+
+	(void)snprintf(dir, sizeof(dir), "%s/log", f->path);
+	assert_int_equal(files_read_descriptor(o.os, f->path, &v, &err), 0);
+	assert_int_equal(files_read_keys(o.os, f->path, &v, &keys, &err), 0);
+	o.dir = dir;
+	o.keys = keys;
+	assert_int_equal(log_open(&o, NULL, &log, &err), 0);
+	log_durable(log, &end);
+	base = (struct op_base){ end.tid, end.time_ns };
+	op->tid = end.tid + 1;
+	op->time_ns = end.time_ns;
+	op_encode(op, &base, &frame.plain);
+	assert_int_equal(log_pack(log, &frame, 1), 0);
+	assert_int_equal(log_commit(log, &frame, 1, op->tid, op->time_ns, &err), 0);
+	log_frame_release(&frame);
+	log_close(log);
+	keyring_free(keys);
+}
+
+/* What is signed and makes no sense is damage, with and without an index, and nothing is lost by looking. */
+static void test_impossible(void **state)
+{
+	struct store_fixture *f = *state;
+	struct op op = { .type = OP_UNLINK };
+
+	(void)make_file(f, "file");
+	store_close(f);
+	op.unlink.parent = HF_ROOT_INO;
+	op.unlink.name = (struct span){ (const uint8_t *)"none", 4 };
+	op.unlink.ino = 2;
+	forge(f, &op);
+	store_open_fails(f, 0, -EUCLEAN, "(UNLINK) of the log cannot be done");
+	store_open_fails(f, HF_OPEN_REBUILD, -EUCLEAN, "(UNLINK) of the log cannot be done");
+	store_open_fails(f, HF_OPEN_READ_ONLY, -EUCLEAN, "(UNLINK) of the log cannot be done");
+}
+
+/* One record must not make work without end. */
+static void test_endless(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	struct op op = { .type = OP_RANGE };
+
+	store_close(f);
+	op.range.ino = ino;
+	op.range.mode = RANGE_ALLOCATE;
+	op.range.len = UINT64_C(1) << 62;
+	forge(f, &op);
+	store_open_fails(f, 0, -EUCLEAN, "(RANGE) of the log cannot be done");
+}
+
 /* The descriptors of this process that are of files in the log. */
 static void spoil_log(struct store_fixture *f)
 {
@@ -228,6 +292,21 @@ static void test_write_fails(void **state)
 	expect_text(f, HF_TID_HEAD, ino, "durable");
 }
 
+/* RocksDB, when built with assertions, ends the process once its own words found the disk full: it has none.
+ */
+static void test_no_words(void **state)
+{
+	struct store_fixture *f = *state;
+	char path[300];
+	struct stat st;
+
+	(void)make_file(f, "file");
+	store_close(f);
+	store_open(f, HF_OPEN_REBUILD);
+	(void)snprintf(path, sizeof(path), "%s/index/LOG", f->path);
+	assert_true(stat(path, &st) < 0 || st.st_size == 0);
+}
+
 /* Reading alone: no operation, no change to the log, and still all that was there. */
 static void test_read_only(void **state)
 {
@@ -264,7 +343,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_init_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_open_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_index_does_not_fit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_impossible, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_endless, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_words, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
 	};
 
