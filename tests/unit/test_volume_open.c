@@ -39,7 +39,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct rlimit limit(int what, rlim_t value)
+static struct rlimit limit(__rlimit_resource_t what, rlim_t value)
 {
 	struct rlimit before, now;
 
