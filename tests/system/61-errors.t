@@ -114,7 +114,6 @@ if [ "$(id -u)" -eq 0 ] && mkdir "$T/small" && mount -t tmpfs -o size=120m none 
 	rm -f "$T/mnt/$written"
 	try "what was written before is there" sha256sum --quiet -c "$T/sums"
 	try "removing works" eval 'rm "$T/mnt/0" "$T/mnt/1" && sync -f "$T/mnt"'
-	try "df says so, too" eval '[ "$(df --output=avail -k "$T/mnt" | tail -n 1)" -lt 20000 ]'
 	mount -o remount,size=200m "$T/small"
 	try "with room again it goes on" eventually 10 eval 'echo x > "$T/mnt/new" && sync "$T/mnt/new"'
 	hf unmount "$T/mnt" > /dev/null
