@@ -10,6 +10,7 @@
  *   readdir.c   listings of all of them
  *   read.c      requests that read, of the live tree and of the past alike
  *   change.c    requests that change the live tree; the past answers EROFS
+ *   serve.c     the threads that read requests and serve them
  *   options.c, session.c, table.c    mounting and unmounting
  *
  * Node ids: of a live inode, its number (below 2^62; the root is 1 in both worlds). Of anything in .history,
@@ -18,7 +19,7 @@
  * Caching: the mount has one writer, so everything is cached without a timeout. What can change meaning by
  * itself is not: names under .history/at and tags that are relative to now, and the two listings.
  *
- * Threads: libfuse's, a request each. Fields of struct mount are set before the first request and immutable,
+ * Threads: those of serve.c, a request each. Fields of struct mount are set before the first request and immutable,
  * but for `nodes`, which has a lock of its own, held across nothing.
  */
 #ifndef FS_MOUNT_MOUNT_INTERNAL_H
@@ -41,6 +42,7 @@
 
 #define HISTORY_NAME ".history"
 #define FOREVER_S 1e9 /* longer than any mount lasts */
+#define MAX_WRITE_BYTES (1024 * 1024)
 
 /* ---- nodes.c */
 
@@ -103,8 +105,9 @@ struct mount {
 	int stop_fd;              /* eventfd: written when there is a reason to look at the fields below */
 	atomic_bool initialised;  /* INIT was answered */
 	atomic_bool stopping;     /* a signal, or mount_stop */
-	atomic_bool ended;        /* the threads are gone */
-	int loop_code;            /* libfuse's, once they are */
+	struct server *server;
+	atomic_bool ended; /* the serving threads are gone */
+	int loop_code;     /* serve_run's, once they are */
 	dev_t dev;                /* of the mounted filesystem */
 	pthread_mutex_t drop_lock;
 	uint64_t *drop; /* node ids of the past whose pages must go; protected by drop_lock */
@@ -208,8 +211,13 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 
 /* ---- wire.c */
 
-/* Take over reading and writing of a mounted session. */
+/* Take over what a mounted session writes. */
 int wire_attach(struct fuse_session *session);
+/*
+ * Look at a request that this thread has read from fd, whose bytes stay until it is replied to. True: it has
+ * been served here; else it is libfuse's. What this thread replies next goes to fd.
+ */
+bool wire_serve(struct mount *m, int fd, const void *request, size_t len);
 
 /* Of the request this thread is serving, what libfuse does not hand on. */
 bool wire_write_kills_priv(void);
@@ -223,6 +231,20 @@ struct wire_xattr {
 };
 /* Of a SETXATTR. False: it is not well-formed. */
 bool wire_xattr(struct wire_xattr *ret);
+
+/* ---- serve.c */
+
+struct server;
+#define SERVE_SIGNAL SIGUSR1 /* gets a serving thread out of a read: needs a handler, without SA_RESTART */
+/* Of a mounted session. -ENOMEM, … */
+int serve_new(struct mount *m, struct server **ret);
+/*
+ * Serve until the connection ends (0), serve_stop, or a failure (-errno). The calling thread serves nothing
+ * itself.
+ */
+int serve_run(struct server *s);
+void serve_stop(struct server *s); /* from any thread, before serve_free */
+void serve_free(struct server *s);
 
 /* ---- session.c, table.c */
 

@@ -3,7 +3,7 @@
  * A mount's life: options to libfuse, INIT, the threads that serve, and the ways it ends.
  *
  * The caller's thread waits for events (stop_fd) and does what no serving thread may: it drops pages, and
- * ends the mount. A second thread is libfuse's: it starts the serving threads and joins them. The mount ends
+ * ends the mount. A second thread is serve.c's, which starts the serving threads and joins them. The mount ends
  *   - when it is unmounted: the serving threads meet the end of the connection;
  *   - on a signal or mount_stop: it is unmounted here, at once when nobody uses it; else lazily, and
  *     who still uses it gets ENOTCONN.
@@ -22,10 +22,7 @@
 
 #include "fs/mount/mount_internal.h"
 
-#define MAX_WRITE_BYTES (1024 * 1024)
 #define READ_AHEAD_KB 1024
-#define THREADS_MAX 32 /* several may wait for an fsync each; no more are started than requests wait */
-#define KICK_MS 20
 
 static const struct fuse_lowlevel_ops operations;
 
@@ -83,8 +80,12 @@ void mount_stop(void)
 	pthread_rwlock_unlock(&current_lock);
 }
 
-/* Handlers without SA_RESTART: libfuse's thread must notice them in sem_wait(3). */
-static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE };
+static void on_kick(int number)
+{
+	(void)number;
+}
+
+static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE, SERVE_SIGNAL };
 #define CAUGHT (sizeof(caught) / sizeof(caught[0]))
 
 static void catch_signals(struct sigaction before[CAUGHT])
@@ -93,7 +94,9 @@ static void catch_signals(struct sigaction before[CAUGHT])
 
 	sigemptyset(&act.sa_mask);
 	for (size_t i = 0; i < CAUGHT; i++) {
-		act.sa_handler = caught[i] == SIGPIPE ? SIG_IGN : on_signal;
+		act.sa_handler = caught[i] == SIGPIPE	     ? SIG_IGN :
+				 caught[i] == SERVE_SIGNAL ? on_kick :
+							     on_signal;
 		sigaction(caught[i], &act, &before[i]);
 	}
 }
@@ -346,31 +349,11 @@ static void raise_read_ahead(const struct mount *m)
 static void *serve(void *arg)
 {
 	struct mount *m = arg;
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int r = -ENOMEM;
 
-	if (config) {
-		fuse_loop_cfg_set_clone_fd(config, 1);
-		fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
-		r = fuse_session_loop_mt(m->session, config);
-		fuse_loop_cfg_destroy(config);
-	}
-	m->loop_code = r;
+	m->loop_code = serve_run(m->server);
 	atomic_store(&m->ended, true);
 	wake(m->stop_fd);
 	return NULL;
-}
-
-/* End the serving threads; the mount may be there or not. */
-static void end_loop(struct mount *m, pthread_t loop)
-{
-	fuse_session_exit(m->session);
-	while (!atomic_load(&m->ended)) {
-		/* Out of its sem_wait; again, should it have come just before that. */
-		pthread_kill(loop, SIGTERM);
-		wait_event(m, KICK_MS);
-	}
-	pthread_join(loop, NULL);
 }
 
 /*
@@ -404,7 +387,8 @@ static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void 
 		wait_event(m, -1);
 	}
 	unmount_idle(m, dir);
-	end_loop(m, loop);
+	serve_stop(m->server);
+	pthread_join(loop, NULL);
 	if (!atomic_load(&m->initialised) && !should_stop(m))
 		return fail_with_words(err, -EPROTO, dir);
 	if (m->loop_code < 0)
@@ -445,11 +429,17 @@ static int run_session(struct mount *m, const char *dir, void (*ready)(void *arg
 		fuse_session_unmount(m->session);
 		return fail_with_words(err, r, dir);
 	}
+	r = serve_new(m, &m->server);
+	if (r < 0) {
+		fuse_session_unmount(m->session);
+		return hf_error_set(err, r, "cannot serve %s: %s", dir, strerror(-r));
+	}
 	pthread_rwlock_wrlock(&current_lock);
 	current = m;
 	pthread_rwlock_unlock(&current_lock);
 	r = serve_until_end(m, dir, ready, arg, err);
 	retire(m);
+	serve_free(m->server);
 	return r;
 }
 

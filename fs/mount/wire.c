@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The FUSE protocol where libfuse 3.14 falls short of it. libfuse lets the session's reads and writes be
- * replaced; so each request is looked at before libfuse parses it, in the thread that then serves it, and the
- * reply to INIT before it is sent.
+ * The FUSE protocol where libfuse 3.14 falls short of it. Requests are read by serve.c, so each is looked
+ * at before libfuse parses it, in the thread that then serves it; libfuse lets the session's writes be
+ * replaced, so the reply to INIT is looked at before it is sent.
  *
  *   INIT      two flags are added that libfuse has no name for: HANDLE_KILLPRIV_V2, without which the
  *             kernel asks for security.capability before every write, and SETXATTR_EXT.
@@ -63,6 +63,7 @@ static __thread struct {
 	size_t len;
 	uint64_t unique;
 	uint32_t opcode;
+	int fd; /* where it came from */
 	uint32_t offered; /* INIT: the kernel's flags */
 } now;
 
@@ -256,27 +257,18 @@ static void note(const void *bytes, size_t len)
 	}
 }
 
-/*
- * libfuse reads with cancellation allowed, that being how it ends its threads; a request served here must not
- * be cut short by it. EINTR makes libfuse look whether it is to end, and read again.
- */
+bool wire_serve(struct mount *m, int fd, const void *request, size_t len)
+{
+	note(request, len);
+	now.fd = fd;
+	return serve(m, fd);
+}
+
+/* libfuse asks for one, but serve.c does the reading. */
 static ssize_t wire_read(int fd, void *bytes, size_t len, void *mount)
 {
-	ssize_t n = read(fd, bytes, len);
-	bool served = false;
-	int cancel;
-
-	if (n < (ssize_t)sizeof(struct fuse_in_header))
-		return n;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	note(bytes, (size_t)n);
-	served = serve(mount, fd);
-	pthread_setcancelstate(cancel, NULL);
-	if (served) {
-		errno = EINTR;
-		return -1;
-	}
-	return n;
+	(void)mount;
+	return read(fd, bytes, len);
 }
 
 static ssize_t wire_writev(int fd, struct iovec *iov, int count, void *mount)
@@ -292,7 +284,8 @@ static ssize_t wire_writev(int fd, struct iovec *iov, int count, void *mount)
 		m->kills_priv = init->flags & FUSE_HANDLE_KILLPRIV_V2;
 		xattr_ext = init->flags & FUSE_SETXATTR_EXT;
 	}
-	return writev(fd, iov, count);
+	/* what is no reply (a notification) has no number, and goes to any of the connection's files */
+	return writev(out->unique && out->unique == now.unique ? now.fd : fd, iov, count);
 }
 
 int wire_attach(struct fuse_session *session)
