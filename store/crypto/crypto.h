@@ -45,6 +45,17 @@ void hash_add(struct hash *h, const void *data, size_t len);
 void hash_end(struct hash *h, void *out, size_t out_bytes); /* the same out_bytes as at the beginning */
 void hash_one(const char *domain, const void *data, size_t len, void *out, size_t out_bytes);
 
+/*
+ * H without a domain of many messages, several times as fast as one by one. Borrows all for the call; the
+ * order of the jobs does not matter, though long ones first are best.
+ */
+struct hash_job {
+	const void *data;
+	size_t len;
+	uint8_t *out; /* HASH_BYTES */
+};
+void hash_many(const struct hash_job *jobs, size_t n);
+
 /* --- what reads and writes a volume's contents: the volume key's children and, maybe, the writer key */
 
 struct keyring;
@@ -69,6 +80,9 @@ void keyring_writer_seed(const struct keyring *k, uint8_t out[SEED_BYTES]); /* f
 void keyring_chunk_name(const struct keyring *k, const void *data, size_t len, uint8_t out[HASH_BYTES]);
 void keyring_chunk_name_begin(const struct keyring *k, struct hash *h);
 /* … hash_add …, hash_end(h, out, HASH_BYTES) */
+
+/* The same of many, as hash_many. */
+void keyring_chunk_names(const struct keyring *k, const struct hash_job *jobs, size_t n);
 
 /* SipHash-2-4 of a directory entry's name. */
 uint64_t keyring_name_hash(const struct keyring *k, const void *name, size_t len);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/crypto/derive.h"
+#include "store/crypto/hash_many.h"
 #include "store/crypto/sign.h"
 
 _Static_assert(NONCE_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES &&
@@ -122,6 +123,11 @@ void keyring_chunk_name(const struct keyring *k, const void *data, size_t len, u
 	keyring_chunk_name_begin(k, &h);
 	hash_add(&h, data, len);
 	hash_end(&h, out, HASH_BYTES);
+}
+
+void keyring_chunk_names(const struct keyring *k, const struct hash_job *jobs, size_t n)
+{
+	hash_lanes_run(n > 1 ? hash_lanes_best() : LANES_NONE, k->chunk_key, jobs, n);
 }
 
 uint64_t keyring_name_hash(const struct keyring *k, const void *name, size_t len)
