@@ -65,14 +65,16 @@ int append_entry(struct log *l, uint8_t type, uint32_t len)
 struct sealing {
 	const struct log *l;
 	struct log_pos start;
-	size_t first; /* slot of the job numbered 0 */
+	size_t first, end; /* slots */
 };
 
 static void seal_job(void *arg, size_t i)
 {
 	const struct sealing *s = arg;
 
-	frame_seal(s->l, &s->l->slots[s->first + i], s->start, s->l->group.data);
+	size_t first = s->first + i * FRAME_SEAL_MAX, n = s->end - first;
+
+	frame_seal(s->l, &s->l->slots[first], n < FRAME_SEAL_MAX ? n : FRAME_SEAL_MAX, s->start, s->l->group.data);
 }
 
 /* Memory for everything that building and remembering a group of n frames takes. */
@@ -163,7 +165,8 @@ static int seal_frames(struct log *l, size_t n, size_t *ret_written, struct hf_e
 		size_t end = early ? slice_end(l, s.first, n) : n;
 		size_t from = *ret_written, to = end < n ? l->slots[end].at : l->group.len;
 
-		workers_run(w, end - s.first, seal_job, &s);
+		s.end = end;
+		workers_run(w, (end - s.first + FRAME_SEAL_MAX - 1) / FRAME_SEAL_MAX, seal_job, &s);
 		s.first = end;
 		if (!early)
 			break;

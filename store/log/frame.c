@@ -5,6 +5,7 @@
  * zstd's contexts cost more to make than a small frame costs to compress, so each thread keeps its own, with
  * a scratch buffer for compressed bodies, until it ends.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -178,7 +179,7 @@ uint64_t log_frame_cost(uint64_t plain_bytes)
 	return plain_bytes + FRAME_HEADER_BYTES + TAG_BYTES + COMMIT_FRAME_BYTES + 2 * TABLE_ENTRY_BYTES;
 }
 
-void frame_seal(const struct log *l, struct frame_slot *slot, struct log_pos start, uint8_t *group)
+static void seal_one(const struct log *l, struct frame_slot *slot, struct log_pos start, uint8_t *group)
 {
 	const struct log_frame *f = slot->frame;
 	const struct buf *body = frame_body(f);
@@ -194,7 +195,19 @@ void frame_seal(const struct log *l, struct frame_slot *slot, struct log_pos sta
 	if (len > 0)
 		memcpy(out + FRAME_HEADER_BYTES, body->data, len);
 	keyring_seal(l->keys, h.nonce, ad, sizeof(ad), out + FRAME_HEADER_BYTES, len);
-	hash_one(NULL, out, FRAME_HEADER_BYTES + len + TAG_BYTES, slot->hash, HASH_BYTES);
+}
+
+void frame_seal(const struct log *l, struct frame_slot *slots, size_t n, struct log_pos start, uint8_t *group)
+{
+	struct hash_job jobs[FRAME_SEAL_MAX];
+
+	assert(n <= FRAME_SEAL_MAX);
+	for (size_t i = 0; i < n; i++) {
+		seal_one(l, &slots[i], start, group);
+		jobs[i] = (struct hash_job){ group + slots[i].at, (size_t)frame_stored_bytes(slots[i].frame),
+					     slots[i].hash };
+	}
+	hash_many(jobs, n);
 }
 
 /* --- the way up */

@@ -84,8 +84,12 @@ struct frame_slot {
 MUST_USE int frame_pack(struct log_frame *f, int level);
 /* Bytes that a packed frame takes in the log. */
 uint64_t frame_stored_bytes(const struct log_frame *f);
-/* Header and sealed body to slot->at of group, which begins at `start`; the hash of both to the slot. */
-void frame_seal(const struct log *l, struct frame_slot *slot, struct log_pos start, uint8_t *group);
+/*
+ * For each of n slots: header and sealed body to its place in group, which begins at `start`; the hash of both
+ * to the slot.
+ */
+enum { FRAME_SEAL_MAX = 16 }; /* at a time: enough to hash them side by side */
+void frame_seal(const struct log *l, struct frame_slot *slots, size_t n, struct log_pos start, uint8_t *group);
 /*
  * Plaintext of a stored frame, appended to out. -EUCLEAN with words (no place: the caller puts it in front),
  * -ENOMEM.

@@ -16,6 +16,7 @@ enum {
 	SHARED_CHUNK_MAX = 32 << 10, /* chunks up to this share a frame … */
 	SHARED_FRAME_MAX = 128 << 10, /* … of up to this */
 	META_FRAME_MAX = 1 << 20,
+	NAMES_AT_ONCE = 16,
 };
 
 /* One chunk as cut: a stretch of a run. */
@@ -104,24 +105,56 @@ static void slice_each(const struct slice *sl, void (*fn)(void *arg, const void 
 	}
 }
 
-static void add_to_hash(void *arg, const void *data, size_t len)
-{
-	hash_add(arg, data, len);
-}
-
 static void add_to_buf(void *arg, const void *data, size_t len)
 {
 	buf_add(arg, data, len);
 }
 
-static void name_slice(void *arg, size_t i)
+static void add_to_hash(void *arg, const void *data, size_t len)
 {
-	struct packing *p = arg;
+	hash_add(arg, data, len);
+}
+
+static void name_slice(struct packing *p, struct slice *sl)
+{
 	struct hash h;
 
 	keyring_chunk_name_begin(p->s->keys, &h);
-	slice_each(&p->slices[i], add_to_hash, &h);
-	hash_end(&h, p->slices[i].name, HASH_BYTES);
+	slice_each(sl, add_to_hash, &h);
+	hash_end(&h, sl->name, HASH_BYTES);
+}
+
+/* Where a slice's bytes stand together: in its part, or, when it goes over several, copied behind scratch. */
+static const void *slice_bytes(const struct slice *sl, struct buf *scratch)
+{
+	const size_t at = scratch->len;
+
+	if (sl->off - sl->part->start + sl->len <= sl->part->len)
+		return sl->part->data + (sl->off - sl->part->start);
+	slice_each(sl, add_to_buf, scratch);
+	return scratch->failed ? NULL : scratch->data + at;
+}
+
+/* Names of NAMES_AT_ONCE slices, which are hashed side by side. Without memory for that, one by one. */
+static void name_slices(void *arg, size_t batch)
+{
+	CLEANUP(buf_release) struct buf scratch = BUF_INIT;
+	struct packing *p = arg;
+	struct slice *first = &p->slices[batch * NAMES_AT_ONCE];
+	size_t n = p->n - batch * NAMES_AT_ONCE < NAMES_AT_ONCE ? p->n - batch * NAMES_AT_ONCE : NAMES_AT_ONCE;
+	struct hash_job jobs[NAMES_AT_ONCE];
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += first[i].len;
+	if (buf_reserve(&scratch, bytes) < 0) { /* so that it never moves */
+		for (size_t i = 0; i < n; i++)
+			name_slice(p, &first[i]);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		jobs[i] = (struct hash_job){ slice_bytes(&first[i], &scratch), first[i].len, first[i].name };
+	keyring_chunk_names(p->s->keys, jobs, n);
 }
 
 static struct log_frame *frame_add(struct packing *p, uint8_t type)
@@ -440,7 +473,7 @@ static int pack(struct packing *p, struct hf_error *err)
 		r = cut_run(p, i);
 	if (r < 0)
 		return r;
-	workers_run(p->s->workers, p->n, name_slice, p);
+	workers_run(p->s->workers, (p->n + NAMES_AT_ONCE - 1) / NAMES_AT_ONCE, name_slices, p);
 	for (size_t i = 0; r == 0 && i < p->n; i++)
 		r = slice_place(p, &p->slices[i], err);
 	p->n_data = g->n_frames;
