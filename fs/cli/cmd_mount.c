@@ -97,7 +97,7 @@ static void keep_memory(void)
 {
 	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
 	(void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
-	(void)mallopt(M_ARENA_MAX, 4);
+	(void)mallopt(M_ARENA_MAX, 1);
 }
 
 static int mount_store(struct mounting *m)
