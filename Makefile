@@ -70,7 +70,7 @@ UNIT_OBJ    := $(UNIT_SRC:%.c=$(B)/%.o)
 FUZZ_OBJ    := $(FUZZ_SRC:%.c=$(B)/%.o)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
-BENCH_BIN   := $(B)/tests/bench/fsbench
+BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench
 
 ifeq ($(V),0)
 Q := @
@@ -130,11 +130,15 @@ $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/store.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
-$(BENCH_BIN): $(B)/%: $(B)/%.o
+$(B)/tests/bench/fsbench: $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
 
--include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(BENCH_BIN).d)
+$(B)/tests/bench/tagbench: $(B)/%: $(B)/%.o $(B)/libholdfast.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
+
+-include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(BENCH_BIN:=.o))
 
 # ---------------------------------------------------------------------------------------------- testing
 
