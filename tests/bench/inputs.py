@@ -12,6 +12,7 @@ from shell import run
 FROM = ["/usr/include", *sorted(map(str, Path("/usr/lib").glob("python3*"))),
         "/usr/lib/gcc", "/usr/share/perl", "/usr/share", "/usr/lib"]
 REPOSITORY_BYTES = 300 << 20
+REPOSITORY_FILES = 10000
 TREE_BYTES = 48 << 20
 TREE_FILES = 3000
 LARGEST_BYTES = 8 << 20
@@ -50,7 +51,7 @@ def make_repository(path):
     """A bare repository whose ten commits each change a tenth of its files."""
     tree = path / "tree"
     tree.mkdir()
-    files, taken = gather(tree, REPOSITORY_BYTES, sys.maxsize)
+    files, taken = gather(tree, REPOSITORY_BYTES, REPOSITORY_FILES)
     run("git", "init", "-q", "-b", "main", tree)
     for step in range(10):
         for file in files[step::10] if step else []:
@@ -97,7 +98,7 @@ def make_history(path):
     return f"{COMMITS} commits, {HISTORY_FILES} files"
 
 
-MAKERS = {"sample": make_repository, "tree": make_tree, "history": make_history}
+MAKERS = {"repository": make_repository, "tree": make_tree, "history": make_history}
 
 
 class Inputs:
