@@ -18,7 +18,7 @@ DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev
 	libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libzstd-dev \
 	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
 	git perl attr acl util-linux
-BENCH_DEPS := python3 procps bindfs gocryptfs openssl
+BENCH_DEPS := python3 procps bindfs gocryptfs mergerfs fio rsync make tar openssl
 
 PACKAGES := fuse3 rocksdb libsodium libcurl libmicrohttpd gnutls libzstd jansson libqrencode libbsd
 
@@ -70,7 +70,7 @@ UNIT_OBJ    := $(UNIT_SRC:%.c=$(B)/%.o)
 FUZZ_OBJ    := $(FUZZ_SRC:%.c=$(B)/%.o)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
-BENCH_BIN   := $(B)/tests/bench/fsbench
+BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench
 
 ifeq ($(V),0)
 Q := @
@@ -130,11 +130,15 @@ $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/store.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
-$(BENCH_BIN): $(B)/%: $(B)/%.o
+$(B)/tests/bench/fsbench: $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
 
--include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(BENCH_BIN).d)
+$(B)/tests/bench/tagbench: $(B)/%: $(B)/%.o $(B)/libholdfast.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
+
+-include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(BENCH_BIN:=.o))
 
 # ---------------------------------------------------------------------------------------------- testing
 
@@ -183,11 +187,12 @@ demo-stop:
 
 BENCH_ROUNDS ?= 3
 BENCH_ONLY   ?=
+BENCH_FILESYSTEMS ?= ext4,bindfs,mergerfs,gocryptfs,holdfast
 BENCH_DIR    ?= $(CURDIR)/build/bench
 bench: bench-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=release all build/release/tests/bench/fsbench
-	$(Q)tests/bench/bench.py --rounds $(BENCH_ROUNDS) --only '$(BENCH_ONLY)' --dir $(BENCH_DIR) \
-		--holdfast build/release/holdfast --fsbench build/release/tests/bench/fsbench
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=release all $(BENCH_BIN:$(B)/%=build/release/%)
+	$(Q)PYTHONDONTWRITEBYTECODE=1 tests/bench/bench.py --rounds $(BENCH_ROUNDS) --only '$(BENCH_ONLY)' \
+		--filesystems '$(BENCH_FILESYSTEMS)' --dir $(BENCH_DIR) --build build/release
 
 # ---------------------------------------------------------------------------------------------- packages
 
@@ -230,7 +235,8 @@ help:
 	'make check-fault  power cuts and failing disks at every step     make check-long   all of it, longer' \
 	'make check-fuzz   fuzz every parser, FUZZ_SECONDS=60 each (clang)' \
 	'make demo         the whole story in a minute, under ./demo      make demo-stop    end it' \
-	'make bench        measure beside ext4, bindfs and gocryptfs: BENCH_ROUNDS=3 BENCH_ONLY=name,name BENCH_DIR=…' \
+	'make bench        measure beside ext4, bindfs, mergerfs, gocryptfs, and judge the targets; BENCH_ROUNDS=3' \
+	'                  BENCH_ONLY=figure,figure BENCH_FILESYSTEMS=ext4,bindfs,… BENCH_DIR=…' \
 	'make asan | tsan  unit tests under a sanitizer                   make layers       includes point down only' \
 	'make tidy | format                                               make install | uninstall PREFIX= DESTDIR=' \
 	'' \

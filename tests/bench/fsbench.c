@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #define SMALL_BYTES 4096
 #define FILE_BYTES 2048
 #define FOLDERS 100
+#define WRITERS 8
 
 static unsigned char buffer[MIB];
 
@@ -46,13 +48,18 @@ static uint64_t next_random(uint64_t *state)
 	return *state * 0x2545F4914F6CDD1Dull;
 }
 
-static void fill(uint64_t *state, size_t len)
+static void fill_at(unsigned char *to, uint64_t *state, size_t len)
 {
 	for (size_t i = 0; i < len; i += 8) {
 		uint64_t v = next_random(state);
 
-		memcpy(buffer + i, &v, 8);
+		memcpy(to + i, &v, 8);
 	}
+}
+
+static void fill(uint64_t *state, size_t len)
+{
+	fill_at(buffer, state, len);
 }
 
 static int open_file(const char *path, int flags)
@@ -204,13 +211,80 @@ static double delete_all(const char *dir, long count)
 	return (double)count / (now() - start);
 }
 
+struct writer {
+	pthread_t thread;
+	pthread_barrier_t *start;
+	char name[4096];
+	const unsigned char *from; /* its own bytes: none is written twice, by it or by another */
+	size_t size;               /* of one write */
+	long count;
+};
+
+static void *write_own_file(void *arg)
+{
+	struct writer *w = arg;
+	int fd;
+
+	pthread_barrier_wait(w->start);
+	fd = open_file(w->name, O_WRONLY | O_CREAT | O_EXCL);
+	for (long i = 0; i < w->count; i++)
+		check(write(fd, w->from + (size_t)i * w->size, w->size) == (ssize_t)w->size, "write");
+	check(fsync(fd) == 0, "fsync");
+	check(close(fd) == 0, "close");
+	return NULL;
+}
+
+/* The bytes of all are made up before the first begins: what is timed is writing and nothing else. */
+static double write_at_once(const char *dir, long count, size_t size)
+{
+	size_t each = (size_t)count * size;
+	struct writer writers[WRITERS];
+	uint64_t state = 99;
+	pthread_barrier_t gate;
+	unsigned char *bytes = malloc(WRITERS * each);
+	double start;
+
+	check(bytes != NULL, "malloc");
+	check(mkdir(dir, 0755) == 0, dir);
+	fill_at(bytes, &state, WRITERS * each);
+	errno = pthread_barrier_init(&gate, NULL, WRITERS + 1);
+	check(errno == 0, "pthread_barrier_init");
+	for (int i = 0; i < WRITERS; i++) {
+		struct writer *w = &writers[i];
+
+		*w = (struct writer){ .start = &gate, .size = size, .count = count };
+		w->from = bytes + (size_t)i * each;
+		snprintf(w->name, sizeof(w->name), "%s/%d", dir, i);
+		errno = pthread_create(&w->thread, NULL, write_own_file, w);
+		check(errno == 0, "pthread_create");
+	}
+	start = now();
+	pthread_barrier_wait(&gate);
+	for (int i = 0; i < WRITERS; i++)
+		pthread_join(writers[i].thread, NULL);
+	start = now() - start;
+	free(bytes);
+	return (double)WRITERS * (double)each / 1e6 / start;
+}
+
+static double writers_small(const char *dir, long count)
+{
+	return write_at_once(dir, count, SMALL_BYTES);
+}
+
+static double writers_big(const char *dir, long count)
+{
+	return write_at_once(dir, count, MIB);
+}
+
 static const struct figure {
 	const char *name;
 	double (*run)(const char *path, long count);
 } figures[] = {
-	{ "seq-write", seq_write },     { "seq-read", seq_read },     { "rand-read", rand_read },
-	{ "sync-write", sync_write },   { "create", create },         { "stat", stat_all },
-	{ "small-write", small_write }, { "read-small", read_small }, { "delete", delete_all },
+	{ "seq-write", seq_write },      { "seq-read", seq_read },      { "rand-read", rand_read },
+	{ "sync-write", sync_write },    { "create", create },          { "stat", stat_all },
+	{ "small-write", small_write },  { "read-small", read_small },  { "delete", delete_all },
+	{ "writers-4k", writers_small }, { "writers-1m", writers_big },
 };
 
 int main(int argc, char **argv)
