@@ -269,17 +269,18 @@ static int open_replay(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
 	const bool anew = p->state.point.end.segment == 0;
+	const uint64_t memory = p->frame_bytes; /* nobody reads yet: what frames may have is lent */
 	struct volume_state at;
 	bool misfit;
 	int r;
 
 	memset(&at, 0, sizeof(at));
-	r = replay_log(s, anew ? NULL : &p->state, &p->o->progress, &at, &misfit, err);
+	r = replay_log(s, anew ? NULL : &p->state, memory, &p->o->progress, &at, &misfit, err);
 	if (r < 0 && misfit && !anew) {
 		*err = (struct hf_error)HF_ERROR_INIT;
 		r = remake_index(p, err);
 		if (r == 0)
-			r = replay_log(s, NULL, &p->o->progress, &at, &misfit, err);
+			r = replay_log(s, NULL, memory, &p->o->progress, &at, &misfit, err);
 	}
 	if (r < 0)
 		return r;

@@ -278,10 +278,10 @@ void volume_fail(struct hf_store *s, int code, const char *text);
 void *settle_thread(void *store);
 
 /*
- * --- replay.c: bring the index up to the log's end. *ret_misfit: it failed because the index (from NULL: the
+ * --- replay.c: bring the index up to the log's end, with about so much memory. *ret_misfit: it failed because the index (from NULL: the
  * log) is not what the log's next operation was done to.
  */
-MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from,
+MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t memory_bytes,
 			const struct hf_progress *progress,
 			struct volume_state *ret, bool *ret_misfit, struct hf_error *err);
 
