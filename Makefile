@@ -19,6 +19,7 @@ DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev
 	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
 	git perl attr acl util-linux
 BENCH_DEPS := python3 procps bindfs gocryptfs mergerfs fio rsync make tar openssl
+SCALE_DEPS := python3 rsync restic borgbackup gnuplot-nox
 
 PACKAGES := fuse3 rocksdb libsodium libcurl libmicrohttpd gnutls libzstd jansson libqrencode libbsd
 
@@ -71,6 +72,7 @@ FUZZ_OBJ    := $(FUZZ_SRC:%.c=$(B)/%.o)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
 BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench
+SCALE_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/scalebench
 
 ifeq ($(V),0)
 Q := @
@@ -83,7 +85,7 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all lib units check check-fault check-fuzz check-long bench bench-deps demo demo-stop install \
+.PHONY: all lib units check check-fault check-fuzz check-long bench bench-deps bench-scale demo demo-stop install \
 	uninstall clean asan tsan tidy format layers help deps
 
 all: $(B)/holdfast $(B)/libholdfast.a
@@ -134,11 +136,11 @@ $(B)/tests/bench/fsbench: $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
 
-$(B)/tests/bench/tagbench: $(B)/%: $(B)/%.o $(B)/libholdfast.a
+$(B)/tests/bench/tagbench $(B)/tests/bench/scalebench: $(B)/%: $(B)/%.o $(B)/libholdfast.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
--include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(BENCH_BIN:=.o))
+-include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(BENCH_BIN:=.o) $(B)/tests/bench/scalebench.o)
 
 # ---------------------------------------------------------------------------------------------- testing
 
@@ -194,6 +196,17 @@ bench: bench-deps
 	$(Q)PYTHONDONTWRITEBYTECODE=1 tests/bench/bench.py --rounds $(BENCH_ROUNDS) --only '$(BENCH_ONLY)' \
 		--filesystems '$(BENCH_FILESYSTEMS)' --dir $(BENCH_DIR) --build build/release
 
+SCALE        ?= 1
+SCALE_ROUNDS ?= 3
+SCALE_ONLY   ?=
+SCALE_DIR    ?= $(CURDIR)/build/scale
+bench-scale: deps
+	@tests/deps.sh $(foreach d,$(SCALE_DEPS),'$(d)')
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=release all $(SCALE_BIN:$(B)/%=build/release/%)
+	$(Q)PYTHONDONTWRITEBYTECODE=1 tests/bench/scale.py --scale $(SCALE) --rounds $(SCALE_ROUNDS) \
+		--only '$(SCALE_ONLY)' --dir $(SCALE_DIR) --build build/release $(if $(SCALE_KEEP),--keep) \
+		$(if $(SCALE_PICTURES),--pictures $(SCALE_PICTURES))
+
 # ---------------------------------------------------------------------------------------------- packages
 
 deps:
@@ -237,6 +250,7 @@ help:
 	'make demo         the whole story in a minute, under ./demo      make demo-stop    end it' \
 	'make bench        measure beside ext4, bindfs, mergerfs, gocryptfs, and judge the targets; BENCH_ROUNDS=3' \
 	'                  BENCH_ONLY=figure,figure BENCH_FILESYSTEMS=ext4,bindfs,… BENCH_DIR=…' \
+	'make bench-scale  how cost grows with the past: SCALE=1 SCALE_ONLY=name,name SCALE_KEEP=1 SCALE_DIR=…' \
 	'make asan | tsan  unit tests under a sanitizer                   make layers       includes point down only' \
 	'make tidy | format                                               make install | uninstall PREFIX= DESTDIR=' \
 	'' \

@@ -8,7 +8,7 @@
  * emptiness, loops, limits, room. Errors common to all: -EROFS (read-only store), -EIO (an earlier commit
  * failed), -ENOSPC (no room; removing still works), -ENOMEM, -ESTALE. Times POSIX asks for are set to the
  * operation's own. A call waits only when more data is under way to the disk than the store keeps in memory
- * (64 MiB), never for a disk or a replica otherwise.
+ * (an eighth of cache_bytes, 16 to 64 MiB), never for a disk or a replica otherwise.
  *
  * `struct hf_attr *ret` outputs may be NULL.
  */

@@ -48,6 +48,11 @@ static void batch_add(struct index_batch *b, enum index_space space, const void 
 	assert(key_len <= UINT16_MAX && value_len <= UINT32_MAX);
 	if (b->failed)
 		return;
+	if (b->load && load_takes(space)) {
+		assert(!deleted);
+		b->failed = !load_put(b->load, space, key, key_len, value, value_len);
+		return;
+	}
 	v = version_new(value, value_len, deleted);
 	if (!v) {
 		b->failed = true;
@@ -86,9 +91,14 @@ int index_batch_get(struct index_batch *b, enum index_space space, const void *k
 		    struct buf *out, struct hf_error *err)
 {
 	struct map_key k = map_key_of(b->index->hash_seed, space, key, key_len);
+	struct index_batch *frozen = b->load ? load_frozen(b->load, b) : NULL;
 	const struct entry *e = map_find(&b->map, &k);
 	int found;
 
+	if (!e && frozen)
+		e = map_find(&frozen->map, &k);
+	if (!e && b->load) /* the overlay is empty */
+		return rocks_get(&b->index->rocks, (int)space, (struct span){ key, key_len }, out, err);
 	if (!e)
 		return index_get(b->index, space, key, key_len, out, err);
 	buf_clear(out);
@@ -101,6 +111,10 @@ int index_batch_get(struct index_batch *b, enum index_space space, const void *k
 int index_batch_scan(struct index_batch *b, enum index_space space, struct span from, struct span to,
 		     size_t max, unsigned flags, struct index_rows *rows, struct hf_error *err)
 {
+	int code = b->load ? load_settle(b->load, err) : 0;
+
+	if (code < 0)
+		return code;
 	return scan_run(b->index, &b->map, space, from, to, max, flags, rows, err);
 }
 

@@ -151,6 +151,23 @@ MUST_USE int index_flush(struct index *x, struct hf_error *err);
 MUST_USE int index_apply(struct index *x, struct index_batch *b, const void *state, size_t state_len,
 			 struct hf_error *err);
 
+/*
+ * A loader: index_apply for a long row of operations (a rebuild, a long replay), many times faster, by one
+ * thread. Stage each operation in index_load_batch (ask again for each: it changes), then tell the state it
+ * leads to with index_load_mark, and in the end index_load_finish. The overlay must be empty, and nobody may
+ * read the index meanwhile but through that batch; INDEX_PAST, INDEX_CHUNK and INDEX_NAME are only put to, and
+ * not read through it. About memory_bytes are used. What is written is some marked state at any time, crash or
+ * not, and the last marked one when index_load_finish has returned 0 (durable at the next index_flush).
+ */
+struct index_load;
+MUST_USE int index_load_new(struct index *x, uint64_t memory_bytes, struct index_load **ret,
+			    struct hf_error *err);
+struct index_batch *index_load_batch(struct index_load *l);
+/* 0, or a failure, perhaps of something marked before: then the loader is of no use any more. */
+MUST_USE int index_load_mark(struct index_load *l, const void *state, size_t state_len, struct hf_error *err);
+MUST_USE int index_load_finish(struct index_load *l, struct hf_error *err);
+void index_load_free(struct index_load *l); /* what is not written is dropped; NULL is fine */
+
 struct index_stats {
 	uint64_t overlay_entries, overlay_bytes;
 	uint64_t disk_bytes, memory_bytes;

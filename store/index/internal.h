@@ -18,6 +18,7 @@
 #ifndef STORE_INDEX_INTERNAL_H
 #define STORE_INDEX_INTERNAL_H
 
+#include "store/index/load.h"
 #include "store/index/map.h"
 #include "store/index/rocks.h"
 
@@ -47,6 +48,7 @@ struct index_batch {
 	struct map map;      /* one version an entry */
 	struct group *spare; /* for the next publish that opens a group */
 	bool failed;         /* memory ran out */
+	struct index_load *load; /* whose batch it is, or NULL */
 };
 
 /* Append the entry's newest value to out (nothing for a deletion). 1 there, 0 deleted. */
@@ -59,6 +61,12 @@ static inline int entry_value(const struct entry *e, struct buf *out)
 	buf_add(out, v->value, v->len);
 	return 1;
 }
+
+/* settle.c: a version, whose value this is, into a write to RocksDB. */
+void version_stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct version *v,
+		   struct span value);
+/* load.c: a batch's changes into a write, in order of space and key. -ENOMEM. */
+MUST_USE int batch_stage(const struct index_batch *b, rocksdb_writebatch_t *batch, struct hf_error *err);
 
 /* The scan of index_scan, with a batch's own changes (NULL: none) over the overlay. */
 int scan_run(struct index *x, struct map *own, enum index_space space, struct span from, struct span to,

@@ -22,6 +22,8 @@
 extern const char rocks_state_key[], rocks_mark_key[];
 
 enum { ROCKS_OWN = INDEX_SPACES, ROCKS_FAMILIES }; /* the default family: our own keys */
+/* What the past's filters know: kind and inode of a key (store/tree/keys.h). */
+enum { ROCKS_PREFIX_BYTES = 9 };
 
 struct rocks {
 	rocksdb_t *db;
@@ -32,6 +34,7 @@ struct rocks {
 	rocksdb_writeoptions_t *write;
 	rocksdb_compactoptions_t *compact;
 	char *dir;
+	int compression; /* that this RocksDB knows */
 	bool read_only;
 	pthread_mutex_t flushing; /* one rocks_flush at a time; nothing else ever waits for it */
 	uint64_t mark;            /* last flush's number; protected by flushing */
@@ -54,6 +57,18 @@ MUST_USE int rocks_flush(struct rocks *r, struct hf_error *err);
 
 /* Value of key into out. 1, 0, or negative. */
 MUST_USE int rocks_get(struct rocks *r, int family, struct span key, struct buf *out, struct hf_error *err);
+
+/*
+ * Options as the family has them, to write table files for it with; the caller destroys them.
+ */
+rocksdb_options_t *rocks_table_options(const struct rocks *r, int family);
+/*
+ * Take over a table file of the family (it is moved; path must be in the index's folder), synced. Its keys go
+ * over those that are there.
+ */
+MUST_USE int rocks_ingest(struct rocks *r, int family, const char *path, struct hf_error *err);
+/* Merge the family's files in the background, or let them gather. */
+MUST_USE int rocks_set_merging(struct rocks *r, int family, bool on, struct hf_error *err);
 
 /*
  * Turn RocksDB's message (freed) into a code (`otherwise` when it is none we know) and words: what was being

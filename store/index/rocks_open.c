@@ -35,16 +35,17 @@ static const struct family {
 	const char *name;
 	size_t block_bytes;
 	bool filter;       /* whole-key Bloom filters, in the memtable too */
+	bool prefixes;     /* filters of the keys' first ROCKS_PREFIX_BYTES, for scans that stay within one */
 	bool partitioned;  /* index and filters in parts: many keys a file, single reads all over */
 	bool compress;     /* random keys do not compress */
 	bool many_deletes; /* compact where deletions gather, so that scans need not step over them */
 } families[ROCKS_FAMILIES] = {
-	[INDEX_HEAD] = { "head", BLOCK_BYTES_SMALL, true, false, true, true },
-	[INDEX_PAST] = { "past", BLOCK_BYTES_LARGE, false, false, true, false },
-	[INDEX_CHUNK] = { "chunk", BLOCK_BYTES_SMALL, false, false, true, false },
-	[INDEX_NAME] = { "name", BLOCK_BYTES_SMALL, true, true, false, false },
-	[INDEX_META] = { "meta", BLOCK_BYTES_SMALL, false, false, true, true },
-	[ROCKS_OWN] = { "default", BLOCK_BYTES_SMALL, false, false, false, false },
+	[INDEX_HEAD] = { "head", BLOCK_BYTES_SMALL, true, false, false, true, true },
+	[INDEX_PAST] = { "past", BLOCK_BYTES_LARGE, false, true, false, true, false },
+	[INDEX_CHUNK] = { "chunk", BLOCK_BYTES_SMALL, false, false, false, true, false },
+	[INDEX_NAME] = { "name", BLOCK_BYTES_SMALL, true, false, true, false, false },
+	[INDEX_META] = { "meta", BLOCK_BYTES_SMALL, false, false, false, true, true },
+	[ROCKS_OWN] = { "default", BLOCK_BYTES_SMALL, false, false, false, false, false },
 };
 
 struct setup {
@@ -81,6 +82,13 @@ static rocksdb_options_t *family_options(const struct rocks *r, const struct fam
 		rocksdb_block_based_options_set_whole_key_filtering(t, 1);
 		rocksdb_options_set_memtable_whole_key_filtering(o, 1);
 		rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
+	}
+	if (f->prefixes) {
+		rocksdb_options_set_prefix_extractor(
+			o, rocksdb_slicetransform_create_fixed_prefix(ROCKS_PREFIX_BYTES)); /* owned by o */
+		rocksdb_block_based_options_set_filter_policy(
+			t, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
+		rocksdb_block_based_options_set_whole_key_filtering(t, 0);
 	}
 	if (f->partitioned) {
 		rocksdb_block_based_options_set_index_type(
@@ -135,6 +143,11 @@ static void setup_make(struct setup *s, struct rocks *r, const struct index_opti
 		s->families[i] = family_options(r, &families[i], write_buffers, compression);
 }
 
+rocksdb_options_t *rocks_table_options(const struct rocks *r, int family)
+{
+	return family_options(r, &families[family], MIN_WRITE_BUFFER_BYTES, r->compression);
+}
+
 static void open_with(struct rocks *r, const struct index_options *o, int compression, char **message)
 {
 	CLEANUP(setup_release) struct setup s = { 0 };
@@ -163,8 +176,10 @@ static int open_database(struct rocks *r, const struct index_options *o, struct 
 		rocksdb_free(message);
 		message = NULL;
 		open_with(r, o, compressions[i], &message);
-		if (!message)
+		if (!message) {
+			r->compression = compressions[i];
 			return 0;
+		}
 		r->db = NULL;
 		if (!strstr(message, "is not linked with the binary"))
 			break;

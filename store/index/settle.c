@@ -59,7 +59,7 @@ static void load_sort(struct load *l)
 		qsort(l->versions, l->n, sizeof(*l->versions), load_compare);
 }
 
-static void stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct version *v,
+void version_stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct version *v,
 		  struct span value)
 {
 	const struct entry *e = v->entry;
@@ -100,7 +100,7 @@ static int stage_group(struct index *x, const struct group *g, rocksdb_writebatc
 				return hf_error_set(err, code,
 						    "settle the index: a value cannot be finished");
 		}
-		stage(&x->rocks, batch, v, code ? (struct span){ other.data, other.len } : value);
+		version_stage(&x->rocks, batch, v, code ? (struct span){ other.data, other.len } : value);
 	}
 	return 0;
 }
@@ -196,7 +196,6 @@ int index_apply(struct index *x, struct index_batch *b, const void *state, size_
 		struct hf_error *err)
 {
 	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-	CLEANUP(load_release) struct load load = { 0 };
 	int code;
 
 	assert(b->index == x && overlay_is_empty(x));
@@ -206,14 +205,9 @@ int index_apply(struct index *x, struct index_batch *b, const void *state, size_
 		index_batch_clear(b);
 		return hf_error_set(err, -ENOMEM, "no memory for the change");
 	}
-	for (size_t i = 0; i < b->map.tables[0].n_buckets; i++)
-		for (const struct entry *e = b->map.tables[0].buckets[i]; e; e = e->next_hashed)
-			if (load_add(&load, e->newest) < 0)
-				return hf_error_set(err, -ENOMEM, "apply to the index: no memory");
-	load_sort(&load);
-	for (size_t i = 0; i < load.n; i++)
-		stage(&x->rocks, batch, load.versions[i],
-		      (struct span){ load.versions[i]->value, load.versions[i]->len });
+	code = batch_stage(b, batch, err);
+	if (code < 0)
+		return code;
 	pthread_mutex_lock(&x->settling);
 	atomic_fetch_add(&x->writes, 1);
 	code = rocks_write(&x->rocks, batch, state, state_len, err);

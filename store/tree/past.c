@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SCAN_ROWS = 256, TID_BYTES = 8 };
+enum {
+	FIRST_ROWS = 32, /* fetched at first: many look at one or two */
+	SCAN_ROWS = 256,
+	TID_BYTES = 8,
+};
 
 int past_value_tid(struct span value, uint64_t *ret)
 {
@@ -19,49 +23,39 @@ static int not_index(struct hf_error *err)
 	return hf_error_set(err, -EUCLEAN, "the index is damaged: unmount and mount with -o rebuild");
 }
 
-/*
- * The first past value that ended behind tid: 1 when it holds at tid, 0 when not or when there is none
- * (*ret_found tells).
- */
-static int ended_after(struct index *x, uint64_t tid, const struct key *key, struct index_rows *rows,
-		       struct buf *out,
-		       bool *ret_found, struct hf_error *err)
+/* The first past value that ended behind tid, if it had begun by then: 1, 0, negative. */
+static int past_ended_after(struct index *x, uint64_t tid, const struct key *key, struct buf *out,
+			    struct hf_error *err)
 {
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
 	struct key from = *key, to = *key;
 	uint64_t start;
 	int r;
 
 	key_add_be64(&from, tid + 1);
 	key_add_be64(&to, UINT64_MAX);
-	r = index_scan(x, INDEX_PAST, key_span(&from), key_span(&to), 1, 0, rows, err);
-	if (r < 0)
+	buf_clear(out);
+	r = index_scan(x, INDEX_PAST, key_span(&from), key_span(&to), 1, 0, &rows, err);
+	if (r < 0 || rows.n == 0)
 		return r;
-	*ret_found = rows->n > 0;
-	if (!*ret_found)
-		return 0;
-	if (past_value_tid(rows->entries[0].value, &start) < 0)
+	if (past_value_tid(rows.entries[0].value, &start) < 0)
 		return not_index(err);
 	if (start > tid)
 		return 0;
-	buf_clear(out);
-	buf_add(out, rows->entries[0].value.data, rows->entries[0].value.len);
+	buf_add(out, rows.entries[0].value.data, rows.entries[0].value.len);
 	return buf_status(out) < 0 ? -ENOMEM : 1;
 }
 
+/*
+ * The present first: what has not changed since then costs what it costs live, however much past there is. A
+ * value that moves from the present to the past between the two looks began after tid, or was given out already.
+ */
 int past_get(struct index *x, uint64_t tid, const struct key *key, struct buf *out, struct hf_error *err)
 {
-	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
 	uint64_t start;
-	bool found;
-	int r;
+	int r = index_get(x, INDEX_HEAD, key->bytes, key->len, out, err);
 
-	if (tid == HF_TID_HEAD)
-		return index_get(x, INDEX_HEAD, key->bytes, key->len, out, err);
-	r = ended_after(x, tid, key, &rows, out, &found, err);
-	if (r != 0 || found)
-		return r;
-	r = index_get(x, INDEX_HEAD, key->bytes, key->len, out, err);
-	if (r < 0)
+	if (r < 0 || tid == HF_TID_HEAD)
 		return r;
 	if (r == 1) {
 		if (past_value_tid((struct span){ out->data, out->len }, &start) < 0)
@@ -69,22 +63,21 @@ int past_get(struct index *x, uint64_t tid, const struct key *key, struct buf *o
 		if (start <= tid)
 			return 1;
 	}
-	/* It may have moved from the head to the past between the two looks; then it is there now. */
-	return ended_after(x, tid, key, &rows, out, &found, err);
+	return past_ended_after(x, tid, key, out, err);
 }
 
 /* Rows of a space from `from` on, fetched as they are needed. */
 struct side {
 	enum index_space space;
 	struct index_rows rows;
-	size_t next;
+	size_t next, max; /* of the next fetch */
 	struct buf from; /* where the next fetch begins */
 	bool end;        /* nothing more to fetch */
 };
 
 static void side_init(struct side *s, enum index_space space)
 {
-	*s = (struct side){ .space = space, .rows = INDEX_ROWS_INIT, .from = BUF_INIT };
+	*s = (struct side){ .space = space, .rows = INDEX_ROWS_INIT, .max = FIRST_ROWS, .from = BUF_INIT };
 }
 
 static void side_release(struct side *s)
@@ -120,10 +113,10 @@ static int side_fill(struct side *s, struct index *x, struct span to, struct hf_
 
 	if (side_has(s) || s->end)
 		return 0;
-	r = index_scan(x, s->space, (struct span){ s->from.data, s->from.len }, to, SCAN_ROWS, 0, &s->rows,
-		       err);
+	r = index_scan(x, s->space, (struct span){ s->from.data, s->from.len }, to, s->max, 0, &s->rows, err);
 	if (r < 0)
 		return r;
+	s->max = SCAN_ROWS;
 	s->next = 0;
 	s->end = !s->rows.more || s->rows.n == 0;
 	if (s->rows.n == 0)

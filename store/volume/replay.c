@@ -9,13 +9,11 @@
 
 #include "store/volume/volume.h"
 
-enum { BATCH_OPS = 4096 };
-
 struct replay {
 	struct hf_store *s;
 	struct volume_state at;
-	struct index_batch *batch;
-	size_t ops, cap_times, n_times;
+	struct index_load *load;
+	size_t cap_times, n_times;
 	struct op_time *times; /* of the present group */
 	bool misfit;
 	struct op_base base;
@@ -37,7 +35,7 @@ static int replay_chunks(struct replay *p, const struct log_group *group, size_t
 	place.frame = group->data[frame];
 	for (size_t i = 0; i < n; i++) {
 		place.len = entries[i].len;
-		tree_put_chunk(p->batch, p->at.next_chunk, entries[i].name, &place);
+		tree_put_chunk(index_load_batch(p->load), p->at.next_chunk, entries[i].name, &place);
 		p->at.next_chunk++;
 		p->at.chunk_bytes += entries[i].len;
 		place.off += entries[i].len;
@@ -63,12 +61,13 @@ static int note_time(struct replay *p, const struct op *op)
 static int replay_op(struct replay *p, uint8_t type, struct span body, struct hf_error *err)
 {
 	struct op op = { 0 };
+	struct index_batch *batch = index_load_batch(p->load);
 	int r = op_decode(type, body, &p->base, &op, err);
 
 	if (r < 0)
 		return r;
-	r = tree_apply(&p->s->tree, p->batch, &op, &p->at.tree, err);
-	if (r < 0 && index_batch_status(p->batch) < 0)
+	r = tree_apply(&p->s->tree, batch, &op, &p->at.tree, err);
+	if (r < 0 && index_batch_status(batch) < 0)
 		r = hf_error_set(err, -ENOMEM, "no memory to replay the log");
 	if (r == 0) {
 		r = note_time(p, &op);
@@ -80,20 +79,18 @@ static int replay_op(struct replay *p, uint8_t type, struct span body, struct hf
 		if (err)
 			err->code = r;
 	}
-	p->ops++;
 	op_release(&op);
 	return r;
 }
 
-static int replay_apply(struct replay *p, struct hf_error *err)
+static int replay_mark(struct replay *p, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf state = BUF_INIT;
 
 	volume_state_encode(&p->at, &state);
 	if (buf_status(&state) < 0)
 		return -ENOMEM;
-	p->ops = 0;
-	return index_apply(p->s->index, p->batch, state.data, state.len, err);
+	return index_load_mark(p->load, state.data, state.len, err);
 }
 
 static int replay_group(void *arg, const struct log_group *group, struct hf_error *err)
@@ -120,13 +117,13 @@ static int replay_group(void *arg, const struct log_group *group, struct hf_erro
 	}
 	if (frame != group->n_data)
 		return hf_error_set(err, -EUCLEAN, "a group in segment %u does not describe all its data frames", group->after.end.segment);
-	tree_put_times(p->batch, p->times, p->n_times);
+	tree_put_times(index_load_batch(p->load), p->times, p->n_times);
 	p->at.point = group->after;
-	return p->ops >= BATCH_OPS ? replay_apply(p, err) : 0;
+	return replay_mark(p, err);
 }
 
-int replay_log(struct hf_store *s, const struct volume_state *from, const struct hf_progress *progress,
-	       struct volume_state *ret, bool *ret_misfit, struct hf_error *err)
+int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t memory_bytes,
+	       const struct hf_progress *progress, struct volume_state *ret, bool *ret_misfit, struct hf_error *err)
 {
 	struct log_progress told = { NULL, NULL };
 	struct replay p = { .s = s };
@@ -141,17 +138,19 @@ int replay_log(struct hf_store *s, const struct volume_state *from, const struct
 		told.fn = progress->fn;
 		told.arg = progress->arg;
 	}
-	r = index_batch_new(s->index, &p.batch);
 	*ret_misfit = false;
+	r = index_load_new(s->index, memory_bytes, &p.load, err);
 	if (r < 0)
-		return hf_error_set(err, r, "no memory for the index");
+		return r;
 	r = log_replay(s->log, from ? &from->point : NULL, replay_group, &p, told.fn ? &told : NULL, err);
 	if (r == 0)
-		r = replay_apply(&p, err);
+		r = replay_mark(&p, err); /* also when there was nothing to replay */
+	if (r == 0)
+		r = index_load_finish(p.load, err);
 	if (r == 0)
 		*ret = p.at;
 	*ret_misfit = p.misfit;
-	index_batch_free(p.batch);
+	index_load_free(p.load);
 	free(p.times);
 	return r;
 }

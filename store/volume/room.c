@@ -96,7 +96,7 @@ static int room_stuck(struct hf_store *s, struct hf_error *err)
 
 int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err)
 {
-	while (!s->failed && s->pending_bytes > (grows ? PENDING_BYTES : 2 * (uint64_t)PENDING_BYTES)) {
+	while (!s->failed && s->pending_bytes > (grows ? s->pending_max : 2 * s->pending_max)) {
 		if (s->settle_failed || s->no_room)
 			return room_stuck(s, err);
 		(void)pthread_cond_wait(&s->room_cond, &s->sequence);

@@ -10,9 +10,9 @@
 
 enum {
 	RETRY_MS = 500,
-	FLUSH_LOG_BYTES = 256 << 20, /* RocksDB is flushed after so much log, so that opening after a crash
+	FLUSH_LOG_BYTES = 128 << 20, /* RocksDB is flushed after so much log, so that opening after a crash
 					replays no more */
-	FLUSH_OPS = 200000,          /* … or so many operations */
+	FLUSH_OPS = 50000,           /* … or so many operations */
 };
 
 void volume_state_encode(const struct volume_state *v, struct buf *out)

@@ -14,6 +14,8 @@
 enum {
 	CACHE_BYTES = 256 << 20,
 	CACHE_BYTES_MIN = 16 << 20,
+	PENDING_BYTES_MIN = 16 << 20,
+	PENDING_BYTES_MAX = 64 << 20,
 	COMMIT_INTERVAL_MS = 1000,
 };
 
@@ -269,17 +271,19 @@ static int open_replay(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
 	const bool anew = p->state.point.end.segment == 0;
+	/* Nobody reads or writes yet: what frames may have is lent, and as much again for what is under way. */
+	const uint64_t memory = p->frame_bytes + s->pending_max;
 	struct volume_state at;
 	bool misfit;
 	int r;
 
 	memset(&at, 0, sizeof(at));
-	r = replay_log(s, anew ? NULL : &p->state, &p->o->progress, &at, &misfit, err);
+	r = replay_log(s, anew ? NULL : &p->state, memory, &p->o->progress, &at, &misfit, err);
 	if (r < 0 && misfit && !anew) {
 		*err = (struct hf_error)HF_ERROR_INIT;
 		r = remake_index(p, err);
 		if (r == 0)
-			r = replay_log(s, NULL, &p->o->progress, &at, &misfit, err);
+			r = replay_log(s, NULL, memory, &p->o->progress, &at, &misfit, err);
 	}
 	if (r < 0)
 		return r;
@@ -348,6 +352,22 @@ static void stop_threads(struct hf_store *s)
 	s->threads_started = 0;
 }
 
+/*
+ * Who may have how much, so that the process stays about within what was asked for. What is under way to the
+ * disk is there several times over (as written, as frames, as the group's bytes); an eighth is left to threads,
+ * buffers and the allocator's rest. The kernel has the contents of files in its own cache: frames get less.
+ */
+static void share_memory(struct opening *p, uint64_t bytes)
+{
+	uint64_t pending = bytes / 8;
+
+	p->index_bytes = bytes / 8 * 3;
+	p->frame_bytes = bytes / 4;
+	if (pending < PENDING_BYTES_MIN)
+		pending = PENDING_BYTES_MIN;
+	p->s->pending_max = pending < PENDING_BYTES_MAX ? pending : PENDING_BYTES_MAX;
+}
+
 int hf_store_open(const char *path, const struct hf_open_options *options, struct hf_store **ret,
 		  struct hf_error *err)
 {
@@ -370,10 +390,7 @@ int hf_store_open(const char *path, const struct hf_open_options *options, struc
 		store_free(p.s);
 		return r;
 	}
-	if (cache < CACHE_BYTES_MIN)
-		cache = CACHE_BYTES_MIN;
-	p.index_bytes = cache / 2;
-	p.frame_bytes = cache / 2;
+	share_memory(&p, cache < CACHE_BYTES_MIN ? CACHE_BYTES_MIN : cache);
 	p.s->read_only = p.o->flags & HF_OPEN_READ_ONLY;
 	p.s->commit_interval_ms = p.o->commit_interval_ms ? p.o->commit_interval_ms : COMMIT_INTERVAL_MS;
 	r = open_all(&p, err);

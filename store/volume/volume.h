@@ -42,7 +42,6 @@ struct replica_set;
 enum {
 	GROUP_BYTES = 8 << 20,    /* a group of this much data is sealed */
 	GROUP_OPS = 32768,        /* … or of so many operations */
-	PENDING_BYTES = 64 << 20, /* more than this under way makes operations wait */
 	STREAMS_MAX = 4096,       /* files being written in a row that a group remembers */
 	FOLD_PIECES = 64,         /* a block's list longer than this is folded */
 	PACKED_MAX = 2,           /* packed groups that wait to be written */
@@ -156,6 +155,7 @@ struct hf_store {
 	struct tree tree;
 	struct replica_set *replicas; /* NULL: no replication */
 	bool read_only;
+	uint64_t pending_max; /* more than this under way makes operations wait */
 	unsigned commit_interval_ms;
 	int lock_fd;
 
@@ -278,10 +278,10 @@ void volume_fail(struct hf_store *s, int code, const char *text);
 void *settle_thread(void *store);
 
 /*
- * --- replay.c: bring the index up to the log's end. *ret_misfit: it failed because the index (from NULL: the
+ * --- replay.c: bring the index up to the log's end, with about so much memory. *ret_misfit: it failed because the index (from NULL: the
  * log) is not what the log's next operation was done to.
  */
-MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from,
+MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t memory_bytes,
 			const struct hf_progress *progress,
 			struct volume_state *ret, bool *ret_misfit, struct hf_error *err);
 

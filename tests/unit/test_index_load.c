@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* The loader against index_apply: the same row of operations must leave the same index, crashes included. */
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/index/index.h"
+#include "tests/unit/scratch.h"
+
+enum { STEPS = 3000, KEYS = 300, LOAD_BYTES = 96 << 10 };
+
+static struct index *open_index(const char *dir, uint32_t *ret_at)
+{
+	struct index_options o = { .dir = dir, .cache_bytes = 1 << 20 };
+	struct hf_error err = HF_ERROR_INIT;
+	struct index *x = NULL;
+	uint8_t *state;
+	size_t len;
+
+	if (index_open(&o, &x, &state, &len, &err) < 0)
+		fail_msg("%s", err.text);
+	*ret_at = len ? get_u32(state) : 0;
+	free(state);
+	return x;
+}
+
+static void put_be32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static void expect_span(struct span a, struct span b)
+{
+	assert_int_equal(a.len, b.len);
+	if (a.len)
+		assert_memory_equal(a.data, b.data, a.len);
+}
+
+static uint32_t mix(uint32_t v)
+{
+	v = (v ^ v >> 16) * 0x45d9f3bu;
+	v = (v ^ v >> 16) * 0x45d9f3bu;
+	return v ^ v >> 16;
+}
+
+/* A key of the head gets its next value; the one before is read and goes to the past, as operations do. */
+static void step_put(struct index_batch *b, uint32_t i)
+{
+	CLEANUP(buf_release) struct buf old = BUF_INIT;
+	uint8_t key[64] = { 'k' }, value[200] = { 0 };
+	size_t key_len = 5 + mix(i) % 20;
+	int found;
+
+	put_be32(key + 1, mix(i) % KEYS);
+	memset(value, (int)(i % 251), sizeof(value));
+	put_u32(value, i);
+	found = index_batch_get(b, INDEX_HEAD, key, key_len, &old, NULL);
+	assert_in_range(found, 0, 1);
+	if (found == 1) {
+		put_be32(key + key_len, i);
+		index_batch_put(b, INDEX_PAST, key, key_len + 4, old.data, old.len);
+		index_batch_put(b, INDEX_PAST, key, key_len + 4, old.data, old.len); /* twice does no harm */
+	}
+	if (mix(i) % 7 == 0)
+		index_batch_delete(b, INDEX_HEAD, key, key_len);
+	else
+		index_batch_put(b, INDEX_HEAD, key, key_len, value, 4 + mix(i + 1) % 190);
+}
+
+/* What a range holds is counted into META, so that a scan that misses something shows. */
+static void step_scan(struct index_batch *b, uint32_t i)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	uint8_t from[5] = { 'k' }, value[4];
+
+	put_be32(from + 1, mix(i) % KEYS);
+	assert_int_equal(index_batch_scan(b, INDEX_HEAD, (struct span){ from, 5 }, (struct span){ NULL, 0 }, 50, 0,
+					  &rows, NULL),
+			 0);
+	put_u32(value, rows.n ? get_u32(rows.entries[rows.n - 1].value.data) : 0);
+	index_batch_put(b, INDEX_META, from, 5, value, 4);
+}
+
+static void step(struct index_batch *b, uint32_t i)
+{
+	uint8_t number[8], name[32] = { 0 };
+
+	step_put(b, i);
+	if (i % 97 == 0)
+		step_scan(b, i);
+	put_be64(number, i);
+	put_be32(name, mix(i) % 2000); /* some names come again, with another number */
+	index_batch_put(b, INDEX_CHUNK, number, 8, name, 32);
+	index_batch_put(b, INDEX_NAME, name, 32, number, 8);
+}
+
+static void load_steps(struct index *x, uint32_t from, uint32_t to, bool finish)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	struct index_load *l = NULL;
+	uint8_t state[4];
+
+	assert_int_equal(index_load_new(x, LOAD_BYTES, &l, &err), 0);
+	for (uint32_t i = from; i < to; i++) {
+		step(index_load_batch(l), i);
+		put_u32(state, i + 1);
+		if (index_load_mark(l, state, 4, &err) < 0)
+			fail_msg("%s", err.text);
+	}
+	if (finish && index_load_finish(l, &err) < 0)
+		fail_msg("%s", err.text);
+	index_load_free(l);
+}
+
+static void apply_steps(struct index *x, uint32_t from, uint32_t to)
+{
+	struct index_batch *b;
+	uint8_t state[4];
+
+	assert_int_equal(index_batch_new(x, &b), 0);
+	for (uint32_t i = from; i < to; i++) {
+		step(b, i);
+		put_u32(state, i + 1);
+		assert_int_equal(index_apply(x, b, state, 4, NULL), 0);
+	}
+	index_batch_free(b);
+}
+
+static void expect_same(struct index *x, struct index *y)
+{
+	CLEANUP(index_rows_release) struct index_rows a = INDEX_ROWS_INIT;
+	CLEANUP(index_rows_release) struct index_rows b = INDEX_ROWS_INIT;
+
+	for (int space = 0; space < INDEX_SPACES; space++) {
+		const struct span all = { NULL, 0 };
+
+		assert_int_equal(index_scan(x, (enum index_space)space, all, all, 100000, 0, &a, NULL), 0);
+		assert_int_equal(index_scan(y, (enum index_space)space, all, all, 100000, 0, &b, NULL), 0);
+		assert_int_equal(a.n, b.n);
+		assert_true(a.n > 0);
+		for (size_t i = 0; i < a.n; i++) {
+			expect_span(a.entries[i].key, b.entries[i].key);
+			expect_span(a.entries[i].value, b.entries[i].value);
+		}
+	}
+}
+
+static void test_same_as_apply(void **unused)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	CLEANUP(scratch_remove) char *other = scratch_make();
+	struct index *x, *y;
+	uint32_t at;
+
+	(void)unused;
+	x = open_index(dir, &at);
+	y = open_index(other, &at);
+	load_steps(x, 0, STEPS, true);
+	apply_steps(y, 0, STEPS);
+	expect_same(x, y);
+	index_close(x);
+	x = open_index(dir, &at);
+	assert_int_equal(at, STEPS);
+	expect_same(x, y);
+	load_steps(x, STEPS, STEPS + 10, true); /* a short one, over what is there */
+	apply_steps(y, STEPS, STEPS + 10);
+	expect_same(x, y);
+	index_close(x);
+	index_close(y);
+}
+
+/*
+ * In a process of its own, for the threads that RocksDB has in this one would be missing after a fork: load up
+ * to step `to` and leave without a word, having finished and flushed or not.
+ */
+static int leave(const char *dir, uint32_t to, bool finish, bool flush)
+{
+	uint32_t at;
+	struct index *x = open_index(dir, &at);
+
+	load_steps(x, at, to, finish);
+	_exit(flush ? index_flush(x, NULL) != 0 : 0);
+}
+
+static void run_leave(const char *dir, uint32_t to, bool finish, bool flush)
+{
+	char self[300], until[16];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	pid_t pid;
+	int status;
+
+	assert_true(len > 0);
+	self[len] = 0;
+	(void)snprintf(until, sizeof(until), "%" PRIu32, to);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)execl(self, self, dir, until, finish ? "finish" : "", flush ? "flush" : "", NULL);
+		_exit(99);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* Killed somewhere in the middle: what is found is where some step led, and it can go on from there. */
+static void test_killed(void **unused)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	CLEANUP(scratch_remove) char *other = scratch_make();
+	uint32_t at = 0, last = 0, stops = 0;
+	struct index *x, *y;
+
+	(void)unused;
+	while (at < STEPS) {
+		uint32_t to = at + 600 < STEPS ? at + 600 : STEPS;
+
+		run_leave(dir, to, to == STEPS || at % 2, to == STEPS || mix(stops) % 3 > 0);
+		x = open_index(dir, &at);
+		assert_true(at >= last && at <= to);
+		if (at > 0) {
+			CLEANUP(scratch_remove) char *until = scratch_make();
+			CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+			CLEANUP(index_rows_release) struct index_rows want = INDEX_ROWS_INIT;
+			const struct span all = { NULL, 0 };
+			uint32_t none;
+
+			y = open_index(until, &none);
+			apply_steps(y, 0, at);
+			assert_int_equal(index_scan(x, INDEX_HEAD, all, all, 100000, 0, &rows, NULL), 0);
+			assert_int_equal(index_scan(y, INDEX_HEAD, all, all, 100000, 0, &want, NULL), 0);
+			assert_int_equal(rows.n, want.n);
+			for (size_t i = 0; i < rows.n; i++)
+				expect_span(rows.entries[i].value, want.entries[i].value);
+			index_close(y);
+		}
+		index_close(x);
+		last = at;
+		assert_true(++stops < 100);
+	}
+	x = open_index(dir, &at);
+	y = open_index(other, &at);
+	apply_steps(y, 0, STEPS);
+	expect_same(x, y);
+	index_close(x);
+	index_close(y);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_same_as_apply),
+		cmocka_unit_test(test_killed),
+	};
+
+	if (argc == 5)
+		return leave(argv[1], (uint32_t)atoi(argv[2]), *argv[3], *argv[4]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
