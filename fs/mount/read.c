@@ -173,7 +173,9 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 	(void)fi;
 	if (at < 0)
 		return reply_code(req, (int)at);
-	if (target_is_inode(&t))
+	if (t.node.kind == NODE_LIVE)
+		return seek_live(req, t.ino, (uint64_t)off, whence);
+	if (t.node.kind == NODE_PAST)
 		at = hf_view_seek(&t.view, t.ino, (uint64_t)off, whence, NULL);
 	else if (off < 0 || (size_t)off >= history_readme_len())
 		at = -ENXIO;

@@ -403,6 +403,7 @@ static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void 
 		drop_pages_now(m);
 		wait_event(m, -1);
 	}
+	seek_stop(m);
 	unmount_idle(m, dir);
 	end_loop(m, loop);
 	if (!atomic_load(&m->initialised) && !should_stop(m))
@@ -467,6 +468,7 @@ static int mount_init(struct mount *m)
 		return r;
 	}
 	nodes_init(&m->nodes);
+	seek_init(m);
 	pthread_mutex_init(&m->drop_lock, NULL);
 	return 0;
 }
@@ -475,6 +477,7 @@ static void mount_release(struct mount *m)
 {
 	pthread_mutex_destroy(&m->drop_lock);
 	free(m->drop);
+	seek_release(m);
 	nodes_release(&m->nodes);
 	reply_release(m);
 	close(m->stop_fd);

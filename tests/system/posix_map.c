@@ -143,11 +143,32 @@ static const char *behind_the_end(void)
 	return NULL;
 }
 
+/* Written through a mapping that still lives, and not yet handed on: data all the same. */
+static const char *holes_written_through_a_mapping(void)
+{
+	enum { LEN = 1 << 20, AT = 300000 };
+	int fd = make("f", "", 0644);
+	off_t from;
+	char *map;
+
+	CHECK(ftruncate(fd, LEN) == 0);
+	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	map[AT] = 'd';
+	from = lseek(fd, 0, SEEK_DATA);
+	CHECK(from >= 0 && from <= AT);
+	map[0] = 'd';
+	CHECK(lseek(fd, 0, SEEK_HOLE) > 0 && lseek(fd, 0, SEEK_DATA) == 0);
+	CHECK(munmap(map, LEN) == 0 && close(fd) == 0);
+	return NULL;
+}
+
 const struct check checks_map[] = {
 	{ "shared mappings", mapped },
 	{ "truncate under mappings, SIGBUS", cut_under_a_mapping },
 	{ "private mappings, and processes that share one", private_and_shared },
 	{ "mappings need the rights of their descriptor", rights_of_mappings },
 	{ "behind the end of a mapped file", behind_the_end },
+	{ "SEEK_DATA of what a mapping holds", holes_written_through_a_mapping },
 	{ NULL, NULL },
 };
