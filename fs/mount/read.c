@@ -37,6 +37,9 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	r = hf_view_lookup(&dir.view, dir.ino, name, &attr, NULL);
 	if (r == -ENOENT)
 		return reply_absent(req);
+	/* "." is asked for by who has a file handle; of what is unlinked it is out of date, reaped or not. */
+	if (r == 0 && attr.nlink == 0 && strcmp(name, ".") == 0)
+		r = -ESTALE;
 	if (r < 0) {
 		fuse_reply_err(req, mount_fault(r, NULL, "looking up a name", dir.ino));
 		return;

@@ -88,7 +88,36 @@ static const char *handles(void)
 	return NULL;
 }
 
+/* A handle of what is gone leads nowhere, whoever has come in its place. */
+static const char *stale_handles(void)
+{
+	struct handle file, dir;
+	int fd;
+
+	if (geteuid() != 0)
+		SKIP("needs root");
+	CHECK(made("f", "old", 0644) && mkdir("d", 0755) == 0);
+	if (handle_of("f", &file) < 0 && errno == EOPNOTSUPP)
+		SKIP("no file handles");
+	CHECK(handle_of("d", &dir) == 0 && unlink("f") == 0 && rmdir("d") == 0 && made("f", "new", 0644) &&
+	      mkdir("d", 0755) == 0);
+	FAILS(ESTALE, open_handle(&file, O_RDONLY));
+	FAILS(ESTALE, open_handle(&dir, O_RDONLY));
+	CHECK(forget());
+	FAILS(ESTALE, open_handle(&file, O_RDONLY));
+	FAILS(ESTALE, open_handle(&dir, O_RDONLY));
+	/* of what is gone but open, it leads there */
+	CHECK((fd = open("f", O_RDONLY)) >= 0 && handle_of("f", &file) == 0 && unlink("f") == 0);
+	CHECK(forget());
+	CHECK(close(open_handle(&file, O_RDONLY)) == 0 && close(fd) == 0);
+	file.bytes[0] ^= 0xff;
+	file.bytes[5] ^= 0xff;
+	FAILS(ESTALE, open_handle(&file, O_RDONLY));
+	return NULL;
+}
+
 const struct check checks_handles[] = {
 	{ "file handles", handles },
+	{ "stale file handles", stale_handles },
 	{ NULL, NULL },
 };
