@@ -26,6 +26,14 @@ static int durable(struct mount *m, int r, bool of_names)
 	return hf_fsync(m->store, HF_ROOT_INO, NULL);
 }
 
+/* The past and the present are two file systems, as far as moving and linking go. 0: both are the present. */
+static int worlds_status(uint64_t from, uint64_t to)
+{
+	if (node_id_is_live(from) != node_id_is_live(to))
+		return -EXDEV;
+	return node_id_is_live(from) ? 0 : -EROFS;
+}
+
 /* 0 when `name` in `parent` may be changed. */
 static int name_status(uint64_t parent, const char *name)
 {
@@ -83,10 +91,10 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
 	struct hf_attr attr;
-	int r = name_status(parent, name);
+	int r = worlds_status(ino, parent);
 
-	if (r == 0 && !node_id_is_live(ino))
-		r = -EXDEV; /* into the live tree only by copying */
+	if (r == 0)
+		r = name_status(parent, name);
 	if (r == 0)
 		r = hf_link(mount_of(req)->store, ino, parent, name, &attr, NULL);
 	r = durable(mount_of(req), r, true);
@@ -120,8 +128,10 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	       const char *new_name, unsigned flags)
 {
 	struct mount *m = mount_of(req);
-	int r = name_status(parent, name);
+	int r = worlds_status(parent, new_parent);
 
+	if (r == 0)
+		r = name_status(parent, name);
 	if (r == 0)
 		r = name_status(new_parent, new_name);
 	if (r == 0)

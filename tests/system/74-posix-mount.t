@@ -76,7 +76,20 @@ else
 	ok 0 "copy_file_range is metadata only # SKIP no counters of I/O"
 fi
 
+# --- the past is another file system in all but name
 echo live > live
+hf snapshot "$T/mnt" then > /dev/null
+past=.history/tags/then
+call() { perl -MErrno -e 'my ($op, @a) = @ARGV; my $ok = $op eq "link" ? link($a[0], $a[1]) : rename($a[0], $a[1]); print $ok ? "done" : (grep { $!{$_} } keys %!)[0]' "$@"; }
+if command -v perl > /dev/null; then
+	for two in "$past/live new" "live $past/new" "$past/live d/live"; do
+		# shellcheck disable=SC2086 # words are meant
+		is "$(call rename $two) $(call link $two)" "EXDEV EXDEV" "rename and link, $two"
+	done
+	is "$(call rename $past/live $past/new) $(call link $past/live $past/new)" "EROFS EROFS" "rename and link within the past"
+	is "$(call rename .history past) $(call rename d .history)" "EPERM EPERM" "the past's own name"
+fi
+try "mv takes a copy out of the past, and says that the original stays" eval '! mv "$past/live" taken 2> "$T/err" && cmp taken live && test -e "$past/live"'
 
 # --- bytes that only the kernel has yet
 remount coalesce
