@@ -286,7 +286,7 @@ static char *session_options(const struct mount *m)
 	r |= add_flag(&opts, o->suid, "suid");
 	r |= add_flag(&opts, o->dev, "dev");
 	r |= add_flag(&opts, o->noexec, "noexec");
-	r |= add_flag(&opts, o->noatime, "noatime");
+	r |= add_flag(&opts, true, "noatime"); /* reading is no message to us, so it sets no time */
 	r |= add_flag(&opts, o->sync, "sync");
 	r |= add_flag(&opts, o->dirsync, "dirsync");
 	r |= add_flag(&opts, o->debug, "debug");

@@ -53,6 +53,7 @@ command -v getfattr > /dev/null && is "$(getfattr --only-values -n user.x d 2>&1
 
 # --- what a mount says of itself, and keeps
 remount
+is "$(findmnt -no OPTIONS --mountpoint "$T/mnt" | grep -cw noatime)" 1 "reading sets no access time, and the mount says so"
 touch -d @1000 read && cat read > "$T/out" && ls d > "$T/out"
 is "$(stat -c %X read)" 1000 "reading sets no access time"
 touch -d 1901-01-01T00:00:00.123456789Z old && touch -d 2500-01-01T00:00:00.987654321Z young
