@@ -16,8 +16,8 @@ static bool is_reserved(uint64_t parent, const char *name)
 }
 
 /*
- * What -o sync asks, and, of names, -o dirsync, is done before the reply: the kernel leaves it to us for all but
- * writes. Returns r, or why what was done is not durable.
+ * What -o sync asks, and, of names, -o dirsync, is done before the reply: the kernel leaves it to us for all
+ * but writes. Returns r, or why what was done is not durable.
  */
 static int durable(struct mount *m, int r, bool of_names)
 {
@@ -286,6 +286,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 {
 	struct mount *m = mount_of(req);
 	struct wire_xattr x;
+	int r;
 
 	(void)name;
 	(void)value;
@@ -295,8 +296,8 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 		return reply_code(req, -EROFS);
 	if (!wire_xattr(&x))
 		return reply_code(req, -EINVAL);
-	reply_code(req, durable(m, hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, x.kill_sgid, NULL),
-				false));
+	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, x.kill_sgid, NULL);
+	reply_code(req, durable(m, r, false));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)

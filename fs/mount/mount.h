@@ -20,7 +20,7 @@ struct mount_options {
 	bool allow_root;  /* only root may, besides who mounted */
 	bool suid, dev;   /* honour setuid files and device files: not unless asked for */
 	bool noexec;
-	bool sync, dirsync; /* all changes, or those of names, are durable when the call returns */
+	bool sync, dirsync;   /* all changes, or those of names, are durable when the call returns */
 	bool history_visible; /* readdir of the root shows .history */
 	bool coalesce; /* the kernel gathers small writes, and an overwrite within seconds leaves no moment */
 	bool rebuild;  /* the index is thrown away and built anew from the log (HF_OPEN_REBUILD) */
