@@ -15,6 +15,25 @@ static bool is_reserved(uint64_t parent, const char *name)
 	return parent == HF_ROOT_INO && strcmp(name, HISTORY_NAME) == 0;
 }
 
+/*
+ * What -o sync asks, and, of names, -o dirsync, is done before the reply: the kernel leaves it to us for all
+ * but writes. Returns r, or why what was done is not durable.
+ */
+static int durable(struct mount *m, int r, bool of_names)
+{
+	if (r < 0 || !(m->options->sync || (of_names && m->options->dirsync)))
+		return r;
+	return hf_fsync(m->store, HF_ROOT_INO, NULL);
+}
+
+/* The past and the present are two file systems, as far as moving and linking go. 0: both are the present. */
+static int worlds_status(uint64_t from, uint64_t to)
+{
+	if (node_id_is_live(from) != node_id_is_live(to))
+		return -EXDEV;
+	return node_id_is_live(from) ? 0 : -EROFS;
+}
+
 /* 0 when `name` in `parent` may be changed. */
 static int name_status(uint64_t parent, const char *name)
 {
@@ -47,6 +66,7 @@ static void make(fuse_req_t req, uint64_t parent, const char *name, uint32_t mod
 	if (r == 0)
 		r = hf_create(mount_of(req)->store, parent, name, mode, fuse_req_ctx(req)->umask, rdev,
 			      target, &cred, &attr, NULL);
+	r = durable(mount_of(req), r, true);
 	if (r < 0)
 		reply_code(req, r);
 	else
@@ -71,12 +91,13 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
 	struct hf_attr attr;
-	int r = name_status(parent, name);
+	int r = worlds_status(ino, parent);
 
-	if (r == 0 && !node_id_is_live(ino))
-		r = -EXDEV; /* into the live tree only by copying */
+	if (r == 0)
+		r = name_status(parent, name);
 	if (r == 0)
 		r = hf_link(mount_of(req)->store, ino, parent, name, &attr, NULL);
+	r = durable(mount_of(req), r, true);
 	if (r < 0)
 		reply_code(req, r);
 	else
@@ -85,28 +106,37 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	struct mount *m = mount_of(req);
 	int r = name_status(parent, name);
 
-	reply_code(req, r < 0 ? r : hf_unlink(mount_of(req)->store, parent, name, NULL, NULL));
+	if (r == 0)
+		r = hf_unlink(m->store, parent, name, NULL, NULL);
+	reply_code(req, durable(m, r, true));
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+	struct mount *m = mount_of(req);
 	int r = name_status(parent, name);
 
-	reply_code(req, r < 0 ? r : hf_rmdir(mount_of(req)->store, parent, name, NULL, NULL));
+	if (r == 0)
+		r = hf_rmdir(m->store, parent, name, NULL, NULL);
+	reply_code(req, durable(m, r, true));
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 	       const char *new_name, unsigned flags)
 {
-	int r = name_status(parent, name);
+	struct mount *m = mount_of(req);
+	int r = worlds_status(parent, new_parent);
 
+	if (r == 0)
+		r = name_status(parent, name);
 	if (r == 0)
 		r = name_status(new_parent, new_name);
 	if (r == 0)
-		r = hf_rename(mount_of(req)->store, parent, name, new_parent, new_name, flags, NULL);
-	reply_code(req, r);
+		r = hf_rename(m->store, parent, name, new_parent, new_name, flags, NULL);
+	reply_code(req, durable(m, r, true));
 }
 
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
@@ -145,7 +175,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, str
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (to_set & bits[i].fuse)
 			change.mask |= bits[i].mask;
-	r = hf_setattr(mount_of(req)->store, ino, &change, &attr, NULL);
+	r = durable(mount_of(req), hf_setattr(mount_of(req)->store, ino, &change, &attr, NULL), false);
 	if (r < 0)
 		reply_code(req, r);
 	else
@@ -210,7 +240,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 			 NULL);
 	if (r == 0 && loses)
 		mount_drop_attr(m, ino);
-	reply_code(req, r);
+	reply_code(req, durable(m, r, false));
 }
 
 /* From the past, EXDEV: the kernel then reads and writes instead. */
@@ -231,6 +261,8 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 	loses = loses_bits(m, out, kill);
 	n = hf_copy_range(m->store, in, (uint64_t)in_off, out, (uint64_t)out_off, len,
 			  kill ? HF_WRITE_KILL_PRIV : 0, NULL);
+	if (n >= 0 && durable(m, 0, false) < 0)
+		n = -EIO;
 	if (n < 0)
 		return reply_code(req, (int)n);
 	if (loses)
@@ -252,7 +284,9 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 /* The arguments are not libfuse's: wire.c says why. */
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
+	struct mount *m = mount_of(req);
 	struct wire_xattr x;
+	int r;
 
 	(void)name;
 	(void)value;
@@ -262,12 +296,14 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 		return reply_code(req, -EROFS);
 	if (!wire_xattr(&x))
 		return reply_code(req, -EINVAL);
-	reply_code(req, hf_setxattr(mount_of(req)->store, ino, x.name, x.value, x.len, x.flags, x.kill_sgid,
-				    NULL));
+	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, x.kill_sgid, NULL);
+	reply_code(req, durable(m, r, false));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	reply_code(req,
-		   node_id_is_live(ino) ? hf_removexattr(mount_of(req)->store, ino, name, NULL) : -EROFS);
+	struct mount *m = mount_of(req);
+
+	reply_code(req, node_id_is_live(ino) ? durable(m, hf_removexattr(m->store, ino, name, NULL), false) :
+					       -EROFS);
 }

@@ -19,7 +19,8 @@ struct mount_options {
 	bool allow_other; /* others than who mounted may use it: what root mounts, unless said otherwise */
 	bool allow_root;  /* only root may, besides who mounted */
 	bool suid, dev;   /* honour setuid files and device files: not unless asked for */
-	bool noexec, noatime, sync, dirsync;
+	bool noexec;
+	bool sync, dirsync;   /* all changes, or those of names, are durable when the call returns */
 	bool history_visible; /* readdir of the root shows .history */
 	bool coalesce; /* the kernel gathers small writes, and an overwrite within seconds leaves no moment */
 	bool rebuild;  /* the index is thrown away and built anew from the log (HF_OPEN_REBUILD) */
@@ -42,7 +43,9 @@ struct mount_options {
 	"                       coalesce           the kernel gathers small writes: faster, but what is\n" \
 	"                                          overwritten within seconds leaves no moment of its own\n" \
 	"                       rebuild            throw the index away and build it anew from the log\n" \
-	"                       noexec, noatime, sync, dirsync, debug\n"
+	"                       sync, dirsync      every change, or every change of a name, is durable when\n" \
+	"                                          the call returns\n" \
+	"                       noexec, debug      noatime is always so: reading leaves no trace\n"
 /* clang-format on */
 
 /*

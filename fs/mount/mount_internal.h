@@ -8,6 +8,7 @@
  *   reply.c     replies: attributes, entries and their lookup counts, buffers
  *   history.c   .history, its README, at/ and tags/
  *   readdir.c   listings of all of them
+ *   seek.c      where a file has holes, which the kernel must write out first to know
  *   read.c      requests that read, of the live tree and of the past alike
  *   change.c    requests that change the live tree; the past answers EROFS
  *   serve.c     the threads that read requests and serve them
@@ -19,8 +20,8 @@
  * Caching: the mount has one writer, so everything is cached without a timeout. What can change meaning by
  * itself is not: names under .history/at and tags that are relative to now, and the two listings.
  *
- * Threads: those of serve.c, a request each. Fields of struct mount are set before the first request and immutable,
- * but for `nodes`, which has a lock of its own, held across nothing.
+ * Threads: those of serve.c, a request each, and one of seek.c. Fields of struct mount are set before the first
+ * request and immutable, but for `nodes` and `seeks`, which have a lock of their own each, held across nothing.
  */
 #ifndef FS_MOUNT_MOUNT_INTERNAL_H
 #define FS_MOUNT_MOUNT_INTERNAL_H
@@ -90,12 +91,22 @@ uint64_t node_st_ino(const struct node *node);
 
 /* ---- the mount */
 
+struct seek_wait;
+struct seeks {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	struct seek_wait *first; /* protected by lock, like what follows */
+	bool started, stopped;
+};
+
 struct mount {
 	struct hf_store *store;
 	const struct mount_options *options;
 	struct fuse_session *session;
 	struct hf_view head;
 	struct nodes nodes;
+	struct seeks seeks;
 	pthread_key_t buffer_key; /* reply.c */
 	struct timespec started;
 	uid_t uid;
@@ -172,6 +183,14 @@ double history_attr_timeout_s(enum node_kind kind);
 void history_lookup(fuse_req_t req, const struct target *dir, const char *name);
 
 #define HISTORY_AT_MAX 200
+
+/* ---- seek.c */
+
+void seek_init(struct mount *m);
+void seek_stop(struct mount *m); /* while requests are still served: waits for those under way */
+void seek_release(struct mount *m);
+/* SEEK_DATA or SEEK_HOLE in a live inode; answers the request, now or later. */
+void seek_live(fuse_req_t req, uint64_t ino, uint64_t off, int whence);
 
 /* ---- readdir.c, read.c, change.c: libfuse's operations */
 

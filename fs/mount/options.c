@@ -27,8 +27,6 @@ static const struct {
 	{ "nodev", FIELD(dev), false },
 	{ "noexec", FIELD(noexec), true },
 	{ "exec", FIELD(noexec), false },
-	{ "noatime", FIELD(noatime), true },
-	{ "atime", FIELD(noatime), false },
 	{ "sync", FIELD(sync), true },
 	{ "async", FIELD(sync), false },
 	{ "dirsync", FIELD(dirsync), true },
@@ -52,6 +50,7 @@ static const char *const passed_over[] = {
 	"silent",     "relatime",    "norelatime",    "diratime",
 	"nodiratime", "strictatime", "nostrictatime", "lazytime",
 	"nolazytime", "iversion",    "noiversion",    "default_permissions",
+	"noatime",    "atime",
 };
 
 static const char *const passed_over_starts[] = { "x-",        "X-",        "comment=", "user=",  "user_id=",

@@ -37,6 +37,9 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	r = hf_view_lookup(&dir.view, dir.ino, name, &attr, NULL);
 	if (r == -ENOENT)
 		return reply_absent(req);
+	/* "." is asked for by who has a file handle; of what is unlinked it is out of date, reaped or not. */
+	if (r == 0 && attr.nlink == 0 && strcmp(name, ".") == 0)
+		r = -ESTALE;
 	if (r < 0) {
 		fuse_reply_err(req, mount_fault(r, NULL, "looking up a name", dir.ino));
 		return;
@@ -173,7 +176,9 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 	(void)fi;
 	if (at < 0)
 		return reply_code(req, (int)at);
-	if (target_is_inode(&t))
+	if (t.node.kind == NODE_LIVE)
+		return seek_live(req, t.ino, (uint64_t)off, whence);
+	if (t.node.kind == NODE_PAST)
 		at = hf_view_seek(&t.view, t.ino, (uint64_t)off, whence, NULL);
 	else if (off < 0 || (size_t)off >= history_readme_len())
 		at = -ENXIO;

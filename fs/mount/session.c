@@ -289,7 +289,7 @@ static char *session_options(const struct mount *m)
 	r |= add_flag(&opts, o->suid, "suid");
 	r |= add_flag(&opts, o->dev, "dev");
 	r |= add_flag(&opts, o->noexec, "noexec");
-	r |= add_flag(&opts, o->noatime, "noatime");
+	r |= add_flag(&opts, true, "noatime"); /* reading is no message to us, so it sets no time */
 	r |= add_flag(&opts, o->sync, "sync");
 	r |= add_flag(&opts, o->dirsync, "dirsync");
 	r |= add_flag(&opts, o->debug, "debug");
@@ -386,6 +386,7 @@ static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void 
 		drop_pages_now(m);
 		wait_event(m, -1);
 	}
+	seek_stop(m);
 	unmount_idle(m, dir);
 	serve_stop(m->server);
 	pthread_join(loop, NULL);
@@ -457,6 +458,7 @@ static int mount_init(struct mount *m)
 		return r;
 	}
 	nodes_init(&m->nodes);
+	seek_init(m);
 	pthread_mutex_init(&m->drop_lock, NULL);
 	return 0;
 }
@@ -465,6 +467,7 @@ static void mount_release(struct mount *m)
 {
 	pthread_mutex_destroy(&m->drop_lock);
 	free(m->drop);
+	seek_release(m);
 	nodes_release(&m->nodes);
 	reply_release(m);
 	close(m->stop_fd);

@@ -39,7 +39,7 @@ static void test_defaults(void **state)
 
 	(void)state;
 	assert_int_equal(o.allow_other, geteuid() == 0);
-	assert_false(o.read_only || o.allow_root || o.suid || o.dev || o.noexec || o.noatime || o.sync ||
+	assert_false(o.read_only || o.allow_root || o.suid || o.dev || o.noexec || o.sync ||
 		     o.dirsync || o.history_visible || o.coalesce || o.rebuild || o.debug);
 	assert_int_equal(o.cache_bytes, 0);
 	assert_int_equal(o.commit_interval_ms, 0);
@@ -51,7 +51,7 @@ static void test_switches(void **state)
 
 	(void)state;
 	o = parsed("ro,suid,dev,noexec,noatime,sync,dirsync,history=visible,coalesce,rebuild,debug");
-	assert_true(o.read_only && o.suid && o.dev && o.noexec && o.noatime && o.sync && o.dirsync &&
+	assert_true(o.read_only && o.suid && o.dev && o.noexec && o.sync && o.dirsync &&
 		    o.history_visible && o.coalesce && o.rebuild && o.debug);
 	o = parsed("ro,rw,suid,nosuid,dev,nodev,noexec,exec,history=visible,history=hidden,allow_other,"
 		   "noallow_other");
