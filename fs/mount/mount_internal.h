@@ -232,6 +232,8 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 
 /* Take over what a mounted session writes. */
 int wire_attach(struct fuse_session *session);
+/* Requests are read from this file too (-1: not any more). Before the first and after the last of them. */
+void wire_second_fd(int fd);
 /*
  * Look at a request that this thread has read from fd, whose bytes stay until it is replied to. True: it has
  * been served here; else it is libfuse's. What this thread replies next goes to fd.

@@ -384,6 +384,7 @@ int serve_new(struct mount *m, struct server **ret)
 	s->buffer_bytes = MAX_WRITE_BYTES + 4096;
 	s->fd = fuse_session_fd(m->session);
 	s->spin_fd = open_spin_fd(s->fd);
+	wire_second_fd(s->spin_fd);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->lead_cond, NULL);
 	pthread_condattr_init(&attr);
@@ -401,6 +402,7 @@ void serve_free(struct server *s)
 	pthread_cond_destroy(&s->sentinel_cond);
 	pthread_cond_destroy(&s->lead_cond);
 	pthread_mutex_destroy(&s->lock);
+	wire_second_fd(-1);
 	if (s->spin_fd >= 0)
 		close(s->spin_fd);
 	free(s);

@@ -70,6 +70,14 @@ static __thread struct {
 /* Whether SETXATTR has the long header: part of INIT's reply, which comes before any other request. */
 static bool xattr_ext;
 
+/* The other file requests are read from (serve.c), -1: none. Set before the first of them. */
+static int second_fd = -1;
+
+void wire_second_fd(int fd)
+{
+	second_fd = fd;
+}
+
 static const void *body_of(const struct fuse_in_header *in)
 {
 	return in + 1;
@@ -271,6 +279,23 @@ static ssize_t wire_read(int fd, void *bytes, size_t len, void *mount)
 	return read(fd, bytes, len);
 }
 
+/*
+ * A reply goes to the file that its request came from. That is known of the request this thread serves; of one
+ * that another thread has read, it is the other file if it is not the session's. What is no reply (a
+ * notification) has no number, and goes to any.
+ */
+static ssize_t send_on(int session_fd, const struct iovec *iov, int count, uint64_t unique)
+{
+	ssize_t n;
+
+	if (unique && unique == now.unique)
+		return writev(now.fd, iov, count);
+	n = writev(session_fd, iov, count);
+	if (n < 0 && errno == ENOENT && unique && second_fd >= 0)
+		n = writev(second_fd, iov, count);
+	return n;
+}
+
 static ssize_t wire_writev(int fd, struct iovec *iov, int count, void *mount)
 {
 	const struct fuse_out_header *out = iov[0].iov_base;
@@ -284,8 +309,7 @@ static ssize_t wire_writev(int fd, struct iovec *iov, int count, void *mount)
 		m->kills_priv = init->flags & FUSE_HANDLE_KILLPRIV_V2;
 		xattr_ext = init->flags & FUSE_SETXATTR_EXT;
 	}
-	/* what is no reply (a notification) has no number, and goes to any of the connection's files */
-	return writev(out->unique && out->unique == now.unique ? now.fd : fd, iov, count);
+	return send_on(fd, iov, count, out->unique);
 }
 
 int wire_attach(struct fuse_session *session)
