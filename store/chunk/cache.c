@@ -165,11 +165,11 @@ static void make_room(const struct frame_cache *c, struct shard *s)
 /* --- reading */
 
 /* The reader: no lock is held. */
-static void read_frame(const struct frame_cache *c, struct frame *f, struct hf_error *error)
+static void read_frame(const struct frame_cache *c, struct frame *f, size_t expected, struct hf_error *error)
 {
 	uint8_t *fitting;
 
-	f->code = log_read_frame(c->log, f->pos, &f->data, error);
+	f->code = log_read_frame(c->log, f->pos, expected, &f->data, error);
 	if (f->code < 0 || f->data.cap - f->data.len <= f->data.len / 8)
 		return;
 	fitting = realloc(f->data.data, f->data.len ? f->data.len : 1);
@@ -201,8 +201,8 @@ static void read_finished(const struct frame_cache *c, struct shard *s, struct f
 }
 
 /* Not in the cache: read it, while others who want it wait. Requires the shard's lock, which it gives up. */
-static int get_missing(struct frame_cache *c, struct shard *s, struct log_pos pos, struct frame **ret,
-		       struct hf_error *err)
+static int get_missing(struct frame_cache *c, struct shard *s, struct log_pos pos, size_t expected,
+		       struct frame **ret, struct hf_error *err)
 {
 	struct hf_error error = HF_ERROR_INIT;
 	struct frame *f = frame_new(pos), **head = bucket_of(c, s, pos);
@@ -216,7 +216,7 @@ static int get_missing(struct frame_cache *c, struct shard *s, struct log_pos po
 	f->next_hashed = *head;
 	*head = f;
 	pthread_mutex_unlock(&s->lock);
-	read_frame(c, f, &error);
+	read_frame(c, f, expected, &error);
 	pthread_mutex_lock(&s->lock);
 	read_finished(c, s, f, &error);
 	pthread_mutex_unlock(&s->lock);
@@ -259,14 +259,15 @@ static int get_known(struct frame_cache *c, struct shard *s, struct frame *f, st
 	return code;
 }
 
-int frame_cache_get(struct frame_cache *c, struct log_pos pos, struct frame **ret, struct hf_error *err)
+int frame_cache_get(struct frame_cache *c, struct log_pos pos, size_t expected, struct frame **ret,
+		    struct hf_error *err)
 {
 	struct shard *s = &c->shards[(pos_hash(pos) >> 48) & (c->n_shards - 1)];
 	struct frame *f;
 
 	pthread_mutex_lock(&s->lock);
 	f = find(c, s, pos);
-	return f ? get_known(c, s, f, ret, err) : get_missing(c, s, pos, ret, err);
+	return f ? get_known(c, s, f, ret, err) : get_missing(c, s, pos, expected, ret, err);
 }
 
 /* --- the whole */

@@ -16,10 +16,10 @@ MUST_USE int frame_cache_new(const struct log *log, uint64_t max_bytes, struct f
 void frame_cache_free(struct frame_cache *c);
 
 /*
- * The frame at pos, opened; the caller releases it. Blocks for the disk on a miss, with no lock held.
+ * The frame at pos, opened, which has `expected` bytes or more; the caller releases it. Blocks for the disk on a miss, with no lock held.
  * Errors as log_read_frame; a failed read is not kept.
  */
-MUST_USE int frame_cache_get(struct frame_cache *c, struct log_pos pos, struct frame **ret,
+MUST_USE int frame_cache_get(struct frame_cache *c, struct log_pos pos, size_t expected, struct frame **ret,
 			     struct hf_error *err);
 void frame_release(struct frame *f); /* NULL is fine */
 const uint8_t *frame_data(const struct frame *f, size_t *ret_len);

@@ -26,6 +26,7 @@ struct codec {
 	ZSTD_CCtx *compress;
 	ZSTD_DCtx *decompress;
 	struct buf scratch;
+	struct buf raw; /* a frame as it is read from its file */
 };
 
 static pthread_key_t codec_key;
@@ -39,6 +40,7 @@ static void codec_free(void *arg)
 	(void)ZSTD_freeCCtx(c->compress);
 	(void)ZSTD_freeDCtx(c->decompress);
 	buf_release(&c->scratch);
+	buf_release(&c->raw);
 	free(c);
 }
 
@@ -291,36 +293,68 @@ int frame_open(const struct log *l, struct log_pos pos, const struct frame_heade
 	return open_at_place(l, pos, h, place, out, scratch, err);
 }
 
-static int read_frame(const struct log *l, struct log_pos pos, struct log_pos end, struct buf *out,
-		      struct hf_error *err)
+/*
+ * Header and body at pos into raw (cleared), which is asked for in one go when it is as long as expected, and
+ * else in two. Bytes behind the frame may follow.
+ */
+static int read_stored(const struct log *l, struct log_pos pos, struct log_pos end, size_t expected, struct buf *raw,
+		       struct frame_header *h, struct hf_error *err)
 {
 	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
-	uint8_t raw[FRAME_HEADER_BYTES], *place;
-	struct frame_header h;
-	struct buf *scratch;
+	size_t want = FRAME_HEADER_BYTES + (expected ? expected + TAG_BYTES : 0);
 	int r = segment_get(l, pos.segment, &ref, err);
 
+	buf_clear(raw);
 	if (r < 0)
 		return r;
-	r = segment_read(l, &ref, pos.segment, pos.offset, raw, sizeof(raw), err);
-	if (r < 0)
-		return r;
-	r = frame_header_decode(raw, &h, err);
-	if (r < 0)
-		return r;
-	if (h.type == FRAME_COMMIT)
-		return hf_error_set(err, -EINVAL, "a commit has no plaintext");
-	if (pos.segment == end.segment && (uint64_t)pos.offset + FRAME_HEADER_BYTES + h.body_len > end.offset)
-		return hf_error_set(err, -EUCLEAN, "the frame is longer than the log");
-	place = place_for_body(&h, out, &scratch);
-	if (!place)
+	if (pos.segment == end.segment && want > end.offset - pos.offset)
+		want = end.offset - pos.offset;
+	if (buf_reserve(raw, want) < 0)
 		return -ENOMEM;
-	r = segment_read(l, &ref, pos.segment, (uint64_t)pos.offset + FRAME_HEADER_BYTES, place, h.body_len,
+	r = segment_read_some(l, &ref, pos.segment, pos.offset, raw->data, want, FRAME_HEADER_BYTES, &raw->len, err);
+	if (r == 0)
+		r = frame_header_decode(raw->data, h, err);
+	if (r < 0)
+		return r;
+	if (h->type == FRAME_COMMIT)
+		return hf_error_set(err, -EINVAL, "a commit has no plaintext");
+	want = FRAME_HEADER_BYTES + (size_t)h->body_len;
+	if (pos.segment == end.segment && pos.offset + (uint64_t)want > end.offset)
+		return hf_error_set(err, -EUCLEAN, "the frame is longer than the log");
+	ahead_note(l, &ref, pos, want);
+	if (raw->len >= want)
+		return 0;
+	if (buf_reserve(raw, want - raw->len) < 0)
+		return -ENOMEM;
+	r = segment_read(l, &ref, pos.segment, (uint64_t)pos.offset + raw->len, raw->data + raw->len, want - raw->len,
 			 err);
-	return r < 0 ? r : open_at_place(l, pos, &h, place, out, scratch, err);
+	raw->len = want;
+	return r;
 }
 
-int log_read_frame(const struct log *l, struct log_pos pos, struct buf *out, struct hf_error *err)
+static int read_frame(const struct log *l, struct log_pos pos, struct log_pos end, size_t expected, struct buf *out,
+		      struct hf_error *err)
+{
+	struct codec *c = codec_mine();
+	struct frame_header h;
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	r = read_stored(l, pos, end, expected, &c->raw, &h, err);
+	if (r == 0 && h.flags & FRAME_COMPRESSED) {
+		r = unseal(l, pos, &h, c->raw.data + FRAME_HEADER_BYTES, err);
+		if (r == 0)
+			r = inflate(c->raw.data + FRAME_HEADER_BYTES, h.body_len - TAG_BYTES, out, err);
+	} else if (r == 0) {
+		r = frame_open(l, pos, &h, c->raw.data + FRAME_HEADER_BYTES, out, err);
+	}
+	if (c->raw.cap > SCRATCH_KEPT_BYTES)
+		buf_release(&c->raw);
+	return r;
+}
+
+int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out, struct hf_error *err)
 {
 	struct log_pos end = log_durable_end(l);
 	struct hf_error why = HF_ERROR_INIT;
@@ -331,7 +365,7 @@ int log_read_frame(const struct log *l, struct log_pos pos, struct buf *out, str
 	    (!l->damaged_too && log_pos_compare(pos, end) >= 0))
 		return hf_error_set(err, -EINVAL, "there is no frame at segment %" PRIu32 ", offset %" PRIu32,
 				    pos.segment, pos.offset);
-	r = read_frame(l, pos, end, out, &why);
+	r = read_frame(l, pos, end, expected < PLAIN_MAX ? expected : PLAIN_MAX, out, &why);
 	if (r == 0)
 		return 0;
 	buf_clear(out);

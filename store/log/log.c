@@ -37,6 +37,7 @@ static void log_free(struct log *l)
 	pthread_cond_destroy(&l->lay_done);
 	pthread_mutex_destroy(&l->lock);
 	pthread_mutex_destroy(&l->stats_lock);
+	ahead_release(&l->ahead);
 	buf_release(&l->group);
 	free(l->slots);
 	free(l->entries);
@@ -75,6 +76,7 @@ static int log_new(const struct log_options *o, struct log **ret, struct hf_erro
 	l->cur = l->next = (struct seg_file)SEG_FILE_NONE;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_mutex_init(&l->stats_lock, NULL);
+	ahead_init(&l->ahead);
 	cond_init_monotonic(&l->moved);
 	cond_init_monotonic(&l->lay_wanted);
 	cond_init_monotonic(&l->lay_done);

@@ -7,12 +7,13 @@
  *   frame.c     one frame: compress, seal; open, inflate; read
  *   append.c    groups: build, write, sync; seal a segment, begin the next, start an epoch
  *   layout.c    space ahead of the end: its thread, and the writer's turn at it
+ *   ahead.c     frames read one behind the other are asked of the disk ahead
  *   groups.c    a verifying walk over groups and segments
  *   scan.c      opening: where the log ends, what is torn, what is damage
  *   replay.c, verify.c, raw.c   what log.h says of log_replay, log_verify, log_read_raw
  *   verifier.c  the rules of FORMAT.md §5 and §7, without keys
  *
- * Locks, in order: log.lock, then (each a leaf) fd_cache.lock, log.stats_lock. None is held across a read, a
+ * Locks, in order: log.lock, then (each a leaf) fd_cache.lock, log.stats_lock, ahead.lock. None is held across a read, a
  * write or a sync.
  */
 #ifndef STORE_LOG_LOG_INTERNAL_H
@@ -60,6 +61,27 @@ int segment_open(const struct log *l, uint32_t segment, int flags);
 /* len bytes at offset; a file that ends before is -EUCLEAN. */
 MUST_USE int segment_read(const struct log *l, const struct segment_ref *ref, uint32_t segment,
 			  uint64_t offset, void *data, size_t len, struct hf_error *err);
+/* Up to len bytes, *ret of them; a file that ends before at_least is -EUCLEAN. */
+MUST_USE int segment_read_some(const struct log *l, const struct segment_ref *ref, uint32_t segment, uint64_t offset,
+			       void *data, size_t len, size_t at_least, size_t *ret, struct hf_error *err);
+
+/* --- ahead.c: reading frames in the order of the log, ahead of their being wanted */
+
+enum { AHEAD_STREAMS = 4 };
+struct ahead {
+	pthread_mutex_t lock; /* protects all below */
+	struct {
+		struct log_pos next; /* where the frame behind the last one begins; segment 0: none */
+		uint32_t asked;      /* up to here the system has been asked to read */
+		uint64_t used;
+	} streams[AHEAD_STREAMS];
+	uint64_t clock;
+};
+void ahead_init(struct ahead *a);
+void ahead_release(struct ahead *a);
+/* A frame of len stored bytes is read from pos. */
+void ahead_note(const struct log *l, const struct segment_ref *ref, struct log_pos pos, size_t len);
+
 MUST_USE int segment_read_header(const struct log *l, uint32_t segment, uint8_t ret[SEGMENT_HEADER_BYTES],
 				 struct hf_error *err);
 /* Numbers of the segment files there are, rising; malloc'ed. */
@@ -205,6 +227,8 @@ struct log {
 
 	_Atomic uint64_t durable; /* point.end, segment << 32 | offset, to be read without the lock */
 	atomic_int failed;        /* 0, or the error after which the log takes no more */
+
+	struct ahead ahead;
 
 	pthread_mutex_t stats_lock;
 	uint64_t sealed_bytes; /* of the segments before `sealed_upto`; protected by stats_lock */

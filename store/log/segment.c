@@ -224,6 +224,26 @@ int segment_read(const struct log *l, const struct segment_ref *ref, uint32_t se
 	return r < 0 ? segment_io_error(l, r, segment, "read", err) : 0;
 }
 
+int segment_read_some(const struct log *l, const struct segment_ref *ref, uint32_t segment, uint64_t offset,
+		      void *data, size_t len, size_t at_least, size_t *ret, struct hf_error *err)
+{
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t n = l->os->pread(l->os->state, ref->fd, (uint8_t *)data + got, len - got, offset + got);
+
+		if (n < 0)
+			return segment_io_error(l, (int)n, segment, "read", err);
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	if (got < at_least)
+		return segment_damage(l, (struct log_pos){ segment, (uint32_t)offset }, "the file ends too early", err);
+	*ret = got;
+	return 0;
+}
+
 int segment_read_header(const struct log *l, uint32_t segment, uint8_t ret[SEGMENT_HEADER_BYTES],
 			struct hf_error *err)
 {

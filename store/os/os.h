@@ -43,6 +43,8 @@ struct os {
 	uint64_t (*monotonic_ns)(void *state); /* never goes back */
 	/* Begin to write a range back, without waiting: only a hint that a sync will follow. May be NULL. */
 	void (*write_back)(void *state, int fd, uint64_t offset, uint64_t len);
+	/* Begin to read a range, without waiting: only a hint that it will be wanted. May be NULL. */
+	void (*read_ahead)(void *state, int fd, uint64_t offset, uint64_t len);
 };
 
 /* The real thing. Never fails; immutable, shared. */

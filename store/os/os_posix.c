@@ -184,6 +184,13 @@ static void posix_write_back(void *state, int fd, uint64_t offset, uint64_t len)
 		(void)sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
 }
 
+static void posix_read_ahead(void *state, int fd, uint64_t offset, uint64_t len)
+{
+	(void)state;
+	if (offset_fits(offset, len))
+		(void)posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
+}
+
 const struct os *os_posix(void)
 {
 	static const struct os posix = {
@@ -205,6 +212,7 @@ const struct os *os_posix(void)
 		.now_ns = posix_now_ns,
 		.monotonic_ns = posix_monotonic_ns,
 		.write_back = posix_write_back,
+		.read_ahead = posix_read_ahead,
 	};
 
 	return &posix;

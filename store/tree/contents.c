@@ -50,7 +50,7 @@ static int read_chunk(const struct tree *t, const struct piece *p, uint8_t *out,
 
 	r = chunk_place(t, p->ref, &place, err);
 	if (r == 0)
-		r = frame_cache_get(t->frames, place.frame, &frame, err);
+		r = frame_cache_get(t->frames, place.frame, (size_t)place.off + place.len, &frame, err);
 	if (r < 0)
 		return r;
 	data = frame_data(frame, &len);

@@ -165,7 +165,7 @@ static int check_frames(struct checking *c, const struct log_group *g, const str
 		struct span got;
 
 		if (k < g->n_data) {
-			int r = log_read_frame(c->l, g->data[k], &plain, err);
+			int r = log_read_frame(c->l, g->data[k], 0, &plain, err);
 
 			if (r < 0)
 				return r;

@@ -162,10 +162,10 @@ static void test_compression(void **state)
 	assert_true(frames[1].compressed && frames[1].packed.len < 1000);
 	assert_true(frames[2].compressed);
 	assert_int_equal(log_commit(l, frames, 3, 1, 1, NULL), 0);
-	assert_int_equal(log_read_frame(l, frames[0].pos, &out, NULL), 0);
+	assert_int_equal(log_read_frame(l, frames[0].pos, 0, &out, NULL), 0);
 	assert_int_equal(out.len, LEN);
 	assert_memory_equal(out.data, noise.data, LEN);
-	assert_int_equal(log_read_frame(l, frames[1].pos, &out, NULL), 0);
+	assert_int_equal(log_read_frame(l, frames[1].pos, 0, &out, NULL), 0);
 	assert_int_equal(out.len, LEN);
 	for (size_t i = 0; i < 3; i++)
 		log_frame_release(&frames[i]);
@@ -192,10 +192,10 @@ static void test_wrong_calls_are_refused(void **state)
 	assert_int_equal(log_commit(l, NULL, 0, 5, 4999, NULL), -EINVAL);
 	assert_int_equal(log_commit(l, NULL, 0, 5, 5000, NULL), 0);
 	log_durable(l, &p);
-	assert_int_equal(log_read_frame(l, p.end, &out, NULL), -EINVAL);
-	assert_int_equal(log_read_frame(l, (struct log_pos){ 0, 0 }, &out, NULL), -EINVAL);
-	assert_int_equal(log_read_frame(l, (struct log_pos){ 1, 319 }, &out, NULL), -EINVAL);
-	assert_int_equal(log_read_frame(l, (struct log_pos){ 1, 321 }, &out, NULL), -EUCLEAN);
+	assert_int_equal(log_read_frame(l, p.end, 0, &out, NULL), -EINVAL);
+	assert_int_equal(log_read_frame(l, (struct log_pos){ 0, 0 }, 0, &out, NULL), -EINVAL);
+	assert_int_equal(log_read_frame(l, (struct log_pos){ 1, 319 }, 0, &out, NULL), -EINVAL);
+	assert_int_equal(log_read_frame(l, (struct log_pos){ 1, 321 }, 0, &out, NULL), -EUCLEAN);
 	assert_int_equal(log_create(&f.options, &f.cert, &other, NULL), -EEXIST);
 	log_frame_release(&frames[0]);
 	log_frame_release(&frames[1]);

@@ -403,7 +403,7 @@ static void test_verify_goes_on(void **state)
 	d.f.options.read_only = true;
 	assert_int_equal(log_open(&d.f.options, NULL, &l, NULL), 0);
 	assert_int_equal(log_verify(l, &check, NULL, NULL), 3);
-	assert_int_equal(log_read_frame(l, (struct log_pos){ 3, 320 }, &out, &err), 0);
+	assert_int_equal(log_read_frame(l, (struct log_pos){ 3, 320 }, 0, &out, &err), 0);
 	log_close(l);
 	damage_end(&d);
 }
@@ -436,19 +436,19 @@ static void test_a_flipped_frame_is_never_served(void **state)
 	copy_folder(d.closed, d.work);
 	assert_int_equal(log_open(&d.f.options, NULL, &l, NULL), 0);
 	assert_int_equal(log_replay(l, NULL, find_data, &first, NULL, NULL), 1);
-	assert_int_equal(log_read_frame(l, first.pos, &good, NULL), 0);
+	assert_int_equal(log_read_frame(l, first.pos, 0, &good, NULL), 0);
 	work_segment(&d, first.pos.segment, path);
 	for (uint32_t at = first.pos.offset; at < first.pos.offset + 300; at++) {
 		struct hf_error err = HF_ERROR_INIT;
 		int r;
 
 		flip_byte(path, at, (uint8_t)(1 << at % 8));
-		r = log_read_frame(l, first.pos, &out, &err);
+		r = log_read_frame(l, first.pos, 0, &out, &err);
 		assert_true(r == -EUCLEAN || r == -EPROTONOSUPPORT);
 		assert_true(err.text[0] && out.len == 0);
 		flip_byte(path, at, (uint8_t)(1 << at % 8));
 	}
-	assert_int_equal(log_read_frame(l, first.pos, &out, NULL), 0);
+	assert_int_equal(log_read_frame(l, first.pos, 0, &out, NULL), 0);
 	assert_int_equal(out.len, good.len);
 	assert_memory_equal(out.data, good.data, good.len);
 	log_close(l);
