@@ -112,17 +112,20 @@ void buf_add_be64(struct buf *b, uint64_t v)
 	buf_add(b, raw, sizeof(raw));
 }
 
-void buf_add_varint(struct buf *b, uint64_t v)
+void buf_add_varint_long(struct buf *b, uint64_t v)
 {
-	uint8_t raw[10];
+	uint8_t *p;
 	size_t n = 0;
 
+	if (buf_reserve(b, VARINT_BYTES_MAX) < 0)
+		return;
+	p = b->data + b->len;
 	while (v >= 0x80) {
-		raw[n++] = (uint8_t)(v | 0x80);
+		p[n++] = (uint8_t)(v | 0x80);
 		v >>= 7;
 	}
-	raw[n++] = (uint8_t)v;
-	buf_add(b, raw, n);
+	p[n++] = (uint8_t)v;
+	b->len += n;
 }
 
 void buf_add_bytes(struct buf *b, const void *data, size_t len)
@@ -220,25 +223,26 @@ uint64_t cursor_be64(struct cursor *c)
 	return p ? get_be64(p) : 0;
 }
 
-uint64_t cursor_varint(struct cursor *c)
+uint64_t cursor_varint_long(struct cursor *c)
 {
+	const uint8_t *p = c->data + c->pos, *end = c->data + c->len;
 	uint64_t v = 0;
-	unsigned shift = 0;
 
-	for (;;) {
-		uint8_t byte = cursor_u8(c);
+	if (c->failed)
+		return 0;
+	for (unsigned shift = 0; p < end; shift += 7) {
+		uint8_t byte = *p++;
 
-		if (c->failed)
-			return 0;
-		if ((shift == 63 && byte > 1) || (byte == 0 && shift > 0)) {
-			c->failed = true; /* over 64 bits, or a form that is longer than it needs to be */
-			return 0;
-		}
+		if ((shift == 63 && byte > 1) || (byte == 0 && shift > 0))
+			break; /* over 64 bits, or a form that is longer than it needs to be */
 		v |= (uint64_t)(byte & 0x7f) << shift;
-		if (!(byte & 0x80))
+		if (!(byte & 0x80)) {
+			c->pos = (size_t)(p - c->data);
 			return v;
-		shift += 7;
+		}
 	}
+	c->failed = true;
+	return 0;
 }
 
 const uint8_t *cursor_bytes(struct cursor *c, size_t max, size_t *ret_len)

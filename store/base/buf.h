@@ -42,11 +42,20 @@ void buf_add_u16(struct buf *b, uint16_t v);
 void buf_add_u32(struct buf *b, uint32_t v);
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_be64(struct buf *b, uint64_t v);  /* big-endian, so that keys sort as numbers */
-void buf_add_varint(struct buf *b, uint64_t v);
+enum { VARINT_BYTES_MAX = 10 };
+void buf_add_varint_long(struct buf *b, uint64_t v); /* buf_add_varint of any number */
 void buf_add_bytes(struct buf *b, const void *data, size_t len); /* varint length, then the bytes */
 void buf_add_text(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *buf_cstr(struct buf *b);           /* terminated (the NUL not in len); "" without memory */
 MUST_USE int buf_status(const struct buf *b);  /* 0 or -ENOMEM */
+
+static inline void buf_add_varint(struct buf *b, uint64_t v)
+{
+	if (v < 0x80 && b->len < b->cap && !b->failed)
+		b->data[b->len++] = (uint8_t)v;
+	else
+		buf_add_varint_long(b, v);
+}
 
 struct cursor {
 	const uint8_t *data; /* borrowed */
@@ -70,7 +79,7 @@ uint16_t cursor_u16(struct cursor *c);
 uint32_t cursor_u32(struct cursor *c);
 uint64_t cursor_u64(struct cursor *c);
 uint64_t cursor_be64(struct cursor *c);
-uint64_t cursor_varint(struct cursor *c);            /* refuses more than 64 bits and needless bytes */
+uint64_t cursor_varint_long(struct cursor *c);       /* cursor_varint of any number */
 const uint8_t *cursor_take(struct cursor *c, size_t len); /* borrowed; NULL when it would pass the end */
 void cursor_copy(struct cursor *c, void *out, size_t len); /* zeros on failure */
 const uint8_t *cursor_bytes(struct cursor *c, size_t max, size_t *ret_len); /* varint length <= max; bytes */
@@ -78,6 +87,14 @@ void cursor_zeros(struct cursor *c, size_t len);     /* reserved bytes: fails un
 void cursor_fail(struct cursor *c);
 MUST_USE int cursor_status(const struct cursor *c);  /* 0 or -EUCLEAN */
 MUST_USE int cursor_finish(const struct cursor *c);  /* 0, or -EUCLEAN when failed or bytes are left */
+
+/* Refuses more than 64 bits and needless bytes. */
+static inline uint64_t cursor_varint(struct cursor *c)
+{
+	if (!c->failed && c->pos < c->len && c->data[c->pos] < 0x80)
+		return c->data[c->pos++];
+	return cursor_varint_long(c);
+}
 
 /* Little-endian loads and stores at fixed places. */
 static inline void put_u16(uint8_t *p, uint16_t v)

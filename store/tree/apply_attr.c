@@ -37,7 +37,7 @@ int apply_setattr(struct tx *tx)
 	if (r == 0 && mask & SETATTR_KILL_PRIV)
 		r = tx_kill_priv(tx, &n.i);
 	if (r == 0 && mask & SETATTR_ACL)
-		r = tx_put_xattr(tx, n.i.ino, span_text("system.posix_acl_access"),
+		r = tx_put_xattr(tx, &n.i, span_text("system.posix_acl_access"),
 				 tx->op->setattr.acl.len > 0 ? tx->op->setattr.acl : (struct span){ NULL,
 				 	0 });
 	if (r < 0)
@@ -74,7 +74,7 @@ int apply_setxattr(struct tx *tx)
 		value.data = (const uint8_t *)""; /* an empty value is a value; NULL would delete */
 	r = tx_inode(tx, tx->op->setxattr.ino, &n);
 	if (r == 0)
-		r = tx_put_xattr(tx, n.i.ino, name, value);
+		r = tx_put_xattr(tx, &n.i, name, value);
 	if (r < 0)
 		return r;
 	if (is_capability(name))

@@ -28,14 +28,14 @@ static int check_empty(struct tx *tx, uint64_t dir)
 	return rows.n == 0 ? 0 : hf_error_set(tx->err, -ENOTEMPTY, "the directory is not empty");
 }
 
-static int put_acls(struct tx *tx)
+static int put_acls(struct tx *tx, struct inode *i)
 {
 	int r = 0;
 
 	if (tx->op->create.acl_access.len > 0)
-		r = tx_put_xattr(tx, tx->op->create.ino, span_text("system.posix_acl_access"), tx->op->create.acl_access);
+		r = tx_put_xattr(tx, i, span_text("system.posix_acl_access"), tx->op->create.acl_access);
 	if (r == 0 && tx->op->create.acl_default.len > 0)
-		r = tx_put_xattr(tx, tx->op->create.ino, span_text("system.posix_acl_default"), tx->op->create.acl_default);
+		r = tx_put_xattr(tx, i, span_text("system.posix_acl_default"), tx->op->create.acl_default);
 	return r;
 }
 
@@ -67,7 +67,7 @@ static int create_inode(struct tx *tx)
 	tx->state.live_inodes++;
 	if (n.i.nlink == 0)
 		tx_orphan(tx, &n.i);
-	r = put_acls(tx);
+	r = put_acls(tx, &n.i);
 	if (r == 0)
 		r = tx_put_inode(tx, &n);
 	node_release(&n);

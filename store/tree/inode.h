@@ -10,6 +10,7 @@
 enum {
 	INODE_HAS_CAPABILITY = 1, /* security.capability is set: a write must clear it */
 	INODE_BLOCKS_PAST_END = 2, /* fallocate may have put blocks behind the size */
+	INODE_HAS_XATTRS = 8, /* it has, or has had, an extended attribute: without it none need be looked for */
 	INODE_NAMELESS = 4, /* made without a name, and has had none yet: it may be given one */
 };
 

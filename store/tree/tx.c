@@ -148,10 +148,10 @@ int tx_delete_entry(struct tx *tx, uint64_t dir, struct span name, struct span o
 	return tx_delete(tx, &key, old);
 }
 
-int tx_put_xattr(struct tx *tx, uint64_t ino, struct span name, struct span value)
+int tx_put_xattr(struct tx *tx, struct inode *i, struct span name, struct span value)
 {
 	CLEANUP(buf_release) struct buf old = BUF_INIT;
-	struct key key = key_xattr(ino, name);
+	struct key key = key_xattr(i->ino, name);
 	int r = tx_get(tx, &key, &old);
 
 	if (r < 0)
@@ -163,6 +163,7 @@ int tx_put_xattr(struct tx *tx, uint64_t ino, struct span name, struct span valu
 	buf_add(&tx->value, value.data, value.len);
 	if (buf_status(&tx->value) < 0)
 		return -ENOMEM;
+	i->flags |= INODE_HAS_XATTRS;
 	return tx_put(tx, &key, span_of(&old), span_of(&tx->value));
 }
 
@@ -193,5 +194,5 @@ int tx_kill_priv(struct tx *tx, struct inode *i)
 	if (!(i->flags & INODE_HAS_CAPABILITY))
 		return 0;
 	i->flags &= ~(uint32_t)INODE_HAS_CAPABILITY;
-	return tx_put_xattr(tx, i->ino, span_text("security.capability"), (struct span){ NULL, 0 });
+	return tx_put_xattr(tx, i, span_text("security.capability"), (struct span){ NULL, 0 });
 }

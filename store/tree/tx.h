@@ -56,8 +56,11 @@ MUST_USE int tx_put_entry(struct tx *tx, uint64_t dir, struct span name, struct 
 			  uint32_t mode);
 MUST_USE int tx_delete_entry(struct tx *tx, uint64_t dir, struct span name, struct span old);
 
-/* Extended attributes: put (value) or delete (value.data NULL; a missing one is fine). */
-MUST_USE int tx_put_xattr(struct tx *tx, uint64_t ino, struct span name, struct span value);
+/*
+ * Extended attributes: put (value) or delete (value.data NULL; a missing one is fine). The inode, whose flags
+ * may change, is put by the caller.
+ */
+MUST_USE int tx_put_xattr(struct tx *tx, struct inode *i, struct span name, struct span value);
 
 /* The link count has come to nothing, or up from it: keep accounts and the list of orphans right. */
 void tx_orphan(struct tx *tx, const struct inode *i);

@@ -158,12 +158,16 @@ int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *nam
 	       struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	CLEANUP(node_release) struct node n = NODE_INIT;
 	struct key key;
 	struct cursor c;
 	int r;
 
 	if (strlen(name) > NAME_BYTES_MAX)
 		return hf_error_set(err, -ERANGE, "an attribute's name has at most %d bytes", NAME_BYTES_MAX);
+	r = view_inode(t, tid, ino, &n, err);
+	if (r < 0 || !(n.i.flags & INODE_HAS_XATTRS))
+		return r;
 	key = key_xattr(ino, span_text(name));
 	r = past_get(t->index, tid, &key, &value, err);
 	if (r <= 0)
