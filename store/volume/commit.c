@@ -101,7 +101,8 @@ static void group_is_durable(struct hf_store *s, struct group *g)
 	s->counted_chunk_bytes = g->chunk_bytes;
 	(void)queue_pop(&s->packed);
 	queue_push(&s->committed, g);
-	(void)pthread_cond_signal(&s->settle_cond);
+	if (s->committed.n == 1 || settle_is_urgent(s))
+		(void)pthread_cond_signal(&s->settle_cond);
 }
 
 /* Requires write. */
@@ -122,9 +123,9 @@ static int write_group(struct hf_store *s, struct group *g, struct hf_error *err
 
 /*
  * Pack the next sealed group, if there is one. Requires pack, and gives it up: while sequence is held, so
- * that who finds it taken and waits for progress misses none.
+ * that who finds it taken and waits for progress misses none. tell_writer: nobody else writes it.
  */
-static int pack_next(struct hf_store *s, struct hf_error *err)
+static int pack_next(struct hf_store *s, bool tell_writer, struct hf_error *err)
 {
 	struct group *g = next_sealed(s);
 	int r = g ? pack_group(s, g, err) : 0;
@@ -135,7 +136,8 @@ static int pack_next(struct hf_store *s, struct hf_error *err)
 	if (g) {
 		s->packing = NULL;
 		queue_push(&s->packed, g);
-		(void)pthread_cond_broadcast(&s->packed_cond);
+		if (tell_writer)
+			(void)pthread_cond_signal(&s->packed_cond);
 	}
 	(void)pthread_mutex_unlock(&s->pack);
 	(void)pthread_cond_broadcast(&s->progress_cond);
@@ -195,7 +197,7 @@ static int commit_step(struct hf_store *s, uint64_t group, struct hf_error *err)
 		r = write_next(s, err);
 	} else if (is_due(&s->sealed, group) && pthread_mutex_trylock(&s->pack) == 0) {
 		(void)pthread_mutex_unlock(&s->sequence);
-		r = pack_next(s, err);
+		r = pack_next(s, false, err);
 	} else {
 		(void)pthread_cond_wait(&s->progress_cond, &s->sequence);
 		return 0;
@@ -214,6 +216,8 @@ int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err)
 	(void)pthread_mutex_lock(&s->sequence);
 	while (r == 0 && s->durable_group < group)
 		r = s->failed ? hf_error_set(err, -EIO, "%s", s->failed_text) : commit_step(s, group, err);
+	if (r < 0)
+		(void)pthread_cond_signal(&s->packed_cond); /* what is packed and not written is left to the writer */
 	(void)pthread_mutex_unlock(&s->sequence);
 	return r;
 }
@@ -267,7 +271,7 @@ void *pack_thread(void *store)
 		}
 		(void)pthread_mutex_unlock(&s->sequence);
 		(void)pthread_mutex_lock(&s->pack);
-		(void)pack_next(s, &err); /* a failure has been noted by volume_fail */
+		(void)pack_next(s, true, &err); /* a failure has been noted by volume_fail */
 		(void)pthread_mutex_lock(&s->sequence);
 	}
 	(void)pthread_mutex_unlock(&s->sequence);

@@ -60,10 +60,8 @@ static void op_account(struct hf_store *s, uint64_t cost_before)
 
 	s->pending_bytes += g->cost - cost_before;
 	s->uncommitted_cost += g->cost - cost_before;
-	if (g->n == 1) {
+	if (g->n == 1) /* the packer looks at least once an interval, and so before its time is over */
 		g->opened_ns = s->os->monotonic_ns(s->os->state);
-		(void)pthread_cond_signal(&s->sealed_cond); /* the committer's clock starts */
-	}
 	if (refs_reapable(s) >= REAP_MAX)
 		(void)group_reap(s);
 	if ((g->bytes + g->records.len >= GROUP_BYTES || g->n >= GROUP_OPS) && group_seal(s, &sealed) == 0)

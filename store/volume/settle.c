@@ -10,6 +10,9 @@
 
 enum {
 	RETRY_MS = 500,
+	GATHER_MS = 25,
+	GATHER_GROUPS = 64,
+	GATHER_BYTES = 4 << 20,
 	FLUSH_LOG_BYTES = 128 << 20, /* RocksDB is flushed after so much log, so that opening after a crash
 					replays no more */
 	FLUSH_OPS = 50000,           /* … or so many operations */
@@ -107,6 +110,15 @@ static void pause_ms(struct hf_store *s, unsigned ms)
 	(void)pthread_cond_timedwait(&s->settle_cond, &s->sequence, &until);
 }
 
+/*
+ * Who syncs after each write makes a group each time; to wake the settler for every one of them costs as much
+ * as to settle it. So it sleeps a little while first, and settles what has come together, unless it is urgent.
+ */
+bool settle_is_urgent(const struct hf_store *s)
+{
+	return s->stopping || s->committed.n >= GATHER_GROUPS || s->pending_bytes >= GATHER_BYTES;
+}
+
 /* Stops only when all that is durable is settled, or cannot be. */
 void *settle_thread(void *store)
 {
@@ -124,6 +136,8 @@ void *settle_thread(void *store)
 			if (s->stopping)
 				break;
 			(void)pthread_cond_wait(&s->settle_cond, &s->sequence);
+			if (s->committed.first && !settle_is_urgent(s))
+				pause_ms(s, GATHER_MS);
 			continue;
 		}
 		(void)pthread_mutex_unlock(&s->sequence);

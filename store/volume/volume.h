@@ -167,9 +167,9 @@ struct hf_store {
 
 	/* protected by sequence */
 	pthread_mutex_t sequence;
-	/* the packer: something is sealed, the open group's time runs, or to stop */
+	/* the packer: something is sealed, or to stop; of time it wakes by itself */
 	pthread_cond_t sealed_cond;
-	pthread_cond_t packed_cond;  /* the writer: something is packed, or to stop */
+	pthread_cond_t packed_cond;  /* the writer: something is packed that nobody else writes, or to stop */
 	pthread_cond_t settle_cond;  /* the settler: something is committed, or to stop */
 	pthread_cond_t room_cond;    /* pending_bytes fell, no_room, or failed */
 	pthread_cond_t progress_cond; /* who needs a group: one was packed or written, or cannot be */
@@ -275,6 +275,8 @@ void *write_thread(void *store);
 void volume_fail(struct hf_store *s, int code, const char *text);
 
 /* --- settle.c */
+/* Requires sequence: is what waits to be settled more than a moment should be waited for? */
+bool settle_is_urgent(const struct hf_store *s);
 void *settle_thread(void *store);
 
 /*
