@@ -22,7 +22,7 @@
 
 #include "fs/mount/mount_internal.h"
 
-#define READ_AHEAD_KB 1024
+#define READ_AHEAD_KB 4096
 
 static const struct fuse_lowlevel_ops operations;
 
