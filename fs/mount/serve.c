@@ -36,11 +36,11 @@
 enum {
 	THREADS_MAX = 32, /* several may wait for an fsync each */
 	TICK_MS = 2,
-	IDLE_TICKS = 50,  /* so long without a request, and the sentinel sleeps */
-	ALONE_TICKS = 3,  /* so long without a second client, and the first may hold up the queue */
+	IDLE_TICKS = 50, /* so long without a request, and the sentinel sleeps */
+	ALONE_TICKS = 3, /* so long without a second client, and the first may hold up the queue */
 	SPIN_NS = 50000,
 	SPIN_SCORE_MAX = 16,
-	SPIN_PROBE = 32,  /* where spinning has not paid, it is tried again every so many requests */
+	SPIN_PROBE = 32, /* where spinning has not paid, it is tried again every so many requests */
 	SHORT_READ_BYTES = 64 << 10,
 	KICK_MS = 20,
 };
@@ -243,7 +243,8 @@ static bool is_short(struct reader *r, const struct fuse_in_header *in)
 	case FUSE_READ:
 		return alone && ((const struct fuse_read_in *)(in + 1))->size <= SHORT_READ_BYTES;
 	case FUSE_WRITE:
-		return (alone && !(((const struct fuse_write_in *)(in + 1))->write_flags & FUSE_WRITE_CACHE)) ||
+		return (alone &&
+			!(((const struct fuse_write_in *)(in + 1))->write_flags & FUSE_WRITE_CACHE)) ||
 		       in->len <= SHORT_READ_BYTES;
 	case FUSE_FSYNC:
 	case FUSE_FSYNCDIR:

@@ -63,7 +63,7 @@ static __thread struct {
 	size_t len;
 	uint64_t unique;
 	uint32_t opcode;
-	int fd; /* where it came from */
+	int fd;           /* where it came from */
 	uint32_t offered; /* INIT: the kernel's flags */
 } now;
 
@@ -280,8 +280,8 @@ static ssize_t wire_read(int fd, void *bytes, size_t len, void *mount)
 }
 
 /*
- * A reply goes to the file that its request came from. That is known of the request this thread serves; of one
- * that another thread has read, it is the other file if it is not the session's. What is no reply (a
+ * A reply goes to the file that its request came from. That is known of the request this thread serves; of
+ * one that another thread has read, it is the other file if it is not the session's. What is no reply (a
  * notification) has no number, and goes to any.
  */
 static ssize_t send_on(int session_fd, const struct iovec *iov, int count, uint64_t unique)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Many hashes at once. BLAKE2b does not use the width of a modern processor: one message's steps wait for
- * each other. Several messages side by side do, and give the very same hashes at a fraction of the time. Where
- * the processor has no wide vectors, and for a message alone, it is libsodium's.
+ * each other. Several messages side by side do, and give the very same hashes at a fraction of the time.
+ * Where the processor has no wide vectors, and for a message alone, it is libsodium's.
  */
 #include <string.h>
 

@@ -7,8 +7,8 @@
 #include "store/log/log_internal.h"
 
 enum {
-	ASK_BYTES = 2 << 20,  /* at a time … */
-	ASK_BELOW = 1 << 20,  /* … when less than so much of what was asked for is still to come */
+	ASK_BYTES = 2 << 20, /* at a time … */
+	ASK_BELOW = 1 << 20, /* … when less than so much of what was asked for is still to come */
 };
 
 void ahead_init(struct ahead *a)

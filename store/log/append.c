@@ -74,7 +74,8 @@ static void seal_job(void *arg, size_t i)
 
 	size_t first = s->first + i * FRAME_SEAL_MAX, n = s->end - first;
 
-	frame_seal(s->l, &s->l->slots[first], n < FRAME_SEAL_MAX ? n : FRAME_SEAL_MAX, s->start, s->l->group.data);
+	frame_seal(s->l, &s->l->slots[first], n < FRAME_SEAL_MAX ? n : FRAME_SEAL_MAX, s->start,
+		   s->l->group.data);
 }
 
 /* Memory for everything that building and remembering a group of n frames takes. */
@@ -256,8 +257,8 @@ static int end_segment(struct log *l, struct hf_error *err)
 	if (r == 0)
 		r = l->os->fsync(l->os->state, f.fd);
 	seg_file_close(l->os, &f);
-	return r < 0 ? log_fail(l, segment_io_error(l, r, end.segment, "cut to its length and sync", err))
-		     : 0;
+	return r < 0 ? log_fail(l, segment_io_error(l, r, end.segment, "cut to its length and sync", err)) :
+		       0;
 }
 
 static int seal_segment(struct log *l, struct hf_error *err)
@@ -410,8 +411,7 @@ static int check_group(const struct log *l, const struct log_frame *frames, size
 	if (tid < l->v.point.tid || time_ns < l->v.point.time_ns || n > UINT32_MAX)
 		return hf_error_set(err, -EINVAL, "tid or time of a commit goes back");
 	for (size_t i = 0; i < n; i++) {
-		if (frames[i].type < last || frames[i].type > FRAME_META ||
-		    !frames[i].ready)
+		if (frames[i].type < last || frames[i].type > FRAME_META || !frames[i].ready)
 			return hf_error_set(err, -EINVAL, "frames of a group not packed, or out of order");
 		last = frames[i].type;
 	}

@@ -15,7 +15,7 @@
 
 enum {
 	PLAIN_MAX = FRAME_BODY_MAX - TAG_BYTES, /* it must fit uncompressed too */
-	COMPRESS_FROM_BYTES = 64,		/* below, nothing shrinks by enough to matter */
+	COMPRESS_FROM_BYTES = 64,               /* below, nothing shrinks by enough to matter */
 	PROBE_FROM_BYTES = 16 << 10,
 	PROBE_PARTS = 4,
 	PROBE_PART_BYTES = 1024,
@@ -297,8 +297,8 @@ int frame_open(const struct log *l, struct log_pos pos, const struct frame_heade
  * Header and body at pos into raw (cleared), which is asked for in one go when it is as long as expected, and
  * else in two. Bytes behind the frame may follow.
  */
-static int read_stored(const struct log *l, struct log_pos pos, struct log_pos end, size_t expected, struct buf *raw,
-		       struct frame_header *h, struct hf_error *err)
+static int read_stored(const struct log *l, struct log_pos pos, struct log_pos end, size_t expected,
+		       struct buf *raw, struct frame_header *h, struct hf_error *err)
 {
 	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
 	size_t want = FRAME_HEADER_BYTES + (expected ? expected + TAG_BYTES : 0);
@@ -311,7 +311,8 @@ static int read_stored(const struct log *l, struct log_pos pos, struct log_pos e
 		want = end.offset - pos.offset;
 	if (buf_reserve(raw, want) < 0)
 		return -ENOMEM;
-	r = segment_read_some(l, &ref, pos.segment, pos.offset, raw->data, want, FRAME_HEADER_BYTES, &raw->len, err);
+	r = segment_read_some(l, &ref, pos.segment, pos.offset, raw->data, want, FRAME_HEADER_BYTES,
+			      &raw->len, err);
 	if (r == 0)
 		r = frame_header_decode(raw->data, h, err);
 	if (r < 0)
@@ -326,14 +327,14 @@ static int read_stored(const struct log *l, struct log_pos pos, struct log_pos e
 		return 0;
 	if (buf_reserve(raw, want - raw->len) < 0)
 		return -ENOMEM;
-	r = segment_read(l, &ref, pos.segment, (uint64_t)pos.offset + raw->len, raw->data + raw->len, want - raw->len,
-			 err);
+	r = segment_read(l, &ref, pos.segment, (uint64_t)pos.offset + raw->len, raw->data + raw->len,
+			 want - raw->len, err);
 	raw->len = want;
 	return r;
 }
 
-static int read_frame(const struct log *l, struct log_pos pos, struct log_pos end, size_t expected, struct buf *out,
-		      struct hf_error *err)
+static int read_frame(const struct log *l, struct log_pos pos, struct log_pos end, size_t expected,
+		      struct buf *out, struct hf_error *err)
 {
 	struct codec *c = codec_mine();
 	struct frame_header h;
@@ -354,7 +355,8 @@ static int read_frame(const struct log *l, struct log_pos pos, struct log_pos en
 	return r;
 }
 
-int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out, struct hf_error *err)
+int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out,
+		   struct hf_error *err)
 {
 	struct log_pos end = log_durable_end(l);
 	struct hf_error why = HF_ERROR_INIT;

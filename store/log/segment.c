@@ -90,10 +90,10 @@ int segment_io_error(const struct log *l, int code, uint32_t segment, const char
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	const char *p = segment_path(l, segment, &path);
-	const char *advice = code == -EIO      ? "; look at the disk (dmesg, smartctl)"
-			     : code == -ENOSPC ? "; make room on that file system"
-			     : code == -EACCES ? "; look at the owner and the modes of the store's files"
-					       : "";
+	const char *advice = code == -EIO    ? "; look at the disk (dmesg, smartctl)" :
+			     code == -ENOSPC ? "; make room on that file system" :
+			     code == -EACCES ? "; look at the owner and the modes of the store's files" :
+					       "";
 
 	return hf_error_set(err, code, "cannot %s %s: %s%s", doing, p ? p : "a segment", hf_strerror(code),
 			    advice);
@@ -230,7 +230,8 @@ int segment_read_some(const struct log *l, const struct segment_ref *ref, uint32
 	size_t got = 0;
 
 	while (got < len) {
-		ssize_t n = l->os->pread(l->os->state, ref->fd, (uint8_t *)data + got, len - got, offset + got);
+		ssize_t n =
+			l->os->pread(l->os->state, ref->fd, (uint8_t *)data + got, len - got, offset + got);
 
 		if (n < 0)
 			return segment_io_error(l, (int)n, segment, "read", err);
@@ -239,7 +240,8 @@ int segment_read_some(const struct log *l, const struct segment_ref *ref, uint32
 		got += (size_t)n;
 	}
 	if (got < at_least)
-		return segment_damage(l, (struct log_pos){ segment, (uint32_t)offset }, "the file ends too early", err);
+		return segment_damage(l, (struct log_pos){ segment, (uint32_t)offset },
+				      "the file ends too early", err);
 	*ret = got;
 	return 0;
 }
