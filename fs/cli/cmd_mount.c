@@ -191,6 +191,9 @@ int mount_as_helper(int argc, char **argv)
 	bool fake = false;
 	int o;
 
+	/* What mount(8) means when it says neither: it hands on nosuid and nodev, but never suid and dev. */
+	if (geteuid() == 0 && add_options(&options, "suid,dev") != CLI_FINE)
+		return CLI_FAILED;
 	while ((o = getopt(argc, argv, "o:t:N:sfnvw")) != -1) {
 		switch (o) {
 		case 'o':

@@ -5,6 +5,7 @@
  * attributes are dropped before the reply.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fs/mount/mount_internal.h"
@@ -139,6 +140,47 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	reply_code(req, durable(m, r, true));
 }
 
+static bool in_group(fuse_req_t req, gid_t gid)
+{
+	gid_t few[32], *groups = few;
+	bool found = fuse_req_ctx(req)->gid == gid;
+	int n = found ? 0 : fuse_req_getgroups(req, 32, few);
+
+	if (n > 32) {
+		groups = calloc((size_t)n, sizeof(*groups));
+		n = groups ? fuse_req_getgroups(req, n, groups) : 0;
+	}
+	for (int k = 0; k < n && !found; k++)
+		found = groups[k] == gid;
+	if (groups != few)
+		free(groups);
+	return found;
+}
+
+/*
+ * Whether contents that `kill` says are written without the right to keep setuid and setgid have such a bit
+ * to lose: then the kernel's copy of the mode must go. The kernel knows the right (CAP_FSETID) and tells it
+ * with WRITE and SETATTR; FALLOCATE and COPY_FILE_RANGE do not carry it, and there anybody but root is taken
+ * to lack it: a bit too many is cleared then, never one too few.
+ *
+ * The operation itself clears setuid, and setgid that is for execution. Setgid without it is a mark that
+ * members of the group keep and others lose, as on other file systems; who is a member only the mount can
+ * ask, so it is taken away here, before.
+ */
+static bool loses_bits(fuse_req_t req, uint64_t ino, bool kill)
+{
+	struct hf_setattr change = { .mask = HF_SET_MODE };
+	struct mount *m = mount_of(req);
+	struct hf_attr attr;
+
+	if (!kill || hf_view_getattr(&m->head, ino, &attr, NULL) < 0 || !(attr.mode & (S_ISUID | S_ISGID)))
+		return false;
+	change.mode = attr.mode & 07777 & ~(unsigned)S_ISGID;
+	if ((attr.mode & (S_ISGID | S_IXGRP)) == S_ISGID && S_ISREG(attr.mode) && !in_group(req, attr.gid))
+		(void)hf_setattr(m->store, ino, &change, NULL, NULL);
+	return true;
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
 {
 	static const struct {
@@ -175,24 +217,12 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, str
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (to_set & bits[i].fuse)
 			change.mask |= bits[i].mask;
+	(void)loses_bits(req, ino, change.mask & HF_SET_SIZE && change.mask & HF_SET_KILL_PRIV);
 	r = durable(mount_of(req), hf_setattr(mount_of(req)->store, ino, &change, &attr, NULL), false);
 	if (r < 0)
 		reply_code(req, r);
 	else
 		reply_attr(req, &node, &attr);
-}
-
-/*
- * Whether contents that `kill` says are written without the right to keep setuid and setgid have such a bit
- * to lose: then the kernel's copy of the mode must go. The kernel knows the right (CAP_FSETID) and tells it
- * with WRITE; FALLOCATE and COPY_FILE_RANGE do not carry it, and there anybody but root is taken to lack it:
- * a bit too many is cleared then, never one too few.
- */
-static bool loses_bits(struct mount *m, uint64_t ino, bool kill)
-{
-	struct hf_attr attr;
-
-	return kill && hf_view_getattr(&m->head, ino, &attr, NULL) == 0 && (attr.mode & (S_ISUID | S_ISGID));
 }
 
 static bool lacks_fsetid(fuse_req_t req)
@@ -215,7 +245,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 			mount_drop_pages(m, ino);
 		return reply_code(req, -EROFS);
 	}
-	loses = loses_bits(m, ino, kill);
+	loses = loses_bits(req, ino, kill);
 	n = hf_write(m->store, ino, (uint64_t)off, data, size, kill ? HF_WRITE_KILL_PRIV : 0, &err);
 	if (n < 0) {
 		fuse_reply_err(req, mount_fault((int)n, &err, "writing", ino));
@@ -235,7 +265,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 	(void)fi;
 	if (!node_id_is_live(ino))
 		return reply_code(req, -EROFS);
-	loses = loses_bits(m, ino, kill);
+	loses = loses_bits(req, ino, kill);
 	r = hf_fallocate(m->store, ino, mode, (uint64_t)off, (uint64_t)len, kill ? HF_WRITE_KILL_PRIV : 0,
 			 NULL);
 	if (r == 0 && loses)
@@ -258,7 +288,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 		return reply_code(req, -EROFS);
 	if (!node_id_is_live(in))
 		return reply_code(req, -EXDEV);
-	loses = loses_bits(m, out, kill);
+	loses = loses_bits(req, out, kill);
 	n = hf_copy_range(m->store, in, (uint64_t)in_off, out, (uint64_t)out_off, len,
 			  kill ? HF_WRITE_KILL_PRIV : 0, NULL);
 	if (n >= 0 && durable(m, 0, false) < 0)

@@ -69,4 +69,16 @@ try "unmounted" hf unmount "$T/mnt"
 ln -s "$HOLDFAST" "$T/mount.fuse.holdfast"
 try "as mount.fuse.holdfast, with what fstab says" "$T/mount.fuse.holdfast" "$T/store" "$T/mnt" -o rw,nofail,_netdev,x-systemd.automount
 try "unmounted by the store's name" hf unmount "$T/store"
+if [ "$(id -u)" -eq 0 ]; then
+	flags() { findmnt -no VFS-OPTIONS --mountpoint "$T/mnt" | tr , '\n' | grep -xE 'nosuid|nodev' | sort | tr '\n' ' '; }
+	"$T/mount.fuse.holdfast" "$T/store" "$T/mnt" -o rw
+	is "$(flags)" "" "as mount(8) has it, suid and dev are what is not forbidden"
+	hf unmount "$T/store"
+	"$T/mount.fuse.holdfast" "$T/store" "$T/mnt" -o rw,nosuid,nodev
+	is "$(flags)" "nodev nosuid " "and here they are"
+	hf unmount "$T/store"
+	hf mount "$T/store" "$T/mnt"
+	is "$(flags)" "nodev nosuid " "the command honours neither unless asked"
+	hf unmount "$T/store"
+fi
 done_testing

@@ -124,25 +124,41 @@ static const char *all_the_ways(void)
 	return NULL;
 }
 
+/* A file of the group 4444 for each of the ways, and what is expected of its mode. */
+static bool made_anew(const mode_t modes[2])
+{
+	bool good = true;
+
+	for (unsigned k = 0; k < WAYS; k++) {
+		(void)unlink(ways[k].name);
+		good &= made(ways[k].name, "0123456789", 0644) && chown(ways[k].name, 0, 4444) == 0 &&
+			chmod(ways[k].name, modes[0]) == 0;
+	}
+	before = modes[0];
+	after = modes[1];
+	return good;
+}
+
 /* Done by somebody who is neither owner nor in the group, and by root, who may leave them. */
 static const char *modes_before_and_after(void)
 {
-	static const mode_t modes[][2] = {
-		{ 06777, 0777 }, { 04766, 0766 }, { 02777, 0777 }, { 04666, 0666 }, { 01666, 01666 }
-	};
+	static const mode_t modes[][2] = { { 06777, 0777 }, { 04766, 0766 }, { 02777, 0777 }, { 04666, 0666 },
+					   { 06666, 0666 }, { 02766, 0766 }, { 01666, 01666 } };
+	/* setgid without execution for the group is a mark that its members may keep */
+	static const mode_t of_members[][2] = { { 06777, 0777 }, { 06666, 02666 }, { 02766, 02766 } };
 
 	if (geteuid() != 0)
 		SKIP("needs root");
 	CHECK(made("from", "text", 0644));
 	for (unsigned m = 0; m < sizeof(modes) / sizeof(modes[0]); m++) {
-		for (unsigned k = 0; k < WAYS; k++) {
-			(void)unlink(ways[k].name);
-			CHECK(made(ways[k].name, "0123456789", 0644) &&
-			      chmod(ways[k].name, modes[m][0]) == 0);
-		}
-		before = modes[m][0];
-		after = modes[m][1];
+		CHECK(made_anew(modes[m]));
 		PASS_ON(as_somebody(all_the_ways));
+	}
+	for (unsigned m = 0; m < sizeof(of_members) / sizeof(of_members[0]); m++) {
+		CHECK(made_anew(of_members[m]));
+		PASS_ON(as_user(SOMEBODY, SOMEBODY, 2, (const gid_t[]){ 7777, 4444 }, all_the_ways));
+		CHECK(made_anew(of_members[m]));
+		PASS_ON(as_user(SOMEBODY, 4444, 0, NULL, all_the_ways));
 	}
 	for (unsigned k = 0; k < WAYS; k++) {
 		int fd;
