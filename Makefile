@@ -140,7 +140,8 @@ $(B)/tests/bench/tagbench $(B)/tests/bench/scalebench: $(B)/%: $(B)/%.o $(B)/lib
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
--include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(BENCH_BIN:=.o) $(B)/tests/bench/scalebench.o)
+-include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) \
+	$(BENCH_BIN:=.o) $(SCALE_BIN:=.o))
 
 # ---------------------------------------------------------------------------------------------- testing
 

@@ -7,6 +7,7 @@
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
 #include "fs/cli/status.h"
+#include "fs/mount/mount.h"
 #include "holdfast/moment.h"
 #include "holdfast/op.h"
 
@@ -95,8 +96,10 @@ static json_t *do_untag(struct hf_store *store, const json_t *request,
 	int r = hf_untag(store, output_get_text(request, "name"), err);
 
 	(void)listener;
-	if (r == 0)
+	if (r == 0) {
+		mount_changed_tag(output_get_text(request, "name"));
 		r = hf_store_commit(store, err);
+	}
 	return r < 0 ? NULL : json_object();
 }
 

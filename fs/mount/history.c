@@ -44,10 +44,13 @@ size_t history_readme_len(void)
 	return sizeof(history_readme) - 1;
 }
 
-/* The listings of at and tags change as the store does. */
+/*
+ * The listings of at and tags change as the store does, and their times with them; but every path into the
+ * past leads through them, and the kernel asks for what is out of date at each step.
+ */
 double history_attr_timeout_s(enum node_kind kind)
 {
-	return kind == NODE_AT || kind == NODE_TAGS ? 0 : FOREVER_S;
+	return kind == NODE_AT || kind == NODE_TAGS ? 1 : FOREVER_S;
 }
 
 void history_attr(struct mount *m, enum node_kind kind, struct hf_attr *ret)
@@ -81,7 +84,7 @@ static void reply_own(fuse_req_t req, enum node_kind kind)
 	struct hf_attr attr;
 
 	history_attr(mount_of(req), kind, &attr);
-	reply_entry(req, &node, &attr, history_attr_timeout_s(kind));
+	reply_entry(req, &node, &attr, FOREVER_S); /* the name is always of this */
 }
 
 /* The tree's root just after `tid`. */
@@ -98,14 +101,17 @@ static void reply_past_root(fuse_req_t req, uint64_t tid, double timeout_s)
 	reply_entry(req, &node, &attr, timeout_s);
 }
 
-/* Whether later operations cannot change what the moment means. */
+/*
+ * Whether later operations cannot change what the moment means. A tag's name can be taken away; then the
+ * kernel is told (mount_changed_tag).
+ */
 static bool is_settled(struct mount *m, const struct hf_moment *moment)
 {
 	struct hf_status status;
 
-	if (moment->relative || moment->kind == HF_MOMENT_TAG)
+	if (moment->relative)
 		return false;
-	if (moment->kind == HF_MOMENT_TID)
+	if (moment->kind != HF_MOMENT_TIME)
 		return true; /* it was found */
 	hf_store_status(m->store, &status);
 	return moment->time_ns < status.head_time_ns;

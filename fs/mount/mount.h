@@ -34,7 +34,7 @@ struct mount_options {
 #define MOUNT_OPTIONS_HELP \
 	"                       ro                 no changes\n" \
 	"                       history=visible    ls shows .history; hidden (default): it is there, not shown\n" \
-	"                       cache=SIZE         memory for caches, as 512M or 2G\n" \
+	"                       cache=SIZE         memory to use in all, about, as 512M or 2G (256M)\n" \
 	"                       commit=SECONDS     until what was written is durable without an fsync (1)\n" \
 	"                       allow_other        for every user (the default when root mounts)\n" \
 	"                       noallow_other      for who mounts alone\n" \
@@ -80,6 +80,8 @@ int mount_clear_dead(const char *dir, const char *store_path, struct hf_error *e
 void mount_changed_inode(uint64_t ino);
 /* Which inode a name is of, or that it is none. */
 void mount_changed_entry(uint64_t parent, const char *name);
+/* A tag's name was taken away, or given to another moment. */
+void mount_changed_tag(const char *name);
 
 /* Make mount_run return as if a signal had come. From any thread. */
 void mount_stop(void);

@@ -95,7 +95,7 @@ static void add_own(struct listing *l, const char *name, enum node_kind kind, ui
 	if (l->full || l->from >= off)
 		return;
 	history_attr(l->m, kind, &attr);
-	add(l, name, &node, &attr, history_attr_timeout_s(kind), true, off);
+	add(l, name, &node, &attr, FOREVER_S, true, off);
 }
 
 static int list_inode(struct listing *l)

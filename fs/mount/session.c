@@ -164,6 +164,17 @@ void mount_changed_entry(uint64_t parent, const char *name)
 	pthread_rwlock_unlock(&current_lock);
 }
 
+void mount_changed_tag(const char *name)
+{
+	const struct node tags = { .kind = NODE_TAGS };
+	uint64_t id;
+
+	pthread_rwlock_rdlock(&current_lock);
+	if (current && nodes_ref(&current->nodes, &tags, &id) == 0) /* these are not counted */
+		fuse_lowlevel_notify_inval_entry(current->session, id, name, strlen(name));
+	pthread_rwlock_unlock(&current_lock);
+}
+
 /* ---- libfuse's words */
 
 static pthread_mutex_t words_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -57,7 +57,12 @@ enum hf_open_flags {
 
 struct hf_open_options {
 	unsigned flags;              /* enum hf_open_flags */
-	uint64_t cache_bytes;        /* memory for caches in all; 0: 256 MiB. At least 16 MiB is taken */
+	/*
+	 * memory in all, about: caches, what is under way to the disk, threads; 0: 256 MiB. At least 16
+	 * MiB is taken, and with less than 128 MiB what is under way may go beyond it, for it has 16 MiB at
+	 * least
+	 */
+	uint64_t cache_bytes;
 	unsigned commit_interval_ms; /* 0: 1000 */
 	/* how long to wait for another process to let go of the store; 0: do not wait */
 	unsigned busy_wait_ms;

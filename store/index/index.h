@@ -98,6 +98,14 @@ enum { INDEX_REVERSE = 1, INDEX_KEYS_ONLY = 2 };
 MUST_USE int index_scan(struct index *x, enum index_space space, struct span from, struct span to, size_t max,
 			unsigned flags, struct index_rows *rows, struct hf_error *err);
 
+/*
+ * The value of the first entry with from <= key < to, in INDEX_PAST, whose entries never go or change: 1, 0,
+ * negative. from and to begin with the same kind and inode, and of the keys between them those put later must
+ * be the greater ones, as the past of one key is. Cheaper than index_scan.
+ */
+MUST_USE int index_first(struct index *x, enum index_space space, struct span from, struct span to,
+			 struct buf *out, struct hf_error *err);
+
 /* --- changing */
 
 /*
@@ -155,9 +163,10 @@ MUST_USE int index_apply(struct index *x, struct index_batch *b, const void *sta
  * A loader: index_apply for a long row of operations (a rebuild, a long replay), many times faster, by one
  * thread. Stage each operation in index_load_batch (ask again for each: it changes), then tell the state it
  * leads to with index_load_mark, and in the end index_load_finish. The overlay must be empty, and nobody may
- * read the index meanwhile but through that batch; INDEX_PAST, INDEX_CHUNK and INDEX_NAME are only put to, and
- * not read through it. About memory_bytes are used. What is written is some marked state at any time, crash or
- * not, and the last marked one when index_load_finish has returned 0 (durable at the next index_flush).
+ * read the index meanwhile but through that batch; INDEX_PAST, INDEX_CHUNK and INDEX_NAME are only put to,
+ * and not read through it. About memory_bytes are used. What is written is some marked state at any time,
+ * crash or not, and the last marked one when index_load_finish has returned 0 (durable at the next
+ * index_flush).
  */
 struct index_load;
 MUST_USE int index_load_new(struct index *x, uint64_t memory_bytes, struct index_load **ret,

@@ -12,10 +12,12 @@
 #include "store/index/internal.h"
 
 enum {
-	PREFIX_BYTES = 16,
+	PREFIX_BYTES = 32, /* all of an inode's or a block's key, with the tid that ended it */
 	ENTRY_MORE_BYTES = 64, /* what an entry of a map takes besides its own size: buckets, the allocator */
 	FIRST_ITEMS = 4096,
 	FIRST_BYTES = 256 << 10,
+	STEP_ITEMS = 64 << 10, /* then it grows by so much, and not to twice what memory is meant for */
+	STEP_BYTES = 2 << 20,
 	FILE_FRACTION = 64,    /* a run smaller than this part of the memory goes the way of all writes */
 };
 
@@ -88,7 +90,8 @@ static inline int prefix_compare(const struct prefix *x, const struct prefix *y)
 static bool run_reserve(struct run *r, size_t more)
 {
 	if (r->n == r->cap) {
-		size_t cap = r->cap ? r->cap * 2 : FIRST_ITEMS;
+		size_t step = r->cap < STEP_ITEMS ? r->cap : STEP_ITEMS;
+		size_t cap = step ? r->cap + step : FIRST_ITEMS;
 		struct run_item *items = reallocarray(r->items, cap, sizeof(*items));
 
 		if (!items)
@@ -97,7 +100,8 @@ static bool run_reserve(struct run *r, size_t more)
 		r->cap = cap;
 	}
 	if (r->cap_bytes - r->len < more) {
-		size_t cap = (r->cap_bytes ? r->cap_bytes * 2 : FIRST_BYTES) + more;
+		size_t step = r->cap_bytes < STEP_BYTES ? r->cap_bytes : STEP_BYTES;
+		size_t cap = (step ? r->cap_bytes + step : FIRST_BYTES) + more;
 		uint8_t *bytes = realloc(r->bytes, cap);
 
 		if (!bytes)
@@ -160,8 +164,8 @@ static void run_release(struct run *r)
 	free(r->items);
 }
 
-bool load_put(struct index_load *l, enum index_space space, const void *key, size_t key_len, const void *value,
-	      size_t value_len)
+bool load_put(struct index_load *l, enum index_space space, const void *key, size_t key_len,
+	      const void *value, size_t value_len)
 {
 	struct run *r = &l->cycles[l->now].runs[space];
 
@@ -225,8 +229,8 @@ static void stage_run(const struct rocks *r, rocksdb_writebatch_t *batch, int fa
 		const char *key = (const char *)run->bytes + i->at;
 
 		if (!run_replaced(run, k))
-			rocksdb_writebatch_put_cf(batch, r->families[family], key, i->key_len, key + i->key_len,
-						  i->value_len);
+			rocksdb_writebatch_put_cf(batch, r->families[family], key, i->key_len,
+						  key + i->key_len, i->value_len);
 	}
 }
 
@@ -237,7 +241,8 @@ static int file_fill(rocksdb_sstfilewriter_t *w, const struct run *run, char **m
 		const char *key = (const char *)run->bytes + i->at;
 
 		if (!run_replaced(run, k))
-			rocksdb_sstfilewriter_put(w, key, i->key_len, key + i->key_len, i->value_len, message);
+			rocksdb_sstfilewriter_put(w, key, i->key_len, key + i->key_len, i->value_len,
+						  message);
 	}
 	if (!*message)
 		rocksdb_sstfilewriter_finish(w, message);

@@ -6,8 +6,8 @@
  * How a long row of operations gets into RocksDB faster than by writing each batch:
  *
  * - Changes are gathered for many operations (a *cycle*), so that a key that changes often is written once.
- * - What is only ever added and never read by an operation (the past, chunks, their names) does not go through
- *   a memtable: it is gathered in a *run*, sorted, written as a table file and ingested.
+ * - What is only ever added and never read by an operation (the past, chunks, their names) does not go
+ *   through a memtable: it is gathered in a *run*, sorted, written as a table file and ingested.
  * - While one cycle is written by the loader's thread, the next is staged. Reads then see the batch of the
  *   present cycle, the batch of the one before (frozen while it is being written, and kept as a cache until
  *   the next), RocksDB.
@@ -30,8 +30,8 @@ static inline bool load_takes(enum index_space space)
 }
 
 /* Add to the present cycle's run of the space. False: no memory. */
-bool load_put(struct index_load *l, enum index_space space, const void *key, size_t key_len, const void *value,
-	      size_t value_len);
+bool load_put(struct index_load *l, enum index_space space, const void *key, size_t key_len,
+	      const void *value, size_t value_len);
 
 /* The batch of the cycle before, or NULL: what is not in b is looked up there next. */
 struct index_batch *load_frozen(struct index_load *l, const struct index_batch *b);

@@ -81,6 +81,8 @@ int rocks_write(struct rocks *r, rocksdb_writebatch_t *batch, const void *state,
 				  state, state_len);
 	atomic_store(&r->unflushed, true);
 	rocksdb_write(r->db, r->write, batch, &message);
+	atomic_fetch_add(&r->writes, 1);
+	rocks_drop_readers(r);
 	if (message)
 		code = rocks_error(message, -EIO, "write the index", err);
 	atomic_store(&r->failed, code);
@@ -224,6 +226,7 @@ uint64_t rocks_property(struct rocks *r, const char *name)
 
 void rocks_close(struct rocks *r)
 {
+	rocks_drop_readers(r);
 	for (int i = 0; i < ROCKS_FAMILIES; i++)
 		if (r->db && r->families[i])
 			rocksdb_column_family_handle_destroy(r->families[i]);
@@ -240,6 +243,7 @@ void rocks_close(struct rocks *r)
 	if (r->cache)
 		rocksdb_cache_destroy(r->cache);
 	free(r->dir);
+	pthread_mutex_destroy(&r->readers_lock);
 	pthread_mutex_destroy(&r->flushing);
 	memset(r, 0, sizeof(*r));
 }

@@ -24,6 +24,9 @@ extern const char rocks_state_key[], rocks_mark_key[];
 enum { ROCKS_OWN = INDEX_SPACES, ROCKS_FAMILIES }; /* the default family: our own keys */
 /* What the past's filters know: kind and inode of a key (store/tree/keys.h). */
 enum { ROCKS_PREFIX_BYTES = 9 };
+enum { ROCKS_READERS = 8 }; /* that wait to be used again (first.c) */
+
+struct rocks_reader;
 
 struct rocks {
 	rocksdb_t *db;
@@ -38,6 +41,10 @@ struct rocks {
 	bool read_only;
 	pthread_mutex_t flushing; /* one rocks_flush at a time; nothing else ever waits for it */
 	uint64_t mark;            /* last flush's number; protected by flushing */
+	atomic_uint_fast64_t writes; /* begun or done */
+	pthread_mutex_t readers_lock; /* a leaf */
+	struct rocks_reader *readers[ROCKS_READERS]; /* protected by readers_lock, with their number */
+	size_t n_readers;
 	atomic_bool unflushed;    /* something was written since the last flush */
 	atomic_int failed;        /* of the last write or flush: 0 or -errno */
 };
@@ -54,6 +61,9 @@ void rocks_close(struct rocks *r);
 MUST_USE int rocks_write(struct rocks *r, rocksdb_writebatch_t *batch, const void *state, size_t state_len,
 			 struct hf_error *err);
 MUST_USE int rocks_flush(struct rocks *r, struct hf_error *err);
+
+/* first.c: let go of the iterators that wait. */
+void rocks_drop_readers(struct rocks *r);
 
 /* Value of key into out. 1, 0, or negative. */
 MUST_USE int rocks_get(struct rocks *r, int family, struct span key, struct buf *out, struct hf_error *err);

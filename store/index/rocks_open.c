@@ -269,6 +269,7 @@ static int check_folder(const struct index_options *o, struct hf_error *err)
 static int make_options(struct rocks *r, const struct index_options *o)
 {
 	pthread_mutex_init(&r->flushing, NULL);
+	pthread_mutex_init(&r->readers_lock, NULL);
 	r->read_only = o->read_only;
 	r->dir = strdup(o->dir);
 	r->read = rocksdb_readoptions_create();

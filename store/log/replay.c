@@ -23,8 +23,8 @@ struct stage {
 };
 
 /*
- * A thread reads, verifies and opens groups while the caller's hands out those before. stages is a ring: those
- * from `taken` to `filled` are the caller's, the others the thread's.
+ * A thread reads, verifies and opens groups while the caller's hands out those before. stages is a ring:
+ * those from `taken` to `filled` are the caller's, the others the thread's.
  */
 struct replay {
 	struct groups g; /* the thread's */

@@ -27,28 +27,24 @@ static int not_index(struct hf_error *err)
 static int past_ended_after(struct index *x, uint64_t tid, const struct key *key, struct buf *out,
 			    struct hf_error *err)
 {
-	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
 	struct key from = *key, to = *key;
 	uint64_t start;
 	int r;
 
 	key_add_be64(&from, tid + 1);
 	key_add_be64(&to, UINT64_MAX);
-	buf_clear(out);
-	r = index_scan(x, INDEX_PAST, key_span(&from), key_span(&to), 1, 0, &rows, err);
-	if (r < 0 || rows.n == 0)
+	r = index_first(x, INDEX_PAST, key_span(&from), key_span(&to), out, err);
+	if (r <= 0)
 		return r;
-	if (past_value_tid(rows.entries[0].value, &start) < 0)
+	if (past_value_tid((struct span){ out->data, out->len }, &start) < 0)
 		return not_index(err);
-	if (start > tid)
-		return 0;
-	buf_add(out, rows.entries[0].value.data, rows.entries[0].value.len);
-	return buf_status(out) < 0 ? -ENOMEM : 1;
+	return start <= tid;
 }
 
 /*
  * The present first: what has not changed since then costs what it costs live, however much past there is. A
- * value that moves from the present to the past between the two looks began after tid, or was given out already.
+ * value that moves from the present to the past between the two looks began after tid, or was given out
+ * already.
  */
 int past_get(struct index *x, uint64_t tid, const struct key *key, struct buf *out, struct hf_error *err)
 {

@@ -94,8 +94,20 @@ static int room_stuck(struct hf_store *s, struct hf_error *err)
 	return hf_error_set(err, -ENOSPC, "no room left below %s: free some space on its file system", s->path);
 }
 
+/*
+ * A group that is a good part of what may be under way is sent off, or who waits for room would wait for it.
+ */
+static void room_send_off(struct hf_store *s)
+{
+	uint64_t sealed;
+
+	if (s->open->cost >= s->pending_max / 2 && group_seal(s, &sealed) == 0)
+		(void)pthread_cond_signal(&s->sealed_cond);
+}
+
 int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err)
 {
+	room_send_off(s);
 	while (!s->failed && s->pending_bytes > (grows ? s->pending_max : 2 * s->pending_max)) {
 		if (s->settle_failed || s->no_room)
 			return room_stuck(s, err);

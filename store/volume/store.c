@@ -271,8 +271,8 @@ static int open_replay(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
 	const bool anew = p->state.point.end.segment == 0;
-	/* Nobody reads or writes yet: what frames may have is lent, and as much again for what is under way. */
-	const uint64_t memory = p->frame_bytes + s->pending_max;
+	/* Nobody reads yet: what frames may have is lent, less what sorting and writing take besides. */
+	const uint64_t memory = p->frame_bytes / 4 * 3;
 	struct volume_state at;
 	bool misfit;
 	int r;
@@ -354,8 +354,9 @@ static void stop_threads(struct hf_store *s)
 
 /*
  * Who may have how much, so that the process stays about within what was asked for. What is under way to the
- * disk is there several times over (as written, as frames, as the group's bytes); an eighth is left to threads,
- * buffers and the allocator's rest. The kernel has the contents of files in its own cache: frames get less.
+ * disk is there several times over (as written, as frames, as the group's bytes); an eighth is left to
+ * threads, buffers and the allocator's rest. The kernel has the contents of files in its own cache: frames
+ * get less.
  */
 static void share_memory(struct opening *p, uint64_t bytes)
 {

@@ -132,9 +132,14 @@ void volume_state_encode(const struct volume_state *v, struct buf *out);
 MUST_USE int volume_state_decode(const void *data, size_t len, struct volume_state *ret);
 
 struct ref {
-	uint64_t ino, count;
-	bool orphan; /* nlink is 0: reap when count comes to 0 */
-	UT_hash_handle hh;
+	uint64_t ino; /* 0: a free slot */
+	uint64_t count : 63;
+	bool orphan : 1; /* nlink is 0: reap when count comes to 0 */
+};
+_Static_assert(sizeof(struct ref) == 16, "a slot of the table (refs.c)");
+struct ref_table {
+	struct ref *slots;
+	size_t cap, n;
 };
 
 struct group_queue {
@@ -199,7 +204,7 @@ struct hf_store {
 
 	/* protected by refs */
 	pthread_mutex_t refs;
-	struct ref *ref_table;
+	struct ref_table ref_table;
 	uint64_t *reap;
 	size_t n_reap, cap_reap;
 };
@@ -280,8 +285,8 @@ bool settle_is_urgent(const struct hf_store *s);
 void *settle_thread(void *store);
 
 /*
- * --- replay.c: bring the index up to the log's end, with about so much memory. *ret_misfit: it failed because the index (from NULL: the
- * log) is not what the log's next operation was done to.
+ * --- replay.c: bring the index up to the log's end, with about so much memory. *ret_misfit: it failed because
+ * the index (from NULL: the log) is not what the log's next operation was done to.
  */
 MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t memory_bytes,
 			const struct hf_progress *progress,

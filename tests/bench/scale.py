@@ -89,7 +89,7 @@ class Volume(Holdfast):
         return self.proc("status", "VmHWM") * 1024
 
     def rest(self, most_seconds=90):
-        """Wait until the mount has nothing left to do behind our back: no processor time for half a second."""
+        """Wait until the mount does nothing behind our back: no processor time for half a second."""
         until, last = time.monotonic() + most_seconds, self.cpu()
         while time.monotonic() < until:
             time.sleep(0.5)
@@ -281,7 +281,7 @@ class Scale:
             result["write_peak"] = v.peak()
             result["read_cold_seconds"] = {}
             for what, path in [("live", v.files / "overwritten")] + [
-                    (f"step-{s}", v.files / ".history/tags" / f"step-{s}" / "overwritten") for s in range(10)]:
+                    (f"step-{s}", v.files / f".history/tags/step-{s}/overwritten") for s in range(10)]:
                 times = []
                 for _ in range(self.rounds):
                     v.cold()
@@ -371,7 +371,7 @@ class Scale:
     def past(self):
         v, _ = self.aged()
         at = {"live": v.files / "kept"}
-        for depth in (1, 2, 4, 7, 10):
+        for depth in (1, 4, 7, 10):
             at[f"depth-{depth}"] = v.files / ".history/tags" / f"depth-{depth}" / "kept"
         seconds = {what: {"name": [], "walk": [], "small": [], "big": []} for what in at}
         v.mount()
@@ -381,7 +381,10 @@ class Scale:
                     took = seconds[what]
                     v.cold()
                     took["name"].append(clock(lambda: os.stat(top)))
-                    took["walk"].append(clock(lambda: [os.lstat(top / n) for n in os.listdir(top)]))
+                    fd = os.open(top, os.O_RDONLY)
+                    took["walk"].append(clock(
+                        lambda: [os.stat(n, dir_fd=fd, follow_symlinks=False) for n in os.listdir(fd)]))
+                    os.close(fd)
                     v.cold()
                     os.stat(top)
 
@@ -427,7 +430,8 @@ class Scale:
             lines = path.read_bytes().splitlines(keepends=True)
             for _ in range(dice.randint(1, 8)):
                 at = dice.randrange(len(lines) + 1)
-                lines[at:at + dice.randint(0, 2)] = [b"changed %d\n" % dice.getrandbits(60)] * dice.randint(0, 2)
+                line = b"changed %d\n" % dice.getrandbits(60)
+                lines[at:at + dice.randint(0, 2)] = [line] * dice.randint(0, 2)
             path.write_bytes(b"".join(lines))
         for path in dice.sample(files, 10):
             if path.exists():
@@ -505,7 +509,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="sizes times this")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--options", default="", help="mount options")
-    parser.add_argument("--keep", action="store_true", help="keep the volume with the long past for another run")
+    parser.add_argument("--keep", action="store_true", help="keep the volume with the long past")
     parser.add_argument("--dir", required=True, type=Path)
     parser.add_argument("--pictures", type=Path, help="where the pictures go; default: DIR")
     parser.add_argument("--build", required=True, type=Path, help="folder of the built commands")
@@ -515,7 +519,7 @@ def main():
         if figure not in FIGURES:
             sys.exit(f"scale: there is no figure {figure}; there are {', '.join(FIGURES)}")
     if not can_drop_caches():
-        sys.exit("scale: cold figures are half of what is measured; they need root (/proc/sys/vm/drop_caches)")
+        sys.exit("scale: half of it is measured with cold caches, which needs root (/proc/sys/vm/drop_caches)")
     Volume.command = args.build.resolve() / "holdfast"
     Volume.scalebench = args.build.resolve() / "tests/bench/scalebench"
     Volume.options = args.options

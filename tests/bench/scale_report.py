@@ -31,8 +31,10 @@ def table(head, rows):
 
 
 def report_live(r):
-    rows = [(f"{f} (/s)", number(r["fresh"][f]), number(r["aged"][f]), f"{r['aged'][f] / r['fresh'][f]:.2f}x",
-             f"{r['fresh'][f + '-cpu']:.1f} µs", f"{r['aged'][f + '-cpu']:.1f} µs") for f in r["fresh"] if not f.endswith("-cpu")]
+    fresh, aged = r["fresh"], r["aged"]
+    rows = [(f"{f} (/s)", number(fresh[f]), number(aged[f]), f"{aged[f] / fresh[f]:.2f}x",
+             f"{fresh[f + '-cpu']:.1f} µs", f"{aged[f + '-cpu']:.1f} µs")
+            for f in fresh if not f.endswith("-cpu")]
     return table(["figure", "fresh volume", f"after {r['operations']:,} operations", "ratio",
                   "processor time of the mount a call, fresh", "after"], rows)
 
@@ -42,7 +44,8 @@ def report_past(r):
     rows = [(what, f"{t['name'] * 1000:.1f} ms",
              *(f"{t[k] * 1000:,.0f} ms ({t[k] / s['live'][k]:.2f}x)" for k in ("walk", "small", "big")))
             for what, t in s.items()]
-    return table(["cold", "naming it", "names and attributes of 2,001 files", "2,000 files of 8 KiB", "one of 64 MiB"], rows)
+    return table(["cold", "naming it", "names and attributes of 2,001 files", "2,000 files of 8 KiB",
+                  "one of 64 MiB"], rows)
 
 
 def report_rest(results):
@@ -68,18 +71,20 @@ def report_rest(results):
                             ("read-cold", "read, cold, at random")):
             row("files", f"{words}, a second", number(r[what]))
     if r := results.get("sparse"):
-        row("sparse", f"4 KiB writes a second at random places of {r['bytes'] / (1 << 30):.3g} GiB", number(r["write"]))
+        row("sparse", f"4 KiB writes a second at random places of {r['bytes'] / (1 << 30):.3g} GiB",
+            number(r["write"]))
         row("sparse", "reads of them a second, cold", number(r["read-cold"]))
         for what, words in (("seek_all_seconds", f"SEEK_DATA and SEEK_HOLE over its {r['writes']:,} pieces"),
                             ("punch_half_seconds", "punch a half of it"), ("truncate_seconds", "truncate it")):
             row("sparse", words, f"{r[what]:.3f} s")
     if r := results.get("overwrite"):
-        row("overwrite", f"overwrites of 4 KiB a second: first tenth of {r['overwrites']:,}", number(r["rates"][0]))
+        row("overwrite", f"overwrites of 4 KiB a second: first tenth of {r['overwrites']:,}",
+            number(r["rates"][0]))
         row("overwrite", "last tenth", number(r["rates"][-1]))
         cold = r["read_cold_seconds"]
-        deep = max((v, k) for k, v in cold.items() if k != "live")
-        row("overwrite", "read of the block, cold: live; the slowest of ten past moments",
-            f"{cold['live'] * 1000:.1f} ms; {deep[0] * 1000:.1f} ms")
+        past = sorted(v for k, v in cold.items() if k != "live")
+        row("overwrite", "read of the block, cold: live; at ten past moments, the median and the slowest",
+            f"{cold['live'] * 1000:.1f} ms; {past[len(past) // 2] * 1000:.1f} and {past[-1] * 1000:.1f} ms")
     return table(["", "what", "measured"], rows)
 
 
@@ -117,8 +122,8 @@ def report_backup(r):
     rows = [(f"{name} {r['versions'].get(name, '')}".strip(), *(mib(r["steps"][i][name]) for _, i in at),
              f"{r['seconds'][name]:.1f} s" if name in r["seconds"] else "") for name in
             ("restic", "borg", "holdfast", "holdfast-index")]
-    return [f"Ten edited versions of a source tree with its git repository ({r['files']:,} files, {mib(r['bytes'])}), "
-            "and the repository then repacked:", "",
+    return ["Ten edited versions of a source tree with its git repository "
+            f"({r['files']:,} files, {mib(r['bytes'])}), and the repository then repacked:", "",
             *table(["bytes stored", *(w for w, _ in at), "time, all"], rows)]
 
 

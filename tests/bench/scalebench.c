@@ -110,7 +110,7 @@ static void put(uint64_t ino, uint64_t offset, size_t len)
 
 struct member {
 	uint64_t ino, folder;
-	char name[24];
+	char name[32];
 };
 
 struct population {
@@ -144,7 +144,7 @@ static void population_file(struct population *p, struct member *m)
 static void population_make(struct population *p, size_t n_files)
 {
 	uint64_t top = folder("work"), kept = folder("kept");
-	char name[24];
+	char name[32];
 
 	for (size_t i = 0; i < FOLDERS; i++) {
 		snprintf(name, sizeof(name), "%02zu", i);
@@ -206,7 +206,7 @@ static void mixed(uint64_t count)
 	struct population *p = calloc(1, sizeof(*p));
 	size_t n_files = count / 4 < FOLDERS * FILES_A_FOLDER ? count / 4 : FOLDERS * FILES_A_FOLDER;
 	uint64_t start = head_tid();
-	char tag[24];
+	char tag[40];
 
 	check(p && n_files ? 0 : -ENOMEM, "mixed");
 	population_make(p, n_files);
@@ -227,7 +227,7 @@ static void mixed(uint64_t count)
 static void entries(uint64_t count)
 {
 	uint64_t dir = folder("entries");
-	char name[24];
+	char name[32];
 
 	for (uint64_t i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "entry-%07" PRIu64, i);
@@ -238,7 +238,7 @@ static void entries(uint64_t count)
 static void files(uint64_t count)
 {
 	uint64_t top = folder("files"), dir = 0;
-	char name[24];
+	char name[32];
 
 	for (uint64_t i = 0; i < count; i++) {
 		if (i % FILES_A_FOLDER == 0) {
@@ -254,7 +254,7 @@ static void files(uint64_t count)
 static void overwrite(uint64_t count)
 {
 	uint64_t ino = make(HF_ROOT_INO, "overwritten", S_IFREG | 0644);
-	char tag[24];
+	char tag[40];
 
 	for (uint64_t i = 0; i < count; i++) {
 		fill(PAGE_BYTES);
@@ -270,7 +270,7 @@ static void overwrite(uint64_t count)
 static void data(uint64_t count)
 {
 	uint64_t ino = 0;
-	char name[24];
+	char name[32];
 
 	for (uint64_t i = 0; i < count; i++) {
 		if (i % 256 == 0) {
@@ -345,14 +345,15 @@ static void measure(const struct work *w, const char *path, uint64_t count, uint
 	check(hf_store_commit(store, &err), "commit");
 	done = now();
 	hf_store_status(store, &after);
-	printf("{\"open_seconds\": %.3f, \"seconds\": %.3f, \"operations\": %" PRIu64 ", \"head_tid\": %" PRIu64
+	printf("{\"open_seconds\": %.3f, \"seconds\": %.3f, \"operations\": %" PRIu64
+	       ", \"head_tid\": %" PRIu64
 	       ", \"log_bytes\": %" PRIu64 ", \"log_total_bytes\": %" PRIu64 ", \"index_bytes\": %" PRIu64
 	       ", \"written_bytes\": %" PRIu64,
 	       opened - start, done - opened, calls, after.head_tid,
 	       after.log_bytes - before.log_bytes, after.log_bytes, after.index_bytes, written_bytes);
 	check(hf_store_close(store, &err), "close");
-	printf(", \"close_seconds\": %.3f, \"peak_bytes\": %" PRIu64 ", \"disk_bytes\": %" PRIu64 "}\n", now() - done,
-	       peak_kib() * 1024, disk_bytes());
+	printf(", \"close_seconds\": %.3f, \"peak_bytes\": %" PRIu64 ", \"disk_bytes\": %" PRIu64 "}\n",
+	       now() - done, peak_kib() * 1024, disk_bytes());
 }
 
 int main(int argc, char **argv)

@@ -21,6 +21,10 @@ try "snapshot of a mounted volume" hf snapshot "$T/mnt" named
 echo changed > "$T/mnt/file"
 is "$(cat "$T/mnt/.history/tags/named/file")" hello "and it is a folder"
 try "tags of a mounted volume" eval 'hf tags "$T/mnt" --json | grep -q named'
+hf snapshot "$T/mnt" --remove named > /dev/null
+try "a name that was taken away leads nowhere, though it was known" test ! -e "$T/mnt/.history/tags/named"
+hf snapshot "$T/mnt" named > /dev/null
+is "$(cat "$T/mnt/.history/tags/named/file")" changed "and may be given again"
 try "check of a mounted volume" hf check "$T/mnt"
 fails "replicas are added at rest" 2 "unmount it first" hf replica add "$T/store" "$T/copy2"
 

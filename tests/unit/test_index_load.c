@@ -85,8 +85,8 @@ static void step_scan(struct index_batch *b, uint32_t i)
 	uint8_t from[5] = { 'k' }, value[4];
 
 	put_be32(from + 1, mix(i) % KEYS);
-	assert_int_equal(index_batch_scan(b, INDEX_HEAD, (struct span){ from, 5 }, (struct span){ NULL, 0 }, 50, 0,
-					  &rows, NULL),
+	assert_int_equal(index_batch_scan(b, INDEX_HEAD, (struct span){ from, 5 }, (struct span){ NULL, 0 },
+					  50, 0, &rows, NULL),
 			 0);
 	put_u32(value, rows.n ? get_u32(rows.entries[rows.n - 1].value.data) : 0);
 	index_batch_put(b, INDEX_META, from, 5, value, 4);
@@ -181,8 +181,8 @@ static void test_same_as_apply(void **unused)
 }
 
 /*
- * In a process of its own, for the threads that RocksDB has in this one would be missing after a fork: load up
- * to step `to` and leave without a word, having finished and flushed or not.
+ * In a process of its own, for the threads that RocksDB has in this one would be missing after a fork: load
+ * up to step `to` and leave without a word, having finished and flushed or not.
  */
 static int leave(const char *dir, uint32_t to, bool finish, bool flush)
 {

@@ -56,6 +56,43 @@ static void remove_file(struct store_fixture *f, const char *name)
 	assert_int_equal(hf_unlink(f->store, HF_ROOT_INO, name, NULL, NULL), 0);
 }
 
+/* The references themselves, against an array: an orphan is reaped when its last goes, whatever else does. */
+static void test_references(void **state)
+{
+	struct store_fixture *f = *state;
+	enum { INODES = 5000, STEPS = 200000 };
+	uint64_t *counts = calloc(INODES, sizeof(*counts)), seed = 1, reaped[256], expected = 0, got = 0;
+	size_t n;
+
+	assert_non_null(counts);
+	for (int step = 0; step < STEPS; step++) {
+		uint64_t i, many = 1 + (uint64_t)step % 3;
+
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		i = (seed >> 33) % INODES;
+		/* first they gather, then they go */
+		if (step < STEPS / 2 ? (seed >> 62) != 0 : (seed >> 62) == 0) {
+			hf_ref(f->store, 1000 + i * 8, many);
+			counts[i] += many;
+		} else {
+			hf_unref(f->store, 1000 + i * 8, many);
+			counts[i] -= counts[i] < many ? counts[i] : many;
+		}
+	}
+	for (uint64_t i = 0; i < INODES; i++) {
+		refs_orphaned(f->store, 1000 + i * 8);
+		expected += counts[i] == 0;
+	}
+	assert_int_equal(refs_reapable(f->store), expected);
+	for (uint64_t i = 0; i < INODES; i++)
+		if (counts[i] > 0)
+			hf_unref(f->store, 1000 + i * 8, counts[i]);
+	while ((n = refs_take_reapable(f->store, reaped, 256)) > 0)
+		got += n;
+	assert_int_equal(got, INODES);
+	free(counts);
+}
+
 /* More than one operation reaps, some before the group is sealed, the rest with it. */
 static void test_many(void **state)
 {
@@ -197,6 +234,7 @@ static void test_failed_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_references, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_late_reference, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_twice, setup, teardown),
