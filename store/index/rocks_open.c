@@ -22,6 +22,8 @@ enum {
 	BLOCK_BYTES_SMALL = 4 << 10,
 	BLOCK_BYTES_LARGE = 16 << 10,
 	FILE_BYTES = 32 * MIB,
+	MIN_SHARD_BYTES = 8 * MIB,
+	MAX_SHARD_BITS = 6,
 	BASE_LEVEL_BYTES = 64 * MIB,
 	FILTER_BITS = 10,
 	NO_LOG_LEVEL = 6, /* behind the last of InfoLogLevel */
@@ -39,13 +41,18 @@ static const struct family {
 	bool partitioned;  /* index and filters in parts: many keys a file, single reads all over */
 	bool compress;     /* random keys do not compress */
 	bool many_deletes; /* compact where deletions gather, so that scans need not step over them */
+	/*
+	 * Flushed files that gather before they are merged. Merging is what a longer past costs live work; a file
+	 * more costs who reads little where a filter tells that it need not be looked into.
+	 */
+	int files_gathered;
 } families[ROCKS_FAMILIES] = {
-	[INDEX_HEAD] = { "head", BLOCK_BYTES_SMALL, true, false, false, true, true },
-	[INDEX_PAST] = { "past", BLOCK_BYTES_LARGE, false, true, false, true, false },
-	[INDEX_CHUNK] = { "chunk", BLOCK_BYTES_SMALL, false, false, false, true, false },
-	[INDEX_NAME] = { "name", BLOCK_BYTES_SMALL, true, false, true, false, false },
-	[INDEX_META] = { "meta", BLOCK_BYTES_SMALL, false, false, false, true, true },
-	[ROCKS_OWN] = { "default", BLOCK_BYTES_SMALL, false, false, false, false, false },
+	[INDEX_HEAD] = { "head", BLOCK_BYTES_SMALL, true, false, true, true, true, 6 },
+	[INDEX_PAST] = { "past", BLOCK_BYTES_LARGE, false, true, true, true, false, 16 },
+	[INDEX_CHUNK] = { "chunk", BLOCK_BYTES_SMALL, false, false, false, true, false, 4 },
+	[INDEX_NAME] = { "name", BLOCK_BYTES_SMALL, true, false, true, false, false, 12 },
+	[INDEX_META] = { "meta", BLOCK_BYTES_SMALL, false, false, false, true, true, 4 },
+	[ROCKS_OWN] = { "default", BLOCK_BYTES_SMALL, false, false, false, false, false, 4 },
 };
 
 struct setup {
@@ -105,10 +112,32 @@ static rocksdb_options_t *family_options(const struct rocks *r, const struct fam
 	rocksdb_options_set_target_file_size_base(o, FILE_BYTES);
 	rocksdb_options_set_max_bytes_for_level_base(o, BASE_LEVEL_BYTES);
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
+	rocksdb_options_set_level0_file_num_compaction_trigger(o, f->files_gathered);
+	rocksdb_options_set_level0_slowdown_writes_trigger(o, 3 * f->files_gathered + 8);
+	rocksdb_options_set_level0_stop_writes_trigger(o, 4 * f->files_gathered + 20);
 	rocksdb_options_set_compression(o, f->compress ? compression : rocksdb_no_compression);
 	if (f->many_deletes)
 		rocksdb_options_add_compact_on_deletion_collector_factory(o, 4096, 2048);
 	return o;
+}
+
+/*
+ * By itself RocksDB divides it into up to 64 parts, and what is larger than a part is never kept: a file's filter
+ * would be read, and summed, at each look into it.
+ */
+static rocksdb_cache_t *cache_create(uint64_t bytes)
+{
+	rocksdb_lru_cache_options_t *o = rocksdb_lru_cache_options_create();
+	rocksdb_cache_t *cache;
+	int bits = 0;
+
+	while (bits < MAX_SHARD_BITS && bytes >> (bits + 1) >= MIN_SHARD_BYTES)
+		bits++;
+	rocksdb_lru_cache_options_set_capacity(o, bytes);
+	rocksdb_lru_cache_options_set_num_shard_bits(o, bits);
+	cache = rocksdb_cache_create_lru_opts(o);
+	rocksdb_lru_cache_options_destroy(o);
+	return cache;
 }
 
 static void setup_make(struct setup *s, struct rocks *r, const struct index_options *o, int compression)
@@ -119,7 +148,7 @@ static void setup_make(struct setup *s, struct rocks *r, const struct index_opti
 									 : MIN_BLOCK_CACHE_BYTES;
 
 	if (!r->cache)
-		r->cache = rocksdb_cache_create_lru(blocks);
+		r->cache = cache_create(blocks);
 	s->db = rocksdb_options_create();
 	rocksdb_options_set_create_if_missing(s->db, !o->read_only);
 	rocksdb_options_set_create_missing_column_families(s->db, !o->read_only);

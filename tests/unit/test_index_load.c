@@ -256,11 +256,67 @@ static void test_killed(void **unused)
 	index_close(y);
 }
 
+static uint64_t bytes_read(void)
+{
+	FILE *f = fopen("/proc/self/io", "r");
+	unsigned long long bytes = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "rchar: %llu", &bytes), 1);
+	(void)fclose(f);
+	return bytes;
+}
+
+static int first_of(struct index *x, uint64_t ino, struct buf *out)
+{
+	uint8_t from[17] = { 'i' }, to[17] = { 'i' };
+
+	put_be64(from + 1, ino);
+	put_be64(to + 1, ino);
+	memset(to + 9, 0xff, 8);
+	return index_first(x, INDEX_PAST, (struct span){ from, 17 }, (struct span){ to, 17 }, out, NULL);
+}
+
+/* Looking into a large file of the past does not read its filter again each time. */
+static void test_filters_stay(void **unused)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	CLEANUP(buf_release) struct buf out = BUF_INIT;
+	struct index_options o = { .dir = dir, .cache_bytes = 32 << 20 };
+	enum { INODES = 1500000, LOOKS = 300 };
+	struct index_load *l = NULL;
+	struct index *x = NULL;
+	uint8_t key[17] = { 'i' }, *state;
+	uint64_t before;
+	size_t len;
+
+	(void)unused;
+	assert_int_equal(index_open(&o, &x, &state, &len, NULL), 0);
+	free(state);
+	assert_int_equal(index_load_new(x, 1 << 30, &l, NULL), 0);
+	for (uint64_t i = 0; i < INODES; i++) {
+		put_be64(key + 1, i * 2);
+		put_be64(key + 9, i + 1);
+		index_batch_put(index_load_batch(l), INDEX_PAST, key, sizeof(key), "v", 1);
+	}
+	assert_int_equal(index_load_mark(l, "s", 1, NULL), 0);
+	assert_int_equal(index_load_finish(l, NULL), 0);
+	index_load_free(l);
+	assert_int_equal(first_of(x, 2 * 77777, &out), 1);
+	assert_int_equal(first_of(x, 2 * 77777 + 1, &out), 0);
+	before = bytes_read();
+	for (uint64_t i = 0; i < LOOKS; i++)
+		assert_int_equal(first_of(x, 2 * (77777 + i) + 1, &out), 0);
+	assert_in_range(bytes_read() - before, 0, (uint64_t)LOOKS * (64 << 10));
+	index_close(x);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_as_apply),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_filters_stay),
 	};
 
 	if (argc == 5)
