@@ -13,15 +13,17 @@ if (has("live")) {
 	set title "Live figures after the long past, as ratios to a fresh volume's"
 	set style fill solid 0.6
 	set boxwidth 0.6
+	set xtics font ",10"
 	set yrange [0:*]
 	plot data."/live" using 0:2:xtic(1) with boxes ls 1 notitle, 1 lc rgb "#555555" dt 2 notitle
 	set autoscale y
+	set xtics font ",12"
 }
 if (has("past")) {
 	set output out."/scale-past.svg"
 	set title "Reading the past, cold: time as a ratio to reading live"
 	set xlabel "tenths of the past ago (0: live)"
-	set yrange [0:*]
+	set yrange [0:2.5<*]
 	plot data."/past" using 1:2 with linespoints ls 1 title "names and attributes", \
 	     data."/past" using 1:3 with linespoints ls 2 title "small files", \
 	     data."/past" using 1:4 with linespoints ls 3 title "one large file", \
