@@ -58,8 +58,8 @@ int mount_parse_options(const char *text, struct mount_options *ret, struct hf_e
 /*
  * Mount `store` on the folder `dir` (absolute) and serve it, on threads of its own, until it is unmounted,
  * SIGTERM, SIGINT or SIGHUP comes, or mount_stop is called. `ready` (may be NULL) is called once, on the
- * calling thread, when the mount can be used. Handlers of these signals and of SIGPIPE are replaced
- * meanwhile. 0 when it ended as it should; -ENOTCONN (a dead mount is in the way), -EBUSY, -EPERM, -ENOENT
+ * calling thread, when the mount can be used. Handlers of these signals, of SIGPIPE and of SIGUSR1 are
+ * replaced meanwhile. 0 when it ended as it should; -ENOTCONN (a dead mount is in the way), -EBUSY, -EPERM, -ENOENT
  * (no /dev/fuse, no fusermount3), … when it could not mount.
  */
 int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options,

@@ -284,6 +284,8 @@ static void serve_request(struct reader *r, ssize_t len)
 	r->buf.size = (size_t)len;
 	if (!wire_serve(s->m, r->from_fd, r->buf.mem, r->buf.size))
 		fuse_session_process_buf(s->m->session, &r->buf);
+	if (fuse_session_exited(s->m->session)) /* libfuse cannot go on, and has said why */
+		end(s, 0);
 	if (keep && leads(r))
 		atomic_store_explicit(&s->busy, 0, memory_order_relaxed);
 }
