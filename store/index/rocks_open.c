@@ -26,7 +26,8 @@ enum {
 	MAX_SHARD_BITS = 6,
 	BASE_LEVEL_BYTES = 64 * MIB,
 	FILTER_BITS = 10,
-	NO_LOG_LEVEL = 6, /* behind the last of InfoLogLevel */
+	HEADER_LOG_LEVEL = 5, /* the last of InfoLogLevel */
+	NO_LOG_LEVEL = 6,     /* behind it: no words at all */
 	OPEN_FILES = 256,
 	READ_PERSISTED_ONLY = 2, /* rocksdb::kPersistedTier */
 };
@@ -42,8 +43,8 @@ static const struct family {
 	bool compress;     /* random keys do not compress */
 	bool many_deletes; /* compact where deletions gather, so that scans need not step over them */
 	/*
-	 * Flushed files that gather before they are merged. Merging is what a longer past costs live work; a file
-	 * more costs who reads little where a filter tells that it need not be looked into.
+	 * Flushed files that gather before they are merged. Merging is what a longer past costs live work; a
+	 * file more costs who reads little where a filter tells that it need not be looked into.
 	 */
 	int files_gathered;
 } families[ROCKS_FAMILIES] = {
@@ -84,17 +85,17 @@ static rocksdb_options_t *family_options(const struct rocks *r, const struct fam
 	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
 	if (f->filter) {
 		/* Owned by the table options. */
-		rocksdb_block_based_options_set_filter_policy(
-			t, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
+		rocksdb_block_based_options_set_filter_policy(t, rocksdb_filterpolicy_create_bloom_full(
+									 FILTER_BITS));
 		rocksdb_block_based_options_set_whole_key_filtering(t, 1);
 		rocksdb_options_set_memtable_whole_key_filtering(o, 1);
 		rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
 	}
 	if (f->prefixes) {
-		rocksdb_options_set_prefix_extractor(
-			o, rocksdb_slicetransform_create_fixed_prefix(ROCKS_PREFIX_BYTES)); /* owned by o */
-		rocksdb_block_based_options_set_filter_policy(
-			t, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
+		rocksdb_options_set_prefix_extractor(o, rocksdb_slicetransform_create_fixed_prefix(
+								ROCKS_PREFIX_BYTES)); /* owned by o */
+		rocksdb_block_based_options_set_filter_policy(t, rocksdb_filterpolicy_create_bloom_full(
+									 FILTER_BITS));
 		rocksdb_block_based_options_set_whole_key_filtering(t, 0);
 	}
 	if (f->partitioned) {
@@ -122,8 +123,8 @@ static rocksdb_options_t *family_options(const struct rocks *r, const struct fam
 }
 
 /*
- * By itself RocksDB divides it into up to 64 parts, and what is larger than a part is never kept: a file's filter
- * would be read, and summed, at each look into it.
+ * By itself RocksDB divides it into up to 64 parts, and what is larger than a part is never kept: a file's
+ * filter would be read, and summed, at each look into it.
  */
 static rocksdb_cache_t *cache_create(uint64_t bytes)
 {
@@ -140,12 +141,13 @@ static rocksdb_cache_t *cache_create(uint64_t bytes)
 	return cache;
 }
 
-static void setup_make(struct setup *s, struct rocks *r, const struct index_options *o, int compression)
+static void setup_make(struct setup *s, struct rocks *r, const struct index_options *o, int compression,
+		       int log_level)
 {
 	uint64_t budget = o->cache_bytes ? o->cache_bytes : DEFAULT_CACHE_BYTES;
 	uint64_t write_buffers = budget / 4 > MIN_WRITE_BUFFER_BYTES ? budget / 4 : MIN_WRITE_BUFFER_BYTES;
-	uint64_t blocks = budget > write_buffers + MIN_BLOCK_CACHE_BYTES ? budget - write_buffers
-									 : MIN_BLOCK_CACHE_BYTES;
+	uint64_t blocks = budget > write_buffers + MIN_BLOCK_CACHE_BYTES ? budget - write_buffers :
+									   MIN_BLOCK_CACHE_BYTES;
 
 	if (!r->cache)
 		r->cache = cache_create(blocks);
@@ -161,10 +163,11 @@ static void setup_make(struct setup *s, struct rocks *r, const struct index_opti
 	rocksdb_options_set_bytes_per_sync(s->db, 1 * MIB);
 	rocksdb_options_set_avoid_unnecessary_blocking_io(s->db, 1);
 	/*
-	 * No words of its own into its LOG file (which must not be limited in size, or its heads are written all the
-	 * same): where RocksDB is built with assertions, words that find the disk full end the process at the next.
+	 * No words of its own into its LOG file (which must not be limited in size, or its heads are written
+	 * all the same): where RocksDB is built with assertions, words that find the disk full end the
+	 * process at the next.
 	 */
-	rocksdb_options_set_info_log_level(s->db, NO_LOG_LEVEL);
+	rocksdb_options_set_info_log_level(s->db, log_level);
 	rocksdb_options_set_keep_log_file_num(s->db, 1);
 	rocksdb_options_set_stats_dump_period_sec(s->db, 0);
 	rocksdb_options_set_stats_persist_period_sec(s->db, 0);
@@ -177,18 +180,20 @@ rocksdb_options_t *rocks_table_options(const struct rocks *r, int family)
 	return family_options(r, &families[family], MIN_WRITE_BUFFER_BYTES, r->compression);
 }
 
-static void open_with(struct rocks *r, const struct index_options *o, int compression, char **message)
+static void open_with(struct rocks *r, const struct index_options *o, int compression, int log_level,
+		      char **message)
 {
 	CLEANUP(setup_release) struct setup s = { 0 };
 	const char *names[ROCKS_FAMILIES];
 
-	setup_make(&s, r, o, compression);
+	setup_make(&s, r, o, compression, log_level);
 	for (int i = 0; i < ROCKS_FAMILIES; i++)
 		names[i] = families[i].name;
 	if (o->read_only)
-		r->db = rocksdb_open_for_read_only_column_families(
-			s.db, o->dir, ROCKS_FAMILIES, names, (const rocksdb_options_t *const *)s.families,
-			r->families, 0, message);
+		r->db = rocksdb_open_for_read_only_column_families(s.db, o->dir, ROCKS_FAMILIES, names,
+								   (const rocksdb_options_t *const *)
+									   s.families,
+								   r->families, 0, message);
 	else
 		r->db = rocksdb_open_column_families(s.db, o->dir, ROCKS_FAMILIES, names,
 						     (const rocksdb_options_t *const *)s.families,
@@ -204,7 +209,13 @@ static int open_database(struct rocks *r, const struct index_options *o, struct 
 	for (size_t i = 0; i < sizeof(compressions) / sizeof(*compressions); i++) {
 		rocksdb_free(message);
 		message = NULL;
-		open_with(r, o, compressions[i], &message);
+		open_with(r, o, compressions[i], NO_LOG_LEVEL, &message);
+		if (message &&
+		    strstr(message, "info_log_level")) { /* RocksDB 9 knows no level behind the last */
+			rocksdb_free(message);
+			message = NULL;
+			open_with(r, o, compressions[i], HEADER_LOG_LEVEL, &message);
+		}
 		if (!message) {
 			r->compression = compressions[i];
 			return 0;

@@ -7,7 +7,7 @@
 
 enum { SCAN_WINDOW_BYTES = 4 << 20 };
 
-static const char note_magic[8] = "HFAPPND1";
+static const char note_magic[8] = { 'H', 'F', 'A', 'P', 'P', 'N', 'D', '1' };
 
 void shelf_note_encode(const struct shelf_note *n, uint8_t out[SHELF_NOTE_BYTES])
 {
