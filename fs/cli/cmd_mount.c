@@ -91,7 +91,8 @@ static int run_mount(struct mounting *m, struct hf_store *store, struct hf_error
 
 /*
  * Data passes through buffers of some hundred KiB that live for a second: they are taken from the heap, which
- * keeps them, and not from the kernel page by page each time.
+ * keeps them, and not from the kernel page by page each time. One arena: only the first is of huge pages
+ * (main.c).
  */
 static void keep_memory(void)
 {

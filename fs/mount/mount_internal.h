@@ -18,7 +18,8 @@
  * bit 63 and a number of nodes.c. st_ino: the inode's number; of the past, bit 62 and a mix (nodes.c).
  *
  * Caching: the mount has one writer, so everything is cached without a timeout. What can change meaning by
- * itself is not: names under .history/at and tags that are relative to now, and the two listings.
+ * itself is not: names under .history/at that are relative to now, and (but for a second) the listings of at
+ * and tags. A tag that is taken away is dropped by who does it.
  *
  * Threads: those of serve.c, a request each, and one of seek.c. Fields of struct mount are set before the first
  * request and immutable, but for `nodes` and `seeks`, which have a lock of their own each, held across nothing.

@@ -41,7 +41,7 @@ enum {
 	SPIN_NS = 50000,
 	SPIN_SCORE_MAX = 16,
 	SPIN_PROBE = 32, /* where spinning has not paid, it is tried again every so many requests */
-	SHORT_READ_BYTES = 64 << 10,
+	SHORT_BYTES = 64 << 10,
 	KICK_MS = 20,
 };
 
@@ -76,6 +76,17 @@ struct reader {
 	uint32_t pid;
 	unsigned other_tick;
 };
+
+static struct timespec from_now(clockid_t clock, long ms)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	t.tv_nsec += ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
 
 /* --- the end of it */
 
@@ -241,11 +252,11 @@ static bool is_short(struct reader *r, const struct fuse_in_header *in)
 
 	switch (in->opcode) {
 	case FUSE_READ:
-		return alone && ((const struct fuse_read_in *)(in + 1))->size <= SHORT_READ_BYTES;
+		return alone && ((const struct fuse_read_in *)(in + 1))->size <= SHORT_BYTES;
 	case FUSE_WRITE:
 		return (alone &&
 			!(((const struct fuse_write_in *)(in + 1))->write_flags & FUSE_WRITE_CACHE)) ||
-		       in->len <= SHORT_READ_BYTES;
+		       in->len <= SHORT_BYTES;
 	case FUSE_FSYNC:
 	case FUSE_FSYNCDIR:
 	case FUSE_READDIR:
@@ -276,9 +287,9 @@ static void serve_request(struct reader *r, ssize_t len)
 	uint64_t number = atomic_fetch_add(&s->count, 1) + 1;
 	bool keep = is_short(r, in);
 
-	if (keep)
+	if (keep && leads(r))
 		atomic_store_explicit(&s->busy, number, memory_order_relaxed);
-	else
+	else if (!keep)
 		give_lead(r);
 	wake_sentinel(s);
 	r->buf.size = (size_t)len;
@@ -325,14 +336,8 @@ static void sentinel_sleep(struct server *s, uint64_t seen)
 /* Requires lock. */
 static void sentinel_pause(struct server *s)
 {
-	struct timespec until;
+	struct timespec until = from_now(CLOCK_MONOTONIC, TICK_MS);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
 	(void)pthread_cond_timedwait(&s->sentinel_cond, &s->lock, &until);
 }
 
@@ -418,12 +423,7 @@ static void join_reader(pthread_t thread)
 
 	do {
 		pthread_kill(thread, SERVE_SIGNAL);
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += KICK_MS * 1000000L;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_nsec -= 1000000000;
-			until.tv_sec++;
-		}
+		until = from_now(CLOCK_REALTIME, KICK_MS);
 	} while (pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT);
 }
 
