@@ -16,8 +16,8 @@ MUST_USE int frame_cache_new(const struct log *log, uint64_t max_bytes, struct f
 void frame_cache_free(struct frame_cache *c);
 
 /*
- * The frame at pos, opened, which has `expected` bytes or more; the caller releases it. Blocks for the disk on a miss, with no lock held.
- * Errors as log_read_frame; a failed read is not kept.
+ * The frame at pos, opened, which has `expected` bytes or more as far as is known; the caller releases it.
+ * Blocks for the disk on a miss, with no lock held. Errors as log_read_frame; a failed read is not kept.
  */
 MUST_USE int frame_cache_get(struct frame_cache *c, struct log_pos pos, size_t expected, struct frame **ret,
 			     struct hf_error *err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * BLAKE2b (RFC 7693) of LANES messages side by side, one in each element of a vector: a template for
- * hash_many.c, which defines LANES, TARGET (a function attribute) and LANES_NAME(x), and TRANSPOSE(rows).
+ * hash_many.c, which defines LANES, TARGET (a function attribute), LANES_NAME(x), and by that name
+ * transpose(rows), of LANES rows of LANES words.
  */
 
 typedef uint64_t LANES_NAME(vec) __attribute__((vector_size(8 * LANES)));

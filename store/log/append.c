@@ -71,7 +71,6 @@ struct sealing {
 static void seal_job(void *arg, size_t i)
 {
 	const struct sealing *s = arg;
-
 	size_t first = s->first + i * FRAME_SEAL_MAX, n = s->end - first;
 
 	frame_seal(s->l, &s->l->slots[first], n < FRAME_SEAL_MAX ? n : FRAME_SEAL_MAX, s->start,

@@ -110,7 +110,7 @@ uint64_t frame_stored_bytes(const struct log_frame *f);
  * For each of n slots: header and sealed body to its place in group, which begins at `start`; the hash of both
  * to the slot.
  */
-enum { FRAME_SEAL_MAX = 16 }; /* at a time: enough to hash them side by side */
+enum { FRAME_SEAL_MAX = 8 }; /* at a time: hashed side by side; a slice of a group is several */
 void frame_seal(const struct log *l, struct frame_slot *slots, size_t n, struct log_pos start, uint8_t *group);
 /*
  * Plaintext of a stored frame, appended to out. -EUCLEAN with words (no place: the caller puts it in front),

@@ -10,8 +10,8 @@
 enum {
 	INODE_HAS_CAPABILITY = 1, /* security.capability is set: a write must clear it */
 	INODE_BLOCKS_PAST_END = 2, /* fallocate may have put blocks behind the size */
-	INODE_HAS_XATTRS = 8, /* it has, or has had, an extended attribute: without it none need be looked for */
 	INODE_NAMELESS = 4, /* made without a name, and has had none yet: it may be given one */
+	INODE_HAS_XATTRS = 8, /* it has, or has had, an extended attribute: else none need be looked for */
 };
 
 struct inode {

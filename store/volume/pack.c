@@ -16,7 +16,7 @@ enum {
 	SHARED_CHUNK_MAX = 32 << 10, /* chunks up to this share a frame … */
 	SHARED_FRAME_MAX = 128 << 10, /* … of up to this */
 	META_FRAME_MAX = 1 << 20,
-	NAMES_AT_ONCE = 16,
+	NAMES_AT_ONCE = 8, /* hashed side by side */
 };
 
 /* One chunk as cut: a stretch of a run. */
@@ -105,14 +105,14 @@ static void slice_each(const struct slice *sl, void (*fn)(void *arg, const void 
 	}
 }
 
-static void add_to_buf(void *arg, const void *data, size_t len)
-{
-	buf_add(arg, data, len);
-}
-
 static void add_to_hash(void *arg, const void *data, size_t len)
 {
 	hash_add(arg, data, len);
+}
+
+static void add_to_buf(void *arg, const void *data, size_t len)
+{
+	buf_add(arg, data, len);
 }
 
 static void name_slice(struct packing *p, struct slice *sl)
@@ -124,15 +124,20 @@ static void name_slice(struct packing *p, struct slice *sl)
 	hash_end(&h, sl->name, HASH_BYTES);
 }
 
-/* Where a slice's bytes stand together: in its part, or, when it goes over several, copied behind scratch. */
+static bool is_in_one_part(const struct slice *sl)
+{
+	return sl->off - sl->part->start + sl->len <= sl->part->len;
+}
+
+/* Where a slice's bytes stand together: in its part, or, when it goes over several, at the end of scratch. */
 static const void *slice_bytes(const struct slice *sl, struct buf *scratch)
 {
 	const size_t at = scratch->len;
 
-	if (sl->off - sl->part->start + sl->len <= sl->part->len)
+	if (is_in_one_part(sl))
 		return sl->part->data + (sl->off - sl->part->start);
 	slice_each(sl, add_to_buf, scratch);
-	return scratch->failed ? NULL : scratch->data + at;
+	return scratch->data + at;
 }
 
 /* Names of NAMES_AT_ONCE slices, which are hashed side by side. Without memory for that, one by one. */
@@ -146,8 +151,8 @@ static void name_slices(void *arg, size_t batch)
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < n; i++)
-		bytes += first[i].len;
-	if (buf_reserve(&scratch, bytes) < 0) { /* so that it never moves */
+		bytes += is_in_one_part(&first[i]) ? 0 : first[i].len;
+	if (bytes && buf_reserve(&scratch, bytes) < 0) { /* so that it never moves */
 		for (size_t i = 0; i < n; i++)
 			name_slice(p, &first[i]);
 		return;
