@@ -3,7 +3,7 @@
  * One frame: compressed and sealed on the way down, opened and inflated on the way up (FORMAT.md §6).
  *
  * zstd's contexts cost more to make than a small frame costs to compress, so each thread keeps its own, with
- * a scratch buffer for compressed bodies, until it ends.
+ * a scratch buffer for frames as they are stored, until it ends.
  */
 #include <assert.h>
 #include <errno.h>
@@ -26,7 +26,6 @@ struct codec {
 	ZSTD_CCtx *compress;
 	ZSTD_DCtx *decompress;
 	struct buf scratch;
-	struct buf raw; /* a frame as it is read from its file */
 };
 
 static pthread_key_t codec_key;
@@ -40,7 +39,6 @@ static void codec_free(void *arg)
 	(void)ZSTD_freeCCtx(c->compress);
 	(void)ZSTD_freeDCtx(c->decompress);
 	buf_release(&c->scratch);
-	buf_release(&c->raw);
 	free(c);
 }
 
@@ -246,51 +244,45 @@ static int inflate(const uint8_t *data, size_t len, struct buf *out, struct hf_e
 	return 0;
 }
 
-/*
- * Where the body of a frame is put to be opened: the end of out when it is the plaintext then, else this
- * thread's scratch.
- */
-static uint8_t *place_for_body(const struct frame_header *h, struct buf *out, struct buf **ret_scratch)
+/* A thread that has met a large frame does not keep its size for ever. */
+static void scratch_trim(struct codec *c)
 {
-	struct buf *b = out;
-
-	*ret_scratch = NULL;
-	if (h->flags & FRAME_COMPRESSED) {
-		struct codec *c = codec_mine();
-
-		if (!c)
-			return NULL;
-		b = *ret_scratch = &c->scratch;
-		buf_clear(b);
-	}
-	return buf_reserve(b, h->body_len) < 0 ? NULL : b->data + b->len;
+	if (c->scratch.cap > SCRATCH_KEPT_BYTES)
+		buf_release(&c->scratch);
 }
 
-/* The body stands at the place above. */
-static int open_at_place(const struct log *l, struct log_pos pos, const struct frame_header *h, uint8_t *body,
-			 struct buf *out, struct buf *scratch, struct hf_error *err)
+/* The body of a compressed frame, which is spoilt, to the end of out. */
+static int open_compressed(const struct log *l, struct log_pos pos, const struct frame_header *h,
+			   uint8_t *body, struct buf *out, struct hf_error *err)
 {
 	int r = unseal(l, pos, h, body, err);
 
-	if (r == 0 && scratch)
-		r = inflate(body, h->body_len - TAG_BYTES, out, err);
-	else if (r == 0)
-		out->len += h->body_len - TAG_BYTES;
-	if (scratch && scratch->cap > SCRATCH_KEPT_BYTES)
-		buf_release(scratch);
-	return r;
+	return r < 0 ? r : inflate(body, h->body_len - TAG_BYTES, out, err);
 }
 
 int frame_open(const struct log *l, struct log_pos pos, const struct frame_header *h, const uint8_t *body,
 	       struct buf *out, struct hf_error *err)
 {
-	struct buf *scratch;
-	uint8_t *place = place_for_body(h, out, &scratch);
+	struct codec *c = codec_mine();
+	struct buf *b = out;
+	int r;
 
-	if (!place)
+	if (c && h->flags & FRAME_COMPRESSED) {
+		b = &c->scratch;
+		buf_clear(b);
+	}
+	if (!c || buf_reserve(b, h->body_len) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory for a frame of %" PRIu32 " bytes", h->body_len);
-	memcpy(place, body, h->body_len);
-	return open_at_place(l, pos, h, place, out, scratch, err);
+	memcpy(b->data + b->len, body, h->body_len);
+	if (b != out) {
+		r = open_compressed(l, pos, h, b->data, out, err);
+		scratch_trim(c);
+		return r;
+	}
+	r = unseal(l, pos, h, out->data + out->len, err);
+	if (r == 0)
+		out->len += h->body_len - TAG_BYTES;
+	return r;
 }
 
 /*
@@ -342,16 +334,12 @@ static int read_frame(const struct log *l, struct log_pos pos, struct log_pos en
 
 	if (!c)
 		return -ENOMEM;
-	r = read_stored(l, pos, end, expected, &c->raw, &h, err);
-	if (r == 0 && h.flags & FRAME_COMPRESSED) {
-		r = unseal(l, pos, &h, c->raw.data + FRAME_HEADER_BYTES, err);
-		if (r == 0)
-			r = inflate(c->raw.data + FRAME_HEADER_BYTES, h.body_len - TAG_BYTES, out, err);
-	} else if (r == 0) {
-		r = frame_open(l, pos, &h, c->raw.data + FRAME_HEADER_BYTES, out, err);
-	}
-	if (c->raw.cap > SCRATCH_KEPT_BYTES)
-		buf_release(&c->raw);
+	r = read_stored(l, pos, end, expected, &c->scratch, &h, err);
+	if (r == 0 && h.flags & FRAME_COMPRESSED)
+		r = open_compressed(l, pos, &h, c->scratch.data + FRAME_HEADER_BYTES, out, err);
+	else if (r == 0) /* which then does not need the scratch itself */
+		r = frame_open(l, pos, &h, c->scratch.data + FRAME_HEADER_BYTES, out, err);
+	scratch_trim(c);
 	return r;
 }
 
