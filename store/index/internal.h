@@ -20,6 +20,7 @@
 
 #include "store/index/load.h"
 #include "store/index/map.h"
+#include "store/index/order.h"
 #include "store/index/rocks.h"
 
 struct group {

@@ -12,18 +12,12 @@
 #include "store/index/internal.h"
 
 enum {
-	PREFIX_BYTES = 32, /* all of an inode's or a block's key, with the tid that ended it */
 	ENTRY_MORE_BYTES = 64, /* what an entry of a map takes besides its own size: buckets, the allocator */
 	FIRST_ITEMS = 4096,
 	FIRST_BYTES = 256 << 10,
 	STEP_ITEMS = 64 << 10, /* then it grows by so much, and not to twice what memory is meant for */
 	STEP_BYTES = 2 << 20,
 	FILE_FRACTION = 64,    /* a run smaller than this part of the memory goes the way of all writes */
-};
-
-/* A key's first bytes, big-endian: most comparisons end with them, and touch nothing else. */
-struct prefix {
-	uint64_t word[PREFIX_BYTES / 8];
 };
 
 /* One key and value of a run. */
@@ -65,25 +59,6 @@ struct index_load {
 	int failed;
 	struct hf_error why;
 };
-
-static struct prefix prefix_of(const void *key, size_t len)
-{
-	uint8_t bytes[PREFIX_BYTES] = { 0 };
-	struct prefix p;
-
-	memcpy(bytes, key, len < PREFIX_BYTES ? len : PREFIX_BYTES);
-	for (size_t k = 0; k < PREFIX_BYTES / 8; k++)
-		p.word[k] = get_be64(bytes + 8 * k);
-	return p;
-}
-
-static inline int prefix_compare(const struct prefix *x, const struct prefix *y)
-{
-	for (size_t k = 0; k < PREFIX_BYTES / 8; k++)
-		if (x->word[k] != y->word[k])
-			return x->word[k] < y->word[k] ? -1 : 1;
-	return 0;
-}
 
 /* --- runs */
 
@@ -177,38 +152,18 @@ bool load_put(struct index_load *l, enum index_space space, const void *key, siz
 
 /* --- batches */
 
-struct sorted {
-	struct prefix prefix;
-	const struct version *version;
-	uint32_t space; /* of its entry: comparing does not go there */
-};
-
-static int sorted_compare(const void *a, const void *b)
-{
-	const struct sorted *x = a, *y = b;
-	int c;
-
-	if (x->space != y->space)
-		return x->space < y->space ? -1 : 1;
-	c = prefix_compare(&x->prefix, &y->prefix);
-	return c ? c : span_compare(entry_key(x->version->entry), entry_key(y->version->entry));
-}
-
-/* A memtable is a skip list, and takes keys that come in order at half the price. */
 int batch_stage(const struct index_batch *b, rocksdb_writebatch_t *batch, struct hf_error *err)
 {
-	CLEANUP(cleanup_free) struct sorted *all = reallocarray(NULL, b->map.entries + 1, sizeof(*all));
+	CLEANUP(order_release) struct order order = { 0 };
 	const struct map_table *t = &b->map.tables[0];
-	size_t n = 0;
 
-	if (!all)
-		return hf_error_set(err, -ENOMEM, "apply to the index: no memory");
 	for (size_t i = 0; i < t->n_buckets; i++)
 		for (const struct entry *e = t->buckets[i]; e; e = e->next_hashed)
-			all[n++] = (struct sorted){ prefix_of(e->key, e->key_len), e->newest, e->space };
-	qsort(all, n, sizeof(*all), sorted_compare);
-	for (size_t i = 0; i < n; i++) {
-		const struct version *v = all[i].version;
+			if (order_add(&order, e->newest) < 0)
+				return hf_error_set(err, -ENOMEM, "apply to the index: no memory");
+	order_sort(&order);
+	for (size_t i = 0; i < order.n; i++) {
+		const struct version *v = order.items[i].version;
 
 		version_stage(&b->index->rocks, batch, v, (struct span){ v->value, v->len });
 	}

@@ -14,53 +14,8 @@ static void destroy_batch(rocksdb_writebatch_t **batch)
 	rocksdb_writebatch_destroy(*batch);
 }
 
-/*
- * What goes into one write, in order of space and key: a memtable is a skip list, and takes keys that come in
- * order at half the price.
- */
-struct load {
-	const struct version **versions;
-	size_t n, cap;
-};
-
-static void load_release(struct load *l)
-{
-	free(l->versions);
-}
-
-static int load_add(struct load *l, const struct version *v)
-{
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		const struct version **versions = reallocarray(l->versions, cap, sizeof(*versions));
-
-		if (!versions)
-			return -ENOMEM;
-		l->versions = versions;
-		l->cap = cap;
-	}
-	l->versions[l->n++] = v;
-	return 0;
-}
-
-static int load_compare(const void *a, const void *b)
-{
-	const struct entry *x = (*(const struct version *const *)a)->entry;
-	const struct entry *y = (*(const struct version *const *)b)->entry;
-
-	if (x->space != y->space)
-		return x->space < y->space ? -1 : 1;
-	return span_compare(entry_key(x), entry_key(y));
-}
-
-static void load_sort(struct load *l)
-{
-	if (l->n > 1)
-		qsort(l->versions, l->n, sizeof(*l->versions), load_compare);
-}
-
 void version_stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct version *v,
-		  struct span value)
+		   struct span value)
 {
 	const struct entry *e = v->entry;
 	rocksdb_column_family_handle_t *family = r->families[e->space];
@@ -77,18 +32,18 @@ static int stage_group(struct index *x, const struct group *g, rocksdb_writebatc
 		       index_rewrite_fn *rewrite, void *arg, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf other = BUF_INIT;
-	CLEANUP(load_release) struct load load = { 0 };
+	CLEANUP(order_release) struct order order = { 0 };
 	const struct version *v;
 
 	TAILQ_FOREACH(v, &g->versions, in_group)
-		if (load_add(&load, v) < 0)
+		if (order_add(&order, v) < 0)
 			return hf_error_set(err, -ENOMEM, "settle the index: no memory");
-	load_sort(&load);
-	for (size_t i = 0; i < load.n; i++) {
+	order_sort(&order);
+	for (size_t i = 0; i < order.n; i++) {
 		struct span value;
 		int code = 0;
 
-		v = load.versions[i];
+		v = order.items[i].version;
 		value = (struct span){ v->value, v->len };
 		if (rewrite && !v->deleted) {
 			buf_clear(&other);
