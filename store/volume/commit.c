@@ -30,6 +30,20 @@ void volume_fail(struct hf_store *s, int code, const char *text)
 	(void)pthread_mutex_unlock(&s->sequence);
 }
 
+void wait_ms(struct hf_store *s, pthread_cond_t *cond, unsigned ms)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	(void)pthread_cond_timedwait(cond, &s->sequence, &until);
+}
+
 void queue_push(struct group_queue *q, struct group *g)
 {
 	g->next = NULL;
@@ -220,20 +234,6 @@ int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err)
 		(void)pthread_cond_signal(&s->packed_cond); /* what is packed and not written is left to the writer */
 	(void)pthread_mutex_unlock(&s->sequence);
 	return r;
-}
-
-static void wait_ms(struct hf_store *s, pthread_cond_t *cond, unsigned ms)
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	(void)pthread_cond_timedwait(cond, &s->sequence, &until);
 }
 
 /* Is the open group's time over? Requires sequence. *ret_ms: how long it still has. */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "store/volume/volume.h"
 
@@ -97,19 +96,6 @@ static void flush_now_and_then(struct hf_store *s, const struct group *g, struct
 		*c = (struct flush_clock){ g->state.tid, 0 };
 }
 
-static void pause_ms(struct hf_store *s, unsigned ms)
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)ms * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	(void)pthread_cond_timedwait(&s->settle_cond, &s->sequence, &until);
-}
-
 /*
  * Who syncs after each write makes a group each time; to wake the settler for every one of them costs as much
  * as to settle it. So it sleeps a little while first, and settles what has come together, unless it is urgent.
@@ -137,7 +123,7 @@ void *settle_thread(void *store)
 				break;
 			(void)pthread_cond_wait(&s->settle_cond, &s->sequence);
 			if (s->committed.first && !settle_is_urgent(s))
-				pause_ms(s, GATHER_MS);
+				wait_ms(s, &s->settle_cond, GATHER_MS);
 			continue;
 		}
 		(void)pthread_mutex_unlock(&s->sequence);
@@ -157,7 +143,7 @@ void *settle_thread(void *store)
 			break; /* the log has it: the next opening replays it */
 		} else {
 			(void)pthread_cond_broadcast(&s->room_cond);
-			pause_ms(s, RETRY_MS);
+			wait_ms(s, &s->settle_cond, RETRY_MS);
 		}
 	}
 	(void)pthread_mutex_unlock(&s->sequence);

@@ -272,6 +272,8 @@ MUST_USE int pack_group(struct hf_store *s, struct group *g, struct hf_error *er
 /* --- commit.c */
 void queue_push(struct group_queue *q, struct group *g);
 struct group *queue_pop(struct group_queue *q);
+/* Wait for cond, so long at most. Requires sequence. */
+void wait_ms(struct hf_store *s, pthread_cond_t *cond, unsigned ms);
 /* Make all groups up to this one durable. -EIO and what failed, -ENOSPC. */
 MUST_USE int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err);
 void *pack_thread(void *store);
