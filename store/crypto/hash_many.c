@@ -17,6 +17,8 @@ static void hash_plain_each(const uint8_t *key, const struct hash_job *jobs, siz
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#include <immintrin.h>
+
 enum { BLOCK_BYTES = 128 };
 
 /* Where a message begins: the state, and the bytes that count as hashed. */
@@ -41,8 +43,6 @@ static const uint8_t sigma[10][16] = {
 	{ 6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5 },
 	{ 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0 },
 };
-
-#include <immintrin.h>
 
 /* --- eight lanes of AVX-512 */
 

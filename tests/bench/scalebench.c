@@ -303,31 +303,30 @@ static const struct work {
 	{ "rebuild", nothing, HF_OPEN_REBUILD },
 };
 
-static uint64_t peak_kib(void)
+/* The number behind a word at the beginning of a line. */
+static uint64_t proc_number(const char *path, const char *word)
 {
 	char line[256];
-	uint64_t kib = 0;
-	FILE *f = fopen("/proc/self/status", "r");
+	uint64_t number = 0;
+	FILE *f = fopen(path, "r");
 
 	while (f && fgets(line, sizeof(line), f))
-		(void)sscanf(line, "VmHWM: %" SCNu64, &kib);
+		if (strncmp(line, word, strlen(word)) == 0)
+			number = strtoull(line + strlen(word), NULL, 10);
 	if (f)
 		(void)fclose(f);
-	return kib;
+	return number;
+}
+
+static uint64_t peak_kib(void)
+{
+	return proc_number("/proc/self/status", "VmHWM:");
 }
 
 /* What this process has given to the disk. */
 static uint64_t disk_bytes(void)
 {
-	char line[256];
-	uint64_t bytes = 0;
-	FILE *f = fopen("/proc/self/io", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		(void)sscanf(line, "write_bytes: %" SCNu64, &bytes);
-	if (f)
-		(void)fclose(f);
-	return bytes;
+	return proc_number("/proc/self/io", "write_bytes:");
 }
 
 static void measure(const struct work *w, const char *path, uint64_t count, uint64_t cache_bytes)

@@ -173,6 +173,87 @@ static void test_compression(void **state)
 	log_fixture_release(&f);
 }
 
+/* What the disk is asked for; tests here have one thread that reads. */
+static struct {
+	unsigned reads, aheads;
+	uint64_t ahead_from, ahead_len;
+} asked;
+
+static ssize_t count_pread(void *state, int fd, void *data, size_t len, uint64_t offset)
+{
+	asked.reads++;
+	return os_posix()->pread(state, fd, data, len, offset);
+}
+
+static void count_read_ahead(void *state, int fd, uint64_t offset, uint64_t len)
+{
+	(void)state;
+	(void)fd;
+	asked.aheads++;
+	asked.ahead_from = offset;
+	asked.ahead_len = len;
+}
+
+static void read_counted(struct log *l, const struct log_frame *frame, size_t expected, const uint8_t *want,
+			 size_t len)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT;
+
+	asked.reads = asked.aheads = 0;
+	assert_int_equal(log_read_frame(l, frame->pos, expected, &out, NULL), 0);
+	assert_int_equal(out.len, len);
+	assert_memory_equal(out.data, want, len);
+}
+
+/* A frame as long as expected is one read, another two; frames in a row are read ahead, others not. */
+static void test_reads_of_frames(void **state)
+{
+	enum { N = 6, LEN = 50000 };
+	struct log_frame frames[N] = { 0 };
+	CLEANUP(buf_release) struct buf noise = BUF_INIT;
+	struct os os = *os_posix();
+	struct log_fixture f;
+	struct log *l = create(&f, 0);
+
+	(void)state;
+	assert_int_equal(buf_reserve(&noise, N * LEN), 0);
+	crypto_random(noise.data, N * LEN);
+	for (size_t i = 0; i < N; i++) {
+		frames[i].type = FRAME_DATA;
+		buf_add(&frames[i].plain, noise.data + i * LEN, LEN);
+	}
+	assert_int_equal(log_pack(l, frames, N), 0);
+	assert_int_equal(log_commit(l, frames, N, 1, 1, NULL), 0);
+	log_close(l);
+	os.pread = count_pread;
+	os.read_ahead = count_read_ahead;
+	f.options.os = &os;
+	l = reopen(&f, NULL);
+
+	read_counted(l, &frames[4], LEN, noise.data + 4 * LEN, LEN);
+	assert_int_equal(asked.reads, 1);
+	read_counted(l, &frames[2], 0, noise.data + 2 * LEN, LEN);
+	assert_int_equal(asked.reads, 2);
+	read_counted(l, &frames[3], LEN / 2, noise.data + 3 * LEN,
+		     LEN); /* there is more than was expected … */
+	assert_int_equal(asked.reads, 2);
+	read_counted(l, &frames[5], 10 * LEN, noise.data + 5 * LEN, LEN); /* … or less, and the log ends */
+	assert_int_equal(asked.reads, 1);
+	assert_int_equal(asked.aheads, 1); /* it follows the first one read */
+	read_counted(l, &frames[0], LEN, noise.data, LEN);
+	assert_int_equal(asked.aheads, 0);
+	read_counted(l, &frames[1], LEN, noise.data + LEN, LEN);
+	assert_int_equal(asked.aheads, 1);
+	assert_int_equal(asked.ahead_from, frames[2].pos.offset);
+	assert_true(asked.ahead_len >= 1 << 20);
+	read_counted(l, &frames[2], LEN, noise.data + 2 * LEN, LEN);
+	assert_int_equal(asked.aheads, 0); /* asked for already */
+	for (size_t i = 0; i < N; i++)
+		log_frame_release(&frames[i]);
+	log_close(l);
+	log_fixture_release(&f);
+}
+
 static void test_wrong_calls_are_refused(void **state)
 {
 	CLEANUP(buf_release) struct buf out = BUF_INIT;
@@ -570,6 +651,7 @@ int main(void)
 		cmocka_unit_test(test_closing_gives_back_what_was_laid_out),
 		cmocka_unit_test(test_groups_larger_than_a_segment),
 		cmocka_unit_test(test_compression),
+		cmocka_unit_test(test_reads_of_frames),
 		cmocka_unit_test(test_wrong_calls_are_refused),
 		cmocka_unit_test(test_read_only_changes_nothing),
 		cmocka_unit_test(test_room),
