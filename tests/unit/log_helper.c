@@ -44,6 +44,27 @@ void log_fixture_init(struct log_fixture *f, const struct os *os, uint64_t segme
 					   .segment_bytes = segment_bytes };
 }
 
+struct log *log_fixture_create(struct log_fixture *f, uint64_t segment_bytes)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	struct log *l = NULL;
+
+	log_fixture_init(f, NULL, segment_bytes);
+	if (log_create(&f->options, &f->cert, &l, &err) < 0)
+		fail_msg("%s", err.text);
+	return l;
+}
+
+struct log *log_fixture_open(const struct log_fixture *f, const struct log_point *known)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	struct log *l = NULL;
+
+	if (log_open(&f->options, known, &l, &err) < 0)
+		fail_msg("%s", err.text);
+	return l;
+}
+
 void log_fixture_release(struct log_fixture *f)
 {
 	if (f->os == os_posix()) {

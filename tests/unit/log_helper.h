@@ -21,6 +21,9 @@ struct log_fixture {
 /* os NULL: the real one, and dir is made anew below $TMPDIR. Otherwise dir is "/log". */
 void log_fixture_init(struct log_fixture *f, const struct os *os, uint64_t segment_bytes);
 void log_fixture_release(struct log_fixture *f); /* removes what it made */
+/* log_fixture_init and a new log in it, on real files; the log of a fixture, opened again. Must succeed. */
+struct log *log_fixture_create(struct log_fixture *f, uint64_t segment_bytes);
+struct log *log_fixture_open(const struct log_fixture *f, const struct log_point *known);
 /* The same folder's sibling "NAME" (not made). */
 void log_fixture_path(const struct log_fixture *f, const char *name, char out[160]);
 void log_fixture_segment(const struct log_fixture *f, uint32_t segment, char out[160]);
