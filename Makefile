@@ -14,14 +14,14 @@ VERSION := 0.1.0
 B       := build/$(CONFIG)
 
 # Debian packages: to build and test, and what `make bench` measures against.
-DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev \
+DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev libssl-dev \
 	libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libzstd-dev \
 	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
 	git perl attr acl util-linux e2fsprogs sqlite3 rsync fio
 BENCH_DEPS := python3 procps bindfs gocryptfs mergerfs fio rsync make tar openssl
 SCALE_DEPS := python3 rsync restic borgbackup gnuplot-nox
 
-PACKAGES := fuse3 rocksdb libsodium libcurl libmicrohttpd gnutls libzstd jansson libqrencode libbsd
+PACKAGES := fuse3 rocksdb libsodium libcrypto libcurl libmicrohttpd gnutls libzstd jansson libqrencode libbsd
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wconversion -Wformat=2
 HARDEN   := -fstack-protector-strong -fPIE

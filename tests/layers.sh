@@ -27,6 +27,7 @@ function bad(why)
 	sub(/[>"].*$/, "", name)
 
 	if (name ~ /^sodium/ && FILENAME !~ /^store\/crypto\//) bad("libsodium is for store/crypto alone")
+	if (name ~ /^openssl/ && FILENAME !~ /^store\/crypto\//) bad("libcrypto is for store/crypto alone")
 	if (name ~ /^rocksdb\// && FILENAME !~ /^store\/index\//) bad("RocksDB is for store/index alone")
 	if (name ~ /^curl\// && FILENAME !~ /^store\/replica\//) bad("libcurl is for store/replica alone")
 	if (name ~ /^microhttpd/ && FILENAME !~ /^store\/node\//) bad("libmicrohttpd is for store/node alone")

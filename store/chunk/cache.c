@@ -28,6 +28,7 @@ enum {
 	BYTES_PER_BUCKET = 32 << 10,
 	BUCKETS_MIN = 64,
 	BUCKETS_MAX = 1 << 16,
+	PARTS_KNOWN = 256,
 };
 
 enum frame_state { FRAME_READING, FRAME_READY, FRAME_FAILED };
@@ -61,13 +62,25 @@ struct frame_cache {
 	size_t n_buckets; /* a power of two, as n_shards */
 	size_t n_shards;
 	struct shard shards[SHARDS_MAX];
+	_Atomic uint64_t parts[PARTS_KNOWN]; /* place_hash of the end of a part read, by its frame */
 };
+
+static uint64_t mix(uint64_t v)
+{
+	uint64_t h = v * 0x9e3779b97f4a7c15u;
+
+	return h ^ h >> 29;
+}
 
 static uint64_t pos_hash(struct log_pos pos)
 {
-	uint64_t h = ((uint64_t)pos.segment << 32 | pos.offset) * 0x9e3779b97f4a7c15u;
+	return mix((uint64_t)pos.segment << 32 | pos.offset);
+}
 
-	return h ^ h >> 29;
+/* Of a place in a frame. */
+static uint64_t place_hash(struct log_pos pos, size_t off)
+{
+	return mix(pos_hash(pos) ^ off);
 }
 
 static uint64_t frame_bytes(const struct frame *f)
@@ -259,10 +272,38 @@ static int get_known(struct frame_cache *c, struct shard *s, struct frame *f, st
 	return code;
 }
 
+static struct shard *shard_of(struct frame_cache *c, struct log_pos pos)
+{
+	return &c->shards[(pos_hash(pos) >> 48) & (c->n_shards - 1)];
+}
+
+/* Does this part begin where the last one of its frame ended? Its own end is remembered. */
+static bool goes_on(struct frame_cache *c, struct log_pos pos, size_t off, size_t len)
+{
+	_Atomic uint64_t *last = &c->parts[(pos_hash(pos) >> 40) % PARTS_KNOWN];
+	uint64_t before = atomic_exchange_explicit(last, place_hash(pos, off + len), memory_order_relaxed);
+
+	return before == place_hash(pos, off);
+}
+
+int frame_cache_part(struct frame_cache *c, struct log_pos pos, size_t off, size_t len, void *out,
+		     struct hf_error *err)
+{
+	struct shard *s = shard_of(c, pos);
+	bool known;
+
+	pthread_mutex_lock(&s->lock);
+	known = find(c, s, pos);
+	pthread_mutex_unlock(&s->lock);
+	if (known || goes_on(c, pos, off, len))
+		return 0;
+	return log_read_part(c->log, pos, off, len, out, err);
+}
+
 int frame_cache_get(struct frame_cache *c, struct log_pos pos, size_t expected, struct frame **ret,
 		    struct hf_error *err)
 {
-	struct shard *s = &c->shards[(pos_hash(pos) >> 48) & (c->n_shards - 1)];
+	struct shard *s = shard_of(c, pos);
 	struct frame *f;
 
 	pthread_mutex_lock(&s->lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hashes, keys, sealing and signatures (layer 1): the only folder that includes sodium.
+ * Hashes, keys, sealing and signatures (layer 1): the only folder that includes sodium and openssl.
  * Constructions and the derivation tree are FORMAT.md §4, §6 and §7.
  *
  * Secrets live in sodium_malloc memory inside `struct keyring` and `struct owner` and are wiped when
@@ -87,15 +87,27 @@ void keyring_chunk_names(const struct keyring *k, const struct hash_job *jobs, s
 /* SipHash-2-4 of a directory entry's name. */
 uint64_t keyring_name_hash(const struct keyring *k, const void *name, size_t len);
 
+/* How a plaintext is sealed. */
+struct sealing {
+	const uint8_t *nonce; /* NONCE_BYTES; never twice with one key */
+	const void *ad;
+	size_t ad_len;
+	size_t piece_bytes; /* a longer one is cut into pieces of so many, each with its tag; 0: it is not cut */
+};
+static inline size_t sealed_bytes(size_t len, size_t piece_bytes)
+{
+	return len + TAG_BYTES * (piece_bytes && len > piece_bytes ? (len + piece_bytes - 1) / piece_bytes : 1);
+}
+
 /*
- * Seal in place: `data` holds len plain bytes and has room for TAG_BYTES more; afterwards len + TAG_BYTES.
- * Open in place: len includes the tag; 0, or -EUCLEAN when the bytes, the nonce or ad are not what was
- * sealed (data is then unspecified).
+ * Seal len bytes to out (sealed_bytes of it). Open len sealed bytes to out, which are whole pieces from number
+ * `first` on (the frame's last may be shorter): 0, or -EUCLEAN when bytes, number, nonce or ad are not what was
+ * sealed (out is then unspecified). What is in one piece can be sealed and opened in place; nothing else may
+ * overlap.
  */
-void keyring_seal(const struct keyring *k, const uint8_t nonce[NONCE_BYTES], const void *ad, size_t ad_len,
-		  void *data, size_t len);
-MUST_USE int keyring_open(const struct keyring *k, const uint8_t nonce[NONCE_BYTES], const void *ad,
-			  size_t ad_len, void *data, size_t len);
+void keyring_seal(const struct keyring *k, const struct sealing *s, const void *plain, size_t len, void *out);
+MUST_USE int keyring_open(const struct keyring *k, const struct sealing *s, size_t first, const void *sealed,
+			  size_t len, void *out);
 
 /*
  * Detached Ed25519 by the writer key over domain (with NUL) ‖ msg. Requires keyring_has_writer.

@@ -5,6 +5,7 @@
 
 #include "store/crypto/derive.h"
 #include "store/crypto/hash_many.h"
+#include "store/crypto/seal.h"
 #include "store/crypto/sign.h"
 
 _Static_assert(NONCE_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES &&
@@ -15,7 +16,7 @@ _Static_assert(crypto_shorthash_siphash24_BYTES == sizeof(uint64_t), "the size o
 /* Immutable once made, but for the writer (has_writer and what follows it): see keyring_set_writer. */
 struct keyring {
 	uint8_t volume_key[SEED_BYTES];
-	uint8_t frame_key[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+	uint8_t frame_key[SEAL_KEY_BYTES];
 	uint8_t chunk_key[crypto_generichash_KEYBYTES];
 	uint8_t name_key[crypto_shorthash_siphash24_KEYBYTES];
 	uint8_t volume_id[VOLUME_ID_BYTES];
@@ -138,20 +139,13 @@ uint64_t keyring_name_hash(const struct keyring *k, const void *name, size_t len
 	return get_u64(out);
 }
 
-void keyring_seal(const struct keyring *k, const uint8_t nonce[NONCE_BYTES], const void *ad, size_t ad_len,
-		  void *data, size_t len)
+void keyring_seal(const struct keyring *k, const struct sealing *s, const void *plain, size_t len, void *out)
 {
-	(void)crypto_aead_xchacha20poly1305_ietf_encrypt(data, NULL, data, len, ad, ad_len, NULL, nonce,
-							 k->frame_key);
+	seal_with(seal_library_best(), k->frame_key, s, plain, len, out);
 }
 
-int keyring_open(const struct keyring *k, const uint8_t nonce[NONCE_BYTES], const void *ad, size_t ad_len,
-		 void *data, size_t len)
+int keyring_open(const struct keyring *k, const struct sealing *s, size_t first, const void *sealed, size_t len,
+		 void *out)
 {
-	if (len < TAG_BYTES)
-		return -EUCLEAN;
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt(data, NULL, NULL, data, len, ad, ad_len, nonce,
-						       k->frame_key) != 0)
-		return -EUCLEAN;
-	return 0;
+	return open_with(seal_library_best(), k->frame_key, s, first, sealed, len, out);
 }

@@ -103,7 +103,8 @@ bool segment_file_number(const char *name, uint32_t *ret);
 
 /* §6 */
 enum frame_type { FRAME_DATA = 1, FRAME_META = 2, FRAME_COMMIT = 3, FRAME_TABLE = 4 };
-enum { FRAME_COMPRESSED = 1 };
+enum { FRAME_COMPRESSED = 1, FRAME_IN_PIECES = 2 };
+enum { FRAME_PIECE_BYTES = 16 << 10 };
 struct frame_header {
 	uint8_t type;
 	uint8_t flags;
@@ -113,6 +114,7 @@ struct frame_header {
 void frame_header_encode(const struct frame_header *h, uint8_t out[FRAME_HEADER_BYTES]);
 MUST_USE int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_header *ret,
 				 struct hf_error *err);
+uint32_t frame_plain_len(const struct frame_header *h); /* as it was sealed, so maybe compressed */
 /* Associated data of a frame at this place. */
 void frame_ad(const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment, uint32_t offset,
 	      const uint8_t header[FRAME_HEADER_BYTES], uint8_t out[FRAME_AD_BYTES]);

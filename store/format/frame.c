@@ -45,6 +45,23 @@ static int check_commit(const struct frame_header *h, struct hf_error *err)
 	return 0;
 }
 
+static int check_body(const struct frame_header *h, struct hf_error *err)
+{
+	uint32_t last = h->body_len % (FRAME_PIECE_BYTES + TAG_BYTES);
+
+	if (h->body_len < TAG_BYTES || h->body_len > FRAME_BODY_MAX)
+		return hf_error_set(err, -EUCLEAN, "frame: a body of %" PRIu32 " bytes; %d to %d can be",
+				    h->body_len, TAG_BYTES, FRAME_BODY_MAX);
+	if (h->flags & FRAME_IN_PIECES && (h->type != FRAME_DATA || h->flags & FRAME_COMPRESSED))
+		return unknown("flags of this type", h->flags, err);
+	if (h->flags & FRAME_IN_PIECES &&
+	    (h->body_len <= FRAME_PIECE_BYTES + TAG_BYTES || (last > 0 && last <= TAG_BYTES)))
+		return hf_error_set(err, -EUCLEAN,
+				    "frame: a body of %" PRIu32 " bytes, which is not one in pieces",
+				    h->body_len);
+	return 0;
+}
+
 int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_header *ret,
 			struct hf_error *err)
 {
@@ -59,22 +76,24 @@ int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_hea
 	memcpy(h.nonce, data + 16, NONCE_BYTES);
 	if (h.type < FRAME_DATA || h.type > FRAME_TABLE)
 		return unknown("type", h.type, err);
-	if (h.flags & ~FRAME_COMPRESSED)
+	if (h.flags & ~(FRAME_COMPRESSED | FRAME_IN_PIECES))
 		return unknown("flags", h.flags, err);
 	if (get_u16(data + 6) != 0)
 		return unknown("reserved field at 6", get_u16(data + 6), err);
 	if (get_u32(data + 12) != 0)
 		return unknown("reserved field at 12", get_u32(data + 12), err);
-	if (h.type == FRAME_COMMIT) {
-		r = check_commit(&h, err);
-		if (r < 0)
-			return r;
-	} else if (h.body_len < TAG_BYTES || h.body_len > FRAME_BODY_MAX) {
-		return hf_error_set(err, -EUCLEAN, "frame: a body of %" PRIu32 " bytes; %d to %d can be",
-				    h.body_len, TAG_BYTES, FRAME_BODY_MAX);
-	}
+	r = h.type == FRAME_COMMIT ? check_commit(&h, err) : check_body(&h, err);
+	if (r < 0)
+		return r;
 	*ret = h;
 	return 0;
+}
+
+uint32_t frame_plain_len(const struct frame_header *h)
+{
+	const uint32_t piece = FRAME_PIECE_BYTES + TAG_BYTES;
+
+	return h->body_len - TAG_BYTES * (h->flags & FRAME_IN_PIECES ? (h->body_len + piece - 1) / piece : 1);
 }
 
 void frame_ad(const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment, uint32_t offset,

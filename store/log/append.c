@@ -62,7 +62,7 @@ int append_entry(struct log *l, uint8_t type, uint32_t len)
 
 /* --- a group in memory */
 
-struct sealing {
+struct group_sealing {
 	const struct log *l;
 	struct log_pos start;
 	size_t first, end; /* slots */
@@ -70,7 +70,7 @@ struct sealing {
 
 static void seal_job(void *arg, size_t i)
 {
-	const struct sealing *s = arg;
+	const struct group_sealing *s = arg;
 	size_t first = s->first + i * FRAME_SEAL_MAX, n = s->end - first;
 
 	frame_seal(s->l, &s->l->slots[first], n < FRAME_SEAL_MAX ? n : FRAME_SEAL_MAX, s->start,
@@ -156,7 +156,7 @@ static size_t slice_end(const struct log *l, size_t first, size_t n)
 static int seal_frames(struct log *l, size_t n, size_t *ret_written, struct hf_error *err)
 {
 	struct workers *w = l->group.len > PARALLEL_FROM_BYTES ? l->workers : NULL;
-	struct sealing s = { .l = l, .start = l->v.point.end };
+	struct group_sealing s = { .l = l, .start = l->v.point.end };
 	bool early = l->group.len >= EARLY_FROM_BYTES && l->os->write_back;
 	int r = 0;
 

@@ -3,7 +3,7 @@
  * One frame: compressed and sealed on the way down, opened and inflated on the way up (FORMAT.md §6).
  *
  * zstd's contexts cost more to make than a small frame costs to compress, so each thread keeps its own, with
- * a scratch buffer for frames as they are stored, until it ends.
+ * scratch buffers, until it ends.
  */
 #include <assert.h>
 #include <errno.h>
@@ -14,8 +14,7 @@
 #include "store/log/log_internal.h"
 
 enum {
-	PLAIN_MAX = FRAME_BODY_MAX - TAG_BYTES, /* it must fit uncompressed too */
-	COMPRESS_FROM_BYTES = 64,               /* below, nothing shrinks by enough to matter */
+	COMPRESS_FROM_BYTES = 64, /* below, nothing shrinks by enough to matter */
 	PROBE_FROM_BYTES = 16 << 10,
 	PROBE_PARTS = 4,
 	PROBE_PART_BYTES = 1024,
@@ -25,7 +24,8 @@ enum {
 struct codec {
 	ZSTD_CCtx *compress;
 	ZSTD_DCtx *decompress;
-	struct buf scratch;
+	struct buf stored; /* a frame as it was read */
+	struct buf opened; /* and not yet inflated */
 };
 
 static pthread_key_t codec_key;
@@ -38,7 +38,8 @@ static void codec_free(void *arg)
 
 	(void)ZSTD_freeCCtx(c->compress);
 	(void)ZSTD_freeDCtx(c->decompress);
-	buf_release(&c->scratch);
+	buf_release(&c->stored);
+	buf_release(&c->opened);
 	free(c);
 }
 
@@ -116,7 +117,7 @@ int frame_pack(struct log_frame *f, int level)
 {
 	int r;
 
-	if (f->plain.len > PLAIN_MAX)
+	if (f->plain.len > FRAME_PLAIN_MAX)
 		return -EFBIG;
 	buf_clear(&f->packed);
 	r = compress_smaller(f->plain.data, f->plain.len, level, &f->packed);
@@ -167,34 +168,42 @@ void log_frame_release(struct log_frame *f)
 	buf_release(&f->packed);
 }
 
+/* Of what is not compressed, some can be read without the rest. */
+static size_t frame_piece_bytes(const struct log_frame *f)
+{
+	return f->type == FRAME_DATA && !f->compressed ? FRAME_PIECE_BYTES : 0;
+}
+
 uint64_t frame_stored_bytes(const struct log_frame *f)
 {
-	return FRAME_HEADER_BYTES + frame_body(f)->len + TAG_BYTES;
+	return FRAME_HEADER_BYTES + sealed_bytes(frame_body(f)->len, frame_piece_bytes(f));
 }
 
 uint64_t log_frame_cost(uint64_t plain_bytes)
 {
 	enum { TABLE_ENTRY_BYTES = 6 }; /* type and length; one for the frame, one for its commit */
 
-	return plain_bytes + FRAME_HEADER_BYTES + TAG_BYTES + COMMIT_FRAME_BYTES + 2 * TABLE_ENTRY_BYTES;
+	return sealed_bytes(plain_bytes, FRAME_PIECE_BYTES) + FRAME_HEADER_BYTES + COMMIT_FRAME_BYTES +
+	       2 * TABLE_ENTRY_BYTES;
 }
 
 static void seal_one(const struct log *l, struct frame_slot *slot, struct log_pos start, uint8_t *group)
 {
 	const struct log_frame *f = slot->frame;
 	const struct buf *body = frame_body(f);
-	size_t len = body->len;
-	struct frame_header h = { .type = f->type, .body_len = (uint32_t)(len + TAG_BYTES) };
 	uint8_t *out = group + slot->at, ad[FRAME_AD_BYTES];
+	const struct sealing sealing = { slot->nonce, ad, sizeof(ad), frame_piece_bytes(f) };
+	struct frame_header h = { .type = f->type,
+				  .body_len = (uint32_t)sealed_bytes(body->len, sealing.piece_bytes) };
 
 	if (f->compressed)
 		h.flags = FRAME_COMPRESSED;
+	else if (sealing.piece_bytes && body->len > sealing.piece_bytes)
+		h.flags = FRAME_IN_PIECES;
 	memcpy(h.nonce, slot->nonce, NONCE_BYTES);
 	frame_header_encode(&h, out);
 	frame_ad(keyring_volume_id(l->keys), start.segment, start.offset + (uint32_t)slot->at, out, ad);
-	if (len > 0)
-		memcpy(out + FRAME_HEADER_BYTES, body->data, len);
-	keyring_seal(l->keys, h.nonce, ad, sizeof(ad), out + FRAME_HEADER_BYTES, len);
+	keyring_seal(l->keys, &sealing, body->data, body->len, out + FRAME_HEADER_BYTES);
 }
 
 void frame_seal(const struct log *l, struct frame_slot *slots, size_t n, struct log_pos start, uint8_t *group)
@@ -212,14 +221,16 @@ void frame_seal(const struct log *l, struct frame_slot *slots, size_t n, struct 
 
 /* --- the way up */
 
-static int unseal(const struct log *l, struct log_pos pos, const struct frame_header *h, uint8_t *body,
-		  struct hf_error *err)
+int frame_open_pieces(const struct log *l, struct log_pos pos, const struct frame_header *h, size_t first,
+		      const uint8_t *body, size_t len, uint8_t *out, struct hf_error *err)
 {
 	uint8_t raw[FRAME_HEADER_BYTES], ad[FRAME_AD_BYTES];
+	const struct sealing sealing = { h->nonce, ad, sizeof(ad),
+					 h->flags & FRAME_IN_PIECES ? FRAME_PIECE_BYTES : 0 };
 
 	frame_header_encode(h, raw);
 	frame_ad(keyring_volume_id(l->keys), pos.segment, pos.offset, raw, ad);
-	if (keyring_open(l->keys, h->nonce, ad, sizeof(ad), body, h->body_len) < 0)
+	if (keyring_open(l->keys, &sealing, first, body, len, out) < 0)
 		return hf_error_set(err, -EUCLEAN,
 				    "the frame does not open: its bytes are not those that were written");
 	return 0;
@@ -244,125 +255,45 @@ static int inflate(const uint8_t *data, size_t len, struct buf *out, struct hf_e
 	return 0;
 }
 
-/* A thread that has met a large frame does not keep its size for ever. */
-static void scratch_trim(struct codec *c)
+struct buf *frame_scratch(void)
 {
-	if (c->scratch.cap > SCRATCH_KEPT_BYTES)
-		buf_release(&c->scratch);
+	struct codec *c = codec_mine();
+
+	if (!c)
+		return NULL;
+	buf_clear(&c->stored);
+	return &c->stored;
 }
 
-/* The body of a compressed frame, which is spoilt, to the end of out. */
-static int open_compressed(const struct log *l, struct log_pos pos, const struct frame_header *h,
-			   uint8_t *body, struct buf *out, struct hf_error *err)
+void frame_scratch_done(struct buf *scratch)
 {
-	int r = unseal(l, pos, h, body, err);
-
-	return r < 0 ? r : inflate(body, h->body_len - TAG_BYTES, out, err);
+	if (scratch->cap > SCRATCH_KEPT_BYTES)
+		buf_release(scratch);
 }
 
 int frame_open(const struct log *l, struct log_pos pos, const struct frame_header *h, const uint8_t *body,
 	       struct buf *out, struct hf_error *err)
 {
 	struct codec *c = codec_mine();
-	struct buf *b = out;
+	struct buf *opened = out;
 	int r;
 
 	if (c && h->flags & FRAME_COMPRESSED) {
-		b = &c->scratch;
-		buf_clear(b);
+		opened = &c->opened;
+		buf_clear(opened);
 	}
-	if (!c || buf_reserve(b, h->body_len) < 0)
+	if (!c || buf_reserve(opened, h->body_len) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory for a frame of %" PRIu32 " bytes", h->body_len);
-	memcpy(b->data + b->len, body, h->body_len);
-	if (b != out) {
-		r = open_compressed(l, pos, h, b->data, out, err);
-		scratch_trim(c);
+	r = frame_open_pieces(l, pos, h, 0, body, h->body_len, opened->data + opened->len, err);
+	if (r < 0)
 		return r;
+	if (opened == out) {
+		out->len += frame_plain_len(h);
+		return 0;
 	}
-	r = unseal(l, pos, h, out->data + out->len, err);
-	if (r == 0)
-		out->len += h->body_len - TAG_BYTES;
+	r = inflate(opened->data, frame_plain_len(h), out, err);
+	frame_scratch_done(opened);
 	return r;
-}
-
-/*
- * Header and body at pos into raw (cleared), which is asked for in one go when it is as long as expected, and
- * else in two. Bytes behind the frame may follow.
- */
-static int read_stored(const struct log *l, struct log_pos pos, struct log_pos end, size_t expected,
-		       struct buf *raw, struct frame_header *h, struct hf_error *err)
-{
-	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
-	size_t want = FRAME_HEADER_BYTES + (expected ? expected + TAG_BYTES : 0);
-	int r = segment_get(l, pos.segment, &ref, err);
-
-	buf_clear(raw);
-	if (r < 0)
-		return r;
-	if (pos.segment == end.segment && want > end.offset - pos.offset)
-		want = end.offset - pos.offset;
-	if (buf_reserve(raw, want) < 0)
-		return -ENOMEM;
-	r = segment_read_some(l, &ref, pos.segment, pos.offset, raw->data, want, FRAME_HEADER_BYTES,
-			      &raw->len, err);
-	if (r == 0)
-		r = frame_header_decode(raw->data, h, err);
-	if (r < 0)
-		return r;
-	if (h->type == FRAME_COMMIT)
-		return hf_error_set(err, -EINVAL, "a commit has no plaintext");
-	want = FRAME_HEADER_BYTES + (size_t)h->body_len;
-	if (pos.segment == end.segment && pos.offset + (uint64_t)want > end.offset)
-		return hf_error_set(err, -EUCLEAN, "the frame is longer than the log");
-	ahead_note(l, &ref, pos, want);
-	if (raw->len >= want)
-		return 0;
-	if (buf_reserve(raw, want - raw->len) < 0)
-		return -ENOMEM;
-	r = segment_read(l, &ref, pos.segment, (uint64_t)pos.offset + raw->len, raw->data + raw->len,
-			 want - raw->len, err);
-	raw->len = want;
-	return r;
-}
-
-static int read_frame(const struct log *l, struct log_pos pos, struct log_pos end, size_t expected,
-		      struct buf *out, struct hf_error *err)
-{
-	struct codec *c = codec_mine();
-	struct frame_header h;
-	int r;
-
-	if (!c)
-		return -ENOMEM;
-	r = read_stored(l, pos, end, expected, &c->scratch, &h, err);
-	if (r == 0 && h.flags & FRAME_COMPRESSED)
-		r = open_compressed(l, pos, &h, c->scratch.data + FRAME_HEADER_BYTES, out, err);
-	else if (r == 0) /* which then does not need the scratch itself */
-		r = frame_open(l, pos, &h, c->scratch.data + FRAME_HEADER_BYTES, out, err);
-	scratch_trim(c);
-	return r;
-}
-
-int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out,
-		   struct hf_error *err)
-{
-	struct log_pos end = log_durable_end(l);
-	struct hf_error why = HF_ERROR_INIT;
-	int r;
-
-	buf_clear(out);
-	if (pos.segment < l->first_segment || pos.offset < SEGMENT_HEADER_BYTES ||
-	    (!l->damaged_too && log_pos_compare(pos, end) >= 0))
-		return hf_error_set(err, -EINVAL, "there is no frame at segment %" PRIu32 ", offset %" PRIu32,
-				    pos.segment, pos.offset);
-	r = read_frame(l, pos, end, expected < PLAIN_MAX ? expected : PLAIN_MAX, out, &why);
-	if (r == 0)
-		return 0;
-	buf_clear(out);
-	if (r == -EUCLEAN)
-		return segment_damage(l, pos, why.text, err);
-	return hf_error_set(err, r, "frame at segment %" PRIu32 ", offset %" PRIu32 ": %s", pos.segment,
-			    pos.offset, why.code ? why.text : hf_strerror(r));
 }
 
 /* --- many at once */

@@ -165,6 +165,12 @@ void log_wake(struct log *l);
  */
 MUST_USE int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out,
 			    struct hf_error *err);
+/*
+ * The same of len > 0 bytes of it from `off` on, for less than the whole frame costs. 1 when they are there; 0
+ * when the frame must be read whole: it is not in pieces. -EUCLEAN also when it ends before them.
+ */
+MUST_USE int log_read_part(const struct log *l, struct log_pos pos, size_t off, size_t len, void *out,
+			   struct hf_error *err);
 
 /*
  * Raw durable bytes for a replica, from pos (a segment's start, or just behind a commit) on, as many whole

@@ -4,7 +4,8 @@
  *
  *   log.c       options, create and close, the durable point and who waits for it, totals
  *   segment.c   segment files: names, listing, headers, and the descriptors readers share
- *   frame.c     one frame: compress, seal; open, inflate; read
+ *   frame.c     one frame: compress, seal; open, inflate
+ *   read.c      a frame read from its place, whole or in part
  *   append.c    groups: build, write, sync; seal a segment, begin the next, start an epoch
  *   layout.c    space ahead of the end: its thread, and the writer's turn at it
  *   ahead.c     frames read one behind the other are asked of the disk ahead
@@ -112,12 +113,20 @@ uint64_t frame_stored_bytes(const struct log_frame *f);
  */
 enum { FRAME_SEAL_MAX = 8 }; /* at a time: hashed side by side; a slice of a group is several */
 void frame_seal(const struct log *l, struct frame_slot *slots, size_t n, struct log_pos start, uint8_t *group);
+/* A frame's plaintext is at most this long, so that it fits in pieces too. */
+enum { FRAME_PLAIN_MAX = FRAME_BODY_MAX - (FRAME_BODY_MAX / FRAME_PIECE_BYTES + 1) * TAG_BYTES };
 /*
  * Plaintext of a stored frame, appended to out. -EUCLEAN with words (no place: the caller puts it in front),
  * -ENOMEM.
  */
 MUST_USE int frame_open(const struct log *l, struct log_pos pos, const struct frame_header *h,
 			const uint8_t *body, struct buf *out, struct hf_error *err);
+/* Opens len bytes of the body, which are whole pieces from number `first` on, to out; no inflating. */
+MUST_USE int frame_open_pieces(const struct log *l, struct log_pos pos, const struct frame_header *h, size_t first,
+			       const uint8_t *body, size_t len, uint8_t *out, struct hf_error *err);
+/* This thread's buffer for a frame as it is stored, empty; NULL: no memory. Then frame_scratch_done. */
+struct buf *frame_scratch(void);
+void frame_scratch_done(struct buf *scratch);
 
 /* --- a verifying walk */
 

@@ -12,11 +12,27 @@
 #include "store/tree/map.h"
 #include "store/tree/view_internal.h"
 
-enum { RUN_RETRIES = 1000, LOOKUP_BLOCKS = 32 };
+enum {
+	RUN_RETRIES = 1000,
+	/* Who reads so little takes no more of a chunk than needed, if that has a frame of its own and so
+	   much is saved. */
+	PART_MAX = 16 << 10,
+	PART_OF_MIN = 48 << 10,
+};
+
+/* What is read. */
+struct reading {
+	const struct tree *t;
+	uint64_t tid;
+	const struct inode *i;
+	bool little; /* in all */
+	struct hf_error *err;
+};
 
 static int damaged(struct hf_error *err, uint64_t ino)
 {
-	return hf_error_set(err, -EUCLEAN, "the index is damaged at the contents of inode %llu: mount with -o rebuild",
+	return hf_error_set(err, -EUCLEAN,
+			    "the index is damaged at the contents of inode %llu: mount with -o rebuild",
 			    (unsigned long long)ino);
 }
 
@@ -40,7 +56,12 @@ static int chunk_place(const struct tree *t, uint64_t number, struct chunk_place
 	return 0;
 }
 
-static int read_chunk(const struct tree *t, const struct piece *p, uint8_t *out, struct hf_error *err)
+static bool in_range(uint32_t off, uint32_t len, size_t size)
+{
+	return off <= size && len <= size - off;
+}
+
+static int read_chunk(const struct reading *g, const struct piece *p, uint8_t *out)
 {
 	struct chunk_place place = { 0 };
 	struct frame *frame = NULL;
@@ -48,15 +69,22 @@ static int read_chunk(const struct tree *t, const struct piece *p, uint8_t *out,
 	size_t len;
 	int r;
 
-	r = chunk_place(t, p->ref, &place, err);
-	if (r == 0)
-		r = frame_cache_get(t->frames, place.frame, (size_t)place.off + place.len, &frame, err);
+	r = chunk_place(g->t, p->ref, &place, g->err);
+	if (r < 0)
+		return r;
+	if (g->little && place.len >= PART_OF_MIN && in_range(p->off, p->len, place.len)) {
+		r = frame_cache_part(g->t->frames, place.frame, (size_t)place.off + p->off, p->len, out,
+				     g->err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	r = frame_cache_get(g->t->frames, place.frame, (size_t)place.off + place.len, &frame, g->err);
 	if (r < 0)
 		return r;
 	data = frame_data(frame, &len);
-	if (place.off > len || place.len > len - place.off || p->off > place.len ||
-	    p->len > place.len - p->off)
-		r = hf_error_set(err, -EUCLEAN, "chunk %llu is shorter than the index says: mount with -o rebuild",
+	if (!in_range(place.off, place.len, len) || !in_range(p->off, p->len, place.len))
+		r = hf_error_set(g->err, -EUCLEAN,
+				 "chunk %llu is shorter than the index says: mount with -o rebuild",
 				 (unsigned long long)p->ref);
 	else
 		memcpy(out, data + place.off + p->off, p->len);
@@ -65,9 +93,8 @@ static int read_chunk(const struct tree *t, const struct piece *p, uint8_t *out,
 }
 
 /* [off, off + len) of a block into out. 0, -EAGAIN (a run went away: look again), or a failure. */
-static int read_list(const struct tree *t, const struct block_list *l, uint32_t off, uint32_t len,
-		     uint8_t *out,
-		     struct hf_error *err)
+static int read_list(const struct reading *g, const struct block_list *l, uint32_t off, uint32_t len,
+		     uint8_t *out)
 {
 	uint32_t at = 0, end = off + len;
 	int r = 0;
@@ -85,9 +112,9 @@ static int read_list(const struct tree *t, const struct block_list *l, uint32_t 
 		if (at > end)
 			p.len -= at - end;
 		if (p.kind == PIECE_PENDING)
-			r = run_read(t->runs, p.ref, p.off, p.len, out) == 0 ? 0 : -EAGAIN;
+			r = run_read(g->t->runs, p.ref, p.off, p.len, out) == 0 ? 0 : -EAGAIN;
 		else if (p.kind == PIECE_CHUNK)
-			r = read_chunk(t, &p, out, err);
+			r = read_chunk(g, &p, out);
 		else
 			memset(out, 0, p.len);
 		out += p.len;
@@ -98,39 +125,39 @@ static int read_list(const struct tree *t, const struct block_list *l, uint32_t 
 	return r;
 }
 
-static int read_block(const struct tree *t, uint64_t tid, const struct inode *i, uint64_t block, uint32_t off,
-		      uint32_t len,
-		      uint8_t *out, struct hf_error *err)
+static int read_block(const struct reading *g, uint64_t block, uint32_t off, uint32_t len, uint8_t *out)
 {
 	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
-	struct key key = key_block(i->ino, i->generation, block);
+	struct key key = key_block(g->i->ino, g->i->generation, block);
 	int r;
 
 	for (int tries = 0; tries < RUN_RETRIES; tries++) {
-		r = past_get(t->index, tid, &key, &value, err);
+		r = past_get(g->t->index, g->tid, &key, &value, g->err);
 		if (r < 0)
 			return r;
 		if (r == 0) {
 			memset(out, 0, len);
 			return 0;
 		}
-		r = block_list_decode(t->runs, span_of(&value), &list);
+		r = block_list_decode(g->t->runs, span_of(&value), &list);
 		if (r == -ENOENT)
 			continue;
 		if (r < 0)
-			return r == -ENOMEM ? r : damaged(err, i->ino);
-		r = read_list(t, &list, off, len, out, err);
+			return r == -ENOMEM ? r : damaged(g->err, g->i->ino);
+		r = read_list(g, &list, off, len, out);
 		if (r != -EAGAIN)
 			return r;
 	}
-	return hf_error_set(err, -EIO, "the contents of inode %llu keep moving", (unsigned long long)i->ino);
+	return hf_error_set(g->err, -EIO, "the contents of inode %llu keep moving",
+			    (unsigned long long)g->i->ino);
 }
 
 ssize_t tree_read(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, void *out, size_t len,
 		  struct hf_error *err)
 {
 	CLEANUP(node_release) struct node n = NODE_INIT;
+	struct reading g = { .t = t, .tid = tid, .i = &n.i, .err = err };
 	size_t done = 0;
 	int r;
 
@@ -138,19 +165,20 @@ ssize_t tree_read(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t off
 	if (r < 0)
 		return r;
 	if (!S_ISREG(n.i.mode))
-		return hf_error_set(err, S_ISDIR(n.i.mode) ? -EISDIR : -EINVAL, "inode %llu is not a regular file",
-				    (unsigned long long)ino);
+		return hf_error_set(err, S_ISDIR(n.i.mode) ? -EISDIR : -EINVAL,
+				    "inode %llu is not a regular file", (unsigned long long)ino);
 	if (offset >= n.i.size)
 		return 0;
 	if (len > n.i.size - offset)
 		len = (size_t)(n.i.size - offset);
 	if (len > SSIZE_MAX)
 		len = SSIZE_MAX;
+	g.little = len <= PART_MAX;
 	while (done < len) {
 		uint32_t off = (uint32_t)(offset % BLOCK_BYTES);
 		uint32_t part = len - done < BLOCK_BYTES - off ? (uint32_t)(len - done) : BLOCK_BYTES - off;
 
-		r = read_block(t, tid, &n.i, offset / BLOCK_BYTES, off, part, (uint8_t *)out + done, err);
+		r = read_block(&g, offset / BLOCK_BYTES, off, part, (uint8_t *)out + done);
 		if (r < 0)
 			return r;
 		done += part;
@@ -163,7 +191,7 @@ struct seek {
 	const struct tree *t;
 	uint64_t ino, at; /* the place sought from, moving on */
 	uint64_t size;
-	bool data;        /* data is sought, or a hole */
+	bool data; /* data is sought, or a hole */
 	bool found;
 	struct hf_error *err;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The frame cache over a log that is made up here: log_read_frame below. */
+/* The frame cache over a log that is made up here: log_read_frame and log_read_part below. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -18,7 +18,8 @@
 enum { THREADS = 6 };
 
 struct log {
-	atomic_uint reads;
+	atomic_uint reads, parts;
+	bool whole_only;
 	atomic_int reading; /* at this moment */
 	atomic_int code;    /* what reads give, when negative */
 	unsigned pause_ms;
@@ -33,7 +34,8 @@ static void pause_for(unsigned ms)
 }
 
 /* A frame's bytes follow from its place. */
-int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out, struct hf_error *err)
+int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out,
+		   struct hf_error *err)
 {
 	struct log *log = (struct log *)l;
 
@@ -50,6 +52,22 @@ int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, str
 	buf_add_u32(out, pos.offset);
 	buf_add_zeros(out, log->frame_bytes - 8);
 	return buf_status(out);
+}
+
+int log_read_part(const struct log *l, struct log_pos pos, size_t off, size_t len, void *out,
+		  struct hf_error *err)
+{
+	struct log *log = (struct log *)l;
+
+	(void)off;
+	(void)pos;
+	if (log->whole_only)
+		return 0;
+	atomic_fetch_add(&log->parts, 1);
+	if (atomic_load(&log->code) < 0)
+		return hf_error_set(err, atomic_load(&log->code), "segment %u is bad", pos.segment);
+	memset(out, 7, len);
+	return 1;
 }
 
 static void check_frame(const struct frame *f, size_t want_len, uint32_t segment, uint32_t offset)
@@ -90,6 +108,36 @@ static void test_hits_and_misses(void **unused)
 	assert_int_equal(stats.hits, 2);
 	assert_int_equal(stats.misses, 2);
 	assert_in_range(stats.bytes, 2000, 3000);
+	frame_cache_free(c);
+}
+
+static void test_parts(void **unused)
+{
+	struct log log = { .frame_bytes = 1000 };
+	struct log_pos a = { 1, 2 }, b = { 1, 3000 };
+	struct frame_cache_stats stats;
+	struct frame_cache *c;
+	uint8_t out[100] = { 0 };
+
+	(void)unused;
+	assert_int_equal(frame_cache_new(&log, 1 << 20, &c), 0);
+	assert_int_equal(frame_cache_part(c, a, 500, 100, out, NULL), 1);
+	assert_true(out[0] == 7 && out[99] == 7);
+	assert_int_equal(frame_cache_part(c, a, 100, 100, out, NULL), 1);
+	assert_int_equal(frame_cache_part(c, b, 200, 100, out, NULL), 1); /* another frame does not go on */
+	assert_int_equal(frame_cache_part(c, a, 200, 100, out, NULL),
+			 0); /* where the last one of this ended */
+	assert_int_equal(log.parts, 3);
+	frame_cache_stats(c, &stats);
+	assert_int_equal(stats.bytes, 0); /* nothing was kept */
+
+	assert_true(was_read(c, &log, a.segment, a.offset));
+	assert_int_equal(frame_cache_part(c, a, 700, 100, out, NULL), 0); /* the whole is there */
+	log.whole_only = true;
+	assert_int_equal(frame_cache_part(c, b, 700, 100, out, NULL), 0);
+	log.whole_only = false;
+	log.code = -EUCLEAN;
+	assert_int_equal(frame_cache_part(c, b, 0, 100, out, NULL), -EUCLEAN);
 	frame_cache_free(c);
 }
 
@@ -284,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hits_and_misses),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_bounded_and_scan_proof),
 		cmocka_unit_test(test_frames_outlive_the_cache),
 		cmocka_unit_test(test_failures_are_not_kept),

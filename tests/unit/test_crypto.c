@@ -75,6 +75,7 @@ static void derivation_is_as_written(void **state)
 	CLEANUP(keyring_freep) struct keyring *k = NULL;
 	uint8_t out[HASH_BYTES], id[VOLUME_ID_BYTES], sealed[4 + TAG_BYTES] = "test";
 	static const uint8_t nonce[NONCE_BYTES];
+	const struct sealing sealing = { nonce, "ad", 2, 0 };
 
 	(void)state;
 	assert_int_equal(owner_new(test_seed(), &o), 0);
@@ -93,7 +94,7 @@ static void derivation_is_as_written(void **state)
 	keyring_chunk_name(k, "abc", 3, out);
 	assert_hex(out, HASH_BYTES, "2abf67e09571d950ca84c4503ea14f1f2a03e839db1b88dc99369c4bd947bc91");
 	assert_true(keyring_name_hash(k, "abc", 3) == UINT64_C(0x86dda94a0c8a4aff));
-	keyring_seal(k, nonce, "ad", 2, sealed, 4);
+	keyring_seal(k, &sealing, sealed, 4, sealed);
 	assert_hex(sealed, sizeof(sealed), "f3ba45e1d3660c49e5e05bed0afec44f299ca091");
 }
 
@@ -160,29 +161,30 @@ static void what_is_sealed_opens_only_unchanged(void **state)
 	CLEANUP(keyring_freep) struct keyring *k = NULL, *other = NULL;
 	uint8_t nonce[NONCE_BYTES] = { 1 }, id[VOLUME_ID_BYTES] = { 2 }, wrong_key[SEED_BYTES] = { 3 };
 	uint8_t sealed[5 + TAG_BYTES] = "hello", copy[sizeof(sealed)];
+	const struct sealing sealing = { nonce, "ad", 2, 0 }, other_ad = { nonce, "aD", 2, 0 };
 
 	(void)state;
 	assert_int_equal(keyring_new(test_seed(), id, &k), 0);
 	assert_int_equal(keyring_new(wrong_key, id, &other), 0);
-	keyring_seal(k, nonce, "ad", 2, sealed, 5);
+	keyring_seal(k, &sealing, sealed, 5, sealed);
 	for (size_t i = 0; i < sizeof(sealed); i++) {
 		memcpy(copy, sealed, sizeof(copy));
 		copy[i] ^= 0x80;
-		assert_int_equal(keyring_open(k, nonce, "ad", 2, copy, sizeof(copy)), -EUCLEAN);
+		assert_int_equal(keyring_open(k, &sealing, 0, copy, sizeof(copy), copy), -EUCLEAN);
 	}
 	for (size_t len = 0; len < sizeof(sealed); len++) {
 		memcpy(copy, sealed, sizeof(copy));
-		assert_int_equal(keyring_open(k, nonce, "ad", 2, copy, len), -EUCLEAN);
+		assert_int_equal(keyring_open(k, &sealing, 0, copy, len, copy), -EUCLEAN);
 	}
 	memcpy(copy, sealed, sizeof(copy));
-	assert_int_equal(keyring_open(k, nonce, "aD", 2, copy, sizeof(copy)), -EUCLEAN);
+	assert_int_equal(keyring_open(k, &other_ad, 0, copy, sizeof(copy), copy), -EUCLEAN);
 	memcpy(copy, sealed, sizeof(copy));
-	assert_int_equal(keyring_open(other, nonce, "ad", 2, copy, sizeof(copy)), -EUCLEAN);
+	assert_int_equal(keyring_open(other, &sealing, 0, copy, sizeof(copy), copy), -EUCLEAN);
 	nonce[23] = 1;
 	memcpy(copy, sealed, sizeof(copy));
-	assert_int_equal(keyring_open(k, nonce, "ad", 2, copy, sizeof(copy)), -EUCLEAN);
+	assert_int_equal(keyring_open(k, &sealing, 0, copy, sizeof(copy), copy), -EUCLEAN);
 	nonce[23] = 0;
-	assert_int_equal(keyring_open(k, nonce, "ad", 2, sealed, sizeof(sealed)), 0);
+	assert_int_equal(keyring_open(k, &sealing, 0, sealed, sizeof(sealed), sealed), 0);
 	assert_memory_equal(sealed, "hello", 5);
 }
 

@@ -206,7 +206,8 @@ static void epoch_certificates(void **state)
 	epoch_cert_encode(&cert, &b);
 	assert_int_equal(decode_cert(b.data, b.len, &err), 0);
 	memcpy(b.data + 16, owner_volume_id(owner), VOLUME_ID_BYTES);
-	owner_sign(stranger, "holdfast epoch", b.data, b.len - SIGNATURE_BYTES, b.data + b.len - SIGNATURE_BYTES);
+	owner_sign(stranger, "holdfast epoch", b.data, b.len - SIGNATURE_BYTES,
+		   b.data + b.len - SIGNATURE_BYTES);
 	assert_int_equal(decode_cert(b.data, b.len, &err), -EKEYREJECTED);
 	assert_non_null(strstr(err.text, "volume id"));
 
@@ -360,8 +361,8 @@ static void frame_headers(void **state)
 	assert_int_equal(decode_frame_with(4, 0, raw, &err), -EPROTONOSUPPORT);
 	assert_int_equal(decode_frame_with(4, 5, raw, &err), -EPROTONOSUPPORT);
 	assert_non_null(strstr(err.text, "type 0x5"));
-	assert_int_equal(decode_frame_with(5, 3, raw, &err), -EPROTONOSUPPORT);
-	assert_non_null(strstr(err.text, "flags 0x3"));
+	assert_int_equal(decode_frame_with(5, 5, raw, &err), -EPROTONOSUPPORT);
+	assert_non_null(strstr(err.text, "flags 0x5"));
 	assert_int_equal(decode_frame_with(6, 1, raw, &err), -EPROTONOSUPPORT);
 	assert_int_equal(decode_frame_with(7, 1, raw, &err), -EPROTONOSUPPORT);
 	for (size_t i = 12; i < 16; i++)
@@ -375,12 +376,45 @@ static void frame_headers(void **state)
 	put_u32(raw + 8, TAG_BYTES - 1);
 	assert_int_equal(frame_header_decode(raw, &got, &err), -EUCLEAN);
 
+	put_u32(raw + 8, 3 * FRAME_PIECE_BYTES);
+	assert_int_equal(decode_frame_with(5, FRAME_IN_PIECES, raw, &err), -EPROTONOSUPPORT); /* metadata */
+
 	h = (struct frame_header){ .type = FRAME_COMMIT, .body_len = COMMIT_BODY_BYTES };
 	frame_header_encode(&h, raw);
 	assert_int_equal(frame_header_decode(raw, &got, &err), 0);
 	assert_int_equal(decode_frame_with(5, FRAME_COMPRESSED, raw, &err), -EUCLEAN);
 	assert_int_equal(decode_frame_with(8, COMMIT_BODY_BYTES + 1, raw, &err), -EUCLEAN);
 	assert_int_equal(decode_frame_with(39, 1, raw, &err), -EUCLEAN);
+}
+
+static void frames_in_pieces(void **state)
+{
+	enum { WHOLE = FRAME_PIECE_BYTES + TAG_BYTES };
+	static const uint32_t good[] = { WHOLE + TAG_BYTES + 1, 2 * WHOLE - 1, 2 * WHOLE, 5 * WHOLE + 100 },
+			      plain[] = { FRAME_PIECE_BYTES + 1, 2 * FRAME_PIECE_BYTES - 1,
+					  2 * FRAME_PIECE_BYTES, 5 * FRAME_PIECE_BYTES + 100 - TAG_BYTES },
+			      bad[] = { TAG_BYTES, WHOLE, WHOLE + 1, WHOLE + TAG_BYTES,
+					3 * WHOLE + TAG_BYTES };
+	struct frame_header h = { .type = FRAME_DATA, .flags = FRAME_IN_PIECES }, got;
+	uint8_t raw[FRAME_HEADER_BYTES];
+	struct hf_error err = HF_ERROR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		h.body_len = good[i];
+		frame_header_encode(&h, raw);
+		assert_int_equal(frame_header_decode(raw, &got, &err), 0);
+		assert_int_equal(got.flags, FRAME_IN_PIECES);
+		assert_int_equal(frame_plain_len(&got), plain[i]);
+		assert_int_equal(sealed_bytes(plain[i], FRAME_PIECE_BYTES), good[i]);
+	}
+	assert_int_equal(decode_frame_with(5, FRAME_IN_PIECES | FRAME_COMPRESSED, raw, &err),
+			 -EPROTONOSUPPORT);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		h.body_len = bad[i];
+		frame_header_encode(&h, raw);
+		assert_int_equal(frame_header_decode(raw, &got, &err), -EUCLEAN);
+	}
 }
 
 static void a_frame_is_bound_to_its_place(void **state)
@@ -533,7 +567,7 @@ static void tables(void **state)
 		int code;
 	} bad[] = {
 		{ { 0 }, 0, -EUCLEAN },
-		{ { 1, 1, 55 }, 3, -EUCLEAN },	    /* shorter than a header and a tag */
+		{ { 1, 1, 55 }, 3, -EUCLEAN },      /* shorter than a header and a tag */
 		{ { 1, 3, 0xb1, 1 }, 4, -EUCLEAN }, /* a commit of 177 bytes */
 		{ { 1, 4, 0x80, 1 }, 4, -EUCLEAN }, /* a table before the table */
 		{ { 1, 5, 0x80, 1 }, 4, -EPROTONOSUPPORT },
@@ -585,6 +619,7 @@ int main(void)
 		cmocka_unit_test(segment_headers),
 		cmocka_unit_test(segment_file_names),
 		cmocka_unit_test(frame_headers),
+		cmocka_unit_test(frames_in_pieces),
 		cmocka_unit_test(a_frame_is_bound_to_its_place),
 		cmocka_unit_test(commits),
 		cmocka_unit_test(a_commit_is_signed_for_its_place),

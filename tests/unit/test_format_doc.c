@@ -215,10 +215,11 @@ static void assert_opens_to(const struct place *p, const struct buf *plain)
 {
 	CLEANUP(buf_release) struct buf body = BUF_INIT;
 	uint8_t ad[FRAME_AD_BYTES];
+	const struct sealing sealing = { p->frame.nonce, ad, sizeof(ad), 0 };
 
 	buf_add(&body, p->body, p->frame.body_len);
 	frame_ad(owner_volume_id(owner), 1, p->offset, p->header, ad);
-	assert_int_equal(keyring_open(keys, p->frame.nonce, ad, sizeof(ad), body.data, body.len), 0);
+	assert_int_equal(keyring_open(keys, &sealing, 0, body.data, body.len, body.data), 0);
 	assert_int_equal(body.len, plain->len + TAG_BYTES);
 	assert_memory_equal(body.data, plain->data, plain->len);
 }
@@ -392,6 +393,7 @@ static void write_frame(uint8_t type, uint8_t first_nonce_byte, const struct buf
 {
 	struct frame_header h = { .type = type, .body_len = (uint32_t)plain->len + TAG_BYTES };
 	uint8_t header[FRAME_HEADER_BYTES], ad[FRAME_AD_BYTES], hash[HASH_BYTES];
+	const struct sealing sealing = { h.nonce, ad, sizeof(ad), 0 };
 	size_t start = out->len;
 
 	for (size_t i = 0; i < NONCE_BYTES; i++)
@@ -399,9 +401,8 @@ static void write_frame(uint8_t type, uint8_t first_nonce_byte, const struct buf
 	frame_header_encode(&h, header);
 	frame_ad(owner_volume_id(owner), 1, (uint32_t)start, header, ad);
 	buf_add(out, header, sizeof(header));
-	buf_add(out, plain->data, plain->len);
-	buf_add_zeros(out, TAG_BYTES);
-	keyring_seal(keys, h.nonce, ad, sizeof(ad), out->data + start + FRAME_HEADER_BYTES, plain->len);
+	buf_add_zeros(out, plain->len + TAG_BYTES);
+	keyring_seal(keys, &sealing, plain->data, plain->len, out->data + start + FRAME_HEADER_BYTES);
 	hash_one(NULL, out->data + start, out->len - start, hash, sizeof(hash));
 	chain_frame(chain, hash);
 }

@@ -54,12 +54,14 @@ static void test_compression(void **state)
 /* What the disk is asked for; tests here have one thread that reads. */
 static struct {
 	unsigned reads, aheads;
+	uint64_t bytes; /* read */
 	uint64_t ahead_from, ahead_len;
 } asked;
 
 static ssize_t count_pread(void *state, int fd, void *data, size_t len, uint64_t offset)
 {
 	asked.reads++;
+	asked.bytes += len;
 	return os_posix()->pread(state, fd, data, len, offset);
 }
 
@@ -81,6 +83,104 @@ static void read_counted(struct log *l, const struct log_frame *frame, size_t ex
 	assert_int_equal(log_read_frame(l, frame->pos, expected, &out, NULL), 0);
 	assert_int_equal(out.len, len);
 	assert_memory_equal(out.data, want, len);
+}
+
+/* A closed log of one group of frames of noise, LEN bytes each but the last, which text makes compressible.
+ */
+enum { PART_FRAMES = 3, PART_LEN = 100000 };
+
+static void make_parts(struct log_fixture *f, struct log_frame *frames, uint8_t *noise)
+{
+	struct log *l = log_fixture_create(f, 0);
+
+	crypto_random(noise, PART_FRAMES * PART_LEN);
+	memset(noise + (PART_FRAMES - 1) * PART_LEN, 'a', PART_LEN);
+	for (size_t i = 0; i < PART_FRAMES; i++) {
+		frames[i].type = FRAME_DATA;
+		buf_add(&frames[i].plain, noise + i * PART_LEN, PART_LEN);
+	}
+	assert_int_equal(log_pack(l, frames, PART_FRAMES), 0);
+	assert_int_equal(log_commit(l, frames, PART_FRAMES, 1, 1, NULL), 0);
+	log_close(l);
+}
+
+static void release_parts(struct log_fixture *f, struct log_frame *frames, struct log *l)
+{
+	for (size_t i = 0; i < PART_FRAMES; i++)
+		log_frame_release(&frames[i]);
+	log_close(l);
+	log_fixture_release(f);
+}
+
+static void test_parts_of_frames(void **state)
+{
+	static const struct {
+		size_t off, len;
+	} parts[] = { { 0, 1 },       { 0, 16384 },    { 16383, 2 },        { 16384, 16384 },
+		      { 4096, 4096 }, { 60000, 4096 }, { PART_LEN - 1, 1 }, { PART_LEN - 5000, 5000 },
+		      { 0, PART_LEN } };
+	static uint8_t noise[PART_FRAMES * PART_LEN], got[PART_LEN];
+	struct log_frame frames[PART_FRAMES] = { 0 };
+	struct hf_error err = HF_ERROR_INIT;
+	struct os os = *os_posix();
+	struct log_fixture f;
+	struct log *l;
+
+	(void)state;
+	make_parts(&f, frames, noise);
+	os.pread = count_pread;
+	f.options.os = &os;
+	l = log_fixture_open(&f, NULL);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		for (size_t k = 0; k < PART_FRAMES - 1; k++) {
+			memset(got, 0, sizeof(got));
+			asked.reads = 0;
+			asked.bytes = 0;
+			assert_int_equal(log_read_part(l, frames[k].pos, parts[i].off, parts[i].len, got,
+						       &err),
+					 1);
+			assert_memory_equal(got, noise + k * PART_LEN + parts[i].off, parts[i].len);
+			assert_in_range(asked.reads, 1, 2);
+			assert_true(asked.bytes <=
+				    FRAME_HEADER_BYTES + parts[i].len + 2 * (FRAME_PIECE_BYTES + TAG_BYTES) +
+					    (parts[i].len / FRAME_PIECE_BYTES + 1) * TAG_BYTES);
+		}
+	}
+	/* a compressed one is not in pieces */
+	assert_int_equal(log_read_part(l, frames[PART_FRAMES - 1].pos, 0, 10, got, &err), 0);
+	assert_int_equal(log_read_part(l, frames[0].pos, PART_LEN - 9, 10, got, &err), -EUCLEAN);
+	assert_int_equal(log_read_part(l, frames[0].pos, 10 * PART_LEN, 1, got, &err), -EUCLEAN);
+	assert_int_equal(log_read_part(l, (struct log_pos){ 1, 0 }, 0, 1, got, &err), -EINVAL);
+	release_parts(&f, frames, l);
+}
+
+/* Damage is found in the piece it is in, and by whoever reads the whole. */
+static void test_damage_in_a_part(void **state)
+{
+	static uint8_t noise[PART_FRAMES * PART_LEN], got[PART_LEN];
+	CLEANUP(buf_release) struct buf out = BUF_INIT;
+	struct log_frame frames[PART_FRAMES] = { 0 };
+	struct hf_error err = HF_ERROR_INIT;
+	struct log_fixture f;
+	char path[160];
+	struct log *l;
+
+	(void)state;
+	make_parts(&f, frames, noise);
+	l = log_fixture_open(&f, NULL);
+	log_fixture_segment(&f, 1, path);
+	flip_byte(path, frames[0].pos.offset + FRAME_HEADER_BYTES + 2 * (FRAME_PIECE_BYTES + TAG_BYTES) + 5,
+		  1);
+	assert_int_equal(log_read_part(l, frames[0].pos, 0, 2 * FRAME_PIECE_BYTES, got, &err), 1);
+	assert_memory_equal(got, noise, 2 * FRAME_PIECE_BYTES);
+	assert_int_equal(log_read_part(l, frames[0].pos, 2 * FRAME_PIECE_BYTES, 1, got, &err), -EUCLEAN);
+	assert_non_null(strstr(err.text, "0000000001.seg is damaged at offset"));
+	assert_int_equal(log_read_part(l, frames[0].pos, 3 * FRAME_PIECE_BYTES, 1, got, &err), 1);
+	assert_int_equal(log_read_frame(l, frames[0].pos, PART_LEN, &out, &err), -EUCLEAN);
+	flip_byte(path, frames[1].pos.offset + 20, 1); /* the nonce: no piece opens */
+	for (size_t off = 0; off < PART_LEN; off += FRAME_PIECE_BYTES)
+		assert_int_equal(log_read_part(l, frames[1].pos, off, 1, got, &err), -EUCLEAN);
+	release_parts(&f, frames, l);
 }
 
 /* A frame as long as expected is one read, another two; frames in a row are read ahead, others not. */
@@ -209,8 +309,8 @@ static void test_readers_while_writing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_compression),
-		cmocka_unit_test(test_reads_of_frames),
+		cmocka_unit_test(test_compression),           cmocka_unit_test(test_reads_of_frames),
+		cmocka_unit_test(test_parts_of_frames),       cmocka_unit_test(test_damage_in_a_part),
 		cmocka_unit_test(test_readers_while_writing),
 	};
 
