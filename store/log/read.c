@@ -107,36 +107,36 @@ static size_t piece_at(size_t i)
 	return FRAME_HEADER_BYTES + i * STORED_PIECE_BYTES;
 }
 
-/* Opens pieces from `first` on, which are len bytes behind the header in raw, and hands out what was asked.
- */
-static int open_part(struct reading *g, size_t first, size_t len, struct buf *raw, size_t off, size_t wanted,
-		     void *out)
+/* Opens what is wanted of the stored frame in raw, which goes on behind it. */
+static int open_part(struct reading *g, size_t off, size_t len, struct buf *raw, void *out)
 {
-	const uint8_t *stored;
-	uint8_t *plain;
-	int r;
+	const size_t first = off / FRAME_PIECE_BYTES, from = piece_at(first), stored_len = raw->len - from;
+	int r = buf_reserve(raw, stored_len); /* room for the plaintext */
 
-	if (buf_reserve(raw, len) < 0)
-		return -ENOMEM;
-	stored = raw->data + FRAME_HEADER_BYTES;
-	plain = raw->data + raw->len;
-	r = frame_open_pieces(g->l, g->pos, &g->h, first, stored, len, plain, g->err);
+	if (r < 0)
+		return r;
+	r = frame_open_pieces(g->l, g->pos, &g->h, first, raw->data + from, stored_len, raw->data + raw->len,
+			      g->err);
 	if (r == 0)
-		memcpy(out, plain + (off - first * FRAME_PIECE_BYTES), wanted);
+		memcpy(out, raw->data + raw->len + (off - first * FRAME_PIECE_BYTES), len);
 	return r;
 }
 
+/*
+ * All from the header to the last piece wanted is one read. A second one costs a disk more than the bytes
+ * between, of which there are few.
+ */
 static int read_part(struct reading *g, size_t off, size_t len, struct buf *raw, void *out)
 {
-	const size_t first = off / FRAME_PIECE_BYTES;
-	size_t end = piece_at((off + len - 1) / FRAME_PIECE_BYTES + 1), stored;
+	size_t want = piece_at((off + len - 1) / FRAME_PIECE_BYTES + 1);
 	int r;
 
-	if (first > 0 &&
-	    g->l->os->read_ahead) /* so that the disk fetches them while we wait for the header */
-		g->l->os->read_ahead(g->l->os->state, g->ref.fd, g->pos.offset + piece_at(first),
-				     end - piece_at(first));
-	r = read_bytes(g, 0, FRAME_HEADER_BYTES, raw);
+	if (want > bytes_left(g))
+		want = bytes_left(g);
+	if (buf_reserve(raw, want) < 0)
+		return -ENOMEM;
+	r = segment_read_some(g->l, &g->ref, g->pos.segment, g->pos.offset, raw->data, want,
+			      FRAME_HEADER_BYTES, &raw->len, g->err);
 	if (r == 0)
 		r = read_header(g, raw);
 	if (r < 0)
@@ -145,12 +145,11 @@ static int read_part(struct reading *g, size_t off, size_t len, struct buf *raw,
 		return 0;
 	if (off + len > frame_plain_len(&g->h))
 		return hf_error_set(g->err, -EUCLEAN, "the frame is shorter than what refers to it says");
-	stored = FRAME_HEADER_BYTES + (size_t)g->h.body_len;
-	if (end > stored)
-		end = stored;
-	r = read_bytes(g, piece_at(first), end - piece_at(first), raw);
-	if (r == 0)
-		r = open_part(g, first, end - piece_at(first), raw, off, len, out);
+	if (raw->len > FRAME_HEADER_BYTES + (size_t)g->h.body_len)
+		raw->len = FRAME_HEADER_BYTES + (size_t)g->h.body_len;
+	if (raw->len < want && raw->len < FRAME_HEADER_BYTES + (size_t)g->h.body_len)
+		return hf_error_set(g->err, -EUCLEAN, "the file ends within the frame");
+	r = open_part(g, off, len, raw, out);
 	return r < 0 ? r : 1;
 }
 
