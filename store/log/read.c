@@ -63,13 +63,9 @@ static int read_header(struct reading *g, const struct buf *raw)
 	return 0;
 }
 
-/*
- * Header and body into raw, which is asked for in one go when it is as long as expected, and else in two.
- * Bytes behind the frame may follow.
- */
-static int read_stored(struct reading *g, size_t expected, struct buf *raw)
+/* The header and what follows it, want bytes in all or as many as there are, in one read. */
+static int read_first(struct reading *g, size_t want, struct buf *raw)
 {
-	size_t want = FRAME_HEADER_BYTES + (expected ? sealed_bytes(expected, FRAME_PIECE_BYTES) : 0);
 	int r;
 
 	if (want > bytes_left(g))
@@ -78,13 +74,24 @@ static int read_stored(struct reading *g, size_t expected, struct buf *raw)
 		return -ENOMEM;
 	r = segment_read_some(g->l, &g->ref, g->pos.segment, g->pos.offset, raw->data, want,
 			      FRAME_HEADER_BYTES, &raw->len, g->err);
-	if (r == 0)
-		r = read_header(g, raw);
+	return r < 0 ? r : read_header(g, raw);
+}
+
+/*
+ * Header and body into raw, which is asked for in one go when it is as long as expected, and else in two.
+ * Bytes behind the frame may follow.
+ */
+static int read_stored(struct reading *g, size_t expected, struct buf *raw)
+{
+	size_t stored;
+	int r = read_first(g, FRAME_HEADER_BYTES + (expected ? sealed_bytes(expected, FRAME_PIECE_BYTES) : 0),
+			   raw);
+
 	if (r < 0)
 		return r;
-	want = FRAME_HEADER_BYTES + (size_t)g->h.body_len;
-	ahead_note(g->l, &g->ref, g->pos, want);
-	return raw->len < want ? read_bytes(g, raw->len, want - raw->len, raw) : 0;
+	stored = FRAME_HEADER_BYTES + (size_t)g->h.body_len;
+	ahead_note(g->l, &g->ref, g->pos, stored);
+	return raw->len < stored ? read_bytes(g, raw->len, stored - raw->len, raw) : 0;
 }
 
 static int read_whole(struct reading *g, size_t expected, struct buf *out)
@@ -128,27 +135,19 @@ static int open_part(struct reading *g, size_t off, size_t len, struct buf *raw,
  */
 static int read_part(struct reading *g, size_t off, size_t len, struct buf *raw, void *out)
 {
-	size_t want = piece_at((off + len - 1) / FRAME_PIECE_BYTES + 1);
-	int r;
+	size_t want = piece_at((off + len - 1) / FRAME_PIECE_BYTES + 1), stored;
+	int r = read_first(g, want, raw);
 
-	if (want > bytes_left(g))
-		want = bytes_left(g);
-	if (buf_reserve(raw, want) < 0)
-		return -ENOMEM;
-	r = segment_read_some(g->l, &g->ref, g->pos.segment, g->pos.offset, raw->data, want,
-			      FRAME_HEADER_BYTES, &raw->len, g->err);
-	if (r == 0)
-		r = read_header(g, raw);
-	if (r < 0)
+	if (r < 0 || !(g->h.flags & FRAME_IN_PIECES))
 		return r;
-	if (!(g->h.flags & FRAME_IN_PIECES))
-		return 0;
 	if (off + len > frame_plain_len(&g->h))
 		return hf_error_set(g->err, -EUCLEAN, "the frame is shorter than what refers to it says");
-	if (raw->len > FRAME_HEADER_BYTES + (size_t)g->h.body_len)
-		raw->len = FRAME_HEADER_BYTES + (size_t)g->h.body_len;
-	if (raw->len < want && raw->len < FRAME_HEADER_BYTES + (size_t)g->h.body_len)
+	stored = FRAME_HEADER_BYTES + (size_t)g->h.body_len;
+	if (want > stored)
+		want = stored;
+	if (raw->len < want)
 		return hf_error_set(g->err, -EUCLEAN, "the file ends within the frame");
+	raw->len = want;
 	r = open_part(g, off, len, raw, out);
 	return r < 0 ? r : 1;
 }
