@@ -4,8 +4,11 @@
 #
 #   run.sh layers                      includes point down only
 #          'units:BUILD[:GLOB GLOB…]'  unit test binaries BUILD/tests/unit/test_*
-#          system:BUILD                tests/system/*.t with BUILD/holdfast
+#          'system:BUILD[:GLOB GLOB…]' tests/system/*.t with BUILD/holdfast
 #          fuzz:BUILD:SECONDS          every BUILD/tests/fuzz/fuzz_* for so long
+#
+# What a sanitizer says in a process that has gone to the background, and in a test that passes, is a failure of
+# the test it was said in.
 #
 # Each test file has TEST_TIMEOUT seconds (600; 3600 with HOLDFAST_TEST_LONG=1). Exit 1 when anything failed.
 set -u
@@ -57,21 +60,26 @@ unit_one()
 	echo "$? $((SECONDS - start))" > "$out.result"
 }
 
+# matches NAME GLOBS
+matches()
+{
+	local glob code=1
+
+	set -f
+	for glob in $2; do
+		# shellcheck disable=SC2053 # a pattern is meant
+		[[ $1 == $glob ]] && code=0
+	done
+	set +f
+	return $code
+}
+
 run_units()
 {
-	local dir=$1 globs=${2:-*} bin name glob list=() code seconds running=0
+	local dir=$1 globs=${2:-*} bin name list=() code seconds running=0
 
 	for bin in "$dir"/tests/unit/test_*; do
-		[ -x "$bin" ] && [ -f "tests/unit/${bin##*/}.c" ] || continue
-		set -f
-		for glob in $globs; do
-			# shellcheck disable=SC2053 # a pattern is meant
-			if [[ ${bin##*/} == $glob ]]; then
-				list+=("$bin")
-				break
-			fi
-		done
-		set +f
+		[ -x "$bin" ] && [ -f "tests/unit/${bin##*/}.c" ] && matches "${bin##*/}" "$globs" && list+=("$bin")
 	done
 	echo "unit tests, $dir"
 	mkdir -p "$work/$dir"
@@ -88,17 +96,37 @@ run_units()
 	done
 }
 
+# What sanitizers have said since it was asked last goes to the end of a test's output, as a failure.
+add_reports()
+{
+	local report
+
+	for report in "$work"/reports/*; do
+		[ -e "$report" ] || return
+		echo "not ok - a sanitizer had something to say"
+		head -n 60 "$report"
+		rm "$report"
+	done
+}
+
 run_system()
 {
-	local test start
+	local dir=$1 globs=${2:-*} test name start code
 
-	echo "system tests, $1"
-	export HOLDFAST=$PWD/$1/holdfast
+	echo "system tests, $dir"
+	export HOLDFAST=$PWD/$dir/holdfast
+	mkdir -p "$work/reports"
 	for test in tests/system/*.t; do
-		[ -e "$test" ] || continue
+		name=${test##*/}
+		[ -e "$test" ] && matches "${name%.t}" "$globs" || continue
 		start=$SECONDS
-		timeout -k 30 "$limit" prove -v --merge "$test" > "$work/system" 2>&1 < /dev/null
-		tally "${test##*/}" $? $((SECONDS - start)) "$work/system"
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$work/reports/asan" \
+			UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:print_stacktrace=1:log_path=$work/reports/ubsan" \
+			TSAN_OPTIONS="${TSAN_OPTIONS:-}:suppressions=$PWD/tests/tsan.supp:exitcode=0:log_path=$work/reports/tsan" \
+			timeout -k 30 "$limit" prove -v --merge "$test" > "$work/system" 2>&1 < /dev/null
+		code=$?
+		add_reports >> "$work/system"
+		tally "$name" $code $((SECONDS - start)) "$work/system"
 	done
 }
 
@@ -135,6 +163,7 @@ for arg in "$@"; do
 	layers) run_layers ;;
 	units:*:*) run_units "${rest%%:*}" "${rest#*:}" ;;
 	units:*) run_units "$rest" ;;
+	system:*:*) run_system "${rest%%:*}" "${rest#*:}" ;;
 	system:*) run_system "$rest" ;;
 	fuzz:*:*) run_fuzz "${rest%%:*}" "${rest#*:}" ;;
 	*) echo "run.sh: what is '$arg'?" >&2; exit 2 ;;

@@ -129,6 +129,38 @@ static int mount_store(struct mounting *m)
 	return r < 0 ? daemon_failed(&m->daemon, &err) : CLI_FINE;
 }
 
+/*
+ * -o remount. The kernel does not tell the process of it. So what was opened to be read only cannot become
+ * writable, and what is not durable when nothing may be written any more is made so from here.
+ */
+static int remount(const struct mounting *m, struct hf_error *err)
+{
+	struct mountinfo mounted = { NULL, NULL };
+	bool opened_read_only;
+	json_t *answer;
+	int r = mountinfo_find_store(m->store, &mounted);
+
+	mountinfo_release(&mounted);
+	if (r < 0)
+		return hf_error_set(err, -EINVAL, "%s is not mounted", m->store);
+	answer = location_ask_take(m->store, json_pack("{s:s}", "do", "status"), err);
+	opened_read_only = json_is_true(json_object_get(answer, "read_only"));
+	if (!answer)
+		return err->code;
+	json_decref(answer);
+	if (opened_read_only && !m->options.read_only)
+		return hf_error_set(err, -EROFS,
+				    "%s was opened to be read only; unmount it and mount it again", m->store);
+	r = mount_again(m->store, m->dir, &m->options, err);
+	if (r < 0 || opened_read_only || !m->options.read_only)
+		return r;
+	answer = location_ask_take(m->store, json_pack("{s:s}", "do", "commit"), err);
+	if (!answer)
+		return err->code;
+	json_decref(answer);
+	return 0;
+}
+
 static int mount_volume(const char *store, const char *dir, const char *options, bool foreground)
 {
 	struct hf_error err = HF_ERROR_INIT;
@@ -140,6 +172,11 @@ static int mount_volume(const char *store, const char *dir, const char *options,
 		r = cli_absolute(dir, &m.dir, &err);
 	if (r == 0)
 		r = mount_parse_options(options, &m.options, &err);
+	if (r == 0 && m.options.remount) {
+		r = remount(&m, &err);
+		code = r < 0 ? cli_fail_error(&err) : CLI_FINE;
+		r = 1;
+	}
 	if (r == 0)
 		r = check_paths(&m, &err);
 	if (r == 0)

@@ -25,6 +25,7 @@ struct mount_options {
 	bool coalesce; /* the kernel gathers small writes, and an overwrite within seconds leaves no moment */
 	bool rebuild;  /* the index is thrown away and built anew from the log (HF_OPEN_REBUILD) */
 	bool debug;    /* every request to stderr */
+	bool remount;  /* for mount_again, not for mount_run */
 	uint64_t cache_bytes;        /* for hf_open_options: 0, its default */
 	unsigned commit_interval_ms; /* likewise */
 };
@@ -45,7 +46,8 @@ struct mount_options {
 	"                       rebuild            throw the index away and build it anew from the log\n" \
 	"                       sync, dirsync      every change, or every change of a name, is durable when\n" \
 	"                                          the call returns\n" \
-	"                       noexec, debug      noatime is always so: reading leaves no trace\n"
+	"                       noexec, debug      noatime is always so: reading leaves no trace\n" \
+	"                       remount            of what is mounted already, change ro, suid, dev and noexec\n"
 /* clang-format on */
 
 /*
@@ -64,6 +66,14 @@ int mount_parse_options(const char *text, struct mount_options *ret, struct hf_e
  */
 int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options,
 	      void (*ready)(void *arg), void *arg, struct hf_error *err);
+
+/*
+ * Of the mount of `store_path` on `dir` (absolute), whose process goes on, change what the kernel alone
+ * keeps: ro, suid, dev and noexec become as `options` say. The others stay as they were. -EINVAL: that is
+ * not mounted there; -EPERM: only root may; -EBUSY: ro, and a file is open for writing.
+ */
+int mount_again(const char *store_path, const char *dir, const struct mount_options *options,
+		struct hf_error *err);
 
 /*
  * When `dir` is a mount of this very store whose process has died, take it away (as `umount -l` does) and

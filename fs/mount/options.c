@@ -36,6 +36,7 @@ static const struct {
 	{ "nocoalesce", FIELD(coalesce), false },
 	{ "rebuild", FIELD(rebuild), true },
 	{ "debug", FIELD(debug), true },
+	{ "remount", FIELD(remount), true },
 #undef FIELD
 };
 

@@ -214,16 +214,20 @@ static int fail_with_words(struct hf_error *err, int code, const char *dir)
  * What the kernel keeps for us is dropped when we say so (EXPLICIT_INVAL_DATA), not when a time stamp has
  * moved (AUTO_INVAL_DATA), for each write of its own moves it. O_TRUNC must come as a SETATTR, since opens do
  * not come at all. Requests are read, not spliced: their data has to be in memory to be cut and hashed.
+ *
+ * O_DIRECT is served before io_submit returns (no ASYNC_DIO): when a write ends later than that, the kernel
+ * keeps the pages that a reader has left in its cache meanwhile, and they are old.
  */
 static void on_init(void *userdata, struct fuse_conn_info *conn)
 {
-	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
-				FUSE_CAP_DONT_MASK | FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS |
+	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_DONT_MASK |
+				FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS |
 				FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_READDIRPLUS |
 				FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_EXPORT_SUPPORT;
 	const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
 				  FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
-				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_IOCTL_DIR | FUSE_CAP_WRITEBACK_CACHE;
+				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_IOCTL_DIR | FUSE_CAP_WRITEBACK_CACHE |
+				  FUSE_CAP_ASYNC_DIO;
 	struct mount *m = userdata;
 
 	conn->want = (conn->want & ~unwanted) | (conn->capable & wanted);

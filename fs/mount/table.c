@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounts that are there already: dead ones, left by a process that was killed. A line of mountinfo(5) is: id
- * parent major:minor root DIR options … - TYPE SOURCE superoptions, with blanks and backslashes in paths as
- * \ooo.
+ * Mounts that are there already: those to be changed, and dead ones, left by a process that was killed. A
+ * line of mountinfo(5) is: id parent major:minor root DIR options … - TYPE SOURCE superoptions, with blanks
+ * and backslashes in paths as \ooo.
  */
 #include <errno.h>
 #include <spawn.h>
@@ -91,22 +91,48 @@ int mount_detach(const char *dir, bool lazy)
 	return umount2(dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
 }
 
-int mount_clear_dead(const char *dir, const char *store_path, struct hf_error *err)
+/* Is `dir` a mount of this store? */
+static bool is_mount_of(const char *dir, const char *store_path)
 {
 	char *type, *source;
+	bool is = find_mounted(dir, &type, &source) == 0 && strcmp(type, "fuse.holdfast") == 0 &&
+		  strcmp(source, store_path) == 0;
+
+	free(type);
+	free(source);
+	return is;
+}
+
+int mount_again(const char *store_path, const char *dir, const struct mount_options *o, struct hf_error *err)
+{
+	unsigned long flags = MS_REMOUNT | MS_NOATIME;
+	struct statvfs st;
+
+	if (!is_mount_of(dir, store_path))
+		return hf_error_set(err, -EINVAL, "%s is not mounted on %s", store_path, dir);
+	if (statvfs(dir, &st) < 0)
+		return hf_error_set(err, -errno, "%s: %s", dir, strerror(errno));
+	flags |= o->read_only ? MS_RDONLY : 0;
+	flags |= o->suid ? 0 : MS_NOSUID;
+	flags |= o->dev ? 0 : MS_NODEV;
+	flags |= o->noexec ? MS_NOEXEC : 0;
+	flags |= st.f_flag & ST_SYNCHRONOUS ? MS_SYNCHRONOUS : 0; /* half of it is the process's */
+	if (mount(NULL, dir, NULL, flags, NULL) == 0)
+		return 0;
+	if (errno == EBUSY)
+		return hf_error_set(err, -EBUSY, "%s: a file is open for writing", dir);
+	return hf_error_set(err, -errno, "cannot mount %s again: %s", dir, strerror(errno));
+}
+
+int mount_clear_dead(const char *dir, const char *store_path, struct hf_error *err)
+{
 	struct statvfs st;
 	int r;
 
 	/* Attributes of the root may be cached for ever; this is always asked. */
 	if (statvfs(dir, &st) == 0 || errno != ENOTCONN)
 		return 0;
-	r = find_mounted(dir, &type, &source);
-	if (r == 0 && (strcmp(type, "fuse.holdfast") != 0 || strcmp(source, store_path) != 0))
-		r = -ENOENT;
-	if (r == 0)
-		r = mount_detach(dir, true);
-	free(type);
-	free(source);
+	r = is_mount_of(dir, store_path) ? mount_detach(dir, true) : -ENOENT;
 	if (r < 0)
 		return hf_error_set(err, -ENOTCONN,
 				    "%s: a mount whose process has died is in the way; take it away with: "

@@ -488,6 +488,7 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	frame_cache_stats(s->frames, &cache);
 	volume_id_text(s->descriptor.volume_id, ret->volume_id);
 	ret->epoch = point.epoch;
+	ret->read_only = s->read_only;
 	ret->committed_tid = point.tid;
 	ret->committed_time_ns = point.time_ns;
 	ret->log_bytes = log.bytes;

@@ -84,5 +84,29 @@ if [ "$(id -u)" -eq 0 ]; then
 	hf mount "$T/store" "$T/mnt"
 	is "$(flags)" "nodev nosuid " "the command honours neither unless asked"
 	hf unmount "$T/store"
+
+	# what can be changed of a mount that is there
+	fails "what is not mounted cannot be mounted again" 2 "not mounted" hf mount "$T/store" "$T/mnt" -o remount
+	hf mount "$T/store" "$T/mnt" -o commit=3600
+	pid=$(hf status "$T/mnt" --json | json pid)
+	echo undone > "$T/mnt/late"
+	exec 5>> "$T/mnt/late"
+	fails "remount,ro: not while a file is open for writing" 2 "open for writing" hf mount "$T/store" "$T/mnt" -o remount,ro
+	exec 5>&-
+	try "remount,ro" "$T/mount.fuse.holdfast" "$T/store" "$T/mnt" -o remount,ro
+	fails "takes no change" 1 "Read-only" touch "$T/mnt/new"
+	is "$(hf status "$T/mnt" --json | json pid) $(findmnt -no FS-OPTIONS --mountpoint "$T/mnt" | cut -d, -f1)" "$pid ro" \
+		"it is the same process, and the mount says so"
+	is "$(findmnt -no VFS-OPTIONS --mountpoint "$T/mnt")" ro,noatime "suid, dev as mount(8) has it, noatime as ever"
+	try "remount,rw" hf mount "$T/store" "$T/mnt" -o remount,noexec
+	try "takes changes" touch "$T/mnt/new"
+	is "$(findmnt -no VFS-OPTIONS --mountpoint "$T/mnt")" rw,nosuid,nodev,noexec,noatime "and what else was asked"
+	echo done > "$T/mnt/late"
+	hf mount "$T/store" "$T/mnt" -o remount,ro
+	kill -9 "$pid" && eventually 10 eval "! kill -0 $pid"
+	hf mount "$T/store" "$T/mnt" -o ro
+	is "$(cat "$T/mnt/late")" done "when remount,ro returns, what was written before is durable"
+	fails "what was opened to be read only stays so" 2 "unmount it" hf mount "$T/store" "$T/mnt" -o remount,rw
+	hf unmount "$T/mnt"
 fi
 done_testing

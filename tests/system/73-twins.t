@@ -20,6 +20,22 @@ for round in $(seq "${HF_ROUNDS:-5}"); do
 	hf mount "$T/store" "$T/mnt" -o "$option" || bail "it does not mount"
 	try "round $round: mounted again (-o $option), alike" "$T/twins" compare "$T/mnt/t" "$T/twin" || break
 done
+# four at once, each with twins of its own
+together()
+{
+	local i pids=() bad=0
+
+	for i in 1 2 3 4; do
+		mkdir "$T/mnt/t$i" "$T/twin$i"
+		"$T/twins" $((seed + 100 + i)) 1000 "$T/mnt/t$i" "$T/twin$i" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		wait "$i" || bad=1
+	done
+	return $bad
+}
+try "four at once: alike" together
 hf snapshot "$T/mnt" then > /dev/null
 rm -rf "$T/mnt/t"
 try "all removed, the past is alike" "$T/twins" compare "$T/mnt/.history/tags/then/t" "$T/twin"

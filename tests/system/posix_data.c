@@ -3,13 +3,17 @@
 #include "posix.h"
 
 #include <inttypes.h>
+#include <linux/aio_abi.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -348,6 +352,68 @@ static const char *direct_and_not(void)
 	return NULL;
 }
 
+enum { BACKGROUND_BYTES = 128 << 10, BACKGROUND_ROUNDS = 1500 };
+
+/* Read the file again and again, until killed. */
+static pid_t start_reader(const char *name)
+{
+	pid_t pid = fork();
+	char *bytes;
+	int fd;
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	bytes = malloc(BACKGROUND_BYTES);
+	fd = open(name, O_RDONLY);
+	while (bytes && fd >= 0 && pread(fd, bytes, BACKGROUND_BYTES, 0) >= 0)
+		;
+	_exit(1);
+}
+
+static bool write_in_background(aio_context_t context, int fd, const char *bytes)
+{
+	struct iocb io = { .aio_lio_opcode = IOCB_CMD_PWRITE,
+			   .aio_fildes = (unsigned)fd,
+			   .aio_buf = (uintptr_t)bytes,
+			   .aio_nbytes = BACKGROUND_BYTES },
+		    *ios[] = { &io };
+	struct io_event event;
+
+	return syscall(SYS_io_submit, context, 1, ios) == 1 &&
+	       syscall(SYS_io_getevents, context, 1, 1, &event, NULL) == 1 && event.res == BACKGROUND_BYTES;
+}
+
+/* Who reads meanwhile leaves nothing old in the cache. */
+static const char *direct_in_background(void)
+{
+	int fd = open("f", O_RDWR | O_CREAT | O_DIRECT, 0644), buffered;
+	aio_context_t context = 0;
+	pid_t readers[2];
+	char *page, *got;
+
+	if (fd < 0 && errno == EINVAL)
+		SKIP("no O_DIRECT");
+	if (syscall(SYS_io_setup, 1, &context) < 0)
+		SKIP("no io_setup");
+	CHECK(fd >= 0 && (buffered = open("f", O_RDONLY)) >= 0 && (got = malloc(BACKGROUND_BYTES)) &&
+	      posix_memalign((void **)&page, 4096, BACKGROUND_BYTES) == 0);
+	for (int i = 0; i < 2; i++)
+		CHECK((readers[i] = start_reader("f")) > 0);
+	for (int i = 0; i < BACKGROUND_ROUNDS; i++) {
+		memset(page, 'a' + i % 26, BACKGROUND_BYTES);
+		CHECK(write_in_background(context, fd, page));
+		CHECK(pread(buffered, got, BACKGROUND_BYTES, 0) == BACKGROUND_BYTES &&
+		      memcmp(got, page, BACKGROUND_BYTES) == 0);
+	}
+	for (int i = 0; i < 2; i++)
+		CHECK(kill(readers[i], SIGKILL) == 0 && waitpid(readers[i], NULL, 0) == readers[i]);
+	CHECK(syscall(SYS_io_destroy, context) == 0 && close(fd) == 0 && close(buffered) == 0);
+	free(page);
+	free(got);
+	return NULL;
+}
+
 static const char *syncing(void)
 {
 	int fd = make("f", "text", 0644), dir = open(".", O_RDONLY | O_DIRECTORY);
@@ -374,6 +440,7 @@ const struct check checks_data[] = {
 	{ "O_APPEND: at the end, always", append_goes_to_the_end },
 	{ "O_DIRECT", direct },
 	{ "O_DIRECT, the cache and a mapping", direct_and_not },
+	{ "O_DIRECT in the background, and who reads meanwhile", direct_in_background },
 	{ "fsync of files and folders, syncfs", syncing },
 	{ NULL, NULL },
 };

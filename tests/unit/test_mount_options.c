@@ -56,6 +56,7 @@ static void test_switches(void **state)
 	o = parsed("ro,rw,suid,nosuid,dev,nodev,noexec,exec,history=visible,history=hidden,allow_other,"
 		   "noallow_other");
 	assert_false(o.read_only || o.suid || o.dev || o.noexec || o.history_visible || o.allow_other);
+	assert_true(parsed("remount,rw").remount);
 	o = parsed("allow_other,allow_root");
 	assert_true(o.allow_root && !o.allow_other);
 }
