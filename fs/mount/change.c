@@ -311,6 +311,20 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 	fuse_reply_err(req, mount_fault(r, &err, "making durable", ino));
 }
 
+/*
+ * Whether an access ACL takes setgid away. A kernel that does not say who may keep it leaves that to be
+ * guessed as above.
+ */
+static bool acl_kills_sgid(fuse_req_t req, uint64_t ino, const struct wire_xattr *x)
+{
+	struct hf_attr attr;
+
+	if (x->tells_sgid)
+		return x->kill_sgid;
+	return strcmp(x->name, "system.posix_acl_access") == 0 && fuse_req_ctx(req)->uid != 0 &&
+	       hf_view_getattr(&mount_of(req)->head, ino, &attr, NULL) == 0 && !in_group(req, attr.gid);
+}
+
 /* The arguments are not libfuse's: wire.c says why. */
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
@@ -326,7 +340,8 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 		return reply_code(req, -EROFS);
 	if (!wire_xattr(&x))
 		return reply_code(req, -EINVAL);
-	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, x.kill_sgid, NULL);
+	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, acl_kills_sgid(req, ino, &x),
+			NULL);
 	reply_code(req, durable(m, r, false));
 }
 
