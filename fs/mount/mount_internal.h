@@ -247,7 +247,6 @@ bool wire_serve(struct mount *m, int fd, const void *request, size_t len);
 
 /* Of the request this thread is serving, what libfuse does not hand on. */
 bool wire_write_kills_priv(void);
-bool wire_write_from_cache(void);
 struct wire_xattr {
 	const char *name; /* borrowed until the reply */
 	const void *value;

@@ -106,13 +106,6 @@ bool wire_write_kills_priv(void)
 	return in->write_flags & FUSE_WRITE_KILL_SUIDGID;
 }
 
-bool wire_write_from_cache(void)
-{
-	const struct fuse_write_in *in = body_of(now.header);
-
-	return in->write_flags & FUSE_WRITE_CACHE;
-}
-
 bool wire_xattr(struct wire_xattr *ret)
 {
 	const struct fuse_setxattr_in *in = body_of(now.header);
