@@ -64,6 +64,12 @@ _Static_assert(sizeof(struct statx_body) == 256 && sizeof(struct statx_reply) ==
 #else
 #define CAPS_WANTED 0u
 #endif
+/* With io_uring libfuse reads requests itself, and hands on neither WRITE's flags nor SETXATTR's. */
+#ifdef FUSE_CAP_OVER_IO_URING
+#define CAPS_UNWANTED FUSE_CAP_OVER_IO_URING
+#else
+#define CAPS_UNWANTED 0u
+#endif
 
 /* The request that this thread has read last. Its bytes are libfuse's buffer, and stay until the reply. */
 static __thread struct {
@@ -332,7 +338,7 @@ int wire_attach(struct fuse_session *session)
 
 void wire_init(struct mount *m, struct fuse_conn_info *conn)
 {
-	conn->want |= conn->capable & CAPS_WANTED;
+	conn->want = (conn->want & ~(uint32_t)CAPS_UNWANTED) | (conn->capable & CAPS_WANTED);
 	agreed = attached || CAPS_WANTED ? now.offered & FLAGS_WANTED : 0;
 	m->kills_priv = agreed & FUSE_HANDLE_KILLPRIV_V2;
 }
