@@ -157,11 +157,22 @@ static bool in_group(fuse_req_t req, gid_t gid)
 	return found;
 }
 
+static bool lacks_fsetid(fuse_req_t req)
+{
+	return fuse_req_ctx(req)->uid != 0;
+}
+
+/* The same of a WRITE or SETATTR, which tells it if clearing is left to us. */
+static bool lacks_fsetid_as(fuse_req_t req, bool told)
+{
+	return mount_of(req)->kills_priv ? told : lacks_fsetid(req);
+}
+
 /*
  * Whether contents that `kill` says are written without the right to keep setuid and setgid have such a bit
  * to lose: then the kernel's copy of the mode must go. The kernel knows the right (CAP_FSETID) and tells it
- * with WRITE and SETATTR; FALLOCATE and COPY_FILE_RANGE do not carry it, and there anybody but root is taken
- * to lack it: a bit too many is cleared then, never one too few.
+ * with WRITE and SETATTR, if it leaves clearing to us; FALLOCATE and COPY_FILE_RANGE do not carry it. Where it
+ * is not told, anybody but root is taken to lack it: a bit too many is cleared then, never one too few.
  *
  * The operation itself clears setuid, and setgid that is for execution. Setgid without it is a mark that
  * members of the group keep and others lose, as on other file systems; who is a member only the mount can
@@ -208,7 +219,9 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, str
 		.ctime = st->st_ctim,
 	};
 	struct node node = { .kind = NODE_LIVE, .ino = ino };
+	struct mount *m = mount_of(req);
 	struct hf_attr attr;
+	bool kill;
 	int r;
 
 	(void)fi;
@@ -217,17 +230,15 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, str
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (to_set & bits[i].fuse)
 			change.mask |= bits[i].mask;
-	(void)loses_bits(req, ino, change.mask & HF_SET_SIZE && change.mask & HF_SET_KILL_PRIV);
-	r = durable(mount_of(req), hf_setattr(mount_of(req)->store, ino, &change, &attr, NULL), false);
+	kill = change.mask & HF_SET_SIZE && lacks_fsetid_as(req, change.mask & HF_SET_KILL_PRIV);
+	if (kill && !m->kills_priv) /* the kernel's way to clear is a mode, and it misses a bit: have it our way */
+		change.mask = (change.mask & ~(unsigned)HF_SET_MODE) | HF_SET_KILL_PRIV;
+	(void)loses_bits(req, ino, kill);
+	r = durable(m, hf_setattr(m->store, ino, &change, &attr, NULL), false);
 	if (r < 0)
 		reply_code(req, r);
 	else
 		reply_attr(req, &node, &attr);
-}
-
-static bool lacks_fsetid(fuse_req_t req)
-{
-	return mount_of(req)->kills_priv && fuse_req_ctx(req)->uid != 0;
 }
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
@@ -235,13 +246,12 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 {
 	struct mount *m = mount_of(req);
 	struct hf_error err = HF_ERROR_INIT;
-	bool kill = wire_write_kills_priv(), loses;
+	bool kill = lacks_fsetid_as(req, wire_write_kills_priv()), loses;
 	ssize_t n;
 
-	(void)fi;
 	if (!node_id_is_live(ino)) {
 		/* A shared mapping was written to: the page must not stay as it is. */
-		if (wire_write_from_cache())
+		if (fi->writepage)
 			mount_drop_pages(m, ino);
 		return reply_code(req, -EROFS);
 	}
@@ -311,6 +321,20 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 	fuse_reply_err(req, mount_fault(r, &err, "making durable", ino));
 }
 
+/*
+ * Whether an access ACL takes setgid away. A kernel that does not say who may keep it leaves that to be
+ * guessed as above.
+ */
+static bool acl_kills_sgid(fuse_req_t req, uint64_t ino, const struct wire_xattr *x)
+{
+	struct hf_attr attr;
+
+	if (x->tells_sgid)
+		return x->kill_sgid;
+	return strcmp(x->name, "system.posix_acl_access") == 0 && fuse_req_ctx(req)->uid != 0 &&
+	       hf_view_getattr(&mount_of(req)->head, ino, &attr, NULL) == 0 && !in_group(req, attr.gid);
+}
+
 /* The arguments are not libfuse's: wire.c says why. */
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
@@ -326,7 +350,8 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 		return reply_code(req, -EROFS);
 	if (!wire_xattr(&x))
 		return reply_code(req, -EINVAL);
-	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, x.kill_sgid, NULL);
+	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, acl_kills_sgid(req, ino, &x),
+			NULL);
 	reply_code(req, durable(m, r, false));
 }
 

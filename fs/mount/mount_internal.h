@@ -3,7 +3,7 @@
  * What the files of fs/mount share. From below:
  *
  *   errno.c     the library's codes as FUSE errnos
- *   wire.c      raw requests, for what libfuse 3.14 does not know
+ *   wire.c      raw requests, for what libfuse does not know
  *   nodes.c     node ids of the past, counted by the kernel's lookups
  *   reply.c     replies: attributes, entries and their lookup counts, buffers
  *   history.c   .history, its README, at/ and tags/
@@ -231,9 +231,13 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 
 /* ---- wire.c */
 
-/* Take over what a mounted session writes. */
+/* Take over what a mounted session writes. 0 as well when this libfuse does not let that be done. */
 int wire_attach(struct fuse_session *session);
-/* Requests are read from this file too (-1: not any more). Before the first and after the last of them. */
+/* At INIT: agree to what the kernel offers and this file handles. */
+void wire_init(struct mount *m, struct fuse_conn_info *conn);
+/* Replies find their way to another file than the session's, */
+bool wire_routes(void);
+/* and requests are read from this one too (-1: not any more). Before the first and after the last of them. */
 void wire_second_fd(int fd);
 /*
  * Look at a request that this thread has read from fd, whose bytes stay until it is replied to. True: it has
@@ -243,13 +247,13 @@ bool wire_serve(struct mount *m, int fd, const void *request, size_t len);
 
 /* Of the request this thread is serving, what libfuse does not hand on. */
 bool wire_write_kills_priv(void);
-bool wire_write_from_cache(void);
 struct wire_xattr {
 	const char *name; /* borrowed until the reply */
 	const void *value;
 	size_t len;
 	int flags;
-	bool kill_sgid;
+	bool tells_sgid; /* the kernel says: */
+	bool kill_sgid;  /* an access ACL takes setgid away */
 };
 /* Of a SETXATTR. False: it is not well-formed. */
 bool wire_xattr(struct wire_xattr *ret);

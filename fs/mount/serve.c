@@ -15,13 +15,15 @@
  * A process that waits for one reply after the other comes back within microseconds. So after a reply the
  * leader asks for the next request again and again for SPIN_NS before it sleeps, as long as that keeps being
  * worth while. It does so through a second, non-blocking file of the same connection (FUSE_DEV_IOC_CLONE); a
- * reply goes to the file that the request came from.
+ * reply goes to the file that the request came from. Where replies cannot be sent there (wire.c), the
+ * session's own file is made non-blocking, and whoever wants to sleep does it in poll.
  *
  * Who leads matters for speed only: two threads that read at once do no harm, so a thread that has lost the
  * lead need not be stopped at once.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +49,8 @@ enum {
 
 struct server {
 	struct mount *m;
-	int fd;      /* of the session: reads wait */
-	int spin_fd; /* a clone of it: reads do not wait; -1: none */
+	int fd;      /* of the session */
+	int spin_fd; /* reads of it do not wait: a clone of fd, which waits; or fd itself; -1: none */
 	size_t buffer_bytes;
 	pthread_mutex_t lock;
 	pthread_cond_t lead_cond;     /* the lead is free, or it is over */
@@ -184,6 +186,15 @@ static bool is_nothing(ssize_t n)
 	return n == -EAGAIN || n == -EINTR || n == -ENOENT;
 }
 
+static ssize_t wait_for_request(struct reader *r)
+{
+	struct pollfd p = { .fd = r->s->fd, .events = POLLIN };
+
+	if (r->s->spin_fd == r->s->fd && poll(&p, 1, -1) < 0)
+		return -errno;
+	return read_request(r, r->s->fd);
+}
+
 static bool spinning_pays(struct reader *r)
 {
 	if (r->s->spin_fd < 0)
@@ -221,7 +232,7 @@ static ssize_t next_request(struct reader *r)
 		if (atomic_load(&s->over) || !leads(r))
 			return is_nothing(n) ? 0 : n;
 		if (is_nothing(n))
-			n = read_request(r, s->fd);
+			n = wait_for_request(r);
 	} while (is_nothing(n));
 	if (n < 0) {
 		end(s, n == -ENODEV ? 0 : (int)n); /* ENODEV: unmounted */
@@ -368,16 +379,20 @@ static void watch(struct server *s)
 
 /* --- the whole */
 
-/* Without it there is no spinning. */
+/* -1: no such file, and no spinning. */
 static int open_spin_fd(int session_fd)
 {
-	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	uint32_t source = (uint32_t)session_fd;
+	int fd;
 
+	if (!wire_routes())
+		return fcntl(session_fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0 ? session_fd : -1;
+	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0 && ioctl(fd, FUSE_DEV_IOC_CLONE, &source) < 0) {
 		close(fd);
 		fd = -1;
 	}
+	wire_second_fd(fd);
 	return fd;
 }
 
@@ -392,7 +407,6 @@ int serve_new(struct mount *m, struct server **ret)
 	s->buffer_bytes = MAX_WRITE_BYTES + 4096;
 	s->fd = fuse_session_fd(m->session);
 	s->spin_fd = open_spin_fd(s->fd);
-	wire_second_fd(s->spin_fd);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->lead_cond, NULL);
 	pthread_condattr_init(&attr);
@@ -411,7 +425,7 @@ void serve_free(struct server *s)
 	pthread_cond_destroy(&s->lead_cond);
 	pthread_mutex_destroy(&s->lock);
 	wire_second_fd(-1);
-	if (s->spin_fd >= 0)
+	if (s->spin_fd >= 0 && s->spin_fd != s->fd)
 		close(s->spin_fd);
 	free(s);
 }

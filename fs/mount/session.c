@@ -198,6 +198,14 @@ take_words(enum fuse_log_level level, const char *fmt, va_list ap)
 	pthread_mutex_unlock(&words_lock);
 }
 
+/* After a complaint that nobody need know of. */
+static void forget_words(void)
+{
+	pthread_mutex_lock(&words_lock);
+	words[0] = '\0';
+	pthread_mutex_unlock(&words_lock);
+}
+
 static int fail_with_words(struct hf_error *err, int code, const char *dir)
 {
 	char line[sizeof(words)];
@@ -236,6 +244,10 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
 	conn->max_write = MAX_WRITE_BYTES;
 	conn->max_background = 64;
 	conn->congestion_threshold = 48;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+	conn->no_interrupt = 1; /* libfuse keeps no list of requests then, nor takes its lock twice for each */
+#endif
+	wire_init(m, conn);
 	m->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	m->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
 	atomic_store(&m->initialised, true);
@@ -445,6 +457,7 @@ static int run_session(struct mount *m, const char *dir, void (*ready)(void *arg
 		fuse_session_unmount(m->session);
 		return fail_with_words(err, r, dir);
 	}
+	forget_words();
 	r = serve_new(m, &m->server);
 	if (r < 0) {
 		fuse_session_unmount(m->session);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The FUSE protocol where libfuse 3.14 falls short of it. Requests are read by serve.c, so each is looked
- * at before libfuse parses it, in the thread that then serves it; libfuse lets the session's writes be
- * replaced, so the reply to INIT is looked at before it is sent.
+ * The FUSE protocol where libfuse falls short of it. Requests are read by serve.c, so each is looked at
+ * before libfuse parses it, in the thread that then serves it. Replies are written by libfuse. Most builds
+ * of it let those writes be replaced (custom I/O), so that the reply to INIT is looked at before it is sent,
+ * and replies go to the file that the request came from. From 3.18.3 on a build may refuse that; then
+ * requests come from the session's file only, and INIT has what libfuse itself can ask for.
  *
- *   INIT      two flags are added that libfuse has no name for: HANDLE_KILLPRIV_V2, without which the
- *             kernel asks for security.capability before every write, and SETXATTR_EXT.
+ *   INIT      two flags that libfuse has names for from 3.17 on, and that are added to its reply before:
+ *             HANDLE_KILLPRIV_V2, without which the kernel asks for security.capability before every write,
+ *             and SETXATTR_EXT.
  *   WRITE     its flags say whether setuid and setgid are to be cleared.
  *   SETXATTR  libfuse 3.14.0 takes the name from behind the long header, later versions from behind the
  *             short one, whatever was agreed; its flags say whether an ACL takes setgid away. It is
@@ -54,8 +57,19 @@ struct statx_reply {
 
 _Static_assert(sizeof(struct statx_body) == 256 && sizeof(struct statx_reply) == 288, "as the kernel has it");
 
-/* Flags to add to the reply to INIT when the kernel offers them. */
-#define FLAGS_ADDED (FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT)
+/* Flags that are agreed to at INIT when the kernel offers them, and libfuse's names for them. */
+#define FLAGS_WANTED (FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT)
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+#define CAPS_WANTED (FUSE_CAP_HANDLE_KILLPRIV_V2 | FUSE_CAP_SETXATTR_EXT)
+#else
+#define CAPS_WANTED 0u
+#endif
+/* With io_uring libfuse reads requests itself, and hands on neither WRITE's flags nor SETXATTR's. */
+#ifdef FUSE_CAP_OVER_IO_URING
+#define CAPS_UNWANTED FUSE_CAP_OVER_IO_URING
+#else
+#define CAPS_UNWANTED 0u
+#endif
 
 /* The request that this thread has read last. Its bytes are libfuse's buffer, and stay until the reply. */
 static __thread struct {
@@ -67,11 +81,19 @@ static __thread struct {
 	uint32_t offered; /* INIT: the kernel's flags */
 } now;
 
-/* Whether SETXATTR has the long header: part of INIT's reply, which comes before any other request. */
-static bool xattr_ext;
+/* Those of FLAGS_WANTED that INIT's reply, which comes before any other request, agrees to. */
+static uint32_t agreed;
+
+/* The session's writes are wire_writev's. Set by wire_attach. */
+static bool attached;
 
 /* The other file requests are read from (serve.c), -1: none. Set before the first of them. */
 static int second_fd = -1;
+
+bool wire_routes(void)
+{
+	return attached;
+}
 
 void wire_second_fd(int fd)
 {
@@ -90,17 +112,11 @@ bool wire_write_kills_priv(void)
 	return in->write_flags & FUSE_WRITE_KILL_SUIDGID;
 }
 
-bool wire_write_from_cache(void)
-{
-	const struct fuse_write_in *in = body_of(now.header);
-
-	return in->write_flags & FUSE_WRITE_CACHE;
-}
-
 bool wire_xattr(struct wire_xattr *ret)
 {
 	const struct fuse_setxattr_in *in = body_of(now.header);
-	size_t head = xattr_ext ? sizeof(*in) : FUSE_COMPAT_SETXATTR_IN_SIZE;
+	bool is_long = agreed & FUSE_SETXATTR_EXT;
+	size_t head = is_long ? sizeof(*in) : FUSE_COMPAT_SETXATTR_IN_SIZE;
 	const char *name = (const char *)in + head, *end = (const char *)now.header + now.len, *nul;
 
 	if (now.len < sizeof(*now.header) + head)
@@ -113,7 +129,8 @@ bool wire_xattr(struct wire_xattr *ret)
 		.value = nul + 1,
 		.len = in->size,
 		.flags = (int)in->flags,
-		.kill_sgid = xattr_ext && (in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID),
+		.tells_sgid = is_long,
+		.kill_sgid = is_long && (in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID),
 	};
 	return true;
 }
@@ -299,15 +316,13 @@ static ssize_t send_on(int session_fd, const struct iovec *iov, int count, uint6
 static ssize_t wire_writev(int fd, struct iovec *iov, int count, void *mount)
 {
 	const struct fuse_out_header *out = iov[0].iov_base;
-	struct mount *m = mount;
 	struct fuse_init_out *init;
 
+	(void)mount;
 	if (now.opcode == FUSE_INIT && out->unique == now.unique && out->error == 0 && count >= 2 &&
 	    iov[1].iov_len >= offsetof(struct fuse_init_out, flags) + sizeof(init->flags)) {
 		init = iov[1].iov_base;
-		init->flags |= now.offered & FLAGS_ADDED;
-		m->kills_priv = init->flags & FUSE_HANDLE_KILLPRIV_V2;
-		xattr_ext = init->flags & FUSE_SETXATTR_EXT;
+		init->flags |= agreed;
 	}
 	return send_on(fd, iov, count, out->unique);
 }
@@ -315,6 +330,15 @@ static ssize_t wire_writev(int fd, struct iovec *iov, int count, void *mount)
 int wire_attach(struct fuse_session *session)
 {
 	struct fuse_custom_io io = { .writev = wire_writev, .read = wire_read };
+	int r = fuse_session_custom_io(session, &io, fuse_session_fd(session));
 
-	return fuse_session_custom_io(session, &io, fuse_session_fd(session));
+	attached = r == 0;
+	return r == -ENOTSUP ? 0 : r;
+}
+
+void wire_init(struct mount *m, struct fuse_conn_info *conn)
+{
+	conn->want = (conn->want & ~(uint32_t)CAPS_UNWANTED) | (conn->capable & CAPS_WANTED);
+	agreed = attached || CAPS_WANTED ? now.offered & FLAGS_WANTED : 0;
+	m->kills_priv = agreed & FUSE_HANDLE_KILLPRIV_V2;
 }

@@ -28,6 +28,24 @@ checks()
 checks ""
 hf unmount "$T/mnt" > /dev/null && hf mount "$T/store" "$T/mnt" -o coalesce
 checks ", -o coalesce" listing data map space times setuid races # where it can matter who holds what was written
+
+# A libfuse whose writes nobody can replace. One that does not ask for HANDLE_KILLPRIV_V2 and SETXATTR_EXT either (before 3.17)
+# leaves setuid to the kernel, and setgid to a guess.
+cat > "$T/refuses.c" <<- 'END'
+	#include <errno.h>
+	int fuse_session_custom_io(void);
+	int fuse_session_custom_io(void) { return -ENOTSUP; }
+	int fuse_session_custom_io_317(void);
+	int fuse_session_custom_io_317(void) { return -ENOTSUP; }
+END
+"$cc" -shared -fPIC -o "$T/refuses.so" "$T/refuses.c" || bail "refuses.c does not compile"
+if LD_PRELOAD=$T/refuses.so hf --version > /dev/null 2>&1; then # not with AddressSanitizer, which wants to come first
+	hf unmount "$T/mnt" > /dev/null && LD_PRELOAD=$T/refuses.so hf mount "$T/store" "$T/mnt"
+	try "without custom I/O: in use" grep -q refuses.so "/proc/$(hf status "$T/mnt" --json | json pid)/maps"
+	checks ", writes not replaced"
+else
+	ok 0 "without custom I/O # SKIP nothing can be loaded before"
+fi
 hf unmount "$T/mnt" > /dev/null && hf mount "$T/store" "$T/mnt"
 
 if command -v setfacl > /dev/null && command -v getfacl > /dev/null; then

@@ -66,7 +66,7 @@ static void step_put(struct index_batch *b, uint32_t i)
 	memset(value, (int)(i % 251), sizeof(value));
 	put_u32(value, i);
 	found = index_batch_get(b, INDEX_HEAD, key, key_len, &old, NULL);
-	assert_in_range(found, 0, 1);
+	assert_true(found == 0 || found == 1);
 	if (found == 1) {
 		put_be32(key + key_len, i);
 		index_batch_put(b, INDEX_PAST, key, key_len + 4, old.data, old.len);
@@ -307,7 +307,7 @@ static void test_filters_stay(void **unused)
 	before = bytes_read();
 	for (uint64_t i = 0; i < LOOKS; i++)
 		assert_int_equal(first_of(x, 2 * (77777 + i) + 1, &out), 0);
-	assert_in_range(bytes_read() - before, 0, (uint64_t)LOOKS * (64 << 10));
+	assert_true(bytes_read() - before <= (uint64_t)LOOKS * (64 << 10));
 	index_close(x);
 }
 

@@ -65,7 +65,7 @@ static void test_allocate(void **state)
 	assert_int_equal(allocate(f, ino, 0, 50, 3 * (uint64_t)STEP), 0);
 	assert_int_equal(attr_of(f, ino).size_bytes, 3 * (uint64_t)STEP + 50);
 	assert_int_equal(attr_of(f, ino).blocks, 3 * (uint64_t)STEP / 512);
-	assert_in_range(head(f) - before, 3, 5);
+	assert_true(head(f) - before >= 3 && head(f) - before <= 5);
 	expect_bytes(f, HF_TID_HEAD, ino, 100, "text", 4);
 	expect_zeros(f, HF_TID_HEAD, ino, 104, BLOCK);
 	before = head(f);
@@ -120,7 +120,7 @@ static void test_copy(void **state)
 	while (done < size) {
 		ssize_t n = hf_copy_range(f->store, from, done, to, done, SIZE_MAX / 2, 0, NULL);
 
-		assert_in_range(n, 1, STEP);
+		assert_true(n >= 1 && n <= STEP);
 		done += (uint64_t)n;
 		steps++;
 	}

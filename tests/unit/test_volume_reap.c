@@ -100,6 +100,7 @@ static void test_many(void **state)
 	struct store_fixture *f = *state;
 	uint64_t first, last = 0;
 	char name[16];
+	size_t left;
 
 	first = make_file(f, "f0");
 	for (int i = 1; i < FILES; i++) {
@@ -110,7 +111,8 @@ static void test_many(void **state)
 		(void)snprintf(name, sizeof(name), "f%d", i);
 		remove_file(f, name);
 	}
-	assert_in_range(orphans(f), 1, REAP_MAX);
+	left = orphans(f);
+	assert_true(left >= 1 && left <= REAP_MAX);
 	commit(f);
 	assert_int_equal(orphans(f), 0);
 	assert_int_equal(lives(f, first), -ESTALE);
