@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From the overlay, or straight from a batch, to RocksDB. */
+/* From the overlay to RocksDB. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -134,40 +134,5 @@ int index_settle(struct index *x, uint64_t group, const void *state, size_t stat
 	pthread_mutex_lock(&x->settling);
 	code = settle(x, group, state, state_len, rewrite, arg, err);
 	pthread_mutex_unlock(&x->settling);
-	return code;
-}
-
-static bool overlay_is_empty(struct index *x)
-{
-	bool empty;
-
-	pthread_rwlock_rdlock(&x->lock);
-	empty = x->overlay.entries == 0;
-	pthread_rwlock_unlock(&x->lock);
-	return empty;
-}
-
-int index_apply(struct index *x, struct index_batch *b, const void *state, size_t state_len,
-		struct hf_error *err)
-{
-	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-	int code;
-
-	assert(b->index == x && overlay_is_empty(x));
-	if (x->rocks.read_only)
-		return hf_error_set(err, -EROFS, "the index in %s is opened read-only", x->rocks.dir);
-	if (b->failed) {
-		index_batch_clear(b);
-		return hf_error_set(err, -ENOMEM, "no memory for the change");
-	}
-	code = batch_stage(b, batch, err);
-	if (code < 0)
-		return code;
-	pthread_mutex_lock(&x->settling);
-	atomic_fetch_add(&x->writes, 1);
-	code = rocks_write(&x->rocks, batch, state, state_len, err);
-	pthread_mutex_unlock(&x->settling);
-	if (code == 0)
-		index_batch_clear(b);
 	return code;
 }
