@@ -254,6 +254,60 @@ static void test_killed(void **unused)
 	index_close(y);
 }
 
+static void expect_sized(struct index_batch *b, uint32_t i, uint32_t len)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT;
+	uint8_t key[5] = { 'k' };
+
+	put_be32(key + 1, i);
+	assert_int_equal(index_batch_get(b, INDEX_HEAD, key, sizeof(key), &out, NULL), len > 0);
+	assert_int_equal(out.len, len);
+	for (uint32_t k = 0; k < len; k++)
+		assert_int_equal(out.data[k], (uint8_t)(i + len));
+}
+
+/*
+ * Values grow from round to round, so that what was given back is of no use for what is wanted: the loader
+ * starts over with its memory, and knows everything all the same; also of what never was that it is not
+ * there.
+ */
+static void test_sizes_drift(void **unused)
+{
+	enum { ROUNDS = 12, ENTRIES = 9000, MEMORY_BYTES = 6 << 20 };
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	struct index *x = open_index(dir, NULL);
+	struct index_load *l = NULL;
+	uint8_t key[5] = { 'k' }, value[400];
+
+	(void)unused;
+	assert_int_equal(index_load_new(x, MEMORY_BYTES, &l, NULL), 0);
+	for (uint32_t round = 1; round <= ROUNDS; round++) {
+		for (uint32_t i = 0; i < ENTRIES; i++) {
+			struct index_batch *b = index_load_batch(l);
+
+			expect_sized(b, i, (round - 1) * 32);
+			expect_sized(b, ENTRIES + i, 0);
+			put_be32(key + 1, i);
+			memset(value, (int)(i + round * 32), sizeof(value));
+			index_batch_put(b, INDEX_HEAD, key, sizeof(key), value, round * 32);
+			put_be32(key + 1, 3 * ENTRIES + i); /* come and gone at once */
+			index_batch_put(b, INDEX_HEAD, key, sizeof(key), value, 1);
+			index_batch_delete(b, INDEX_HEAD, key, sizeof(key));
+			expect_sized(b, 3 * ENTRIES + i, 0);
+			assert_int_equal(index_load_mark(l, "s", 1, NULL), 0);
+		}
+	}
+	assert_int_equal(index_load_finish(l, NULL), 0);
+	index_load_free(l);
+	assert_int_equal(index_load_new(x, MEMORY_BYTES, &l, NULL), 0);
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		expect_sized(index_load_batch(l), i, ROUNDS * 32);
+		expect_sized(index_load_batch(l), 3 * ENTRIES + i, 0);
+	}
+	index_load_free(l);
+	index_close(x);
+}
+
 static uint64_t bytes_read(void)
 {
 	FILE *f = fopen("/proc/self/io", "r");
@@ -314,6 +368,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_as_settled),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_sizes_drift),
 		cmocka_unit_test(test_filters_stay),
 	};
 
