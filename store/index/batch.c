@@ -32,6 +32,7 @@ void index_batch_free(struct index_batch *b)
 
 void index_batch_clear(struct index_batch *b)
 {
+	assert(!b->load);
 	b->failed = false;
 	if (b->map.entries)
 		entries_free(map_take_all(&b->map));
@@ -40,9 +41,8 @@ void index_batch_clear(struct index_batch *b)
 static void batch_add(struct index_batch *b, enum index_space space, const void *key, size_t key_len,
 		      const void *value, size_t value_len, bool deleted)
 {
-	struct map_key k = map_key_of(b->index->hash_seed, space, key, key_len);
+	struct map_key k;
 	struct entry *e;
-	struct version *v;
 
 	assert(space < INDEX_SPACES);
 	assert(key_len <= UINT16_MAX && value_len <= UINT32_MAX);
@@ -50,25 +50,13 @@ static void batch_add(struct index_batch *b, enum index_space space, const void 
 		return;
 	if (b->load && load_takes(space)) {
 		assert(!deleted);
-		b->failed = !load_put(b->load, space, key, key_len, value, value_len);
+		b->failed = !load_put(b->load, space, (struct span){ key, key_len },
+				      (struct span){ value, value_len });
 		return;
 	}
-	v = version_new(value, value_len, deleted);
-	if (!v) {
-		b->failed = true;
-		return;
-	}
-	e = map_find(&b->map, &k);
-	if (!e) {
-		e = map_entry_new(&k);
-		if (!e) {
-			free(v);
-			b->failed = true;
-			return;
-		}
-		map_insert(&b->map, e);
-	}
-	free(map_add_version(&b->map, e, v));
+	k = map_key_of(b->index->hash_seed, space, key, key_len);
+	e = map_put(&b->map, &k, value, value_len, deleted);
+	b->failed = !e || (b->load && !load_changed(b->load, e));
 }
 
 void index_batch_put(struct index_batch *b, enum index_space space, const void *key, size_t key_len,
@@ -87,20 +75,28 @@ int index_batch_status(const struct index_batch *b)
 	return b->failed ? -ENOMEM : 0;
 }
 
+/* What the index says of a key that the batch says nothing of. */
+static int get_below(struct index_batch *b, const struct map_key *k, struct buf *out, struct hf_error *err)
+{
+	if (!b->load)
+		return index_get(b->index, k->space, k->data, k->len, out, err);
+	buf_clear(out);
+	if (!load_may_have(b->load, k->hash))
+		return 0;
+	/* The overlay is empty. */
+	return rocks_get(&b->index->rocks, (int)k->space, (struct span){ k->data, k->len }, out, err);
+}
+
 int index_batch_get(struct index_batch *b, enum index_space space, const void *key, size_t key_len,
 		    struct buf *out, struct hf_error *err)
 {
 	struct map_key k = map_key_of(b->index->hash_seed, space, key, key_len);
-	struct index_batch *frozen = b->load ? load_frozen(b->load, b) : NULL;
-	const struct entry *e = map_find(&b->map, &k);
+	struct entry *e = map_find(&b->map, &k);
 	int found;
 
-	if (!e && frozen)
-		e = map_find(&frozen->map, &k);
-	if (!e && b->load) /* the overlay is empty */
-		return rocks_get(&b->index->rocks, (int)space, (struct span){ key, key_len }, out, err);
 	if (!e)
-		return index_get(b->index, space, key, key_len, out, err);
+		return get_below(b, &k, out, err);
+	e->used = true;
 	buf_clear(out);
 	found = entry_value(e, out);
 	if (buf_status(out) < 0)
@@ -111,10 +107,6 @@ int index_batch_get(struct index_batch *b, enum index_space space, const void *k
 int index_batch_scan(struct index_batch *b, enum index_space space, struct span from, struct span to,
 		     size_t max, unsigned flags, struct index_rows *rows, struct hf_error *err)
 {
-	int code = b->load ? load_settle(b->load, err) : 0;
-
-	if (code < 0)
-		return code;
 	return scan_run(b->index, &b->map, space, from, to, max, flags, rows, err);
 }
 
@@ -152,7 +144,7 @@ static struct group *open_group(struct index *x, uint64_t number, struct group *
 static void publish_entry(struct index *x, struct group *g, struct entry *staged, struct entry **garbage)
 {
 	struct map_key k = { staged->key, staged->key_len, staged->hash, (enum index_space)staged->space };
-	struct version *v = staged->newest, *replaced;
+	struct linked *v = linked_of(staged->newest), *replaced;
 	struct entry *e = map_find(&x->overlay, &k);
 
 	staged->newest = NULL;
@@ -163,7 +155,7 @@ static void publish_entry(struct index *x, struct group *g, struct entry *staged
 	v->group = g->number;
 	replaced = map_add_version(&x->overlay, e, v);
 	if (e != staged) {
-		staged->newest = replaced;
+		staged->newest = replaced ? &replaced->version : NULL;
 		staged->next_hashed = *garbage;
 		*garbage = staged;
 	}

@@ -87,6 +87,19 @@ void index_close(struct index *x)
 	free(x);
 }
 
+uint64_t index_lend(struct index *x)
+{
+	const uint64_t kept = x->rocks.cache_bytes / 4;
+
+	rocksdb_cache_set_capacity(x->rocks.cache, kept);
+	return x->rocks.cache_bytes - kept;
+}
+
+void index_lend_end(struct index *x)
+{
+	rocksdb_cache_set_capacity(x->rocks.cache, x->rocks.cache_bytes);
+}
+
 /* As index_get, the overlay alone. -ENOENT: it says nothing of the key. */
 static int overlay_get(const struct index *x, const struct map_key *key, struct buf *out)
 {

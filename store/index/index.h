@@ -61,6 +61,13 @@ MUST_USE int index_open(const struct index_options *o, struct index **ret, uint8
  */
 void index_close(struct index *x);
 
+/*
+ * Keep less of RocksDB's files in memory, until index_lend_end: the caller may have so many bytes instead,
+ * which are most of cache_bytes.
+ */
+uint64_t index_lend(struct index *x);
+void index_lend_end(struct index *x);
+
 /* --- reading */
 
 /* Newest value of key into out (cleared first). 1 found, 0 not there, negative on failure. */
@@ -116,7 +123,10 @@ struct index_batch;
 MUST_USE int index_batch_new(struct index *x, struct index_batch **ret);
 void index_batch_free(struct index_batch *b);
 void index_batch_clear(struct index_batch *b); /* ready for the next operation; memory kept */
-/* Memory failures are remembered and reported by index_publish and index_apply; until then what is read may lack a change. */
+/*
+ * Memory failures are remembered and reported by index_publish and index_load_mark; until then what is read
+ * may lack a change.
+ */
 void index_batch_put(struct index_batch *b, enum index_space space, const void *key, size_t key_len,
 		     const void *value, size_t value_len);
 void index_batch_delete(struct index_batch *b, enum index_space space, const void *key, size_t key_len);
@@ -153,20 +163,13 @@ MUST_USE int index_settle(struct index *x, uint64_t group, const void *state, si
 MUST_USE int index_flush(struct index *x, struct hf_error *err);
 
 /*
- * For a rebuild or a long replay: write a batch straight to RocksDB with `state`, past the overlay (which
- * must be empty). The batch is then clear (on failure it is as it was). Same atomicity as settle.
- */
-MUST_USE int index_apply(struct index *x, struct index_batch *b, const void *state, size_t state_len,
-			 struct hf_error *err);
-
-/*
- * A loader: index_apply for a long row of operations (a rebuild, a long replay), many times faster, by one
- * thread. Stage each operation in index_load_batch (ask again for each: it changes), then tell the state it
- * leads to with index_load_mark, and in the end index_load_finish. The overlay must be empty, and nobody may
- * read the index meanwhile but through that batch; INDEX_PAST, INDEX_CHUNK and INDEX_NAME are only put to,
- * and not read through it. About memory_bytes are used. What is written is some marked state at any time,
- * crash or not, and the last marked one when index_load_finish has returned 0 (durable at the next
- * index_flush).
+ * A loader, for a long row of operations (a rebuild, a long replay): straight to RocksDB, past the overlay,
+ * by one thread, many times faster than publishing and settling. Stage each operation in index_load_batch,
+ * then tell the state it leads to with index_load_mark, and in the end index_load_finish. The overlay must be
+ * empty, and nobody may read the index meanwhile but through that batch; INDEX_PAST, INDEX_CHUNK and
+ * INDEX_NAME are only put to, and not read through it. About memory_bytes are used. What is written is some
+ * marked state at any time, crash or not, and the last marked one when index_load_finish has returned 0
+ * (durable at the next index_flush).
  */
 struct index_load;
 MUST_USE int index_load_new(struct index *x, uint64_t memory_bytes, struct index_load **ret,

@@ -26,7 +26,7 @@
 struct group {
 	TAILQ_ENTRY(group) in_list;
 	uint64_t number;
-	struct version_list versions;
+	struct linked_list versions;
 };
 TAILQ_HEAD(group_list, group);
 
@@ -63,11 +63,6 @@ static inline int entry_value(const struct entry *e, struct buf *out)
 	return 1;
 }
 
-/* settle.c: a version, whose value this is, into a write to RocksDB. */
-void version_stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct version *v,
-		   struct span value);
-/* load.c: a batch's changes into a write, in order of space and key. -ENOMEM. */
-MUST_USE int batch_stage(const struct index_batch *b, rocksdb_writebatch_t *batch, struct hf_error *err);
 
 /* The scan of index_scan, with a batch's own changes (NULL: none) over the overlay. */
 int scan_run(struct index *x, struct map *own, enum index_space space, struct span from, struct span to,

@@ -9,46 +9,42 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/index/filter.h"
 #include "store/index/internal.h"
+#include "store/index/load_run.h"
 
 enum {
-	ENTRY_MORE_BYTES = 64, /* what an entry of a map takes besides its own size: buckets, the allocator */
-	FIRST_ITEMS = 4096,
-	FIRST_BYTES = 256 << 10,
-	STEP_ITEMS = 64 << 10, /* then it grows by so much, and not to twice what memory is meant for */
-	STEP_BYTES = 2 << 20,
-	FILE_FRACTION = 64,    /* a run smaller than this part of the memory goes the way of all writes */
+	/* Parts of the memory; the map has the rest. */
+	CHANGED_FRACTION = 10, /* of keys and values; twice while they are written */
+	RUNS_FRACTION = 10,    /* of each of two cycles */
+	FILTER_FRACTION = 32,
+	FILE_FRACTION = 512,  /* a run smaller than this goes the way of all writes */
+	BUCKET_BYTES = 16,    /* of an entry's part of the map's table, at most */
 };
 
-/* One key and value of a run. */
-struct run_item {
-	struct prefix prefix;
-	size_t at;                         /* in the run's bytes; rises with time */
-	uint32_t key_len, value_len;
-};
-
-struct run {
-	uint8_t *bytes;
-	size_t len, cap_bytes;
-	struct run_item *items;
-	size_t n, cap;
-	bool sorted; /* the keys have come in rising order */
-};
-
-/* What is gathered, and the state it leads to. */
+/* What is gathered. */
 struct cycle {
-	struct index_batch *batch;
-	struct run runs[INDEX_SPACES]; /* those that load_takes */
-	struct buf state;              /* empty: nothing marked yet */
+	struct load_run runs[INDEX_SPACES]; /* of those that load_takes not, what has changed in the map */
+	struct buf state;                   /* that the changes lead to; empty: there are none of the map */
 };
 
 struct index_load {
 	struct index *index;
 	uint64_t memory_bytes;
+	struct index_batch *batch;
+	struct pool pool;       /* the batch's map's */
+	struct entry **changed; /* those not in a cycle yet */
+	size_t n_changed, cap_changed;
+	uint64_t changed_bytes; /* of their keys and values, about */
+	bool anew;              /* what the filter does not know, RocksDB does not */
+	struct filter filter;   /* of what RocksDB has and the map has not; made when that happens first */
+	/* while the map gives up what it can: down to this, and what has been read lately too */
+	uint64_t wanted_bytes;
+	bool used_too;
+	struct buf state;       /* as marked last; empty: it is in a cycle */
 	struct cycle cycles[2];
 	unsigned now;     /* the one being staged */
-	bool has_frozen;  /* the other one holds what was marked before */
-	bool merging_off; /* of INDEX_PAST; the thread's, and after it index_load_free's */
+	bool merging_off; /* the thread's, and after it index_load_free's */
 
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -60,113 +56,59 @@ struct index_load {
 	struct hf_error why;
 };
 
-/* --- runs */
+/* --- staging */
 
-static bool run_reserve(struct run *r, size_t more)
+bool load_put(struct index_load *l, enum index_space space, struct span key, struct span value)
 {
-	if (r->n == r->cap) {
-		size_t step = r->cap < STEP_ITEMS ? r->cap : STEP_ITEMS;
-		size_t cap = step ? r->cap + step : FIRST_ITEMS;
-		struct run_item *items = reallocarray(r->items, cap, sizeof(*items));
+	return load_run_add(&l->cycles[l->now].runs[space], key, value, false);
+}
 
-		if (!items)
-			return false;
-		r->items = items;
-		r->cap = cap;
-	}
-	if (r->cap_bytes - r->len < more) {
-		size_t step = r->cap_bytes < STEP_BYTES ? r->cap_bytes : STEP_BYTES;
-		size_t cap = (step ? r->cap_bytes + step : FIRST_BYTES) + more;
-		uint8_t *bytes = realloc(r->bytes, cap);
+bool load_may_have(const struct index_load *l, uint64_t hash)
+{
+	return !l->anew || filter_has(&l->filter, hash);
+}
 
-		if (!bytes)
+bool load_changed(struct index_load *l, struct entry *e)
+{
+	if (e->changed)
+		return true;
+	if (l->n_changed == l->cap_changed) {
+		size_t cap = l->cap_changed ? l->cap_changed * 2 : 1024;
+		struct entry **grown = reallocarray(l->changed, cap, sizeof(struct entry *));
+
+		if (!grown)
 			return false;
-		r->bytes = bytes;
-		r->cap_bytes = cap;
+		l->changed = grown;
+		l->cap_changed = cap;
 	}
+	l->changed[l->n_changed++] = e;
+	l->changed_bytes += e->key_len + e->newest->len;
+	e->changed = true;
+	e->below = e->below || load_may_have(l, e->hash);
 	return true;
 }
 
-static struct span run_key(const struct run *r, const struct run_item *i)
+/* What has changed in the map, into the cycle's runs. What has come and gone meanwhile leaves no trace. */
+static int collect(struct index_load *l, struct cycle *c)
 {
-	return (struct span){ r->bytes + i->at, i->key_len };
-}
+	/* Nearly all are of the head; values that were said again may have grown. */
+	if (!load_run_reserve(&c->runs[INDEX_HEAD], l->n_changed, l->changed_bytes / 8 * 9))
+		return -ENOMEM;
+	for (; l->n_changed > 0; l->n_changed--) {
+		struct entry *e = l->changed[l->n_changed - 1];
+		const struct version *v = e->newest;
 
-static int run_compare(const void *a, const void *b, void *arg)
-{
-	const struct run_item *x = a, *y = b;
-	int c = prefix_compare(&x->prefix, &y->prefix);
-
-	if (c == 0)
-		c = span_compare(run_key(arg, x), run_key(arg, y));
-	if (c == 0)
-		c = x->at < y->at ? -1 : x->at > y->at;
-	return c;
-}
-
-static void run_add(struct run *r, const void *key, size_t key_len, const void *value, size_t value_len)
-{
-	struct run_item *i = &r->items[r->n];
-
-	i->prefix = prefix_of(key, key_len);
-	i->at = r->len;
-	i->key_len = (uint32_t)key_len;
-	i->value_len = (uint32_t)value_len;
-	memcpy(r->bytes + r->len, key, key_len);
-	if (value_len)
-		memcpy(r->bytes + r->len + key_len, value, value_len);
-	r->len += key_len + value_len;
-	r->sorted = r->n == 0 || (r->sorted && run_compare(i - 1, i, r) < 0);
-	r->n++;
-}
-
-static void run_sort(struct run *r)
-{
-	if (!r->sorted && r->n > 1)
-		qsort_r(r->items, r->n, sizeof(*r->items), run_compare, r);
-	r->sorted = true;
-}
-
-/* Of a sorted run: is the next item the same key, said later? */
-static bool run_replaced(const struct run *r, size_t i)
-{
-	return i + 1 < r->n && span_compare(run_key(r, &r->items[i]), run_key(r, &r->items[i + 1])) == 0;
-}
-
-static void run_release(struct run *r)
-{
-	free(r->bytes);
-	free(r->items);
-}
-
-bool load_put(struct index_load *l, enum index_space space, const void *key, size_t key_len,
-	      const void *value, size_t value_len)
-{
-	struct run *r = &l->cycles[l->now].runs[space];
-
-	if (!run_reserve(r, key_len + value_len))
-		return false;
-	run_add(r, key, key_len, value, value_len);
-	return true;
-}
-
-/* --- batches */
-
-int batch_stage(const struct index_batch *b, rocksdb_writebatch_t *batch, struct hf_error *err)
-{
-	CLEANUP(order_release) struct order order = { 0 };
-	const struct map_table *t = &b->map.tables[0];
-
-	for (size_t i = 0; i < t->n_buckets; i++)
-		for (const struct entry *e = t->buckets[i]; e; e = e->next_hashed)
-			if (order_add(&order, e->newest) < 0)
-				return hf_error_set(err, -ENOMEM, "apply to the index: no memory");
-	order_sort(&order);
-	for (size_t i = 0; i < order.n; i++) {
-		const struct version *v = order.items[i].version;
-
-		version_stage(&b->index->rocks, batch, v, (struct span){ v->value, v->len });
+		if (v->deleted && !e->below) {
+			map_forget(&l->batch->map, e);
+			continue;
+		}
+		if (!load_run_add(&c->runs[e->space], entry_key(e), (struct span){ v->value, v->len },
+				  v->deleted))
+			return -ENOMEM;
+		e->changed = false;
+		e->below = !v->deleted;
 	}
+	l->changed_bytes = 0;
 	return 0;
 }
 
@@ -177,70 +119,28 @@ static void destroy_batch(rocksdb_writebatch_t **batch)
 	rocksdb_writebatch_destroy(*batch);
 }
 
-static void stage_run(const struct rocks *r, rocksdb_writebatch_t *batch, int family, const struct run *run)
-{
-	for (size_t k = 0; k < run->n; k++) {
-		const struct run_item *i = &run->items[k];
-		const char *key = (const char *)run->bytes + i->at;
-
-		if (!run_replaced(run, k))
-			rocksdb_writebatch_put_cf(batch, r->families[family], key, i->key_len,
-						  key + i->key_len, i->value_len);
-	}
-}
-
-static int file_fill(rocksdb_sstfilewriter_t *w, const struct run *run, char **message)
-{
-	for (size_t k = 0; k < run->n && !*message; k++) {
-		const struct run_item *i = &run->items[k];
-		const char *key = (const char *)run->bytes + i->at;
-
-		if (!run_replaced(run, k))
-			rocksdb_sstfilewriter_put(w, key, i->key_len, key + i->key_len, i->value_len,
-						  message);
-	}
-	if (!*message)
-		rocksdb_sstfilewriter_finish(w, message);
-	return *message ? -EIO : 0;
-}
-
-static int file_write(const struct rocks *r, int family, const char *path, const struct run *run,
-		      struct hf_error *err)
-{
-	rocksdb_options_t *options = rocks_table_options(r, family);
-	rocksdb_envoptions_t *env = rocksdb_envoptions_create();
-	rocksdb_sstfilewriter_t *w = rocksdb_sstfilewriter_create(env, options);
-	char *message = NULL;
-	int code = 0;
-
-	rocksdb_sstfilewriter_open(w, path, &message);
-	if (!message)
-		(void)file_fill(w, run, &message);
-	if (message)
-		code = rocks_error(message, -EIO, "write a file of the index", err);
-	rocksdb_sstfilewriter_destroy(w);
-	rocksdb_envoptions_destroy(env);
-	rocksdb_options_destroy(options);
-	return code;
-}
-
-/* The past is most of it, and merging it over and over while it grows would be most of the work. */
-static int let_gather(struct index_load *l, int family, struct hf_error *err)
+/*
+ * What is added to all over, and not read before the end: merging it over and over while it grows would be
+ * most of the work.
+ */
+static int let_gather(struct index_load *l, struct hf_error *err)
 {
 	int code = 0;
 
-	if (family == INDEX_PAST && !l->merging_off) {
-		code = rocks_set_merging(&l->index->rocks, family, false, err);
-		l->merging_off = code == 0;
+	if (!l->merging_off) {
+		l->merging_off = true;
+		code = rocks_set_merging(&l->index->rocks, INDEX_PAST, false, err);
+		if (code == 0)
+			code = rocks_set_merging(&l->index->rocks, INDEX_NAME, false, err);
 	}
 	return code;
 }
 
-static int file_ingest(struct index_load *l, int family, struct run *run, struct hf_error *err)
+static int file_ingest(struct index_load *l, int family, const struct load_run *run, struct hf_error *err)
 {
 	struct rocks *r = &l->index->rocks;
 	CLEANUP(cleanup_free) char *path = NULL;
-	int code = let_gather(l, family, err);
+	int code = let_gather(l, err);
 
 	if (code < 0)
 		return code;
@@ -248,7 +148,7 @@ static int file_ingest(struct index_load *l, int family, struct run *run, struct
 		path = NULL;
 		return hf_error_set(err, -ENOMEM, "load the index: no memory");
 	}
-	code = file_write(r, family, path, run, err);
+	code = load_run_file(run, r, family, path, err);
 	if (code == 0)
 		code = rocks_ingest(r, family, path, err);
 	if (code < 0)
@@ -264,16 +164,14 @@ static int write_cycle(struct index_load *l, struct cycle *c, struct hf_error *e
 	int code = 0;
 
 	for (int i = 0; code == 0 && i < INDEX_SPACES; i++) {
-		struct run *run = &c->runs[i];
+		struct load_run *run = &c->runs[i];
 
-		run_sort(run);
-		if (run->len > l->memory_bytes / FILE_FRACTION)
+		load_run_sort(run);
+		if (load_takes((enum index_space)i) && run->len > l->memory_bytes / FILE_FRACTION)
 			code = file_ingest(l, i, run, err);
 		else
-			stage_run(r, batch, i, run);
+			load_run_stage(run, r, i, batch);
 	}
-	if (code == 0)
-		code = batch_stage(c->batch, batch, err);
 	if (code < 0)
 		return code;
 	atomic_fetch_add(&l->index->writes, 1);
@@ -307,7 +205,8 @@ static void *load_thread(void *arg)
 	return NULL;
 }
 
-int load_settle(struct index_load *l, struct hf_error *err)
+/* Wait until RocksDB has the cycle before. 0, or what its writing failed of. */
+static int settle(struct index_load *l, struct hf_error *err)
 {
 	int code;
 
@@ -323,107 +222,192 @@ int load_settle(struct index_load *l, struct hf_error *err)
 
 /* --- cycles */
 
-struct index_batch *load_frozen(struct index_load *l, const struct index_batch *b)
-{
-	assert(b == l->cycles[l->now].batch);
-	return l->has_frozen ? l->cycles[!l->now].batch : NULL;
-}
-
-static uint64_t batch_memory(const struct index_batch *b)
-{
-	return b->map.bytes + b->map.entries * ENTRY_MORE_BYTES;
-}
-
-static uint64_t run_memory(const struct cycle *c)
-{
-	uint64_t bytes = 0;
-
-	for (int i = 0; i < INDEX_SPACES; i++)
-		bytes += c->runs[i].len + c->runs[i].n * sizeof(*c->runs[i].items);
-	return bytes;
-}
-
 static void cycle_clear(struct cycle *c)
 {
-	index_batch_clear(c->batch);
 	for (int i = 0; i < INDEX_SPACES; i++) {
-		c->runs[i].n = c->runs[i].len = 0;
-		c->runs[i].sorted = true;
+		if (load_takes((enum index_space)i))
+			load_run_clear(&c->runs[i]);
+		else /* seldom used */
+			load_run_release(&c->runs[i]);
 	}
 	buf_clear(&c->state);
 }
 
-/* Give the present cycle to the thread, when it is done with the one before, and begin the next. */
-static int turn(struct index_load *l, struct hf_error *err)
+static uint64_t map_limit(const struct index_load *l)
 {
-	int code = load_settle(l, err);
+	return l->memory_bytes - 2 * (l->memory_bytes / CHANGED_FRACTION) -
+	       2 * (l->memory_bytes / RUNS_FRACTION) - l->memory_bytes / FILTER_FRACTION;
+}
 
-	if (code < 0)
-		return code;
-	cycle_clear(&l->cycles[!l->now]);
+static uint64_t map_memory(const struct index_load *l)
+{
+	return l->pool.used + l->batch->map.entries * BUCKET_BYTES;
+}
+
+static bool keep_entry(void *arg, struct entry *e)
+{
+	struct index_load *l = arg;
+
+	if (e->changed || map_memory(l) <= l->wanted_bytes)
+		return true;
+	if (e->used && !e->newest->deleted && !l->used_too) {
+		e->used = false;
+		return true;
+	}
+	if (e->below && l->anew)
+		filter_add(&l->filter, e->hash);
+	return false;
+}
+
+static void sweep(struct index_load *l, uint64_t wanted_bytes, bool used_too)
+{
+	if (l->anew && !l->filter.blocks && !filter_init(&l->filter, l->memory_bytes / FILTER_FRACTION))
+		l->anew = false;
+	l->wanted_bytes = wanted_bytes;
+	l->used_too = used_too;
+	map_sweep(&l->batch->map, keep_entry, l);
+}
+
+/*
+ * The map gives up what has not been read since the last time, and then others, in no order, as far as it
+ * must. Everything not changed is in RocksDB by now.
+ */
+static void make_room(struct index_load *l)
+{
+	const uint64_t wanted_bytes = map_limit(l) / 4 * 3;
+
+	sweep(l, wanted_bytes, false);
+	if (map_memory(l) > wanted_bytes)
+		sweep(l, wanted_bytes, true);
+}
+
+static void hand_over(struct index_load *l)
+{
 	(void)pthread_mutex_lock(&l->lock);
 	l->writing = &l->cycles[l->now];
 	(void)pthread_cond_signal(&l->work);
 	(void)pthread_mutex_unlock(&l->lock);
 	l->now = !l->now;
-	l->has_frozen = true;
+}
+
+/*
+ * Give the present cycle to the thread, when it is done with the one before, and begin the next. With what
+ * has changed in the map, or without.
+ */
+static int turn(struct index_load *l, bool with_map, struct hf_error *err)
+{
+	struct cycle *c = &l->cycles[l->now];
+	int code = settle(l, err);
+
+	if (code < 0)
+		return code;
+	if (map_memory(l) >= map_limit(l))
+		make_room(l);
+	if (with_map) {
+		buf_add(&c->state, l->state.data, l->state.len);
+		buf_clear(&l->state);
+		if (buf_status(&c->state) < 0 || collect(l, c) < 0)
+			return hf_error_set(err, -ENOMEM, "load the index: no memory");
+	}
+	cycle_clear(&l->cycles[!l->now]);
+	hand_over(l);
+	return 0;
+}
+
+/* What was given back to the pool, but is of other sizes than what is wanted, must not add up. */
+static int keep_within(struct index_load *l, struct hf_error *err)
+{
+	int code;
+
+	if (l->pool.taken <= map_limit(l) / 8 * 9 + POOL_BLOCK_BYTES)
+		return 0;
+	code = settle(l, err);
+	if (code < 0)
+		return code;
+	sweep(l, 0, true);
+	pool_clear(&l->pool);
 	return 0;
 }
 
 int index_load_mark(struct index_load *l, const void *state, size_t state_len, struct hf_error *err)
 {
-	struct cycle *c = &l->cycles[l->now];
+	uint64_t runs = 0;
+	bool with_map;
+	int code;
 
-	buf_clear(&c->state);
-	buf_add(&c->state, state, state_len);
-	if (buf_status(&c->state) < 0 || c->batch->failed)
+	buf_clear(&l->state);
+	buf_add(&l->state, state, state_len);
+	if (buf_status(&l->state) < 0 || l->batch->failed)
 		return hf_error_set(err, -ENOMEM, "no memory for the change");
-	/* Two cycles are in memory, each with what it puts and what it only adds. */
-	if (batch_memory(c->batch) < l->memory_bytes / 4 && run_memory(c) < l->memory_bytes / 4)
+	for (int i = 0; i < INDEX_SPACES; i++)
+		runs += load_run_memory(&l->cycles[l->now].runs[i]);
+	with_map = l->changed_bytes >= l->memory_bytes / CHANGED_FRACTION || map_memory(l) >= map_limit(l);
+	if (!with_map && runs < l->memory_bytes / RUNS_FRACTION)
 		return 0;
-	return turn(l, err);
+	code = turn(l, with_map, err);
+	if (code == 0 && with_map)
+		code = keep_within(l, err);
+	return code;
 }
 
 int index_load_finish(struct index_load *l, struct hf_error *err)
 {
 	int code = 0;
 
-	if (l->cycles[l->now].state.len > 0)
-		code = turn(l, err);
+	if (l->state.len > 0)
+		code = turn(l, true, err);
 	if (code == 0)
-		code = load_settle(l, err);
+		code = settle(l, err);
 	return code;
 }
 
 struct index_batch *index_load_batch(struct index_load *l)
 {
-	return l->cycles[l->now].batch;
+	return l->batch;
 }
 
 /* --- */
 
-static int cycles_new(struct index_load *l)
+static const uint8_t *state_key(void)
 {
-	for (int i = 0; i < 2; i++) {
-		int code = index_batch_new(l->index, &l->cycles[i].batch);
-
-		if (code < 0)
-			return code;
-		l->cycles[i].batch->load = l;
-		cycle_clear(&l->cycles[i]);
-	}
-	return 0;
+	return (const uint8_t *)rocks_state_key;
 }
 
-static void cycles_free(struct index_load *l)
+/* Has nothing been written to the head yet? (What is only added may be there already: see load.h.) */
+static int is_empty(struct index_load *l, struct hf_error *err)
 {
+	CLEANUP(buf_release) struct buf state = BUF_INIT;
+	int found = rocks_get(&l->index->rocks, ROCKS_OWN,
+			      (struct span){ state_key(), strlen(rocks_state_key) }, &state, err);
+
+	l->anew = found == 0;
+	return found < 0 ? found : 0;
+}
+
+static void load_release(struct index_load *l)
+{
+	index_batch_free(l->batch);
+	pool_clear(&l->pool);
+	filter_release(&l->filter);
+	free(l->changed);
+	buf_release(&l->state);
 	for (int i = 0; i < 2; i++) {
-		index_batch_free(l->cycles[i].batch);
 		buf_release(&l->cycles[i].state);
 		for (int k = 0; k < INDEX_SPACES; k++)
-			run_release(&l->cycles[i].runs[k]);
+			load_run_release(&l->cycles[i].runs[k]);
 	}
 	free(l);
+}
+
+static int begin(struct index_load *l, struct hf_error *err)
+{
+	int code = index_batch_new(l->index, &l->batch);
+
+	if (code < 0)
+		return hf_error_set(err, code, "load the index: no memory");
+	l->batch->load = l;
+	l->batch->map.pool = &l->pool;
+	return is_empty(l, err);
 }
 
 int index_load_new(struct index *x, uint64_t memory_bytes, struct index_load **ret, struct hf_error *err)
@@ -438,17 +422,17 @@ int index_load_new(struct index *x, uint64_t memory_bytes, struct index_load **r
 		return hf_error_set(err, -ENOMEM, "load the index: no memory");
 	l->index = x;
 	l->memory_bytes = memory_bytes;
-	code = cycles_new(l);
+	code = begin(l, err);
 	if (code < 0) {
-		cycles_free(l);
-		return hf_error_set(err, code, "load the index: no memory");
+		load_release(l);
+		return code;
 	}
 	(void)pthread_mutex_init(&l->lock, NULL);
 	(void)pthread_cond_init(&l->work, NULL);
 	(void)pthread_cond_init(&l->idle, NULL);
 	code = pthread_create(&l->thread, NULL, load_thread, l);
 	if (code != 0) {
-		cycles_free(l);
+		load_release(l);
 		return hf_error_set(err, -code, "load the index: a thread: %s", strerror(code));
 	}
 	*ret = l;
@@ -464,10 +448,12 @@ void index_load_free(struct index_load *l)
 	(void)pthread_cond_signal(&l->work);
 	(void)pthread_mutex_unlock(&l->lock);
 	(void)pthread_join(l->thread, NULL);
-	if (l->merging_off) /* at worst it goes on at the next opening */
+	if (l->merging_off) { /* at worst it goes on at the next opening */
 		(void)!rocks_set_merging(&l->index->rocks, INDEX_PAST, true, NULL);
+		(void)!rocks_set_merging(&l->index->rocks, INDEX_NAME, true, NULL);
+	}
 	(void)pthread_cond_destroy(&l->idle);
 	(void)pthread_cond_destroy(&l->work);
 	(void)pthread_mutex_destroy(&l->lock);
-	cycles_free(l);
+	load_release(l);
 }

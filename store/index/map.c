@@ -49,19 +49,45 @@ int map_init(struct map *m, unsigned table_bits)
 	return 0;
 }
 
-void entries_free(struct entry *e)
+static void *take(struct pool *pool, size_t len)
+{
+	return pool ? pool_take(pool, len) : malloc(len);
+}
+
+static void give(struct pool *pool, void *thing, size_t len)
+{
+	if (pool)
+		pool_give(pool, thing, len);
+	else
+		free(thing);
+}
+
+static void entry_give(struct pool *pool, struct entry *e)
+{
+	struct linked *older;
+
+	if (pool)
+		pool_give(pool, e->newest, version_bytes(e->newest));
+	for (struct linked *v = pool ? NULL : linked_of(e->newest); v; v = older) {
+		older = v->older;
+		free(v);
+	}
+	give(pool, e, entry_bytes(e));
+}
+
+static void chain_give(struct pool *pool, struct entry *e)
 {
 	struct entry *next;
-	struct version *older;
 
 	for (; e; e = next) {
 		next = e->next_hashed;
-		for (struct version *v = e->newest; v; v = older) {
-			older = v->older;
-			free(v);
-		}
-		free(e);
+		entry_give(pool, e);
 	}
+}
+
+void entries_free(struct entry *e)
+{
+	chain_give(NULL, e);
 }
 
 void map_release(struct map *m)
@@ -70,7 +96,7 @@ void map_release(struct map *m)
 		return;
 	for (size_t i = 0; i < (size_t)1 << m->table_bits; i++) {
 		for (size_t b = 0; b < m->tables[i].n_buckets; b++)
-			entries_free(m->tables[i].buckets[b]);
+			chain_give(m->pool, m->tables[i].buckets[b]);
 		free(m->tables[i].buckets);
 	}
 	free(m->tables);
@@ -120,17 +146,17 @@ struct entry *map_find(const struct map *m, const struct map_key *key)
 	return NULL;
 }
 
-struct entry *map_entry_new(const struct map_key *key)
+/* In no map, without a version. NULL: no memory. */
+static struct entry *entry_new(struct pool *pool, const struct map_key *key)
 {
-	struct entry *e = malloc(sizeof(*e) + key->len);
+	struct entry *e = take(pool, sizeof(*e) + key->len);
 
 	if (!e)
 		return NULL;
-	e->newest = NULL;
+	memset(e, 0, sizeof(*e));
 	e->hash = key->hash;
-	e->key_len = (uint32_t)key->len;
+	e->key_len = (uint16_t)key->len;
 	e->space = (uint8_t)key->space;
-	e->sorted = false;
 	if (key->len)
 		memcpy(e->key, key->data, key->len);
 	return e;
@@ -176,6 +202,18 @@ void map_insert(struct map *m, struct entry *e)
 	m->bytes += entry_bytes(e);
 }
 
+/* From everywhere but its bucket. */
+static void unlink_entry(struct map *m, struct map_table *t, struct entry *e)
+{
+	t->n--;
+	if (e->sorted)
+		(void)RB_REMOVE(entry_tree, &m->sorted[e->space], e);
+	else
+		TAILQ_REMOVE(&m->unsorted[e->space], e, in_list);
+	m->entries--;
+	m->bytes -= entry_bytes(e);
+}
+
 void map_remove(struct map *m, struct entry *e)
 {
 	struct map_table *t = table_of(m, e->hash);
@@ -184,13 +222,7 @@ void map_remove(struct map *m, struct entry *e)
 	while (*at != e)
 		at = &(*at)->next_hashed;
 	*at = e->next_hashed;
-	t->n--;
-	if (e->sorted)
-		(void)RB_REMOVE(entry_tree, &m->sorted[e->space], e);
-	else
-		TAILQ_REMOVE(&m->unsorted[e->space], e, in_list);
-	m->entries--;
-	m->bytes -= entry_bytes(e);
+	unlink_entry(m, t, e);
 }
 
 /* Empty buckets again: as many as before, or the first few when most were not used. */
@@ -234,48 +266,150 @@ struct entry *map_take_all(struct map *m)
 	return all;
 }
 
-struct version *map_add_version(struct map *m, struct entry *e, struct version *v)
+static struct version *version_or_none(struct linked *v)
 {
-	struct version **at = &e->newest, *same = NULL;
+	return v ? &v->version : NULL;
+}
 
-	while (*at && (*at)->group > v->group)
-		at = &(*at)->older;
-	if (*at && (*at)->group == v->group) {
-		same = *at;
-		*at = same->older;
-		m->bytes -= version_bytes(same);
+struct linked *map_add_version(struct map *m, struct entry *e, struct linked *v)
+{
+	struct linked *newer = NULL, *at = linked_of(e->newest), *same = NULL;
+
+	for (; at && at->group > v->group; at = at->older)
+		newer = at;
+	if (at && at->group == v->group) {
+		same = at;
+		at = same->older;
+		m->bytes -= version_bytes(&same->version);
 	}
 	v->entry = e;
-	v->older = *at;
-	*at = v;
-	m->bytes += version_bytes(v);
+	v->older = at;
+	if (newer)
+		newer->older = v;
+	else
+		e->newest = &v->version;
+	m->bytes += version_bytes(&v->version);
 	return same;
 }
 
-void map_drop_version(struct map *m, struct version *v)
+void map_drop_version(struct map *m, struct linked *v)
 {
-	struct version **at = &v->entry->newest;
+	struct entry *e = v->entry;
+	struct linked *newer = NULL;
 
-	while (*at != v)
-		at = &(*at)->older;
-	*at = v->older;
-	m->bytes -= version_bytes(v);
+	for (struct linked *at = linked_of(e->newest); at != v; at = at->older)
+		newer = at;
+	if (newer)
+		newer->older = v->older;
+	else
+		e->newest = version_or_none(v->older);
+	m->bytes -= version_bytes(&v->version);
 }
 
-struct version *version_new(const void *value, size_t len, bool deleted)
+static void version_fill(struct version *v, const void *value, size_t len, bool deleted)
 {
-	struct version *v = malloc(sizeof(*v) + len);
-
-	if (!v)
-		return NULL;
-	v->older = NULL;
-	v->entry = NULL;
-	v->group = 0;
 	v->len = (uint32_t)len;
 	v->deleted = deleted;
 	if (len)
 		memcpy(v->value, value, len);
+}
+
+/* As the map has them: by itself, or linked. NULL: no memory. */
+static struct version *version_new(struct pool *pool, const void *value, size_t len, bool deleted)
+{
+	struct version *v;
+
+	if (pool)
+		v = pool_take(pool, sizeof(*v) + len);
+	else
+		v = version_or_none(calloc(1, sizeof(struct linked) + len));
+	if (v)
+		version_fill(v, value, len, deleted);
 	return v;
+}
+
+static void version_give(struct pool *pool, struct version *v)
+{
+	if (pool)
+		pool_give(pool, v, version_bytes(v));
+	else
+		free(linked_of(v));
+}
+
+/* In place of the one there is. */
+static void set_version(struct map *m, struct entry *e, struct version *v)
+{
+	struct version *old = e->newest;
+
+	if (old) {
+		m->bytes -= version_bytes(old);
+		version_give(m->pool, old);
+	}
+	if (!m->pool)
+		linked_of(v)->entry = e;
+	e->newest = v;
+	m->bytes += version_bytes(v);
+}
+
+/* Is there room for the new value where the old one is? */
+static bool fits_in_place(const struct map *m, const struct version *old, size_t len)
+{
+	return m->pool && pool_same(version_bytes(old), sizeof(*old) + len);
+}
+
+struct entry *map_put(struct map *m, const struct map_key *key, const void *value, size_t len, bool deleted)
+{
+	struct entry *e = map_find(m, key);
+	struct version *v;
+
+	if (e && fits_in_place(m, e->newest, len)) {
+		m->bytes += len - e->newest->len;
+		version_fill(e->newest, value, len, deleted);
+		return e;
+	}
+	v = version_new(m->pool, value, len, deleted);
+	if (!v)
+		return NULL;
+	if (!e) {
+		e = entry_new(m->pool, key);
+		if (!e) {
+			version_give(m->pool, v);
+			return NULL;
+		}
+		map_insert(m, e);
+	}
+	set_version(m, e, v);
+	return e;
+}
+
+void map_forget(struct map *m, struct entry *e)
+{
+	map_remove(m, e);
+	m->bytes -= version_bytes(e->newest);
+	entry_give(m->pool, e);
+}
+
+static void sweep_chain(struct map *m, struct map_table *t, struct entry **at, map_sweep_fn *fn, void *arg)
+{
+	while (*at) {
+		struct entry *e = *at;
+
+		if (fn(arg, e)) {
+			at = &e->next_hashed;
+			continue;
+		}
+		*at = e->next_hashed;
+		unlink_entry(m, t, e);
+		m->bytes -= version_bytes(e->newest);
+		entry_give(m->pool, e);
+	}
+}
+
+void map_sweep(struct map *m, map_sweep_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < (size_t)1 << m->table_bits; i++)
+		for (size_t b = 0; b < m->tables[i].n_buckets; b++)
+			sweep_chain(m, &m->tables[i], &m->tables[i].buckets[b], fn, arg);
 }
 
 bool map_sort(struct map *m, enum index_space space, size_t max)

@@ -27,20 +27,28 @@
 #include <bsd/sys/tree.h>
 
 #include "store/index/index.h"
+#include "store/index/pool.h"
 
 struct entry;
 
-/* One value (or a deletion) of a key, as one group left it. Immutable but for its links. */
+/* One value, or a deletion. Immutable where it is linked. */
 struct version {
-	struct version *older;
-	struct entry *entry;
-	TAILQ_ENTRY(version) in_group;
-	uint64_t group;
 	uint32_t len;
 	bool deleted;
 	uint8_t value[];
 };
-TAILQ_HEAD(version_list, version);
+
+/*
+ * A version of a key that may have several, as one group left it: each, but for those of a map with a pool.
+ */
+struct linked {
+	struct linked *older;
+	struct entry *entry;
+	TAILQ_ENTRY(linked) in_group;
+	uint64_t group;
+	struct version version;
+};
+TAILQ_HEAD(linked_list, linked);
 
 /* One key. Space and key are immutable. */
 struct entry {
@@ -51,9 +59,11 @@ struct entry {
 		TAILQ_ENTRY(entry) in_list;
 	};
 	uint64_t hash;
-	uint32_t key_len;
+	uint16_t key_len;
 	uint8_t space;
 	bool sorted;
+	/* the loader's (load.c) */
+	bool changed, below, used;
 	uint8_t key[];
 };
 TAILQ_HEAD(entry_list, entry);
@@ -72,6 +82,8 @@ struct map {
 	struct entry_list unsorted[INDEX_SPACES];
 	uint64_t entries;
 	uint64_t bytes; /* of entries and versions, about */
+	/* Whose memory they are, one version an entry; NULL: malloc's. Set behind map_init, once. */
+	struct pool *pool;
 };
 
 /* A key with its space and hash, for look-ups. */
@@ -84,22 +96,34 @@ struct map_key {
 
 MUST_USE int map_init(struct map *m, unsigned table_bits);
 void map_release(struct map *m);    /* frees every entry and version */
-void entries_free(struct entry *e); /* linked by next_hashed, with their versions */
+void entries_free(struct entry *e); /* linked by next_hashed, with their versions, of a map without a pool */
 
 struct map_key map_key_of(uint64_t seed, enum index_space space, const void *key, size_t key_len);
 
 struct entry *map_find(const struct map *m, const struct map_key *key);
-struct entry *map_entry_new(const struct map_key *key); /* in no map, without a version; NULL: no memory */
+/*
+ * Say this of the key, in place of what was said last: for maps of one version an entry. Returns its entry;
+ * NULL: no memory, and nothing is changed.
+ */
+struct entry *map_put(struct map *m, const struct map_key *key, const void *value, size_t len, bool deleted);
+void map_forget(struct map *m, struct entry *e); /* remove and free it, with its one version */
+/* Remove and free the entries, each with one version, that fn does not want to be kept. */
+typedef bool map_sweep_fn(void *arg, struct entry *e);
+void map_sweep(struct map *m, map_sweep_fn *fn, void *arg);
 void map_insert(struct map *m, struct entry *e);        /* its key is not there */
 void map_remove(struct map *m, struct entry *e);
-/* Empty the map: all its entries, linked by next_hashed, in no order. Memory for about as many is kept. */
+/*
+ * Empty the map, which has no pool: all its entries, linked by next_hashed, in no order. Memory for about as
+ * many is kept.
+ */
 struct entry *map_take_all(struct map *m);
-/* Hang v into e by its group; returns the version of the same group that it replaces, or NULL. */
-struct version *map_add_version(struct map *m, struct entry *e, struct version *v);
+/*
+ * For a map without a pool: hang v into e by its group; returns that of the same group that it replaces, or
+ * NULL.
+ */
+struct linked *map_add_version(struct map *m, struct entry *e, struct linked *v);
 /* Unhang v; an entry without versions must then be removed. */
-void map_drop_version(struct map *m, struct version *v);
-
-struct version *version_new(const void *value, size_t len, bool deleted); /* NULL: no memory */
+void map_drop_version(struct map *m, struct linked *v);
 
 static inline size_t entry_bytes(const struct entry *e)
 {
@@ -109,6 +133,11 @@ static inline size_t entry_bytes(const struct entry *e)
 static inline size_t version_bytes(const struct version *v)
 {
 	return sizeof(*v) + v->len;
+}
+
+static inline struct linked *linked_of(struct version *v)
+{
+	return v ? (struct linked *)(void *)((uint8_t *)v - offsetof(struct linked, version)) : NULL;
 }
 
 static inline struct span entry_key(const struct entry *e)

@@ -16,7 +16,7 @@ struct prefix prefix_of(const void *key, size_t len)
 	return p;
 }
 
-int order_add(struct order *o, const struct version *v)
+int order_add(struct order *o, const struct linked *v)
 {
 	const struct entry *e = v->entry;
 
@@ -41,7 +41,7 @@ static int ordered_compare(const void *a, const void *b)
 	if (x->space != y->space)
 		return x->space < y->space ? -1 : 1;
 	c = prefix_compare(&x->prefix, &y->prefix);
-	return c ? c : span_compare(entry_key(x->version->entry), entry_key(y->version->entry));
+	return c ? c : span_compare(entry_key(x->linked->entry), entry_key(y->linked->entry));
 }
 
 void order_sort(struct order *o)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What goes into one write to RocksDB, in order of space and key (internal to store/index, layer 2): a memtable
- * is a skip list, and takes keys that come in order at half the price.
+ * What goes into one write to RocksDB, in order of space and key (internal to store/index, layer 2): a
+ * memtable is a skip list, and takes keys that come in order at half the price.
  */
 #ifndef STORE_INDEX_ORDER_H
 #define STORE_INDEX_ORDER_H
@@ -26,14 +26,14 @@ static inline int prefix_compare(const struct prefix *x, const struct prefix *y)
 
 struct ordered {
 	struct prefix prefix;
-	const struct version *version; /* borrowed */
+	const struct linked *linked; /* borrowed */
 	uint32_t space;                /* of its entry: comparing does not go there */
 };
 struct order {
 	struct ordered *items;
 	size_t n, cap;
 };
-MUST_USE int order_add(struct order *o, const struct version *v); /* -ENOMEM */
+MUST_USE int order_add(struct order *o, const struct linked *v); /* -ENOMEM */
 void order_sort(struct order *o);
 void order_release(struct order *o);
 

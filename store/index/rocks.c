@@ -77,8 +77,9 @@ int rocks_write(struct rocks *r, rocksdb_writebatch_t *batch, const void *state,
 	char *message = NULL;
 	int code = 0;
 
-	rocksdb_writebatch_put_cf(batch, r->families[ROCKS_OWN], rocks_state_key, strlen(rocks_state_key),
-				  state, state_len);
+	if (state_len > 0)
+		rocksdb_writebatch_put_cf(batch, r->families[ROCKS_OWN], rocks_state_key,
+					  strlen(rocks_state_key), state, state_len);
 	atomic_store(&r->unflushed, true);
 	rocksdb_write(r->db, r->write, batch, &message);
 	atomic_fetch_add(&r->writes, 1);

@@ -32,6 +32,7 @@ struct rocks {
 	rocksdb_t *db;
 	rocksdb_column_family_handle_t *families[ROCKS_FAMILIES]; /* by index_space, then ROCKS_OWN */
 	rocksdb_cache_t *cache;
+	uint64_t cache_bytes; /* immutable */
 	rocksdb_readoptions_t *read;
 	rocksdb_readoptions_t *read_persisted; /* sees flushed data only */
 	rocksdb_writeoptions_t *write;
@@ -57,7 +58,7 @@ MUST_USE int rocks_open(struct rocks *r, const struct index_options *o, uint8_t 
 			size_t *ret_state_len, struct hf_error *err);
 void rocks_close(struct rocks *r);
 
-/* Write the batch and the state as one. The batch gets the state added. */
+/* Write the batch and the state as one; state_len 0: the state stays. The batch gets the state added. */
 MUST_USE int rocks_write(struct rocks *r, rocksdb_writebatch_t *batch, const void *state, size_t state_len,
 			 struct hf_error *err);
 MUST_USE int rocks_flush(struct rocks *r, struct hf_error *err);

@@ -149,6 +149,7 @@ static void setup_make(struct setup *s, struct rocks *r, const struct index_opti
 	uint64_t blocks = budget > write_buffers + MIN_BLOCK_CACHE_BYTES ? budget - write_buffers :
 									   MIN_BLOCK_CACHE_BYTES;
 
+	r->cache_bytes = blocks;
 	if (!r->cache)
 		r->cache = cache_create(blocks);
 	s->db = rocksdb_options_create();

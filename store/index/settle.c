@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From the overlay, or straight from a batch, to RocksDB. */
+/* From the overlay to RocksDB. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -14,13 +14,14 @@ static void destroy_batch(rocksdb_writebatch_t **batch)
 	rocksdb_writebatch_destroy(*batch);
 }
 
-void version_stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct version *v,
-		   struct span value)
+/* A version, whose value this is, into a write to RocksDB. */
+static void version_stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct linked *v,
+			  struct span value)
 {
 	const struct entry *e = v->entry;
 	rocksdb_column_family_handle_t *family = r->families[e->space];
 
-	if (v->deleted)
+	if (v->version.deleted)
 		rocksdb_writebatch_delete_cf(batch, family, (const char *)e->key, e->key_len);
 	else
 		rocksdb_writebatch_put_cf(batch, family, (const char *)e->key, e->key_len,
@@ -33,7 +34,7 @@ static int stage_group(struct index *x, const struct group *g, rocksdb_writebatc
 {
 	CLEANUP(buf_release) struct buf other = BUF_INIT;
 	CLEANUP(order_release) struct order order = { 0 };
-	const struct version *v;
+	const struct linked *v;
 
 	TAILQ_FOREACH(v, &g->versions, in_group)
 		if (order_add(&order, v) < 0)
@@ -43,9 +44,9 @@ static int stage_group(struct index *x, const struct group *g, rocksdb_writebatc
 		struct span value;
 		int code = 0;
 
-		v = order.items[i].version;
-		value = (struct span){ v->value, v->len };
-		if (rewrite && !v->deleted) {
+		v = order.items[i].linked;
+		value = (struct span){ v->version.value, v->version.len };
+		if (rewrite && !v->version.deleted) {
 			buf_clear(&other);
 			code = rewrite(arg, (enum index_space)v->entry->space, entry_key(v->entry), value,
 				       &other);
@@ -64,7 +65,7 @@ static int stage_group(struct index *x, const struct group *g, rocksdb_writebatc
 static bool drop_slice(struct index *x, struct group *g)
 {
 	struct entry *garbage = NULL;
-	struct version *v;
+	struct linked *v;
 	bool left;
 
 	pthread_rwlock_wrlock(&x->lock);
@@ -80,7 +81,7 @@ static bool drop_slice(struct index *x, struct group *g)
 			continue;
 		}
 		map_remove(&x->overlay, e);
-		e->newest = v;
+		e->newest = &v->version;
 		e->next_hashed = garbage;
 		garbage = e;
 	}
@@ -134,40 +135,5 @@ int index_settle(struct index *x, uint64_t group, const void *state, size_t stat
 	pthread_mutex_lock(&x->settling);
 	code = settle(x, group, state, state_len, rewrite, arg, err);
 	pthread_mutex_unlock(&x->settling);
-	return code;
-}
-
-static bool overlay_is_empty(struct index *x)
-{
-	bool empty;
-
-	pthread_rwlock_rdlock(&x->lock);
-	empty = x->overlay.entries == 0;
-	pthread_rwlock_unlock(&x->lock);
-	return empty;
-}
-
-int index_apply(struct index *x, struct index_batch *b, const void *state, size_t state_len,
-		struct hf_error *err)
-{
-	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-	int code;
-
-	assert(b->index == x && overlay_is_empty(x));
-	if (x->rocks.read_only)
-		return hf_error_set(err, -EROFS, "the index in %s is opened read-only", x->rocks.dir);
-	if (b->failed) {
-		index_batch_clear(b);
-		return hf_error_set(err, -ENOMEM, "no memory for the change");
-	}
-	code = batch_stage(b, batch, err);
-	if (code < 0)
-		return code;
-	pthread_mutex_lock(&x->settling);
-	atomic_fetch_add(&x->writes, 1);
-	code = rocks_write(&x->rocks, batch, state, state_len, err);
-	pthread_mutex_unlock(&x->settling);
-	if (code == 0)
-		index_batch_clear(b);
 	return code;
 }

@@ -139,9 +139,12 @@ int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t mem
 		told.arg = progress->arg;
 	}
 	*ret_misfit = false;
-	r = index_load_new(s->index, memory_bytes, &p.load, err);
-	if (r < 0)
+	/* A loader keeps what is read again itself. */
+	r = index_load_new(s->index, memory_bytes + index_lend(s->index), &p.load, err);
+	if (r < 0) {
+		index_lend_end(s->index);
 		return r;
+	}
 	r = log_replay(s->log, from ? &from->point : NULL, replay_group, &p, told.fn ? &told : NULL, err);
 	if (r == 0)
 		r = replay_mark(&p, err); /* also when there was nothing to replay */
@@ -151,6 +154,7 @@ int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t mem
 		*ret = p.at;
 	*ret_misfit = p.misfit;
 	index_load_free(p.load);
+	index_lend_end(s->index);
 	free(p.times);
 	return r;
 }

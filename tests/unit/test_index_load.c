@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The loader against index_apply: the same row of operations must leave the same index, crashes included. */
+/*
+ * The loader against operations published and settled one by one: the same row of them must leave the same
+ * index, crashes included.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -14,23 +17,18 @@
 
 #include <cmocka.h>
 
-#include "store/index/index.h"
+#include "tests/unit/index_helper.h"
 #include "tests/unit/scratch.h"
 
 enum { STEPS = 3000, KEYS = 300, LOAD_BYTES = 96 << 10 };
 
-static struct index *open_index(const char *dir, uint32_t *ret_at)
+/* At the step that its state says. */
+static struct index *open_at_step(const char *dir, uint32_t *ret_at)
 {
-	struct index_options o = { .dir = dir, .cache_bytes = 1 << 20 };
-	struct hf_error err = HF_ERROR_INIT;
-	struct index *x = NULL;
-	uint8_t *state;
-	size_t len;
+	CLEANUP(buf_release) struct buf state = BUF_INIT;
+	struct index *x = open_index(dir, &state);
 
-	if (index_open(&o, &x, &state, &len, &err) < 0)
-		fail_msg("%s", err.text);
-	*ret_at = len ? get_u32(state) : 0;
-	free(state);
+	*ret_at = state.len ? get_u32(state.data) : 0;
 	return x;
 }
 
@@ -123,7 +121,7 @@ static void load_steps(struct index *x, uint32_t from, uint32_t to, bool finish)
 	index_load_free(l);
 }
 
-static void apply_steps(struct index *x, uint32_t from, uint32_t to)
+static void settle_steps(struct index *x, uint32_t from, uint32_t to)
 {
 	struct index_batch *b;
 	uint8_t state[4];
@@ -132,7 +130,7 @@ static void apply_steps(struct index *x, uint32_t from, uint32_t to)
 	for (uint32_t i = from; i < to; i++) {
 		step(b, i);
 		put_u32(state, i + 1);
-		assert_int_equal(index_apply(x, b, state, 4, NULL), 0);
+		write_group(x, b, i + 1, state, 4);
 	}
 	index_batch_free(b);
 }
@@ -156,7 +154,7 @@ static void expect_same(struct index *x, struct index *y)
 	}
 }
 
-static void test_same_as_apply(void **unused)
+static void test_same_as_settled(void **unused)
 {
 	CLEANUP(scratch_remove) char *dir = scratch_make();
 	CLEANUP(scratch_remove) char *other = scratch_make();
@@ -164,17 +162,17 @@ static void test_same_as_apply(void **unused)
 	uint32_t at;
 
 	(void)unused;
-	x = open_index(dir, &at);
-	y = open_index(other, &at);
+	x = open_at_step(dir, &at);
+	y = open_at_step(other, &at);
 	load_steps(x, 0, STEPS, true);
-	apply_steps(y, 0, STEPS);
+	settle_steps(y, 0, STEPS);
 	expect_same(x, y);
 	index_close(x);
-	x = open_index(dir, &at);
+	x = open_at_step(dir, &at);
 	assert_int_equal(at, STEPS);
 	expect_same(x, y);
 	load_steps(x, STEPS, STEPS + 10, true); /* a short one, over what is there */
-	apply_steps(y, STEPS, STEPS + 10);
+	settle_steps(y, STEPS, STEPS + 10);
 	expect_same(x, y);
 	index_close(x);
 	index_close(y);
@@ -187,7 +185,7 @@ static void test_same_as_apply(void **unused)
 static int leave(const char *dir, uint32_t to, bool finish, bool flush)
 {
 	uint32_t at;
-	struct index *x = open_index(dir, &at);
+	struct index *x = open_at_step(dir, &at);
 
 	load_steps(x, at, to, finish);
 	_exit(flush ? index_flush(x, NULL) != 0 : 0);
@@ -226,7 +224,7 @@ static void test_killed(void **unused)
 		uint32_t to = at + 600 < STEPS ? at + 600 : STEPS;
 
 		run_leave(dir, to, to == STEPS || at % 2, to == STEPS || mix(stops) % 3 > 0);
-		x = open_index(dir, &at);
+		x = open_at_step(dir, &at);
 		assert_true(at >= last && at <= to);
 		if (at > 0) {
 			CLEANUP(scratch_remove) char *until = scratch_make();
@@ -235,8 +233,8 @@ static void test_killed(void **unused)
 			const struct span all = { NULL, 0 };
 			uint32_t none;
 
-			y = open_index(until, &none);
-			apply_steps(y, 0, at);
+			y = open_at_step(until, &none);
+			settle_steps(y, 0, at);
 			assert_int_equal(index_scan(x, INDEX_HEAD, all, all, 100000, 0, &rows, NULL), 0);
 			assert_int_equal(index_scan(y, INDEX_HEAD, all, all, 100000, 0, &want, NULL), 0);
 			assert_int_equal(rows.n, want.n);
@@ -248,12 +246,66 @@ static void test_killed(void **unused)
 		last = at;
 		assert_true(++stops < 100);
 	}
-	x = open_index(dir, &at);
-	y = open_index(other, &at);
-	apply_steps(y, 0, STEPS);
+	x = open_at_step(dir, &at);
+	y = open_at_step(other, &at);
+	settle_steps(y, 0, STEPS);
 	expect_same(x, y);
 	index_close(x);
 	index_close(y);
+}
+
+static void expect_sized(struct index_batch *b, uint32_t i, uint32_t len)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT;
+	uint8_t key[5] = { 'k' };
+
+	put_be32(key + 1, i);
+	assert_int_equal(index_batch_get(b, INDEX_HEAD, key, sizeof(key), &out, NULL), len > 0);
+	assert_int_equal(out.len, len);
+	for (uint32_t k = 0; k < len; k++)
+		assert_int_equal(out.data[k], (uint8_t)(i + len));
+}
+
+/*
+ * Values grow from round to round, so that what was given back is of no use for what is wanted: the loader
+ * starts over with its memory, and knows everything all the same; also of what never was that it is not
+ * there.
+ */
+static void test_sizes_drift(void **unused)
+{
+	enum { ROUNDS = 12, ENTRIES = 9000, MEMORY_BYTES = 6 << 20 };
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	struct index *x = open_index(dir, NULL);
+	struct index_load *l = NULL;
+	uint8_t key[5] = { 'k' }, value[400];
+
+	(void)unused;
+	assert_int_equal(index_load_new(x, MEMORY_BYTES, &l, NULL), 0);
+	for (uint32_t round = 1; round <= ROUNDS; round++) {
+		for (uint32_t i = 0; i < ENTRIES; i++) {
+			struct index_batch *b = index_load_batch(l);
+
+			expect_sized(b, i, (round - 1) * 32);
+			expect_sized(b, ENTRIES + i, 0);
+			put_be32(key + 1, i);
+			memset(value, (int)(i + round * 32), sizeof(value));
+			index_batch_put(b, INDEX_HEAD, key, sizeof(key), value, round * 32);
+			put_be32(key + 1, 3 * ENTRIES + i); /* come and gone at once */
+			index_batch_put(b, INDEX_HEAD, key, sizeof(key), value, 1);
+			index_batch_delete(b, INDEX_HEAD, key, sizeof(key));
+			expect_sized(b, 3 * ENTRIES + i, 0);
+			assert_int_equal(index_load_mark(l, "s", 1, NULL), 0);
+		}
+	}
+	assert_int_equal(index_load_finish(l, NULL), 0);
+	index_load_free(l);
+	assert_int_equal(index_load_new(x, MEMORY_BYTES, &l, NULL), 0);
+	for (uint32_t i = 0; i < ENTRIES; i++) {
+		expect_sized(index_load_batch(l), i, ROUNDS * 32);
+		expect_sized(index_load_batch(l), 3 * ENTRIES + i, 0);
+	}
+	index_load_free(l);
+	index_close(x);
 }
 
 static uint64_t bytes_read(void)
@@ -314,8 +366,9 @@ static void test_filters_stay(void **unused)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_as_apply),
+		cmocka_unit_test(test_same_as_settled),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_sizes_drift),
 		cmocka_unit_test(test_filters_stay),
 	};
 

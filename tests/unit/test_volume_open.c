@@ -151,7 +151,8 @@ static void test_index_does_not_fit(void **state)
 	buf_add_varint(&value, first);
 	buf_add_u8(&value, S_IFREG >> 12);
 	index_batch_put(batch, INDEX_HEAD, key.bytes, key.len, value.data, value.len);
-	assert_int_equal(index_apply(x, batch, where, len, &err), 0);
+	assert_int_equal(index_publish(x, batch, 1, &err), 0);
+	assert_int_equal(index_settle(x, 1, where, len, NULL, NULL, &err), 0);
 	buf_release(&value);
 	free(where);
 	index_batch_free(batch);
