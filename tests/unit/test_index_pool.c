@@ -57,7 +57,7 @@ static void test_pool(void **unused)
 		assert_int_equal((uintptr_t)t->bytes % POOL_STEP, 0);
 		memset(t->bytes, t->mark, t->len);
 		used += t->len;
-		assert_in_range(p.used, used, used + THINGS * POOL_STEP);
+		assert_true(p.used >= used && p.used <= used + THINGS * POOL_STEP);
 		assert_true(p.taken >= p.used);
 	}
 	for (size_t i = 0; i < THINGS; i++)
@@ -107,7 +107,7 @@ static void test_filter(void **unused)
 		assert_true(filter_has(&f, added[i]));
 	for (int i = 0; i < KEYS; i++)
 		wrong += filter_has(&f, next(&random) << 33 ^ next(&random) << 11 ^ next(&random));
-	assert_in_range(wrong, 0, KEYS / 20);
+	assert_true(wrong <= KEYS / 20);
 	filter_release(&f);
 }
 
