@@ -34,8 +34,9 @@ struct command {
 		   char **argv); /* argv[0] is the name; returns the exit code */
 };
 
-extern const struct command command_check, command_init, command_mount, command_node, command_recover,
-	command_replica, command_serve, command_snapshot, command_status, command_tags, command_unmount;
+extern const struct command command_check, command_head, command_init, command_kit, command_mount,
+	command_node, command_recover, command_replica, command_serve, command_snapshot, command_status, command_tags,
+	command_unmount;
 
 /* As mount(8) and mount.fuse3 call us: STORE DIR [-o options] [-sfnv]. cmd_mount.c. */
 int mount_as_helper(int argc, char **argv);

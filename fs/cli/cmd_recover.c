@@ -1,12 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
 #include "holdfast/moment.h"
 #include "holdfast/replica.h"
+
+#define HEADS_MAX 64
+#define HEAD_FILE_BYTES_MAX (1 << 20)
+
+struct arguments {
+	const char *from, *kit_file, *store;
+	char *heads[HEADS_MAX]; /* texts, malloc'ed */
+	size_t n_heads;
+	bool accept_stale, json;
+};
+
+static char *read_head_file(const char *name)
+{
+	char *text = calloc(1, HEAD_FILE_BYTES_MAX + 1);
+	FILE *file = text ? fopen(name, "re") : NULL;
+	size_t len = file ? fread(text, 1, HEAD_FILE_BYTES_MAX, file) : 0;
+	bool whole = file && !ferror(file) && fgetc(file) == EOF;
+
+	if (file)
+		(void)fclose(file);
+	if (whole && strlen(text) == len)
+		return text;
+	free(text);
+	cli_fail("recover: %s: %s", name, file ? "not a text file with saved heads in it" : strerror(errno));
+	return NULL;
+}
+
+/* --head HEAD or --head @FILE */
+static bool add_head(struct arguments *a, const char *given)
+{
+	char *text;
+
+	if (a->n_heads == HEADS_MAX) {
+		cli_fail("recover: at most %d times --head; several heads may be in one file", HEADS_MAX);
+		return false;
+	}
+	text = given[0] == '@' ? read_head_file(given + 1) : strdup(given);
+	if (!text)
+		return false;
+	a->heads[a->n_heads++] = text;
+	return true;
+}
+
+/* What proves that nothing newer was withheld, or that nothing does. */
+static void print_freshness(const struct hf_recovery *r)
+{
+	char moment[OUTPUT_TEXT_BYTES];
+
+	switch (r->freshness) {
+	case HF_FRESHNESS_PROVEN:
+		printf("freshness proven by the saved head of %s: nothing from before it is missing\n",
+		       hf_moment_format(r->proven_ns, moment, sizeof(moment)));
+		break;
+	case HF_FRESHNESS_STALE:
+		printf("STALE, as you accepted: %s\n", r->stale_text);
+		break;
+	case HF_FRESHNESS_UNPROVEN:
+		printf("freshness unproven: nothing but this replica says that this is the newest\n");
+	}
+}
 
 static void print_result(const struct hf_recovery *r, double seconds, const char *store, bool json)
 {
@@ -15,24 +76,28 @@ static void print_result(const struct hf_recovery *r, double seconds, const char
 
 	hf_moment_format(r->time_ns, moment, sizeof(moment));
 	if (json) {
-		answer = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f}", "store", store, "tid",
-				   output_number(r->tid), "time", output_time(r->time_ns), "moment", moment,
-				   "bytes", output_number(r->bytes), "segments", output_number(r->segments),
-				   "epoch", (int)r->epoch, "seconds", seconds);
+		answer = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f, s:s, s:o, s:s}", "store", store,
+				   "tid", output_number(r->tid), "time", output_time(r->time_ns), "moment",
+				   moment, "bytes", output_number(r->bytes), "segments",
+				   output_number(r->segments), "epoch", (int)r->epoch, "seconds", seconds,
+				   "freshness", hf_freshness_name(r->freshness), "proven_time",
+				   output_time(r->proven_ns), "stale", r->stale_text);
 		output_json(answer);
 		json_decref(answer);
 		return;
 	}
 	printf("recovered to %s (tid-%llu): %s fetched and verified in %s\n", moment,
 	       (unsigned long long)r->tid, output_bytes(r->bytes, a), output_duration(seconds, b));
+	print_freshness(r);
 	printf("epoch %u has begun: the writer key of the lost machine is dead. Replication goes on from "
 	       "here.\n",
 	       r->epoch);
 	printf("Next: holdfast mount %s DIR\n", store);
 }
 
-static int recover(const char *from, const char *kit_file, const char *store, bool json)
+static int recover(const struct arguments *a)
 {
+	struct hf_heads heads = { (const char *const *)a->heads, a->n_heads, a->accept_stale };
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_recovery recovery;
 	struct hf_progress hook;
@@ -42,38 +107,46 @@ static int recover(const char *from, const char *kit_file, const char *store, bo
 	int r;
 
 	hook = progress_begin(&progress);
-	r = hf_kit_read(kit_file, &kit, &err);
+	r = hf_kit_read(a->kit_file, &kit, &err);
 	if (r == 0)
-		r = hf_recover(from, kit, store, &hook, &recovery, &err);
+		r = hf_recover_held(a->from, kit, a->store, &heads, &hook, &recovery, &err);
 	progress_end(&progress);
 	hf_kit_free(kit);
 	if (r < 0)
 		return cli_fail_error(&err);
-	print_result(&recovery, progress_now() - start, store, json);
+	print_result(&recovery, progress_now() - start, a->store, a->json);
 	return CLI_FINE;
 }
 
-static int run(const struct command *self, int argc, char **argv)
+/* Negative: go on; else the exit code. */
+static int read_arguments(const struct command *self, int argc, char **argv, struct arguments *a)
 {
 	static const struct option longs[] = { { "from", 1, NULL, 'f' },
 					       { "kit", 1, NULL, 'k' },
+					       { "head", 1, NULL, 'H' },
+					       { "accept-stale", 0, NULL, 's' },
 					       { "json", 0, NULL, 'j' },
 					       { "help", 0, NULL, 'h' },
 					       { 0 } };
-	const char *from = NULL, *kit = NULL;
-	bool json = false;
 	int o;
 
-	while ((o = cli_option(self, argc, argv, "f:k:jh", longs)) != -1) {
+	while ((o = cli_option(self, argc, argv, "f:k:H:jh", longs)) != -1) {
 		switch (o) {
 		case 'f':
-			from = optarg;
+			a->from = optarg;
 			break;
 		case 'k':
-			kit = optarg;
+			a->kit_file = optarg;
+			break;
+		case 'H':
+			if (!add_head(a, optarg))
+				return CLI_FAILED;
+			break;
+		case 's':
+			a->accept_stale = true;
 			break;
 		case 'j':
-			json = true;
+			a->json = true;
 			break;
 		default:
 			return cli_option_code(o);
@@ -81,17 +154,31 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (!cli_operands(self, argc, 1, 1))
 		return CLI_FAILED;
-	if (!from || !kit)
+	a->store = argv[optind];
+	if (!a->from || !a->kit_file)
 		return cli_fail("recover: say from where and with which kit: --from PLACE --kit KIT; see "
 				"holdfast recover --help");
-	return recover(from, kit, argv[optind], json);
+	return -1;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct arguments a = { .from = NULL };
+	int code = read_arguments(self, argc, argv, &a);
+
+	if (code < 0)
+		code = recover(&a);
+	for (size_t i = 0; i < a.n_heads; i++)
+		free(a.heads[i]);
+	return code;
 }
 
 const struct command command_recover = {
 	.name = "recover",
 	.summary = "a new store from a replica and the kit alone",
 	.usage =
-		"holdfast recover --from INVITATION|URL|DIR --kit KIT STORE [--json]\n"
+		"holdfast recover --from INVITATION|URL|DIR --kit KIT [--head HEAD|@FILE]…\n"
+		"                 [--accept-stale] STORE [--json]\n"
 		"\n"
 		"Make a new store from one replica and the recovery kit, on a bare machine: fetch\n"
 		"the log, verify every signature, start a new epoch with a new key, so that\n"
@@ -102,6 +189,11 @@ const struct command command_recover = {
 		"                 --volume ID, the node's URL as status prints it, or a folder\n"
 		"                 that was a replica\n"
 		"  --kit KIT      the kit file, or a file with its HF1- line\n"
+		"  --head HEAD    a line that holdfast head once printed, or a file of them: proves\n"
+		"                 that this replica serves nothing older than that. If its log has\n"
+		"                 not that very commit, it is refused before it is told anything.\n"
+		"                 Without one nothing but the replica says how new it is\n"
+		"  --accept-stale take what it has all the same\n"
 		"\n"
 		"  holdfast recover --from holdfast-invite:… --kit /media/stick/volume.kit /var/lib/volume\n",
 	.run = run,

@@ -8,6 +8,7 @@
 #include "fs/cli/progress.h"
 #include "fs/cli/status.h"
 #include "fs/mount/mount.h"
+#include "holdfast/head.h"
 #include "holdfast/moment.h"
 #include "holdfast/op.h"
 
@@ -132,6 +133,27 @@ static json_t *do_tags(struct hf_store *store, const json_t *request,
 	return json_pack("{s:o}", "tags", tags);
 }
 
+/* Of all that was acknowledged, where more can become durable. */
+static json_t *do_head(struct hf_store *store, const json_t *request,
+		       const struct operation_listener *listener, struct hf_error *err)
+{
+	struct hf_status status;
+	struct hf_head head;
+	json_t *answer;
+	char *line;
+
+	(void)request;
+	(void)listener;
+	hf_store_status(store, &status);
+	if (!status.read_only && hf_store_commit(store, err) < 0)
+		return NULL;
+	if (hf_store_head(store, &line, &head, err) < 0)
+		return NULL;
+	answer = head_to_json(line, &head);
+	free(line);
+	return answer ? answer : no_memory(err);
+}
+
 static json_t *do_check(struct hf_store *store, const json_t *request,
 			const struct operation_listener *listener, struct hf_error *err)
 {
@@ -147,7 +169,7 @@ static const struct operation {
 } operations[] = {
 	{ "status", false, do_status }, { "commit", false, do_commit }, { "drain", false, do_drain },
 	{ "tag", true, do_tag },        { "untag", true, do_untag },    { "tags", false, do_tags },
-	{ "check", false, do_check },
+	{ "head", false, do_head },     { "check", false, do_check },
 };
 
 static const struct operation *find(const json_t *request)

@@ -9,6 +9,7 @@
  *   {"do": "tag", "name": T, "moment": M}        moment may be absent: now
  *   {"do": "untag", "name": T}
  *   {"do": "tags"}                               {"tags": [{name, tid, time, moment}]}
+ *   {"do": "head"}                               commit, then {"head": the line, volume_id, commit, tid, …}
  *   {"do": "check"}                              {"faults": N, …}; each fault is told as it is found
  */
 #ifndef FS_CLI_OPERATIONS_H

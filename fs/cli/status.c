@@ -20,6 +20,20 @@ json_t *point_to_json(const struct hf_point *point)
 			 hf_moment_format(point->time_ns, moment, sizeof(moment)));
 }
 
+json_t *head_to_json(const char *line, const struct hf_head *head)
+{
+	const struct hf_point point = { head->tid, head->time_ns };
+	json_t *answer = point_to_json(&point);
+
+	if (answer)
+		json_object_update_new(
+			answer, json_pack("{s:s, s:s, s:o, s:o, s:o, s:i}", "head", line, "volume_id",
+					  head->volume_id, "segment", output_number(head->segment), "offset",
+					  output_number(head->offset), "commit", output_number(head->commit),
+					  "epoch", (int)head->epoch));
+	return answer;
+}
+
 static json_t *replica_to_json(const struct hf_replica_status *r)
 {
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:s}", "name", r->name, "url", r->url, "state",
@@ -71,6 +85,7 @@ json_t *status_of_store(struct hf_store *store)
 					 output_number(s.pending_bytes), "free_bytes",
 					 output_number(s.free_bytes), "chunks", output_number(s.chunks),
 					 "chunk_bytes", output_number(s.chunk_bytes)));
+	json_object_set_new(answer, "kit_checked", output_time(s.kit_checked_ns));
 	json_object_set_new(answer, "read_only", json_boolean(s.read_only));
 	json_object_set_new(answer, "failed",
 			    s.failed ? json_string(s.failed_text[0] ? s.failed_text : hf_strerror(s.failed)) :
@@ -137,6 +152,17 @@ void status_print_replicas(const json_t *status)
 	}
 }
 
+static void print_kit(const json_t *status)
+{
+	const char *checked = output_get_text(status, "kit_checked");
+
+	if (*checked)
+		printf("kit         seen to open this volume at %s\n", checked);
+	else
+		printf("kit         never checked; does what is in the safe still open it? "
+		       "holdfast kit check\n");
+}
+
 void status_print(const json_t *status)
 {
 	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES], c[OUTPUT_TEXT_BYTES];
@@ -165,5 +191,6 @@ void status_print(const json_t *status)
 	       output_bytes(output_get_number(status, "chunk_bytes"), b));
 	printf("room        %s left on the disk below\n",
 	       output_bytes(output_get_number(status, "free_bytes"), a));
+	print_kit(status);
 	status_print_replicas(status);
 }

@@ -6,11 +6,13 @@
 #include <jansson.h>
 
 #include "fs/cli/operations.h"
+#include "holdfast/head.h"
 #include "holdfast/moment.h"
 
 /* Each a new object, or NULL without memory. */
 json_t *status_of_store(struct hf_store *store);
 json_t *point_to_json(const struct hf_point *point); /* {tid, time, moment} */
+json_t *head_to_json(const char *line, const struct hf_head *head);
 
 /* hf_store_check. A new object, or NULL with err set. */
 json_t *check_of_store(const char *path, const struct operation_listener *listener, struct hf_error *err);

@@ -45,6 +45,23 @@ int hf_kit_write(const struct hf_kit *kit, const char *path, struct hf_error *er
  */
 char *hf_kit_line(const struct hf_kit *kit);
 
+/*
+ * Does this kit open the store at `path`, which may be mounted? Its owner key is the store's, the certificate
+ * of the present writer in the log is signed by it, and the newest frame opens with the keys that come from the
+ * kit (the store's own are not looked at). When 0 is returned the time is kept in the store. -ENOENT: no store;
+ * -EKEYREJECTED: it is of another volume; -EUCLEAN: the log is damaged where it was looked at;
+ * -EPROTONOSUPPORT; -EACCES and others from the system.
+ */
+struct hf_kit_check {
+	uint32_t epoch;
+	uint32_t cert_segment;                /* where the certificate was read */
+	uint32_t frame_segment, frame_offset; /* the frame that opened; 0: the log has none yet */
+	uint64_t tid, time_ns;                /* newest durable operation */
+	uint64_t checked_ns;                  /* now */
+	int not_noted;                        /* 0, or why that could not be kept in the store */
+};
+int hf_kit_check(const struct hf_kit *kit, const char *path, struct hf_kit_check *ret, struct hf_error *err);
+
 void hf_kit_volume_id(const struct hf_kit *kit, char ret_text[HF_VOLUME_ID_TEXT_BYTES]);
 void hf_kit_free(struct hf_kit *kit); /* NULL is fine */
 

@@ -49,10 +49,27 @@ size_t hf_store_replicas(struct hf_store *store, struct hf_replica_status *ret, 
 int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err);
 int hf_replica_remove(const char *path, const char *name, struct hf_error *err);
 
+/* Whether what came back is the newest there was, as saved heads (head.h) tell, and nothing else does. */
+enum hf_freshness {
+	HF_FRESHNESS_UNPROVEN, /* no head was given: nothing but this replica says so */
+	HF_FRESHNESS_PROVEN,   /* every head given is in it: nothing from before the newest is missing */
+	HF_FRESHNESS_STALE,    /* a head is not in it, and that was accepted */
+};
+const char *hf_freshness_name(enum hf_freshness freshness); /* "proven" … */
+
+struct hf_heads {
+	const char *const *texts; /* each a head, or the contents of a file with heads in it */
+	size_t n;
+	bool accept_stale; /* a head that the replica lacks is no reason to refuse */
+};
+
 struct hf_recovery {
 	uint64_t tid, time_ns;  /* the last moment that came back */
 	uint64_t bytes, segments;
 	uint32_t epoch;         /* the new one */
+	enum hf_freshness freshness;
+	uint64_t proven_ns;     /* time of the newest saved head that is in it; 0: none */
+	char stale_text[HF_ERROR_TEXT_BYTES]; /* STALE: which is not, and why; else "" */
 };
 
 /*
@@ -64,6 +81,16 @@ struct hf_recovery {
 int hf_recover(const char *place, const struct hf_kit *kit, const char *path,
 	       const struct hf_progress *progress,
 	       struct hf_recovery *ret, struct hf_error *err);
+
+/*
+ * The same, held against saved heads (NULL: none) before the replica is told anything. Further errors:
+ * -ENODATA: the replica's log does not reach one of them (it is an older state); -EEXIST: it has another
+ * history; both unless accept_stale. -EUCLEAN, -EPROTONOSUPPORT: not a head, or a damaged one; -EKEYREJECTED:
+ * of another volume, or not signed by this one's writer.
+ */
+int hf_recover_held(const char *place, const struct hf_kit *kit, const char *path,
+		    const struct hf_heads *heads, const struct hf_progress *progress,
+		    struct hf_recovery *ret, struct hf_error *err);
 
 #ifdef __cplusplus
 }

@@ -154,6 +154,29 @@ MUST_USE int commit_check_signature(const uint8_t writer_public[PUBLIC_KEY_BYTES
 				    const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment,
 				    uint32_t offset, const uint8_t body[COMMIT_BODY_BYTES]);
 
+/*
+ * Lines that people hand about (§13; PROTOCOL.md §6): a label and base64url, appended; and the bytes back,
+ * appended, blanks and line ends let go wherever a mail or a printer put them. -ENOENT: the text does not begin
+ * with the label; -EINVAL: nothing behind it, or no base64url; -ENOMEM.
+ */
+void token_encode(const char *label, const void *data, size_t len, struct buf *out);
+MUST_USE int token_decode(const char *label, const char *text, size_t len, struct buf *out);
+bool token_blank(char ch);
+
+/* §13 */
+struct head {
+	uint8_t volume_id[VOLUME_ID_BYTES];
+	uint32_t segment, offset; /* of the commit frame */
+	struct commit commit;
+};
+void head_line_encode(const struct head *h, struct buf *out);
+/* From one line, or what head_find found. Its signature is another question: head_check_signature. */
+MUST_USE int head_line_decode(const char *text, size_t len, struct head *ret, struct hf_error *err);
+/* Where the next head begins in a text that may hold other things, and as many characters as it can have. */
+const char *head_find(const char *text, size_t len, size_t *ret_len);
+/* 0, or -EKEYREJECTED: not by the writer of this certificate. */
+MUST_USE int head_check_signature(const struct head *h, const struct epoch_cert *cert);
+
 /* §8 */
 struct table_entry {
 	uint8_t type;

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,9 +18,17 @@ enum {
 	KIT_BYTES = 1 + SEED_BYTES + KIT_SUM_BYTES,
 	GROUP_CHARS = 4,
 	KIT_CHARS = KIT_BYTES * 8 / 5,
+	KIT_GROUPS = KIT_CHARS / GROUP_CHARS,
+	SUSPECTS_MAX = 3,
 };
 
 _Static_assert(KIT_CHARS == 14 * GROUP_CHARS, "a kit is 14 groups of 4");
+
+/* The groups of a line as they were typed, set apart or not. */
+struct groups {
+	size_t n, len;       /* so many before this one, which is so long yet */
+	size_t bad, bad_len; /* the first that is not of 4 characters; 0: none */
+};
 
 static const char prefix[] = "HF1-";
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -141,41 +150,143 @@ static int bad_character(char ch, size_t n, struct hf_error *err)
 			    place);
 }
 
+static void end_group(struct groups *g)
+{
+	if (g->len == 0)
+		return;
+	g->n++;
+	if (g->len != GROUP_CHARS && g->bad == 0) {
+		g->bad = g->n;
+		g->bad_len = g->len;
+	}
+	g->len = 0;
+}
+
+static int bad_length(size_t n, const struct groups *g, struct hf_error *err)
+{
+	char where[64] = "";
+
+	if (g->n == KIT_GROUPS && g->bad)
+		(void)snprintf(where, sizeof(where), " (group %zu has %zu)", g->bad, g->bad_len);
+	return hf_error_set(
+		err, -EUCLEAN,
+		"recovery kit: the HF1- line has %zu characters instead of %d groups of %d (%d); look for "
+		"one %s%s",
+		n, KIT_GROUPS, GROUP_CHARS, KIT_CHARS, n < KIT_CHARS ? "left out" : "too many", where);
+}
+
 static int read_digits(const char *line, size_t len, uint8_t digits[KIT_CHARS], struct hf_error *err)
 {
+	struct groups groups = { .n = 0 };
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
 		int value;
 
-		if (line[i] == '-' || isspace((unsigned char)line[i]))
+		if (line[i] == '-' || isspace((unsigned char)line[i])) {
+			end_group(&groups);
 			continue;
+		}
 		value = digit_value(line[i]);
 		if (value < 0)
 			return bad_character(line[i], n, err);
 		if (n < KIT_CHARS)
 			digits[n] = (uint8_t)value;
+		groups.len++;
 		n++;
 	}
-	if (n != KIT_CHARS)
-		return hf_error_set(
-			err, -EUCLEAN,
-			"recovery kit: the HF1- line has %zu characters instead of 14 groups of 4 (%d); "
-			"look for one %s",
-			n, KIT_CHARS, n < KIT_CHARS ? "left out" : "too many");
-	return 0;
+	end_group(&groups);
+	return n == KIT_CHARS ? 0 : bad_length(n, &groups, err);
 }
 
-static int check_raw(const uint8_t raw[KIT_BYTES], struct hf_error *err)
+static bool sum_holds(const uint8_t raw[KIT_BYTES])
 {
 	uint8_t sum[KIT_SUM_BYTES];
 
 	kit_sum(raw, sum);
-	if (memcmp(sum, raw + 1 + SEED_BYTES, sizeof(sum)) != 0)
+	return memcmp(sum, raw + 1 + SEED_BYTES, sizeof(sum)) == 0;
+}
+
+/* --- where an error may be */
+
+static bool would_hold(const uint8_t digits[KIT_CHARS])
+{
+	uint8_t raw[KIT_BYTES];
+	bool holds;
+
+	from_base32(digits, raw);
+	holds = raw[0] == KIT_VERSION && sum_holds(raw);
+	crypto_wipe(raw, sizeof(raw));
+	return holds;
+}
+
+/* Is there another character for this place with which the checksum holds? */
+static bool is_suspect(uint8_t digits[KIT_CHARS], size_t at)
+{
+	uint8_t typed = digits[at];
+	bool holds = false;
+
+	for (uint8_t v = 0; v < 32 && !holds; v++) {
+		digits[at] = v;
+		holds = v != typed && would_hold(digits);
+	}
+	digits[at] = typed;
+	return holds;
+}
+
+static bool is_swapped(uint8_t digits[KIT_CHARS], size_t at)
+{
+	uint8_t a = digits[at], b = digits[at + 1];
+	bool holds;
+
+	digits[at] = b;
+	digits[at + 1] = a;
+	holds = a != b && would_hold(digits);
+	digits[at] = a;
+	digits[at + 1] = b;
+	return holds;
+}
+
+/*
+ * A checksum of 16 bits does not say where the error is. But most errors are one character, or two neighbours
+ * in the wrong order, and few of those would make it right: the true one always, another one by chance in
+ * forty.
+ */
+static void name_suspects(uint8_t digits[KIT_CHARS], struct buf *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < KIT_CHARS && n < SUSPECTS_MAX; i++) {
+		if (is_suspect(digits, i))
+			buf_add_text(out, "%s group %zu, character %zu", n++ ? ", or" : "",
+				     i / GROUP_CHARS + 1, i % GROUP_CHARS + 1);
+		if (i + 1 < KIT_CHARS && is_swapped(digits, i))
+			buf_add_text(out, "%s group %zu, character %zu, changed places with the next",
+				     n++ ? ", or" : "", i / GROUP_CHARS + 1, i % GROUP_CHARS + 1);
+	}
+}
+
+static int bad_sum(uint8_t digits[KIT_CHARS], struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf where = BUF_INIT;
+
+	name_suspects(digits, &where);
+	if (where.len)
 		return hf_error_set(
 			err, -EUCLEAN,
-			"recovery kit: the checksum does not match, so at least one character of the "
-			"HF1- line is not as it was printed; compare them group by group");
+			"recovery kit: the checksum does not match, so at least one character of the HF1- "
+			"line is not as it was printed; if it is one alone, look at%s",
+			buf_cstr(&where));
+	return hf_error_set(
+		err, -EUCLEAN,
+		"recovery kit: the checksum does not match, so several characters of the HF1- line are "
+		"not as they were printed; compare them group by group");
+}
+
+static int check_raw(const uint8_t raw[KIT_BYTES], uint8_t digits[KIT_CHARS], struct hf_error *err)
+{
+	if (!sum_holds(raw))
+		return bad_sum(digits, err);
 	if (raw[0] != KIT_VERSION)
 		return hf_error_set(err, -EPROTONOSUPPORT,
 				    "recovery kit: version %u, and this build knows version %d only; a newer "
@@ -198,7 +309,7 @@ int kit_text_decode(const char *text, size_t len, uint8_t ret_seed[SEED_BYTES], 
 	r = read_digits(line, line_len, digits, err);
 	if (r == 0) {
 		from_base32(digits, raw);
-		r = check_raw(raw, err);
+		r = check_raw(raw, digits, err);
 	}
 	if (r == 0)
 		memcpy(ret_seed, raw + 1, SEED_BYTES);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/format/format.h"
 #include "store/replica/json.h"
 
 static const char invite_label[] = "holdfast-invite:";
@@ -84,7 +85,7 @@ static int parse_invitation(const char *text, struct place *p, struct hf_error *
 	CLEANUP(json_decrefp) json_t *o = NULL;
 	CLEANUP(buf_release) struct buf json = BUF_INIT;
 	uint32_t version;
-	int r = wire_unbase64(WIRE_BASE64URL, text, strlen(text), &json);
+	int r = token_decode(invite_label, text, strlen(text), &json);
 
 	if (r == -ENOMEM)
 		return hf_error_set(err, r, "no memory");
@@ -178,7 +179,7 @@ int place_parse(const char *text, struct place *ret, struct hf_error *err)
 				    "a replica is named by an invitation (holdfast-invite:…), a node's URL "
 				    "(https://…) or a folder");
 	if (strncmp(text, invite_label, strlen(invite_label)) == 0)
-		r = parse_invitation(text + strlen(invite_label), &p, err);
+		r = parse_invitation(text, &p, err);
 	else if (strncmp(text, https_label, strlen(https_label)) == 0)
 		r = parse_url(text, &p, err);
 	else if (strstr(text, "://"))
@@ -212,8 +213,7 @@ int place_invitation(const struct place *p, struct buf *out)
 	buf_add_text(&json, "}");
 	if (buf_status(&json) < 0)
 		return -ENOMEM;
-	buf_add_text(out, "%s", invite_label);
-	wire_base64(WIRE_BASE64URL, json.data, json.len, out);
+	token_encode(invite_label, json.data, json.len, out);
 	crypto_wipe(json.data, json.len);
 	return buf_status(out);
 }

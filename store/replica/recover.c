@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A new primary from a replica and the kit (layer 4). The order matters: the log is fetched; the node is
+ * A new primary from a replica and the kit (layer 4). The order matters: the log is fetched; it is held against
+ * saved heads, so that a replica with an older state is left as it is; the node is
  * given the new epoch's certificate, which locks the old writer key out; if the old writer was quicker, what
  * it added is fetched and a new certificate made; then the epoch begins here; the descriptor, without which a
  * store is not a store, comes last. PATH/recovery marks a folder in which this is under way, for which
@@ -14,6 +15,7 @@
 
 #include "store/replica/config.h"
 #include "store/replica/fetch.h"
+#include "store/replica/freshness.h"
 #include "store/replica/trail.h"
 #include "store/volume/files.h"
 #include "store/volume/kit.h"
@@ -31,6 +33,7 @@ struct recovery {
 	struct shelf *shelf;
 	struct keyring *keys;
 	struct epoch_cert cert;
+	struct freshness fresh;
 };
 
 static const char *under(const struct recovery *v, const char *name, struct buf *out)
@@ -113,7 +116,9 @@ static int probe(struct recovery *v, struct hf_error *err)
 	struct receipt head;
 	int r = open_peer(v, err);
 
-	return r < 0 ? r : peer_position(v->peer, &head, err);
+	if (r == 0)
+		r = peer_position(v->peer, &head, err);
+	return r < 0 ? r : freshness_reaches(&v->fresh, &head.point, err);
 }
 
 static bool at_head(struct recovery *v, const struct log_point *head)
@@ -146,6 +151,18 @@ static int fetch(struct recovery *v, struct hf_error *err)
 		"%s holds more of the log than this replica: recover from the one it came from, or "
 		"into an empty folder",
 		v->path);
+}
+
+/* Is what has been fetched, or was by an earlier run, what the saved heads are of? */
+static int check_freshness(struct recovery *v, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	struct log_point here;
+
+	if (!under(v, "log", &dir))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	shelf_position(v->shelf, &here);
+	return freshness_judge(&v->fresh, v->os, (const char *)dir.data, &here, err);
 }
 
 /* --- the new epoch */
@@ -279,27 +296,16 @@ static int write_replica(struct recovery *v, struct hf_error *err)
 /* The volume was made when its first certificate was. */
 static int read_first_cert(const struct recovery *v, struct epoch_cert *ret, struct hf_error *err)
 {
-	CLEANUP(buf_release) struct buf file = BUF_INIT;
-	uint8_t raw[SEGMENT_HEADER_BYTES];
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	struct segment_header h;
-	char name[32];
-	int r, fd;
+	int r;
 
-	memcpy(name, "log/", 4);
-	segment_file_name(1, name + 4);
-	if (!under(v, name, &file))
+	if (!under(v, "log", &dir))
 		return hf_error_set(err, -ENOMEM, "no memory");
-	fd = v->os->open(v->os->state, (const char *)file.data, O_RDONLY, 0);
-	if (fd < 0)
-		return hf_error_set(err, fd, "cannot open %s: %s", (const char *)file.data, strerror(-fd));
-	r = os_pread_full(v->os, fd, raw, sizeof(raw), 0);
-	(void)v->os->close(v->os->state, fd);
+	r = trail_header(v->os, (const char *)dir.data, 1, &h, err);
 	if (r == 0)
-		r = segment_header_decode(raw, sizeof(raw), &h, err);
-	if (r < 0)
-		return hf_error_prefix(err, r, "%s", (const char *)file.data);
-	*ret = h.cert;
-	return 0;
+		*ret = h.cert;
+	return r;
 }
 
 static int finish(struct recovery *v, struct hf_error *err)
@@ -318,6 +324,9 @@ static int finish(struct recovery *v, struct hf_error *err)
 	memcpy(d.volume_id, v->volume_id, VOLUME_ID_BYTES);
 	memcpy(d.owner_public, owner_public(v->owner), PUBLIC_KEY_BYTES);
 	d.created_ns = first.created_ns;
+	r = kit_note_write(v->os, v->path, v->volume_id, v->os->now_ns(v->os->state)); /* it has just opened it */
+	if (r < 0)
+		return hf_error_set(err, r, "cannot write into %s: %s", v->path, strerror(-r));
 	r = files_write_descriptor(v->os, v->path, &d, err);
 	if (r < 0)
 		return r;
@@ -344,7 +353,10 @@ static int sum_up(struct recovery *v, const struct log_point *head, struct hf_re
 		.bytes = bytes,
 		.segments = head->end.segment,
 		.epoch = v->cert.epoch,
+		.freshness = v->fresh.verdict,
+		.proven_ns = v->fresh.time_ns,
 	};
+	memcpy(ret->stale_text, v->fresh.stale, sizeof(ret->stale_text));
 	return 0;
 }
 
@@ -360,6 +372,8 @@ static int recover(struct recovery *v, struct hf_recovery *ret, struct hf_error 
 	if (begun < 0)
 		return begun;
 	r = begun ? shelf_cert(v->shelf, &v->cert) : fetch(v, err);
+	if (r == 0)
+		r = check_freshness(v, err);
 	if (r < 0)
 		return r;
 	if (!begun) {
@@ -376,8 +390,22 @@ static int recover(struct recovery *v, struct hf_recovery *ret, struct hf_error 
 	return r < 0 ? r : sum_up(v, &head, ret, err);
 }
 
+const char *hf_freshness_name(enum hf_freshness freshness)
+{
+	static const char *const names[] = { "unproven", "proven", "stale" };
+
+	return names[freshness];
+}
+
 int hf_recover(const char *place, const struct hf_kit *kit, const char *path,
 	       const struct hf_progress *progress, struct hf_recovery *ret, struct hf_error *err)
+{
+	return hf_recover_held(place, kit, path, NULL, progress, ret, err);
+}
+
+int hf_recover_held(const char *place, const struct hf_kit *kit, const char *path,
+		    const struct hf_heads *heads, const struct hf_progress *progress,
+		    struct hf_recovery *ret, struct hf_error *err)
 {
 	struct recovery v = { .os = os_posix(), .path = path, .owner = kit_owner(kit), .progress = progress };
 	CLEANUP(cleanup_fd) int lock = -1;
@@ -389,7 +417,9 @@ int hf_recover(const char *place, const struct hf_kit *kit, const char *path,
 	r = place_parse(place, &v.place, err);
 	if (r < 0)
 		return r;
-	r = probe(&v, err);
+	r = freshness_begin(&v.fresh, heads, v.volume_id, err);
+	if (r == 0)
+		r = probe(&v, err);
 	if (r == 0)
 		r = prepare_folder(&v, err);
 	if (r == 0) {
@@ -399,6 +429,7 @@ int hf_recover(const char *place, const struct hf_kit *kit, const char *path,
 	shelf_close(v.shelf);
 	keyring_free(v.keys);
 	peer_free(v.peer);
+	freshness_release(&v.fresh);
 	place_release(&v.place);
 	return r;
 }

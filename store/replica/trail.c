@@ -29,6 +29,19 @@ static int read_at(const struct os *os, const char *log_dir, struct log_pos at, 
 	return r;
 }
 
+int trail_header(const struct os *os, const char *log_dir, uint32_t segment, struct segment_header *ret,
+		 struct hf_error *err)
+{
+	uint8_t raw[SEGMENT_HEADER_BYTES];
+	int r = read_at(os, log_dir, (struct log_pos){ segment, 0 }, raw, sizeof(raw));
+
+	if (r < 0)
+		return hf_error_set(err, r, "cannot read the header of segment %" PRIu32 " in %s: %s",
+				    segment, log_dir, strerror(-r));
+	r = segment_header_decode(raw, sizeof(raw), ret, err);
+	return r < 0 ? hf_error_prefix(err, r, "segment %" PRIu32 " in %s", segment, log_dir) : 0;
+}
+
 /* 1 when a commit of this number and chain value ends here, 0 when not. */
 static int has_commit(const struct os *os, const char *log_dir, const struct log_point *p)
 {
@@ -52,14 +65,13 @@ static int has_commit(const struct os *os, const char *log_dir, const struct log
 
 static int has_header(const struct os *os, const char *log_dir, const struct log_point *p)
 {
-	uint8_t raw[SEGMENT_HEADER_BYTES];
 	struct segment_header h;
-	int r = read_at(os, log_dir, (struct log_pos){ p->end.segment, 0 }, raw, sizeof(raw));
+	int r = trail_header(os, log_dir, p->end.segment, &h, NULL);
 
-	if (r < 0)
-		return r == -ENODATA ? 0 : r;
-	return segment_header_decode(raw, sizeof(raw), &h, NULL) == 0 && h.prev_commit == p->commit &&
-	       h.epoch == p->epoch && memcmp(h.prev_chain, p->chain, HASH_BYTES) == 0;
+	if (r < 0) /* what is no header of ours is not the one looked for */
+		return r == -ENODATA || r == -EUCLEAN || r == -EKEYREJECTED || r == -EPROTONOSUPPORT ? 0 : r;
+	return h.prev_commit == p->commit && h.epoch == p->epoch &&
+	       memcmp(h.prev_chain, p->chain, HASH_BYTES) == 0;
 }
 
 int trail_has(const struct os *os, const char *log_dir, const struct log_point *point,
@@ -118,25 +130,150 @@ int trail_bytes(const struct os *os, const char *log_dir, struct log_pos from,
 	return 0;
 }
 
-/* Step over frames to the first commit from `offset` on. -ENODATA: none before `end`. */
+/* --- walking over frames */
+
+struct step {
+	struct frame_header header;
+	struct commit commit; /* if it is one */
+	uint64_t next;        /* the frame behind it */
+};
+
+static int read_commit(const struct os *os, int fd, uint64_t offset, struct commit *ret)
+{
+	uint8_t body[COMMIT_BODY_BYTES];
+	int r = os_pread_full(os, fd, body, sizeof(body), offset + FRAME_HEADER_BYTES);
+
+	return r < 0 ? r : commit_decode(body, ret, NULL);
+}
+
+/* 1: a whole frame begins at `offset`. 0: none does before `end`, where another epoch may have taken over. */
+static int step_at(const struct os *os, int fd, uint64_t offset, uint64_t end, struct step *ret)
+{
+	uint8_t raw[FRAME_HEADER_BYTES];
+	int r;
+
+	if (offset + FRAME_HEADER_BYTES > end)
+		return 0;
+	r = os_pread_full(os, fd, raw, sizeof(raw), offset);
+	if (r < 0)
+		return r;
+	if (frame_header_decode(raw, &ret->header, NULL) < 0)
+		return 0;
+	ret->next = offset + FRAME_HEADER_BYTES + (uint64_t)ret->header.body_len;
+	if (ret->next > end)
+		return 0;
+	r = ret->header.type == FRAME_COMMIT ? read_commit(os, fd, offset, &ret->commit) : 0;
+	return r == 0 ? 1 : r == -EUCLEAN || r == -EPROTONOSUPPORT ? 0 : r;
+}
+
+/* The first commit from `offset` on. -ENODATA: none before `end`. */
 static int first_commit(const struct os *os, int fd, uint64_t offset, uint64_t end, uint64_t *ret_ns)
 {
-	while (offset + COMMIT_FRAME_BYTES <= end) {
-		uint8_t raw[FRAME_HEADER_BYTES + 24];
-		struct frame_header h;
-		int r = os_pread_full(os, fd, raw, sizeof(raw), offset);
+	struct step s;
+	int r;
 
-		if (r < 0)
-			return r;
-		if (frame_header_decode(raw, &h, NULL) < 0)
-			return -ENODATA; /* the end of a segment that another epoch took over */
-		if (h.type == FRAME_COMMIT) {
-			*ret_ns = get_u64(raw + FRAME_HEADER_BYTES + 16);
+	for (; (r = step_at(os, fd, offset, end, &s)) == 1; offset = s.next) {
+		if (s.header.type == FRAME_COMMIT) {
+			*ret_ns = s.commit.time_ns;
 			return 0;
 		}
-		offset += FRAME_HEADER_BYTES + (uint64_t)h.body_len;
 	}
-	return -ENODATA;
+	return r < 0 ? r : -ENODATA;
+}
+
+struct last {
+	uint64_t commit, frame; /* offsets of the last commit, of the last data or metadata frame before one;
+				   0: none */
+};
+
+/* A torn write may lie behind what counts: nothing behind commit number `newest` is looked at. */
+static int walk_segment(const struct os *os, int fd, uint64_t end, uint64_t newest, struct last *ret)
+{
+	uint64_t offset = SEGMENT_HEADER_BYTES, frame = 0;
+	struct step s;
+	int r;
+
+	*ret = (struct last){ 0, 0 };
+	for (; (r = step_at(os, fd, offset, end, &s)) == 1; offset = s.next) {
+		if (s.header.type == FRAME_DATA || s.header.type == FRAME_META)
+			frame = offset;
+		if (s.header.type != FRAME_COMMIT)
+			continue;
+		if (s.commit.number > newest)
+			break;
+		*ret = (struct last){ offset, frame };
+	}
+	return r < 0 ? r : 0;
+}
+
+static int last_of_segment(const struct os *os, const char *log_dir, uint32_t segment,
+			   const struct log_point *durable, struct last *ret)
+{
+	uint64_t end = durable->end.offset;
+	int r = 0, fd = open_segment(os, log_dir, segment);
+
+	if (fd < 0)
+		return fd;
+	if (segment < durable->end.segment)
+		r = os->size(os->state, fd, &end);
+	if (r == 0)
+		r = walk_segment(os, fd, end, durable->commit, ret);
+	(void)os->close(os->state, fd);
+	return r;
+}
+
+/* From the end back, segment by segment, to the first in which there is what is looked for. */
+static int find_last(const struct os *os, const char *log_dir, const struct log_point *durable, bool frame,
+		     struct log_pos *ret, struct hf_error *err)
+{
+	for (uint32_t n = durable->end.segment; n > 0; n--) {
+		struct last last = { 0, 0 };
+		int r = last_of_segment(os, log_dir, n, durable, &last);
+
+		if (r == -ENOENT)
+			break;
+		if (r < 0)
+			return hf_error_set(err, r, "cannot read segment %" PRIu32 " in %s: %s", n, log_dir,
+					    strerror(-r));
+		*ret = (struct log_pos){ n, (uint32_t)(frame ? last.frame : last.commit) };
+		if (ret->offset)
+			return 0;
+	}
+	return hf_error_set(err, -ENODATA, "nothing has been committed yet in %s", log_dir);
+}
+
+int trail_last_commit(const struct os *os, const char *log_dir, const struct log_point *durable,
+		      struct log_pos *ret_pos, struct commit *ret, struct hf_error *err)
+{
+	uint8_t body[COMMIT_BODY_BYTES];
+	struct log_pos at = { durable->end.segment, 0 };
+	struct commit c;
+	int r = 0;
+
+	if (durable->end.offset > SEGMENT_HEADER_BYTES)
+		at.offset = durable->end.offset - COMMIT_FRAME_BYTES;
+	else
+		r = find_last(os, log_dir, durable, false, &at, err);
+	if (r < 0)
+		return r;
+	r = read_at(os, log_dir, (struct log_pos){ at.segment, at.offset + FRAME_HEADER_BYTES }, body,
+		    sizeof(body));
+	if (r == 0)
+		r = commit_decode(body, &c, NULL);
+	if (r < 0 || c.number != durable->commit || memcmp(c.chain, durable->chain, HASH_BYTES) != 0)
+		return hf_error_set(err, r < 0 ? r : -EUCLEAN,
+				    "segment %" PRIu32 ", offset %" PRIu32 " in %s is not commit %" PRIu64
+				    " any more: run holdfast check",
+				    at.segment, at.offset, log_dir, durable->commit);
+	*ret_pos = at;
+	*ret = c;
+	return 0;
+}
+
+int trail_last_frame(const struct os *os, const char *log_dir, const struct log_point *durable,
+		     struct log_pos *ret_pos, struct hf_error *err)
+{
+	return find_last(os, log_dir, durable, true, ret_pos, err);
 }
 
 int trail_next_time(const struct os *os, const char *log_dir, struct log_pos from,

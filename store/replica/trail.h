@@ -8,6 +8,22 @@
 
 #include "store/log/log.h"
 
+/* The header of a segment, decoded and checked. -ENOENT: no such segment; -ENODATA: the file ends within it.
+ */
+MUST_USE int trail_header(const struct os *os, const char *log_dir, uint32_t segment,
+			  struct segment_header *ret, struct hf_error *err);
+
+/*
+ * Place and body of the newest commit, which is the one that `durable` names, at its end or in a segment
+ * before. -ENODATA: there is none yet. -EUCLEAN: what is there is not that commit.
+ */
+MUST_USE int trail_last_commit(const struct os *os, const char *log_dir, const struct log_point *durable,
+			       struct log_pos *ret_pos, struct commit *ret, struct hf_error *err);
+
+/* Place of the newest committed data or metadata frame. -ENODATA: there is none. */
+MUST_USE int trail_last_frame(const struct os *os, const char *log_dir, const struct log_point *durable,
+			      struct log_pos *ret_pos, struct hf_error *err);
+
 /*
  * 1: `point` is a commit (or bare header, or the nothing before the first segment) of the log in log_dir,
  * whose durable end is `durable`. 0: it is not; the words say whether it is ahead of the log or another

@@ -489,6 +489,7 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	volume_id_text(s->descriptor.volume_id, ret->volume_id);
 	ret->epoch = point.epoch;
 	ret->read_only = s->read_only;
+	ret->kit_checked_ns = kit_note_read(s->os, s->path, s->descriptor.volume_id);
 	ret->committed_tid = point.tid;
 	ret->committed_time_ns = point.time_ns;
 	ret->log_bytes = log.bytes;

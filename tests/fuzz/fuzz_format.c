@@ -244,11 +244,35 @@ static void fuzz_names(const uint8_t *data, size_t len)
 	}
 }
 
+/* As a line, and, since no chance finds a checksum, as the bytes behind it made right. */
+static void fuzz_head(const uint8_t *data, size_t len)
+{
+	CLEANUP(buf_release) struct buf raw = BUF_INIT, line = BUF_INIT, again = BUF_INIT;
+	uint8_t hash[HASH_BYTES];
+	struct hf_error err;
+	const char *at;
+	size_t found;
+	struct head h;
+
+	at = head_find((const char *)data, len, &found);
+	if (at)
+		must(head_line_decode(at, found, &h, &err) <= 0);
+	add_copy(&raw, data, len);
+	hash_one("holdfast head", raw.data, raw.len, hash, sizeof(hash));
+	buf_add(&raw, hash, 4);
+	token_encode("holdfast-head:", raw.data, raw.len, &line);
+	if (head_line_decode(buf_cstr(&line), line.len, &h, &err) < 0)
+		return;
+	head_line_encode(&h, &again);
+	must_equal(&again, line.data, line.len);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const targets[])(const uint8_t *data, size_t len) = {
 		fuzz_volume, fuzz_key_file, fuzz_kit,	  fuzz_cert,   fuzz_segment, fuzz_frame,
 		fuzz_commit, fuzz_table,    fuzz_records, fuzz_pieces, fuzz_names,
+		fuzz_head,
 	};
 	static const uint8_t seed[SEED_BYTES];
 

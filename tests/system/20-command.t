@@ -5,7 +5,7 @@
 
 is "$(hf --version | cut -d' ' -f1)" holdfast "--version names itself"
 try "--help lists the commands" eval 'hf --help | grep -q "recover "'
-for c in init mount unmount status snapshot tags node serve replica recover check; do
+for c in init mount unmount status snapshot tags node serve replica recover check kit head; do
 	try "$c --help shows how, with an example" eval "hf $c --help | grep -q '^  holdfast\|^  mount'"
 done
 fails "a command that does not exist" 2 "there is no command mend" hf mend

@@ -370,6 +370,45 @@ static void the_commit_says_what_the_text_says(void **state)
 	assert_line(&line);
 }
 
+static void the_head_says_what_the_text_says(void **state)
+{
+	CLEANUP(buf_release) struct buf line = BUF_INIT, want = BUF_INIT;
+	uint32_t offset = (uint32_t)(image.len - COMMIT_FRAME_BYTES);
+	struct epoch_cert cert = { .epoch = 1 };
+	uint8_t sum[HASH_BYTES];
+	struct head h;
+	size_t len;
+	const char *at = strstr((const char *)text.data, "\n    holdfast-head:") + 1;
+
+	(void)state;
+	at = strstr(at, "\n    holdfast-head:"); /* the first shows the form */
+	assert_non_null(at);
+	at = head_find(at, strlen(at), &len);
+	assert_int_equal(head_line_decode(at, len, &h, NULL), 0);
+	assert_memory_equal(h.volume_id, owner_volume_id(owner), VOLUME_ID_BYTES);
+	memcpy(cert.writer_public, keyring_writer_public(keys), PUBLIC_KEY_BYTES);
+	assert_int_equal(head_check_signature(&h, &cert), 0);
+	buf_add_text(&want,
+		     "\n| head | segment %" PRIu32 ", offset %" PRIu32 ", commit %" PRIu64 ", tid %" PRIu64
+		     ", time %" PRIu64 ", epoch %" PRIu32 " |\n",
+		     h.segment, h.offset, h.commit.number, h.commit.tid, h.commit.time_ns, h.commit.epoch);
+	assert_line(&want);
+
+	/* and the same line from the log of the example */
+	assert_int_equal(h.offset, offset);
+	h = (struct head){ .segment = 1, .offset = offset };
+	memcpy(h.volume_id, owner_volume_id(owner), VOLUME_ID_BYTES);
+	assert_int_equal(commit_decode(image.data + image.len - COMMIT_BODY_BYTES, &h.commit, NULL), 0);
+	head_line_encode(&h, &line);
+	assert_int_equal(line.len, len);
+	assert_memory_equal(line.data, at, len);
+	buf_clear(&want);
+	assert_int_equal(token_decode("holdfast-head:", buf_cstr(&line), line.len, &want), 0);
+	hash_one("holdfast head", want.data, want.len - 4, sum, HASH_BYTES);
+	assert_stated("head checksum", sum, 4);
+	assert_memory_equal(want.data + want.len - 4, sum, 4);
+}
+
 /* --- and the other way: the same bytes from the same values */
 
 static void write_header(struct buf *out)
@@ -481,6 +520,7 @@ int main(void)
 		cmocka_unit_test(the_chain_and_the_signature_hold),
 		cmocka_unit_test(the_records_say_what_the_text_says),
 		cmocka_unit_test(the_commit_says_what_the_text_says),
+		cmocka_unit_test(the_head_says_what_the_text_says),
 		cmocka_unit_test(the_same_values_make_the_same_bytes),
 	};
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -102,8 +103,19 @@ static void hands_and_eyes_are_forgiven(void **state)
 	assert_int_equal(decode(text, NULL), 0);
 }
 
+/* The words say at which place one error would explain it. */
+static void assert_placed(const char *text, size_t n, const char *more)
+{
+	char words[80];
+
+	(void)snprintf(words, sizeof(words), "group %zu, character %zu%s", n / 4 + 1, n % 4 + 1, more);
+	assert_refused(text, -EUCLEAN, words);
+	assert_refused(text, -EUCLEAN, "checksum does not match");
+}
+
 static void every_wrong_character_is_noticed(void **state)
 {
+	size_t n = 0;
 	char text[128];
 
 	(void)state;
@@ -112,7 +124,19 @@ static void every_wrong_character_is_noticed(void **state)
 			continue;
 		strcpy(text, good);
 		text[i] = good[i] == 'Z' ? 'Y' : 'Z';
-		assert_refused(text, -EUCLEAN, "checksum does not match");
+		assert_placed(text, n++, "");
+	}
+	assert_int_equal(n, 56);
+	n = 0;
+	for (size_t i = 4; good[i + 1]; i++) { /* two neighbours the other way round */
+		if (good[i] == '-')
+			continue;
+		strcpy(text, good);
+		text[i] = good[i + 1];
+		text[i + 1] = good[i];
+		if (good[i + 1] != '-' && good[i] != good[i + 1])
+			assert_placed(text, n, ", changed places with the next");
+		n++;
 	}
 	strcpy(text, good); /* two groups swapped */
 	memcpy(text + 9, good + 14, 4);
@@ -142,10 +166,13 @@ static void a_wrong_length_is_named(void **state)
 	strcpy(text, good);
 	text[strlen(text) - 1] = 0;
 	assert_refused(text, -EUCLEAN, "has 55 characters instead of 14 groups of 4");
-	assert_refused(text, -EUCLEAN, "left out");
+	assert_refused(text, -EUCLEAN, "left out (group 14 has 3)");
 	strcpy(text, good);
 	strcat(text, "7");
-	assert_refused(text, -EUCLEAN, "too many");
+	assert_refused(text, -EUCLEAN, "too many (group 14 has 5)");
+	strcpy(text, good);
+	memmove(text + 4 + 5 + 1, good + 4 + 5 + 2, strlen(good) - 10);
+	assert_refused(text, -EUCLEAN, "(group 2 has 3)");
 	assert_refused("HF1-", -EUCLEAN, "has 0 characters");
 	memset(text, '7', sizeof(text));
 	memcpy(text, "HF1-", 4);

@@ -220,7 +220,7 @@ static void test_places(void **state)
 		"https://u@x:1/#pin=",
 		"https://[x]:1/",
 	};
-	CLEANUP(buf_release) struct buf line = BUF_INIT, url = BUF_INIT;
+	CLEANUP(buf_release) struct buf line = BUF_INIT, url = BUF_INIT, broken = BUF_INIT;
 	struct place p, again;
 	struct hf_error err = HF_ERROR_INIT;
 
@@ -240,6 +240,14 @@ static void test_places(void **state)
 	p.has_token = p.has_volume = true;
 	assert_int_equal(place_invitation(&p, &line), 0);
 	assert_int_equal(place_parse(buf_cstr(&line), &again, &err), 0);
+	assert_memory_equal(&p, &again, sizeof(p));
+	place_release(&again);
+	for (size_t i = 0; i < line.len; i++) { /* as a mail may break it */
+		if (i > 20 && i % 60 == 0)
+			buf_add_text(&broken, "\r\n ");
+		buf_add(&broken, line.data + i, 1);
+	}
+	assert_int_equal(place_parse(buf_cstr(&broken), &again, &err), 0);
 	assert_memory_equal(&p, &again, sizeof(p));
 	place_release(&again);
 	assert_int_equal(place_url(&p, &url), 0);
