@@ -6,12 +6,12 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "store/replica/json.h"
 #include "store/replica/peer.h"
+#include "store/replica/post.h"
 
 enum {
 	CONNECT_TIMEOUT_S = 5,
@@ -104,14 +104,6 @@ static int ask_interrupted(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, 
 	(void)c;
 	(void)d;
 	return r->interrupted && r->interrupted(r->arg);
-}
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_once_result;
-
-static void init_curl(void)
-{
-	curl_once_result = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 /* --- one request */
@@ -484,10 +476,9 @@ int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error
 {
 	struct remote *r;
 
-	(void)pthread_once(&curl_once, init_curl);
 	r = calloc(1, sizeof(*r));
 	if (r)
-		r->curl = curl_once_result == CURLE_OK ? curl_easy_init() : NULL;
+		r->curl = post_ready() ? curl_easy_init() : NULL;
 	if (!r || !r->curl || set_pin(r, o->place->pin) < 0) {
 		if (r)
 			curl_easy_cleanup(r->curl);
