@@ -31,7 +31,8 @@ struct remote {
 	char node[HTTP_SIG_KEY_TEXT_BYTES];
 	uint8_t volume_id[VOLUME_ID_BYTES];
 	struct http_signer signer;
-	int64_t skew_s; /* what our clock lacks to the node's, as far as it has complained */
+	int64_t skew_s;    /* what our clock lacks to the node's, as far as it has complained */
+	bool takes_no_own; /* it does not know what a writer may say of its own position */
 	bool (*interrupted)(void *arg);
 	void *arg;
 };
@@ -288,6 +289,7 @@ static const struct meaning meanings[] = {
 	{ "full", -ENOSPC },
 	{ "busy", -EBUSY },
 	{ "clock", -EAGAIN },
+	{ "bad_request", -EINVAL },
 };
 
 static void make_printable(char *text)
@@ -399,8 +401,18 @@ static int remote_position(struct peer *p, struct receipt *ret, struct hf_error 
 {
 	struct remote *r = (struct remote *)p;
 	struct request q = { .method = "GET" };
+	int n;
 
 	set_path(r, &q, "");
+	if (!p->says_own || r->takes_no_own)
+		return ask_receipt(r, &q, ret, err);
+	(void)snprintf(q.query, sizeof(q.query), "?tid=%" PRIu64 "&commit=%" PRIu64, p->own_tid,
+		       p->own_commit);
+	n = ask_receipt(r, &q, ret, err);
+	if (n != -EINVAL)
+		return n;
+	r->takes_no_own = true; /* a node of an earlier build */
+	q.query[0] = 0;
 	return ask_receipt(r, &q, ret, err);
 }
 
