@@ -4,29 +4,29 @@
 #include <string.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/node_status.h"
 #include "fs/cli/output.h"
 #include "holdfast/node.h"
 
 #define LISTEN_DEFAULT "[::]:7443"
 #define VALID_LONGEST_HOURS (365 * 24)
+#define SILENT_LONGEST_S (366 * 86400)
 
-static const struct option longs[] = { { "listen", 1, NULL, 'l' },
-				       { "volume", 1, NULL, 'v' },
-				       { "host", 1, NULL, 'H' },
-				       { "hours", 1, NULL, 't' },
-				       { "json", 0, NULL, 'j' },
-				       { "help", 0, NULL, 'h' },
-				       { 0 } };
+static const struct option longs[] = { { "listen", 1, NULL, 'l' },       { "volume", 1, NULL, 'v' },
+				       { "host", 1, NULL, 'H' },         { "hours", 1, NULL, 't' },
+				       { "silent-after", 1, NULL, 's' }, { "alarm-hook", 1, NULL, 'k' },
+				       { "alarm-url", 1, NULL, 'u' },    { "json", 0, NULL, 'j' },
+				       { "help", 0, NULL, 'h' },         { 0 } };
 
-static int node_init(const char *dir, const char *listen)
+static int node_init(const char *dir, const struct hf_node_options *options)
 {
 	struct hf_error err = HF_ERROR_INIT;
 
-	if (hf_node_init(dir, listen, &err) < 0)
+	if (hf_node_make(dir, options, &err) < 0)
 		return cli_fail_error(&err);
 	printf("a node in %s, to listen on %s\nNext: holdfast serve %s, and holdfast node invite %s for each "
 	       "volume\n",
-	       dir, listen, dir, dir);
+	       dir, options->listen, dir, dir);
 	return CLI_FINE;
 }
 
@@ -50,63 +50,125 @@ static int node_invite(const char *dir, const char *volume, const char *host, un
 	return CLI_FINE;
 }
 
+static int node_acknowledge(const char *dir, const char *alarm)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	unsigned n;
+
+	if (hf_node_acknowledge(dir, alarm, &n, &err) < 0)
+		return cli_fail_error(&err);
+	printf("%u acknowledged\n", n);
+	return CLI_FINE;
+}
+
+struct arguments {
+	struct hf_node_options init;
+	const char *volume, *host;
+	unsigned hours;
+	bool json;
+};
+
+/* A whole number up to max; 0 when it is not that. */
+static unsigned number(const char *text, unsigned long max)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	return *end || *text == '-' || n > max ? 0 : (unsigned)n;
+}
+
+static int take_option(int o, struct arguments *a)
+{
+	switch (o) {
+	case 'l':
+		a->init.listen = optarg;
+		return 0;
+	case 'v':
+		a->volume = optarg;
+		return 0;
+	case 'H':
+		a->host = optarg;
+		return 0;
+	case 't':
+		a->hours = number(optarg, VALID_LONGEST_HOURS);
+		return a->hours ? 0 : cli_fail("node: --hours takes 1 to %d", VALID_LONGEST_HOURS);
+	case 's':
+		a->init.silent_after_s = number(optarg, SILENT_LONGEST_S);
+		return a->init.silent_after_s ?
+			       0 :
+			       cli_fail("node: --silent-after takes seconds, 1 to %d", SILENT_LONGEST_S);
+	case 'k':
+		a->init.alarm_hook = optarg;
+		return 0;
+	case 'u':
+		a->init.alarm_url = optarg;
+		return 0;
+	default:
+		a->json = true;
+		return 0;
+	}
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	const char *listen = LISTEN_DEFAULT, *volume = NULL, *host = NULL, *verb;
-	unsigned long hours = 0;
-	bool json = false;
-	int o;
+	struct arguments a = { .init = { .listen = LISTEN_DEFAULT } };
+	const char *verb, *dir;
+	int o, r;
 
-	while ((o = cli_option(self, argc, argv, "l:v:H:t:jh", longs)) != -1) {
-		switch (o) {
-		case 'l':
-			listen = optarg;
-			break;
-		case 'v':
-			volume = optarg;
-			break;
-		case 'H':
-			host = optarg;
-			break;
-		case 't':
-			hours = strtoul(optarg, NULL, 10);
-			if (hours < 1 || hours > VALID_LONGEST_HOURS)
-				return cli_fail("node: --hours takes 1 to %d", VALID_LONGEST_HOURS);
-			break;
-		case 'j':
-			json = true;
-			break;
-		default:
+	while ((o = cli_option(self, argc, argv, "l:v:H:t:s:k:u:jh", longs)) != -1) {
+		if (o == 'h' || o == '?')
 			return cli_option_code(o);
-		}
+		r = take_option(o, &a);
+		if (r)
+			return r;
 	}
-	if (!cli_operands(self, argc, 2, 2))
+	if (!cli_operands(self, argc, 2, 3))
 		return CLI_FAILED;
 	verb = argv[optind];
+	dir = argv[optind + 1];
+	if (!strcmp(verb, "acknowledge"))
+		return cli_operands(self, argc, 3, 3) ? node_acknowledge(dir, argv[optind + 2]) : CLI_FAILED;
+	if (!cli_operands(self, argc, 2, 2))
+		return CLI_FAILED;
 	if (!strcmp(verb, "init"))
-		return node_init(argv[optind + 1], listen);
+		return node_init(dir, &a.init);
 	if (!strcmp(verb, "invite"))
-		return node_invite(argv[optind + 1], volume, host, (unsigned)hours, json);
+		return node_invite(dir, a.volume, a.host, a.hours, a.json);
+	if (!strcmp(verb, "status"))
+		return node_status(dir, a.json);
 	return cli_fail("node: what is %s? See holdfast node --help", verb);
 }
 
 const struct command command_node = {
 	.name = "node",
-	.summary = "make a replica node, and invite volumes to it",
-	.usage = "holdfast node init DIR [--listen HOST:PORT]\n"
+	.summary = "make a replica node, invite volumes to it, see how it is",
+	.usage = "holdfast node init DIR [--listen HOST:PORT] [--silent-after SECONDS]\n"
+		 "                       [--alarm-hook PROGRAM] [--alarm-url URL]\n"
 		 "holdfast node invite DIR [--volume ID] [--host NAME] [--hours N] [--json]\n"
+		 "holdfast node status DIR [--json]\n"
+		 "holdfast node acknowledge DIR ALARM|all\n"
 		 "\n"
 		 "A node keeps other machines' logs, takes appends at the end and nothing else.\n"
 		 "Run it at another provider, under another account. init makes its folder and\n"
-		 "keys; invite prints one line that lets one volume in, once.\n"
+		 "keys; invite prints one line that lets one volume in, once. status shows open\n"
+		 "alarms and every volume, served or not; its exit code is 1 when an alarm is open\n"
+		 "or a volume cannot be read. An alarm stays open until it is acknowledged.\n"
 		 "\n"
 		 "  --listen HOST:PORT   where to listen; " LISTEN_DEFAULT " when not said;\n"
 		 "                       127.0.0.1:0: loopback, any free port\n"
+		 "  --silent-after N     seconds without a word from a volume's writer until an\n"
+		 "                       alarm is raised; 86400 when not said\n"
+		 "  --alarm-hook PROGRAM absolute path; run with kind and volume as arguments and\n"
+		 "                       the alarm as JSON on its standard input\n"
+		 "  --alarm-url URL      gets that JSON by POST: https, or http to this machine\n"
 		 "  --volume ID          let the owner of a volume that is here already in again\n"
 		 "  --host NAME          the name or address others reach this node by\n"
 		 "  --hours N            how long the invitation holds; 24 when not said\n"
 		 "\n"
 		 "  holdfast node init /var/lib/node && holdfast serve /var/lib/node\n"
-		 "  holdfast node invite /var/lib/node --host backup.example.org\n",
+		 "  holdfast node invite /var/lib/node --host backup.example.org\n"
+		 "  holdfast node status /var/lib/node || holdfast node acknowledge /var/lib/node 3\n"
+		 "\n"
+		 "The last three of init are lines of DIR/node.json, read when the node starts.\n",
 	.run = run,
 };

@@ -6,6 +6,10 @@
 #ifndef HOLDFAST_NODE_H
 #define HOLDFAST_NODE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "holdfast/error.h"
 #include "holdfast/kit.h"
 
@@ -20,6 +24,15 @@ struct hf_node;
  * "[::]:7443", port 0: any).
  */
 int hf_node_init(const char *dir, const char *listen, struct hf_error *err);
+
+struct hf_node_options {
+	const char *listen;
+	unsigned silent_after_s; /* a volume not heard for so long is alarmed of; 0: a day */
+	const char *alarm_hook;  /* absolute path of a program; NULL: none. PROTOCOL.md §9 */
+	const char *alarm_url;   /* https, or http to this machine; NULL: none */
+};
+/* hf_node_init with more to say. -EINVAL: what is said cannot be used, and nothing is made. */
+int hf_node_make(const char *dir, const struct hf_node_options *options, struct hf_error *err);
 
 /*
  * A one-time invitation, malloc'ed, one line: for a new volume (volume_id NULL), or to let the owner of an
@@ -37,6 +50,52 @@ int hf_node_start(const char *dir, struct hf_node **ret, struct hf_error *err);
 /* Where it really listens, as "https://127.0.0.1:43211". Borrowed. */
 const char *hf_node_url(const struct hf_node *node);
 void hf_node_stop(struct hf_node *node); /* finishes requests at hand; NULL is fine */
+
+/* --- how a node is: asked of its folder, while it is served or not */
+
+enum { HF_ALARM_KIND_BYTES = 24, HF_ALARM_WORDS_BYTES = 600 };
+
+/* What is wrong, or was, and nobody has acknowledged: PROTOCOL.md §9. */
+struct hf_alarm {
+	uint32_t number;                /* its name; never given twice while its file is there */
+	char kind[HF_ALARM_KIND_BYTES]; /* "conflict", "silent", …; "damaged": its file cannot be read */
+	char volume_id[HF_VOLUME_ID_TEXT_BYTES]; /* "": of the node itself */
+	uint64_t first_ns, last_ns;              /* the node's clock */
+	uint64_t count;                          /* how often; 0 when damaged */
+	bool delivered;                          /* to all that the node was told to deliver to */
+	bool acknowledged;
+	char words[HF_ALARM_WORDS_BYTES];
+};
+
+struct hf_node_volume {
+	char volume_id[HF_VOLUME_ID_TEXT_BYTES];
+	uint32_t epoch; /* enrolled */
+	uint64_t tid, commit, time_ns, bytes;
+	uint32_t segments;
+	uint64_t heard_ns;              /* its writer, on the node's clock; 0: not known */
+	uint64_t said_tid, said_commit; /* how far that said its log is; 0: it did not */
+	bool silent;
+};
+
+struct hf_node_status {
+	bool served;
+	uint64_t free_bytes, total_bytes, silent_after_ns;
+	struct hf_alarm *alarms; /* open ones, in the order of their numbers */
+	size_t n_alarms;
+	struct hf_node_volume *volumes;
+	size_t n_volumes;
+	char failed[HF_ERROR_TEXT_BYTES]; /* why no volume is here: they cannot be read. "": they can */
+};
+
+/* -ENOENT: not a node's folder. What is wrong with a volume is in `failed`. Changes nothing. */
+int hf_node_status(const char *dir, struct hf_node_status *ret, struct hf_error *err);
+void hf_node_status_release(struct hf_node_status *s);
+
+/*
+ * Acknowledge an open alarm by its number, or all that are open ("all"), durably: as often as each has been
+ * raised by now. *ret_n: how many. -ENOENT: no such open alarm; -EINVAL: not a number.
+ */
+int hf_node_acknowledge(const char *dir, const char *alarm, unsigned *ret_n, struct hf_error *err);
 
 /* Log lines for a person (one a refusal, enrolment, start, stop); default: none. Set before hf_node_start. */
 void hf_node_set_log(void (*fn)(void *arg, int priority /* as syslog(3) */, const char *line), void *arg);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/node/journal.h"
 #include "store/replica/json.h"
 
 struct evidence {
@@ -136,7 +135,7 @@ static int write_item(struct evidence *e, const struct evidence_item *item)
 	return 0;
 }
 
-void evidence_keep(struct evidence *e, const struct evidence_item *item)
+int evidence_keep(struct evidence *e, const struct evidence_item *item, unsigned *ret_number)
 {
 	unsigned number;
 	int r = -EDQUOT;
@@ -147,11 +146,6 @@ void evidence_keep(struct evidence *e, const struct evidence_item *item)
 		r = write_item(e, item);
 	(void)pthread_mutex_unlock(&e->lock);
 	if (r == 0)
-		journal_line(LOG_ALERT,
-			     "volume %s, segment %" PRIu32 ", offset %" PRIu32 ": %s. Kept as evidence/%06u",
-			     item->volume, item->at.segment, item->at.offset, item->why, number);
-	else
-		journal_line(LOG_ALERT,
-			     "volume %s, segment %" PRIu32 ", offset %" PRIu32 ": %s. Not kept (%s)",
-			     item->volume, item->at.segment, item->at.offset, item->why, strerror(-r));
+		*ret_number = number;
+	return r;
 }

@@ -28,9 +28,9 @@ struct evidence_item {
 };
 
 /*
- * Keep one. A body too large for what is left is left out, and what is said of it kept. Nothing more than a
- * line to the operator tells when it could not be kept. Thread-safe.
+ * Keep one. A body too large for what is left is left out, and what is said of it kept. 0, and *ret_number is
+ * its name; -EDQUOT: there is enough; -ENOMEM, or what the disk says. Thread-safe.
  */
-void evidence_keep(struct evidence *e, const struct evidence_item *item);
+MUST_USE int evidence_keep(struct evidence *e, const struct evidence_item *item, unsigned *ret_number);
 
 #endif

@@ -91,7 +91,8 @@ static void handle_enrol(struct request *q)
 
 /* --- POST: append */
 
-static void keep_evidence(struct request *q, const char *why)
+/* The evidence is kept before the alarm that names it. */
+static void alarm_of_append(struct request *q, const char *kind, const char *why)
 {
 	char id[HF_VOLUME_ID_TEXT_BYTES];
 	struct evidence_item item = {
@@ -105,9 +106,19 @@ static void keep_evidence(struct request *q, const char *why)
 		.body = q->body.data,
 		.body_len = q->body.len,
 	};
+	unsigned number = 0;
+	char kept[80];
+	int r;
 
 	volume_id_text(q->volume_id, id);
-	evidence_keep(q->service->evidence, &item);
+	r = evidence_keep(q->service->evidence, &item, &number);
+	if (r == 0)
+		(void)snprintf(kept, sizeof(kept), "Kept as evidence/%06u", number);
+	else
+		(void)snprintf(kept, sizeof(kept), "Not kept as evidence: %s",
+			       r == -EDQUOT ? "there is enough" : strerror(-r));
+	alarms_raise(q->service->alarms, kind, id, "segment %" PRIu32 ", offset %" PRIu32 ": %s. %s",
+		     q->number, q->offset, why, kept);
 }
 
 static void answer_append_failure(struct request *q, int r, const struct hf_error *err)
@@ -120,15 +131,15 @@ static void answer_append_failure(struct request *q, int r, const struct hf_erro
 		answer_gap(q, MHD_HTTP_RANGE_NOT_SATISFIABLE, "gap", &point, err->text);
 		break;
 	case -EEXIST:
-		keep_evidence(q, err->text);
+		alarm_of_append(q, "conflict", err->text);
 		answer_gap(q, MHD_HTTP_CONFLICT, "conflict", &point, err->text);
 		break;
 	case -EUCLEAN:
-		keep_evidence(q, err->text);
+		alarm_of_append(q, "not_verified", err->text);
 		answer_error(q, MHD_HTTP_UNPROCESSABLE_CONTENT, "not_verified", "%s", err->text);
 		break;
 	case -EKEYREJECTED:
-		keep_evidence(q, err->text);
+		alarm_of_append(q, "bad_log_signature", err->text);
 		answer_error(q, MHD_HTTP_FORBIDDEN, "bad_log_signature", "%s", err->text);
 		break;
 	case -EPROTONOSUPPORT:
@@ -258,6 +269,19 @@ static void handle_read(struct request *q)
 	answer_file(q, fd, from, to - from + 1, size, range == NULL);
 }
 
+static void handle_position(struct request *q)
+{
+	const struct os *os = q->service->os;
+	struct log_point here;
+
+	if (q->says_own && q->key == VOLUME_KEY_WRITER) {
+		shelf_position(volume_shelf(q->volume), &here);
+		pulse_said(volume_pulse(q->volume), q->own_tid, q->own_commit, here.commit,
+			   os->monotonic_ns(os->state));
+	}
+	answer_receipt(q, q->volume);
+}
+
 void handle(struct request *q)
 {
 	switch (q->route) {
@@ -265,7 +289,7 @@ void handle(struct request *q)
 		if (q->has_body)
 			handle_enrol(q);
 		else
-			answer_receipt(q, q->volume);
+			handle_position(q);
 		break;
 	case ROUTE_LIST:
 		handle_list(q);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "store/node/herald.h"
 #include "store/node/journal.h"
 #include "store/node/request.h"
 #include "store/node/setup.h"
@@ -26,6 +27,7 @@ enum {
 	CONNECTION_MEMORY_BYTES = 128 << 10,
 	STOP_WAIT_MS = 10000,
 	STOP_POLL_MS = 10,
+	LOCK_WAIT_MS = 200,
 };
 
 struct hf_node {
@@ -37,6 +39,7 @@ struct hf_node {
 	struct service service;
 	struct MHD_Daemon *server;
 	struct watch *watch;
+	struct herald *herald;
 };
 
 /* --- the server's callbacks */
@@ -118,26 +121,23 @@ static unsigned port_of(int fd)
 	return ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
-static int start_listening(struct hf_node *node, struct hf_error *err)
+static int start_listening(struct hf_node *node, const struct setup *s, struct hf_error *err)
 {
 	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM },
 			*found;
-	struct setup s;
 	char port[8];
-	int r = setup_read(node->service.os, node->dir, &s, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	(void)snprintf(port, sizeof(port), "%u", s.port);
-	r = getaddrinfo(s.host, port, &hints, &found);
+	(void)snprintf(port, sizeof(port), "%u", s->port);
+	r = getaddrinfo(s->host, port, &hints, &found);
 	if (r != 0)
-		return hf_error_set(err, -EADDRNOTAVAIL, "cannot listen at %s: %s", s.host, gai_strerror(r));
+		return hf_error_set(err, -EADDRNOTAVAIL, "cannot listen at %s: %s", s->host, gai_strerror(r));
 	node->listener = bind_socket(found);
 	freeaddrinfo(found);
 	if (node->listener < 0)
-		return hf_error_set(err, node->listener, "cannot listen at %s port %s: %s", s.host, port,
+		return hf_error_set(err, node->listener, "cannot listen at %s port %s: %s", s->host, port,
 				    strerror(-node->listener));
-	setup_url(s.host, port_of(node->listener), node->url);
+	setup_url(s->host, port_of(node->listener), node->url);
 	return 0;
 }
 
@@ -186,6 +186,8 @@ static int start_server(struct hf_node *node, struct hf_error *err)
 static void node_free(struct hf_node *node)
 {
 	watch_stop(node->watch);
+	herald_stop(node->herald);
+	alarms_close(node->service.alarms);
 	evidence_close(node->service.evidence);
 	nonces_free(node->service.nonces);
 	volumes_close(node->service.volumes);
@@ -198,6 +200,28 @@ static void node_free(struct hf_node *node)
 	free(node);
 }
 
+static int start_watching(struct hf_node *node, const struct setup *setup, struct hf_error *err)
+{
+	struct service *s = &node->service;
+	const struct watch_options watch = {
+		.os = s->os,
+		.dir = node->dir,
+		.volumes = s->volumes,
+		.alarms = s->alarms,
+		.silent_after_ns = setup->silent_after_s * UINT64_C(1000000000),
+		.stalled_after_ns = setup->stalled_after_s * UINT64_C(1000000000),
+	};
+	const struct herald_options herald = {
+		.alarms = s->alarms,
+		.node = node->identity.name,
+		.hook = setup->alarm_hook,
+		.url = setup->alarm_url,
+	};
+	int r = herald_start(&herald, &node->herald, err);
+
+	return r < 0 ? r : watch_start(&watch, &node->watch, err);
+}
+
 static int node_open(struct hf_node *node, struct hf_error *err)
 {
 	struct service *s = &node->service;
@@ -206,24 +230,27 @@ static int node_open(struct hf_node *node, struct hf_error *err)
 
 	if (r < 0)
 		return r;
-	node->lock = files_lock(node->dir, "serving a node", 0, err);
+	/* A moment's patience, for who only looks whether it is taken. */
+	node->lock = files_lock(node->dir, "serving a node", LOCK_WAIT_MS, err);
 	if (node->lock < 0)
 		return node->lock;
 	s->dir = node->dir;
 	s->identity = &node->identity;
 	r = identity_load(s->os, node->dir, &node->identity, err);
 	if (r == 0)
-		r = volumes_open(s->os, node->dir, &s->volumes, err);
+		r = volumes_open(s->os, node->dir, false, &s->volumes, err);
 	if (r == 0)
 		r = evidence_open(s->os, node->dir, &s->evidence, err);
+	if (r == 0)
+		r = alarms_open(s->os, node->dir, &s->alarms, err);
 	if (r == 0 && nonces_new(&s->nonces) < 0)
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	if (r == 0)
-		r = start_listening(node, err);
+		r = start_listening(node, &setup, err);
 	if (r < 0)
 		return r;
 	note_address(node);
-	r = watch_start(s->os, node->dir, s->volumes, &node->watch, err);
+	r = start_watching(node, &setup, err);
 	return r < 0 ? r : start_server(node, err);
 }
 

@@ -38,14 +38,30 @@ void request_free(struct request *q)
 /* --- the target */
 
 /* Decimal without leading zeros, up to `end` (a character, or NUL). NULL when it is not that. */
-static const char *read_number(const char *at, char end, uint32_t *ret)
+static const char *read_long_number(const char *at, char end, uint64_t *ret)
 {
 	uint64_t n = 0;
 	const char *start = at;
 
-	for (; *at >= '0' && *at <= '9' && at - start < 11; at++)
-		n = n * 10 + (uint64_t)(*at - '0');
-	if (at == start || (*start == '0' && at - start > 1) || n > UINT32_MAX || *at != end)
+	for (; *at >= '0' && *at <= '9'; at++) {
+		uint64_t digit = (uint64_t)(*at - '0');
+
+		if (n > (UINT64_MAX - digit) / 10)
+			return NULL;
+		n = n * 10 + digit;
+	}
+	if (at == start || (*start == '0' && at - start > 1) || *at != end)
+		return NULL;
+	*ret = n;
+	return at;
+}
+
+static const char *read_number(const char *at, char end, uint32_t *ret)
+{
+	uint64_t n;
+
+	at = read_long_number(at, end, &n);
+	if (!at || n > UINT32_MAX)
 		return NULL;
 	*ret = (uint32_t)n;
 	return at;
@@ -81,7 +97,21 @@ void request_target_parse(struct request *q)
 		q->route = ROUTE_SEGMENT;
 }
 
-/* The query belongs to the method: ?offset= for an append, ?from= for a list, nothing else. */
+/* "?tid=N&commit=N" */
+static bool parse_own(struct request *q)
+{
+	static const char tid[] = "?tid=", commit[] = "&commit=";
+	const char *at = q->query;
+
+	if (strncmp(at, tid, strlen(tid)) != 0)
+		return false;
+	at = read_long_number(at + strlen(tid), '&', &q->own_tid);
+	q->says_own = at && strncmp(at, commit, strlen(commit)) == 0 &&
+		      read_long_number(at + strlen(commit), 0, &q->own_commit);
+	return q->says_own;
+}
+
+/* The query belongs to the method: ?offset= for an append, ?from= for a list, ?tid=… for a position. */
 static bool parse_query(struct request *q)
 {
 	static const char offset[] = "?offset=", from[] = "?from=";
@@ -92,6 +122,8 @@ static bool parse_query(struct request *q)
 	if (q->route == ROUTE_LIST && strcmp(q->query, "?") != 0)
 		return strncmp(q->query, from, strlen(from)) == 0 &&
 		       read_number(q->query + strlen(from), 0, &q->number);
+	if (q->route == ROUTE_VOLUME && strcmp(q->method, "GET") == 0 && strcmp(q->query, "?") != 0)
+		return parse_own(q);
 	return strcmp(q->query, "?") == 0;
 }
 
@@ -263,20 +295,38 @@ static bool judge_key(struct request *q)
 	return true;
 }
 
+/* A stranger's nonsense under a key of his own is refused, and no alarm. */
+static void alarm_of_forgery(struct request *q)
+{
+	if (q->volume && volume_judge_key(q->volume, q->params.key) != VOLUME_KEY_UNKNOWN)
+		alarms_raise(q->service->alarms, "bad_signature", volume_id_words(q->volume),
+			     "%s %s: signed by another key than it names, %s", q->method, q->target,
+			     q->params.keyid);
+}
+
+static void note_pulse(struct request *q)
+{
+	const struct os *os = q->service->os;
+
+	if (q->key == VOLUME_KEY_WRITER)
+		pulse_heard(volume_pulse(q->volume), os->monotonic_ns(os->state), os->now_ns(os->state));
+}
+
 bool request_prove(struct request *q)
 {
 	struct http_sig_request covered = request_covered(q);
 	int r = http_sig_check(&covered, &q->params, q->sig);
 
 	if (r < 0) {
+		if (r == -EKEYREJECTED)
+			alarm_of_forgery(q);
 		answer_error(q, MHD_HTTP_FORBIDDEN, "bad_signature",
 			     "the signature is not by the key it names");
 		return false;
 	}
 	r = nonces_add(q->service->nonces, &q->params, now_s(q));
 	if (r == 0) {
-		if (q->key == VOLUME_KEY_WRITER)
-			volume_heard(q->volume, q->service->os->monotonic_ns(q->service->os->state));
+		note_pulse(q);
 		return true;
 	}
 	if (r == -EEXIST)

@@ -12,6 +12,7 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
+#include "store/node/alarms.h"
 #include "store/node/evidence.h"
 #include "store/node/identity.h"
 #include "store/node/nonces.h"
@@ -31,6 +32,7 @@ struct service {
 	struct volumes *volumes;
 	struct nonces *nonces;
 	struct evidence *evidence;
+	struct alarms *alarms;
 	atomic_size_t body_bytes; /* of all bodies in memory */
 	atomic_uint active;       /* requests not answered yet */
 };
@@ -49,6 +51,8 @@ struct request {
 	uint8_t volume_id[VOLUME_ID_BYTES];
 	uint32_t number; /* segment, or first of a list */
 	uint32_t offset; /* of an append */
+	bool says_own;   /* of a position: how far the writer's own log is */
+	uint64_t own_tid, own_commit;
 
 	bool begun; /* headers have been judged */
 	bool answered;

@@ -11,7 +11,7 @@
 #include "store/node/identity.h"
 #include "store/replica/json.h"
 
-enum { SETUP_FILE_BYTES_MAX = 4096 };
+enum { SETUP_FILE_BYTES_MAX = 8192, LIMIT_LONGEST_S = 366 * 86400 };
 
 static int parse_port(const char *text, unsigned *ret)
 {
@@ -62,6 +62,68 @@ void setup_url(const char *host, unsigned port, char ret[SETUP_ADDRESS_BYTES])
 		       host, port);
 }
 
+/* --- what alarms need */
+
+static bool is_port_and_path(const char *text)
+{
+	if (*text == ':')
+		text += 1 + strspn(text + 1, "0123456789");
+	return *text == 0 || *text == '/' || *text == '?';
+}
+
+/* Without TLS only to this machine: alarms say what is kept here. */
+static bool is_webhook(const char *url)
+{
+	static const char *const here[] = { "http://127.0.0.1", "http://[::1]", "http://localhost" };
+
+	for (const char *c = url; *c; c++)
+		if (*c <= ' ' || *c >= 127)
+			return false;
+	if (strncmp(url, "https://", 8) == 0)
+		return url[8] != 0;
+	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
+		if (strncmp(url, here[i], strlen(here[i])) == 0 && is_port_and_path(url + strlen(here[i])))
+			return true;
+	return false;
+}
+
+static int check_alarm_texts(const struct setup *s, struct hf_error *err)
+{
+	if (s->alarm_hook[0] && s->alarm_hook[0] != '/')
+		return hf_error_set(err, -EINVAL, "%.200s: an alarm hook is the absolute path of a program",
+				    s->alarm_hook);
+	if (s->alarm_url[0] && !is_webhook(s->alarm_url))
+		return hf_error_set(err, -EINVAL,
+				    "%.200s: alarms are posted to an https:// URL, or an http:// one of this "
+				    "machine (127.0.0.1, [::1], localhost)",
+				    s->alarm_url);
+	return 0;
+}
+
+static int read_limit(const json_t *o, const char *key, uint32_t otherwise, uint32_t *ret)
+{
+	*ret = otherwise;
+	if (!json_has(o, key))
+		return 0;
+	return json_get_u32(o, key, ret) < 0 || *ret == 0 || *ret > LIMIT_LONGEST_S ? -EINVAL : 0;
+}
+
+static int read_alarm_setup(const json_t *o, struct setup *s, struct hf_error *err)
+{
+	s->alarm_hook[0] = s->alarm_url[0] = 0;
+	if (read_limit(o, "silent_after_s", SETUP_SILENT_AFTER_S, &s->silent_after_s) < 0 ||
+	    read_limit(o, "stalled_after_s", SETUP_STALLED_AFTER_S, &s->stalled_after_s) < 0)
+		return hf_error_set(err, -EINVAL, "silent_after_s and stalled_after_s are seconds, 1 to %d",
+				    LIMIT_LONGEST_S);
+	if ((json_has(o, "alarm_hook") &&
+	     json_get_text(o, "alarm_hook", s->alarm_hook, sizeof(s->alarm_hook)) < 0) ||
+	    (json_has(o, "alarm_url") &&
+	     json_get_text(o, "alarm_url", s->alarm_url, sizeof(s->alarm_url)) < 0))
+		return hf_error_set(err, -EINVAL, "alarm_hook and alarm_url are texts of less than %d bytes",
+				    SETUP_TEXT_BYTES);
+	return check_alarm_texts(s, err);
+}
+
 int setup_read(const struct os *os, const char *dir, struct setup *ret, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
@@ -86,6 +148,8 @@ int setup_read(const struct os *os, const char *dir, struct setup *ret, struct h
 				    "%s is of version %" PRIu32 ", this build knows 1: update holdfast",
 				    (const char *)path.data, version);
 	r = setup_parse_listen(listen, ret, err);
+	if (r == 0)
+		r = read_alarm_setup(o, ret, err);
 	return r < 0 ? hf_error_prefix(err, r, "%s", (const char *)path.data) : 0;
 }
 
@@ -124,35 +188,70 @@ static int make_folder(const struct os *os, const char *dir, const char *name, s
 		       0;
 }
 
+static json_t *describe(const struct os *os, const struct hf_node_options *o)
+{
+	char created[24];
+	json_t *setup;
+
+	(void)snprintf(created, sizeof(created), "%" PRIu64, os->now_ns(os->state));
+	setup = json_pack("{s:i,s:s,s:s,s:s*,s:s*}", "version", 1, "listen", o->listen, "created_ns", created,
+			  "alarm_hook", o->alarm_hook, "alarm_url", o->alarm_url);
+	if (setup && o->silent_after_s > 0)
+		(void)json_object_set_new(setup, "silent_after_s", json_integer(o->silent_after_s));
+	return setup;
+}
+
 /* Last, for a folder without it is not a node. */
-static int write_setup(const struct os *os, const char *dir, const char *listen, struct hf_error *err)
+static int write_setup(const struct os *os, const char *dir, const struct hf_node_options *o,
+		       struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, text = BUF_INIT;
+	CLEANUP(json_decrefp) json_t *setup = describe(os, o);
 	int r;
 
-	buf_add_text(&text, "{\"version\":1,\"listen\":\"%s\",\"created_ns\":\"%" PRIu64 "\"}\n", listen,
-		     os->now_ns(os->state));
+	if (!setup || json_write(setup, &text) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	buf_add_u8(&text, '\n');
 	if (!os_join(&path, dir, "node.json") || buf_status(&text) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = os_write_file(os, (const char *)path.data, text.data, text.len, 0600);
 	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)path.data, strerror(-r)) : 0;
 }
 
-int hf_node_init(const char *dir, const char *listen, struct hf_error *err)
+/* By the rules of reading it, so that no node is made that cannot be started. */
+static int check_options(const struct os *os, const struct hf_node_options *o, struct hf_error *err)
 {
-	static const char *const folders[] = { "invitations", "volumes", "evidence" };
-	const struct os *os = os_posix();
+	CLEANUP(json_decrefp) json_t *setup = describe(os, o);
 	struct setup s;
+	int r;
+
+	if (!setup)
+		return hf_error_set(err, -EINVAL, "the hook or URL is not UTF-8");
+	r = setup_parse_listen(o->listen, &s, err);
+	return r < 0 ? r : read_alarm_setup(setup, &s, err);
+}
+
+int hf_node_make(const char *dir, const struct hf_node_options *o, struct hf_error *err)
+{
+	static const char *const folders[] = { "invitations", "volumes", "evidence", "alarms" };
+	const struct os *os = os_posix();
 	int r;
 
 	if (crypto_init() < 0)
 		return hf_error_set(err, -EIO, "the system gives no random bytes: no key can be made");
-	r = setup_parse_listen(listen, &s, err);
+	r = check_options(os, o, err);
 	if (r == 0)
 		r = make_root(os, dir, err);
 	for (size_t i = 0; r == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
 		r = make_folder(os, dir, folders[i], err);
 	if (r == 0)
 		r = identity_make(os, dir, err);
-	return r < 0 ? r : write_setup(os, dir, listen, err);
+	return r < 0 ? r : write_setup(os, dir, o, err);
+}
+
+int hf_node_init(const char *dir, const char *listen, struct hf_error *err)
+{
+	const struct hf_node_options o = { .listen = listen };
+
+	return hf_node_make(dir, &o, err);
 }

@@ -5,11 +5,19 @@
 
 #include "store/os/os.h"
 
-enum { SETUP_HOST_BYTES = 256, SETUP_ADDRESS_BYTES = 300 };
+enum {
+	SETUP_HOST_BYTES = 256,
+	SETUP_ADDRESS_BYTES = 300,
+	SETUP_TEXT_BYTES = 1024,
+	SETUP_SILENT_AFTER_S = 86400,
+	SETUP_STALLED_AFTER_S = 600,
+};
 
 struct setup {
 	char host[SETUP_HOST_BYTES]; /* an address, without brackets */
 	unsigned port;               /* 0: any that is free */
+	uint32_t silent_after_s, stalled_after_s;
+	char alarm_hook[SETUP_TEXT_BYTES], alarm_url[SETUP_TEXT_BYTES]; /* "": none */
 };
 
 /* "127.0.0.1:7443", "[::]:7443". -EINVAL with words. */

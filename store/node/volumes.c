@@ -21,14 +21,14 @@ struct volume {
 	pthread_mutex_t lock;
 	struct epoch_cert *certs; /* by epoch, rising; at least one */
 	size_t n_certs;
-	uint64_t heard_ns; /* monotonic; as told_ns under lock */
-	uint64_t told_ns;
+	struct pulse pulse; /* with a lock of its own */
 };
 
 struct volumes {
 	const struct os *os;
-	char *dir;                  /* of the node */
-	char *volumes;              /* DIR/volumes */
+	char *dir;     /* of the node */
+	char *volumes; /* DIR/volumes */
+	bool read_only;
 	pthread_mutex_t enrol_lock; /* one enrolment at a time; taken before the others */
 	pthread_mutex_t lock;       /* for all and n; before a volume's lock */
 	struct volume **all;
@@ -78,6 +78,7 @@ static void volume_free(struct volume *v)
 	if (!v)
 		return;
 	shelf_close(v->shelf);
+	pulse_release(&v->pulse);
 	(void)pthread_mutex_destroy(&v->lock);
 	free(v->certs);
 	free(v->dir);
@@ -91,7 +92,7 @@ static struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLU
 	if (!v)
 		return NULL;
 	(void)pthread_mutex_init(&v->lock, NULL);
-	v->heard_ns = vs->os->monotonic_ns(vs->os->state);
+	pulse_init(&v->pulse, vs->os->monotonic_ns(vs->os->state));
 	memcpy(v->id, id, VOLUME_ID_BYTES);
 	volume_id_text(id, v->id_text);
 	if (asprintf(&v->dir, "%s/%s", vs->volumes, v->id_text) < 0) {
@@ -158,17 +159,17 @@ static int load_certs(const struct os *os, struct volume *v, struct hf_error *er
 	return r;
 }
 
-static int open_shelf(const struct os *os, struct volume *v, struct hf_error *err)
+static int open_shelf(const struct os *os, struct volume *v, bool read_only, struct hf_error *err)
 {
 	struct epoch_cert in_log;
 	uint64_t cut = 0;
-	int r = shelf_open(os, v->dir, v->id, false, &v->shelf, &cut, err);
+	int r = shelf_open(os, v->dir, v->id, read_only, &v->shelf, &cut, err);
 
 	if (r == -ENOENT && v->n_certs > 0) /* the log folder is older than any certificate */
 		return hf_error_set(err, -EUCLEAN, "its log folder is gone: put it back");
 	if (r < 0)
 		return r;
-	if (cut > 0)
+	if (cut > 0 && !read_only)
 		journal_line(LOG_NOTICE,
 			     "volume %s: cut off %" PRIu64 " bytes of an append that was not finished",
 			     v->id_text, cut);
@@ -200,7 +201,7 @@ static int open_volume(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES], st
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = load_certs(vs->os, v, err);
 	if (r == 0)
-		r = open_shelf(vs->os, v, err);
+		r = open_shelf(vs->os, v, vs->read_only, err);
 	if ((r == 0 || r == -ENOENT) &&
 	    v->n_certs == 0) { /* a crash before the certificate: it was never answered */
 		if (err)
@@ -208,6 +209,8 @@ static int open_volume(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES], st
 		volume_free(v);
 		return 0;
 	}
+	if (r == 0)
+		pulse_load(&v->pulse, vs->os, v->dir);
 	if (r == 0 && add_volume(vs, v) < 0)
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	if (r < 0) {
@@ -242,7 +245,8 @@ static int open_all(struct volumes *vs, struct hf_error *err)
 	return 0;
 }
 
-int volumes_open(const struct os *os, const char *dir, struct volumes **ret, struct hf_error *err)
+int volumes_open(const struct os *os, const char *dir, bool read_only, struct volumes **ret,
+		 struct hf_error *err)
 {
 	struct volumes *vs = calloc(1, sizeof(*vs));
 	int r;
@@ -250,6 +254,7 @@ int volumes_open(const struct os *os, const char *dir, struct volumes **ret, str
 	if (!vs)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	vs->os = os;
+	vs->read_only = read_only;
 	(void)pthread_mutex_init(&vs->lock, NULL);
 	(void)pthread_mutex_init(&vs->enrol_lock, NULL);
 	vs->dir = strdup(dir);
@@ -302,12 +307,14 @@ struct volume *volumes_find(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES
 	return found;
 }
 
-void volumes_each(struct volumes *vs, void (*fn)(void *arg, struct volume *v), void *arg)
+struct volume *volumes_nth(struct volumes *vs, size_t i)
 {
+	struct volume *v;
+
 	(void)pthread_mutex_lock(&vs->lock);
-	for (size_t i = 0; i < vs->n; i++)
-		fn(arg, vs->all[i]);
+	v = i < vs->n ? vs->all[i] : NULL;
 	(void)pthread_mutex_unlock(&vs->lock);
+	return v;
 }
 
 const char *volume_id_words(const struct volume *v)
@@ -315,26 +322,14 @@ const char *volume_id_words(const struct volume *v)
 	return v->id_text;
 }
 
-void volume_heard(struct volume *v, uint64_t now_ns)
+const char *volume_dir(const struct volume *v)
 {
-	(void)pthread_mutex_lock(&v->lock);
-	v->heard_ns = now_ns;
-	v->told_ns = 0;
-	(void)pthread_mutex_unlock(&v->lock);
+	return v->dir;
 }
 
-uint64_t volume_silence(struct volume *v, uint64_t now_ns, uint64_t longer_than_ns)
+struct pulse *volume_pulse(struct volume *v)
 {
-	uint64_t silent_ns = 0;
-
-	(void)pthread_mutex_lock(&v->lock);
-	if (now_ns > v->heard_ns && now_ns - v->heard_ns > longer_than_ns &&
-	    (v->told_ns == 0 || now_ns - v->told_ns > longer_than_ns)) {
-		silent_ns = now_ns - v->heard_ns;
-		v->told_ns = now_ns;
-	}
-	(void)pthread_mutex_unlock(&v->lock);
-	return silent_ns;
+	return &v->pulse;
 }
 
 const uint8_t *volume_id(const struct volume *v)

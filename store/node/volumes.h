@@ -7,6 +7,7 @@
 #ifndef STORE_NODE_VOLUMES_H
 #define STORE_NODE_VOLUMES_H
 
+#include "store/node/pulse.h"
 #include "store/replica/place.h"
 #include "store/replica/shelf.h"
 
@@ -15,26 +16,24 @@ struct volumes;
 
 /*
  * Open all of DIR/volumes. -EUCLEAN and others of shelf_open: the words name the volume. What a crash left of
- * an enrolment is left out.
+ * an enrolment is left out. read_only: to look at only, also while a process serves them; nothing is changed.
  */
-MUST_USE int volumes_open(const struct os *os, const char *dir, struct volumes **ret, struct hf_error *err);
+MUST_USE int volumes_open(const struct os *os, const char *dir, bool read_only, struct volumes **ret,
+			  struct hf_error *err);
 void volumes_close(struct volumes *vs); /* NULL is fine; nobody uses a volume any more */
 size_t volumes_count(struct volumes *vs);
 
 struct volume *volumes_find(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES]); /* NULL: not here */
 
-void volumes_each(struct volumes *vs, void (*fn)(void *arg, struct volume *v), void *arg);
+struct volume *volumes_nth(struct volumes *vs, size_t i); /* from 0 on; NULL behind the last */
 
 const uint8_t *volume_id(const struct volume *v);
 const char *volume_id_words(const struct volume *v);
 struct shelf *volume_shelf(const struct volume *v);
 void volume_newest_cert(struct volume *v, struct epoch_cert *ret);
 
-/* Its writer has asked something just now. */
-void volume_heard(struct volume *v, uint64_t now_ns);
-/* For how long nobody has heard of it, when that is longer than this; 0 when not, or when that was asked less
- * than this ago. */
-uint64_t volume_silence(struct volume *v, uint64_t now_ns, uint64_t longer_than_ns);
+const char *volume_dir(const struct volume *v);
+struct pulse *volume_pulse(struct volume *v);
 
 /* What a key may do here. */
 enum volume_key { VOLUME_KEY_UNKNOWN, VOLUME_KEY_PAST_WRITER, VOLUME_KEY_WRITER, VOLUME_KEY_OWNER };

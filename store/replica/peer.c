@@ -18,6 +18,13 @@ int peer_enrol(struct peer *p, const struct epoch_cert *cert, const struct place
 	return p->ops->enrol(p, cert, invitation, ret, err);
 }
 
+void peer_say_own(struct peer *p, const struct log_point *own)
+{
+	p->says_own = true;
+	p->own_tid = own->tid;
+	p->own_commit = own->commit;
+}
+
 int peer_position(struct peer *p, struct receipt *ret, struct hf_error *err)
 {
 	return p->ops->position(p, ret, err);

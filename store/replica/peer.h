@@ -15,6 +15,7 @@
  *   -EBUSY         it has too much to do just now
  *   -ECANCELED     interrupted by the owner of the peer
  *   -EPROTO        it answers what no node answers
+ *   -EINVAL        it does not know this form of request
  *   others         it cannot be reached: ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETDOWN, EIO …
  */
 #ifndef STORE_REPLICA_PEER_H
@@ -37,6 +38,8 @@ struct peer_ops {
 
 struct peer {
 	const struct peer_ops *ops;
+	bool says_own; /* peer_say_own was called */
+	uint64_t own_tid, own_commit;
 };
 
 struct peer_options {
@@ -59,6 +62,8 @@ void peer_free(struct peer *p); /* NULL is fine */
  */
 MUST_USE int peer_enrol(struct peer *p, const struct epoch_cert *cert, const struct place *invitation,
 			struct receipt *ret, struct hf_error *err);
+/* How far the log here is, to be said with every position that is asked from now on (PROTOCOL.md §3.3). */
+void peer_say_own(struct peer *p, const struct log_point *own);
 MUST_USE int peer_position(struct peer *p, struct receipt *ret, struct hf_error *err);
 /* 0: everything up to ret->point is on the peer's disk. */
 MUST_USE int peer_append(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,

@@ -6,12 +6,12 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "store/replica/json.h"
 #include "store/replica/peer.h"
+#include "store/replica/post.h"
 
 enum {
 	CONNECT_TIMEOUT_S = 5,
@@ -31,7 +31,8 @@ struct remote {
 	char node[HTTP_SIG_KEY_TEXT_BYTES];
 	uint8_t volume_id[VOLUME_ID_BYTES];
 	struct http_signer signer;
-	int64_t skew_s; /* what our clock lacks to the node's, as far as it has complained */
+	int64_t skew_s;    /* what our clock lacks to the node's, as far as it has complained */
+	bool takes_no_own; /* it does not know what a writer may say of its own position */
 	bool (*interrupted)(void *arg);
 	void *arg;
 };
@@ -104,14 +105,6 @@ static int ask_interrupted(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, 
 	(void)c;
 	(void)d;
 	return r->interrupted && r->interrupted(r->arg);
-}
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_once_result;
-
-static void init_curl(void)
-{
-	curl_once_result = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 /* --- one request */
@@ -296,6 +289,7 @@ static const struct meaning meanings[] = {
 	{ "full", -ENOSPC },
 	{ "busy", -EBUSY },
 	{ "clock", -EAGAIN },
+	{ "bad_request", -EINVAL },
 };
 
 static void make_printable(char *text)
@@ -407,8 +401,18 @@ static int remote_position(struct peer *p, struct receipt *ret, struct hf_error 
 {
 	struct remote *r = (struct remote *)p;
 	struct request q = { .method = "GET" };
+	int n;
 
 	set_path(r, &q, "");
+	if (!p->says_own || r->takes_no_own)
+		return ask_receipt(r, &q, ret, err);
+	(void)snprintf(q.query, sizeof(q.query), "?tid=%" PRIu64 "&commit=%" PRIu64, p->own_tid,
+		       p->own_commit);
+	n = ask_receipt(r, &q, ret, err);
+	if (n != -EINVAL)
+		return n;
+	r->takes_no_own = true; /* a node of an earlier build */
+	q.query[0] = 0;
 	return ask_receipt(r, &q, ret, err);
 }
 
@@ -484,10 +488,9 @@ int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error
 {
 	struct remote *r;
 
-	(void)pthread_once(&curl_once, init_curl);
 	r = calloc(1, sizeof(*r));
 	if (r)
-		r->curl = curl_once_result == CURLE_OK ? curl_easy_init() : NULL;
+		r->curl = post_ready() ? curl_easy_init() : NULL;
 	if (!r || !r->curl || set_pin(r, o->place->pin) < 0) {
 		if (r)
 			curl_easy_cleanup(r->curl);

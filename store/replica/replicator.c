@@ -185,9 +185,13 @@ static int take_position(struct replicator *r, const struct receipt *receipt, st
 
 static int ask_position(struct replicator *r, struct hf_error *err)
 {
+	struct log_point own;
 	struct receipt receipt;
-	int n = peer_position(r->peer, &receipt, err);
+	int n;
 
+	log_durable(r->log, &own);
+	peer_say_own(r->peer, &own);
+	n = peer_position(r->peer, &receipt, err);
 	return n < 0 ? n : take_position(r, &receipt, err);
 }
 

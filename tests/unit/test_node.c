@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/node/journal.h"
-#include "store/node/watch.h"
 #include "store/volume/kit.h"
 #include "tests/unit/node_helper.h"
 
@@ -695,81 +693,6 @@ static void test_init(void **state)
 	node_fixture_release(&n);
 }
 
-/* --- what the node says of itself */
-
-struct lines {
-	unsigned alerts;
-	char last[300];
-};
-
-static void take_line(void *arg, int priority, const char *line)
-{
-	struct lines *l = arg;
-
-	if (priority != LOG_ALERT)
-		return;
-	l->alerts++;
-	(void)snprintf(l->last, sizeof(l->last), "%s", line);
-}
-
-static int much_space(void *state, const char *path, uint64_t *ret_free, uint64_t *ret_total)
-{
-	(void)state;
-	(void)path;
-	*ret_free = *ret_total = 100 << 20;
-	return 0;
-}
-
-static int no_space(void *state, const char *path, uint64_t *ret_free, uint64_t *ret_total)
-{
-	(void)state;
-	(void)path;
-	*ret_free = 5 << 20;
-	*ret_total = 100 << 20;
-	return 0;
-}
-
-static void test_watch(void **state)
-{
-	const uint64_t hour = 3600u * UINT64_C(1000000000);
-	struct os os = *os_posix();
-	struct lines lines = { 0, "" };
-	struct bench b;
-	struct volumes *volumes;
-	struct watch *watch;
-	uint64_t now;
-
-	(void)state;
-	bench_init(&b, 1);
-	bench_enrol(&b);
-	node_fixture_stop(&b.node);
-	hf_node_set_log(take_line, &lines);
-	os.free_bytes = much_space;
-	assert_int_equal(volumes_open(&os, b.node.dir, &volumes, NULL), 0);
-	assert_int_equal(watch_start(&os, b.node.dir, volumes, &watch, NULL), 0);
-	now = os.monotonic_ns(NULL);
-	watch_look(watch, now + 23 * hour);
-	assert_int_equal(lines.alerts, 0);
-	watch_look(watch, now + 25 * hour);
-	assert_int_equal(lines.alerts, 1);
-	assert_non_null(strstr(lines.last, "silent for 25 hours"));
-	watch_look(watch, now + 26 * hour);
-	assert_int_equal(lines.alerts, 1); /* once a day is enough */
-	volume_heard(volumes_find(volumes, b.id), now + 27 * hour);
-	watch_look(watch, now + 28 * hour);
-	assert_int_equal(lines.alerts, 1);
-	watch_stop(watch);
-	os.free_bytes = no_space;
-	assert_int_equal(watch_start(&os, b.node.dir, volumes, &watch, NULL), 0);
-	watch_stop(watch);
-	assert_int_equal(lines.alerts, 2);
-	assert_non_null(strstr(lines.last, "only 5 MiB are left"));
-	volumes_close(volumes);
-	hf_node_set_log(NULL, NULL);
-	assert_int_equal(node_fixture_start(&b.node), 0);
-	bench_release(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -790,7 +713,6 @@ int main(void)
 		cmocka_unit_test(test_header_not_enrolled),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_damage_stops_the_start),
-		cmocka_unit_test(test_watch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/cli/node_status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "fs/cli/cli.h"
+#include "fs/cli/output.h"
+#include "holdfast/node.h"
+
+/* --- for programs */
+
+static json_t *alarm_to_json(const struct hf_alarm *a)
+{
+	return json_pack("{s:I, s:s, s:s?, s:o, s:o, s:o, s:b, s:s}", "alarm", (json_int_t)a->number, "kind",
+			 a->kind, "volume", a->volume_id[0] ? a->volume_id : NULL, "first_time",
+			 output_time(a->first_ns), "last_time", output_time(a->last_ns), "count",
+			 output_number(a->count), "delivered", a->delivered, "words", a->words);
+}
+
+static json_t *volume_to_json(const struct hf_node_volume *v)
+{
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "volume", v->volume_id,
+			 "epoch", (json_int_t)v->epoch, "tid", output_number(v->tid), "commit",
+			 output_number(v->commit), "time", output_time(v->time_ns), "bytes",
+			 output_number(v->bytes), "segments", output_number(v->segments), "heard_time",
+			 output_time(v->heard_ns), "writer_tid", output_number(v->said_tid), "writer_commit",
+			 output_number(v->said_commit), "silent", v->silent);
+}
+
+static json_t *status_to_json(const char *dir, const struct hf_node_status *s)
+{
+	json_t *alarms = json_array(), *volumes = json_array();
+
+	for (size_t i = 0; i < s->n_alarms; i++)
+		json_array_append_new(alarms, alarm_to_json(&s->alarms[i]));
+	for (size_t i = 0; i < s->n_volumes; i++)
+		json_array_append_new(volumes, volume_to_json(&s->volumes[i]));
+	return json_pack("{s:o, s:s, s:b, s:o, s:o, s:f, s:o, s:s?}", "alarms", alarms, "node", dir, "served",
+			 s->served, "free_bytes", output_number(s->free_bytes), "total_bytes",
+			 output_number(s->total_bytes), "silent_after_seconds",
+			 (double)s->silent_after_ns / 1e9, "volumes", volumes, "failed",
+			 s->failed[0] ? s->failed : NULL);
+}
+
+/* --- for people */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static void print_alarm(const struct hf_alarm *a)
+{
+	char text[OUTPUT_TEXT_BYTES], since[OUTPUT_TEXT_BYTES];
+
+	printf("ALARM %-5" PRIu32 " %s, %s%s", a->number, a->kind, a->volume_id[0] ? "volume " : "this node",
+	       a->volume_id);
+	if (a->count > 1)
+		printf(", %s times since %s", output_count(a->count, text),
+		       output_rfc3339(a->first_ns, since));
+	if (a->count > 0)
+		printf(", %s %s", a->count > 1 ? "last" : "at", output_rfc3339(a->last_ns, text));
+	printf("\n            %s\n", a->words);
+}
+
+static void print_volume(const struct hf_node_volume *v)
+{
+	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES];
+	uint64_t now = now_ns();
+
+	printf("volume      %s, epoch %" PRIu32 "\n", v->volume_id, v->epoch);
+	printf("            to tid-%s, %s in %" PRIu32 " segments\n", output_count(v->tid, a),
+	       output_bytes(v->bytes, b), v->segments);
+	if (v->said_commit > v->commit)
+		printf("            its writer has tid-%s\n", output_count(v->said_tid, a));
+	if (v->heard_ns == 0)
+		printf("            not heard yet, as far as is written down: once a minute\n");
+	else
+		printf("            %sheard %s ago\n", v->silent ? "SILENT, last " : "last ",
+		       output_duration(now > v->heard_ns ? (double)(now - v->heard_ns) / 1e9 : 0, a));
+}
+
+static void print_status(const char *dir, const struct hf_node_status *s)
+{
+	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES];
+
+	for (size_t i = 0; i < s->n_alarms; i++)
+		print_alarm(&s->alarms[i]);
+	if (s->n_alarms > 0)
+		printf("            seen to? holdfast node acknowledge %s ALARM\n", dir);
+	else
+		printf("alarms      none is open\n");
+	printf("node        %s, %s\n", dir, s->served ? "served" : "not served");
+	printf("room        %s of %s left on its disk\n", output_bytes(s->free_bytes, a),
+	       output_bytes(s->total_bytes, b));
+	if (s->failed[0])
+		printf("FAILED      %s\n", s->failed);
+	for (size_t i = 0; i < s->n_volumes; i++)
+		print_volume(&s->volumes[i]);
+}
+
+int node_status(const char *dir, bool json)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	struct hf_node_status s;
+	json_t *value;
+	int code;
+
+	if (hf_node_status(dir, &s, &err) < 0)
+		return cli_fail_error(&err);
+	if (json) {
+		value = status_to_json(dir, &s);
+		output_json(value);
+		json_decref(value);
+	} else {
+		print_status(dir, &s);
+	}
+	code = s.n_alarms > 0 || s.failed[0] ? CLI_FOUND : CLI_FINE;
+	hf_node_status_release(&s);
+	return code;
+}

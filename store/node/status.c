@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a node is, from its folder alone (layer 4): so that it can be asked whether the node is served or not,
+ * and does not depend on an answer of a process that may be what is wrong.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "store/node/alarm_file.h"
+#include "store/node/setup.h"
+#include "store/node/volumes.h"
+
+enum { LOOKS_MAX = 3 };
+
+/* Whoever serves it has its lock. */
+static bool is_served(const char *dir)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (!os_join(&path, dir, "lock"))
+		return false;
+	fd = open((const char *)path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+/* --- alarms */
+
+/* Leaves the open ones of n, in their order; returns how many. */
+static size_t keep_open(struct hf_alarm *all, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!all[i].acknowledged)
+			all[kept++] = all[i];
+	return kept;
+}
+
+static int read_open(const struct os *os, const char *dir, struct hf_alarm **ret, size_t *ret_n,
+		     struct hf_error *err)
+{
+	uint32_t next;
+	int r = alarm_files_read(os, dir, ret, ret_n, &next, err);
+
+	if (r == 0)
+		*ret_n = keep_open(*ret, *ret_n);
+	return r;
+}
+
+/* --- volumes */
+
+static int add_bytes(struct shelf *shelf, struct hf_node_volume *ret, struct hf_error *err)
+{
+	uint64_t bytes;
+	int r = 0;
+
+	for (uint32_t n = 1; r == 0 && n <= ret->segments; n++) {
+		r = shelf_segment_bytes(shelf, n, &bytes, err);
+		if (r == 0)
+			ret->bytes += bytes;
+	}
+	return r;
+}
+
+static int describe(struct volume *v, uint64_t now_ns, uint64_t silent_after_ns, struct hf_node_volume *ret,
+		    struct hf_error *err)
+{
+	struct pulse *p = volume_pulse(v);
+	struct log_point here;
+	struct epoch_cert cert;
+
+	memset(ret, 0, sizeof(*ret));
+	(void)snprintf(ret->volume_id, sizeof(ret->volume_id), "%s", volume_id_words(v));
+	volume_newest_cert(v, &cert);
+	shelf_position(volume_shelf(v), &here);
+	ret->epoch = cert.epoch;
+	ret->tid = here.tid;
+	ret->commit = here.commit;
+	ret->time_ns = here.time_ns;
+	ret->segments = here.end.segment;
+	ret->heard_ns = p->heard_ns; /* it is ours alone: no lock */
+	ret->said_tid = p->said_tid;
+	ret->said_commit = p->said_commit;
+	ret->silent = p->heard_ns > 0 && now_ns > p->heard_ns && now_ns - p->heard_ns > silent_after_ns;
+	return add_bytes(volume_shelf(v), ret, err);
+}
+
+static int try_describe_all(const struct os *os, const char *dir, struct hf_node_status *s,
+			    struct hf_error *err)
+{
+	struct volumes *volumes;
+	struct volume *v;
+	int r = volumes_open(os, dir, true, &volumes, err);
+
+	if (r < 0)
+		return r;
+	s->volumes = calloc(volumes_count(volumes) + 1, sizeof(*s->volumes));
+	if (!s->volumes)
+		r = hf_error_set(err, -ENOMEM, "no memory");
+	for (size_t i = 0; r == 0 && (v = volumes_nth(volumes, i)); i++) {
+		r = describe(v, os->now_ns(os->state), s->silent_after_ns, &s->volumes[i], err);
+		s->n_volumes = i + 1;
+	}
+	volumes_close(volumes);
+	return r;
+}
+
+/*
+ * The log of a node that is served may be in the middle of an append, which looks like damage for as long as
+ * it takes: then once more.
+ */
+static void describe_all(const struct os *os, const char *dir, struct hf_node_status *s)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	int r = -EUCLEAN;
+
+	for (int i = 0; r == -EUCLEAN && i < (s->served ? LOOKS_MAX : 1); i++) {
+		free(s->volumes);
+		s->volumes = NULL;
+		s->n_volumes = 0;
+		err = (struct hf_error)HF_ERROR_INIT;
+		r = try_describe_all(os, dir, s, &err);
+	}
+	if (r == 0)
+		return;
+	s->n_volumes = 0;
+	(void)snprintf(s->failed, sizeof(s->failed), "%s", err.text[0] ? err.text : strerror(-r));
+}
+
+int hf_node_status(const char *dir, struct hf_node_status *ret, struct hf_error *err)
+{
+	const struct os *os = os_posix();
+	struct hf_node_status s;
+	struct setup setup;
+	int r = setup_read(os, dir, &setup, err);
+
+	if (r < 0)
+		return r;
+	memset(&s, 0, sizeof(s));
+	s.served = is_served(dir);
+	s.silent_after_ns = setup.silent_after_s * UINT64_C(1000000000);
+	(void)os->free_bytes(os->state, dir, &s.free_bytes, &s.total_bytes);
+	r = read_open(os, dir, &s.alarms, &s.n_alarms, err);
+	if (r < 0)
+		return r;
+	describe_all(os, dir, &s);
+	*ret = s;
+	return 0;
+}
+
+void hf_node_status_release(struct hf_node_status *s)
+{
+	free(s->alarms);
+	free(s->volumes);
+	memset(s, 0, sizeof(*s));
+}
+
+/* --- acknowledging */
+
+/* 0: all. */
+static int parse_number(const char *text, uint32_t *ret)
+{
+	char end;
+
+	*ret = 0;
+	if (strcmp(text, "all") == 0)
+		return 0;
+	if (strspn(text, "0123456789") != strlen(text) || sscanf(text, "%9" SCNu32 "%c", ret, &end) != 1 ||
+	    *ret == 0)
+		return -EINVAL;
+	return 0;
+}
+
+static int acknowledge(const struct os *os, const char *dir, uint32_t number, unsigned *ret_n,
+		       struct hf_error *err)
+{
+	struct hf_alarm *alarms;
+	size_t n;
+	unsigned done = 0;
+	int r = read_open(os, dir, &alarms, &n, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (number > 0 && alarms[i].number != number)
+			continue;
+		r = alarm_file_acknowledge(os, dir, &alarms[i]);
+		if (r < 0)
+			(void)hf_error_set(err, r, "cannot acknowledge alarm %" PRIu32 ": %s",
+					   alarms[i].number, strerror(-r));
+		else
+			done++;
+	}
+	free(alarms);
+	if (r == 0 && number > 0 && done == 0)
+		r = hf_error_set(err, -ENOENT, "there is no open alarm %" PRIu32 " in %s", number, dir);
+	if (r == 0)
+		*ret_n = done;
+	return r;
+}
+
+int hf_node_acknowledge(const char *dir, const char *alarm, unsigned *ret_n, struct hf_error *err)
+{
+	const struct os *os = os_posix();
+	struct setup setup;
+	uint32_t number;
+	int r = setup_read(os, dir, &setup, err);
+
+	if (r < 0)
+		return r;
+	if (parse_number(alarm, &number) < 0)
+		return hf_error_set(err, -EINVAL, "%.60s: an alarm is named by its number, or say all",
+				    alarm);
+	return acknowledge(os, dir, number, ret_n, err);
+}
