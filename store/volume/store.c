@@ -271,8 +271,8 @@ static int open_replay(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
 	const bool anew = p->state.point.end.segment == 0;
-	/* Nobody reads yet: what frames may have is lent, less what sorting and writing take besides. */
-	const uint64_t memory = p->frame_bytes / 2;
+	/* Nobody reads yet: a part of what frames may have is lent; sorting and writing take the rest. */
+	const uint64_t memory = p->frame_bytes / 3;
 	struct volume_state at;
 	bool misfit;
 	int r;
