@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "store/node/watch.h"
@@ -183,11 +184,13 @@ static void test_own_position(void **state)
 /* --- what is seen without a request */
 
 static uint64_t free_mib;
+static atomic_uint looks; /* each asks for space */
 
 static int some_space(void *state, const char *path, uint64_t *ret_free, uint64_t *ret_total)
 {
 	(void)state;
 	(void)path;
+	atomic_fetch_add(&looks, 1);
 	*ret_free = free_mib << 20;
 	*ret_total = 100 << 20;
 	return 0;
@@ -212,7 +215,11 @@ static void watched_init(struct watched *t, struct bench *b)
 	assert_int_equal(volumes_open(&t->os, b->node.dir, false, &t->volumes, NULL), 0);
 	assert_int_equal(alarms_open(&t->os, b->node.dir, &t->alarms, NULL), 0);
 	o = (struct watch_options){ &t->os, b->node.dir, t->volumes, t->alarms, 24 * hour, 600 * second };
+	atomic_store(&looks, 0);
 	assert_int_equal(watch_start(&o, &t->watch, NULL), 0);
+	for (int i = 0; i < 1000 && atomic_load(&looks) == 0; i++)
+		(void)usleep(10000); /* its own first look is by the real clocks; the next one is far off */
+	assert_true(atomic_load(&looks) > 0);
 	t->mono = t->os.monotonic_ns(NULL) + second;
 	t->now = t->os.now_ns(NULL) + second;
 	pulse_heard(volume_pulse(volumes_find(t->volumes, b->id)), t->mono, t->now);
