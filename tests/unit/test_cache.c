@@ -38,6 +38,7 @@ int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, str
 		   struct hf_error *err)
 {
 	struct log *log = (struct log *)l;
+	int code;
 
 	(void)expected;
 	atomic_fetch_add(&log->reads, 1);
@@ -45,8 +46,9 @@ int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, str
 	if (log->pause_ms)
 		pause_for(log->pause_ms);
 	atomic_fetch_sub(&log->reading, 1);
-	if (atomic_load(&log->code) < 0)
-		return hf_error_set(err, atomic_load(&log->code), "segment %u is bad", pos.segment);
+	code = atomic_load(&log->code); /* once: threads change it */
+	if (code < 0)
+		return hf_error_set(err, code, "segment %u is bad", pos.segment);
 	buf_clear(out);
 	buf_add_u32(out, pos.segment);
 	buf_add_u32(out, pos.offset);
@@ -58,14 +60,16 @@ int log_read_part(const struct log *l, struct log_pos pos, size_t off, size_t le
 		  struct hf_error *err)
 {
 	struct log *log = (struct log *)l;
+	int code;
 
 	(void)off;
 	(void)pos;
 	if (log->whole_only)
 		return 0;
 	atomic_fetch_add(&log->parts, 1);
-	if (atomic_load(&log->code) < 0)
-		return hf_error_set(err, atomic_load(&log->code), "segment %u is bad", pos.segment);
+	code = atomic_load(&log->code); /* once: threads change it */
+	if (code < 0)
+		return hf_error_set(err, code, "segment %u is bad", pos.segment);
 	memset(out, 7, len);
 	return 1;
 }
