@@ -3,7 +3,8 @@
  * XChaCha20-Poly1305 is ChaCha20-Poly1305 (RFC 8439) with a key that HChaCha20 makes of the key and the
  * nonce's first 16 bytes, and a nonce of four zeros and its last 8. Pieces of one frame differ in those 8, so
  * they share that key. libcrypto is slow to find an algorithm and to make a context for it, so it is asked
- * for the one once, and each thread keeps the other until it ends.
+ * for the one once, and each thread keeps the other until it ends. What that remembers is the key of the
+ * frame it had last, which opens no other.
  */
 #include "store/crypto/seal.h"
 
