@@ -85,7 +85,7 @@ json_t *status_of_store(struct hf_store *store)
 					 output_number(s.pending_bytes), "free_bytes",
 					 output_number(s.free_bytes), "chunks", output_number(s.chunks),
 					 "chunk_bytes", output_number(s.chunk_bytes)));
-	json_object_set_new(answer, "kit_checked", output_time(s.kit_checked_ns));
+	json_object_set_new(answer, "kit_checked", output_time(hf_store_kit_checked(store)));
 	json_object_set_new(answer, "read_only", json_boolean(s.read_only));
 	json_object_set_new(answer, "failed",
 			    s.failed ? json_string(s.failed_text[0] ? s.failed_text : hf_strerror(s.failed)) :

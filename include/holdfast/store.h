@@ -115,12 +115,13 @@ struct hf_status {
 	uint64_t cache_bytes, pending_bytes;
 	uint64_t free_bytes;        /* that the file system below has left for this store */
 	uint64_t chunks, chunk_bytes; /* distinct chunks, and their plain bytes */
-	uint64_t kit_checked_ns;    /* when a kit was last seen to open it (hf_kit_check); 0: never */
 	bool read_only;             /* it was opened so */
 	int failed;                 /* 0, or the error that stopped writing */
 	char failed_text[HF_ERROR_TEXT_BYTES];
 };
 void hf_store_status(struct hf_store *store, struct hf_status *ret);
+/* When a kit was last seen to open it (hf_kit_check, kit.h); 0: never. Reads a small file. */
+uint64_t hf_store_kit_checked(const struct hf_store *store);
 
 /*
  * Verify everything of a store at rest or open in this process: descriptor, keys, every segment, the chain,

@@ -473,6 +473,11 @@ size_t hf_store_replicas(struct hf_store *s, struct hf_replica_status *ret, size
 	return s->replicas ? replica_set_status(s->replicas, ret, max) : 0;
 }
 
+uint64_t hf_store_kit_checked(const struct hf_store *s)
+{
+	return kit_note_read(s->os, s->path, s->descriptor.volume_id);
+}
+
 void hf_store_status(struct hf_store *s, struct hf_status *ret)
 {
 	struct frame_cache_stats cache;
@@ -489,7 +494,6 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	volume_id_text(s->descriptor.volume_id, ret->volume_id);
 	ret->epoch = point.epoch;
 	ret->read_only = s->read_only;
-	ret->kit_checked_ns = kit_note_read(s->os, s->path, s->descriptor.volume_id);
 	ret->committed_tid = point.tid;
 	ret->committed_time_ns = point.time_ns;
 	ret->log_bytes = log.bytes;

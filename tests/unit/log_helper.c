@@ -65,6 +65,18 @@ struct log *log_fixture_open(const struct log_fixture *f, const struct log_point
 	return l;
 }
 
+struct hf_kit *log_fixture_kit(const struct log_fixture *f)
+{
+	CLEANUP(buf_release) struct buf line = BUF_INIT;
+	struct hf_kit *kit;
+	uint8_t seed[SEED_BYTES];
+
+	owner_seed(f->owner, seed);
+	kit_line_encode(seed, &line);
+	assert_int_equal(hf_kit_parse((const char *)line.data, line.len, &kit, NULL), 0);
+	return kit;
+}
+
 void log_fixture_release(struct log_fixture *f)
 {
 	if (f->os == os_posix()) {

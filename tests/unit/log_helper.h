@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_LOG_HELPER_H
 #define TESTS_UNIT_LOG_HELPER_H
 
+#include "holdfast/kit.h"
 #include "store/log/log.h"
 
 struct log_fixture {
@@ -24,6 +25,7 @@ void log_fixture_release(struct log_fixture *f); /* removes what it made */
 /* log_fixture_init and a new log in it, on real files; the log of a fixture, opened again. Must succeed. */
 struct log *log_fixture_create(struct log_fixture *f, uint64_t segment_bytes);
 struct log *log_fixture_open(const struct log_fixture *f, const struct log_point *known);
+struct hf_kit *log_fixture_kit(const struct log_fixture *f); /* the owner's; the caller frees it */
 /* The same folder's sibling "NAME" (not made). */
 void log_fixture_path(const struct log_fixture *f, const char *name, char out[160]);
 void log_fixture_segment(const struct log_fixture *f, uint32_t segment, char out[160]);

@@ -25,23 +25,11 @@ struct bench {
 	char replica[160], path[160];
 };
 
-static struct hf_kit *kit_of(const struct owner *owner)
-{
-	CLEANUP(buf_release) struct buf line = BUF_INIT;
-	struct hf_kit *kit;
-	uint8_t seed[SEED_BYTES];
-
-	owner_seed(owner, seed);
-	kit_line_encode(seed, &line);
-	assert_int_equal(hf_kit_parse((const char *)line.data, line.len, &kit, NULL), 0);
-	return kit;
-}
-
 static void bench_init(struct bench *b, uint64_t groups)
 {
 	memset(b, 0, sizeof(*b));
 	b->log = log_fixture_create(&b->volume, SEGMENT_SMALL);
-	b->kit = kit_of(b->volume.owner);
+	b->kit = log_fixture_kit(&b->volume);
 	log_put_groups(b->log, 1, groups, GROUP_BYTES);
 	log_fixture_path(&b->volume, "replica", b->replica);
 	log_fixture_path(&b->volume, "new", b->path);

@@ -39,7 +39,7 @@ static void a_good_kit_opens_it_and_is_remembered(void **state)
 
 	(void)state;
 	store_fixture_init(&f, NULL);
-	assert_int_equal(status_of(&f).kit_checked_ns, 0);
+	assert_int_equal(hf_store_kit_checked(f.store), 0);
 	got = check(&f); /* nothing in it yet */
 	assert_int_equal(got.epoch, 1);
 	assert_int_equal(got.cert_segment, 1);
@@ -52,11 +52,11 @@ static void a_good_kit_opens_it_and_is_remembered(void **state)
 	assert_int_equal(got.tid, status_of(&f).committed_tid);
 	assert_int_equal(got.not_noted, 0);
 	assert_true(got.checked_ns > 0);
-	assert_int_equal(status_of(&f).kit_checked_ns, got.checked_ns);
+	assert_int_equal(hf_store_kit_checked(f.store), got.checked_ns);
 	store_close(&f);
 	(void)check(&f); /* at rest */
 	store_open(&f, HF_OPEN_READ_ONLY);
-	assert_true(status_of(&f).kit_checked_ns > got.checked_ns);
+	assert_true(hf_store_kit_checked(f.store) > got.checked_ns);
 	store_fixture_release(&f);
 }
 
@@ -72,7 +72,7 @@ static void another_kit_does_not(void **state)
 	assert_int_equal(hf_kit_generate(&other, NULL), 0);
 	assert_int_equal(hf_kit_check(other, f.path, &got, &err), -EKEYREJECTED);
 	assert_non_null(strstr(err.text, "this kit is of volume"));
-	assert_int_equal(status_of(&f).kit_checked_ns, 0);
+	assert_int_equal(hf_store_kit_checked(f.store), 0);
 	assert_int_equal(hf_kit_check(f.kit, f.dir, &got, NULL), -ENOENT);
 	hf_kit_free(other);
 	store_fixture_release(&f);
@@ -137,9 +137,7 @@ static void a_frame_under_other_keys_is_noticed(void **state)
 	assert_int_equal(os_write_file(os_posix(), path, line.data, line.len, 0644), 0);
 	*strrchr(path, '/') = 0;
 	buf_clear(&line);
-	owner_seed(volume.owner, seed);
-	kit_line_encode(seed, &line);
-	assert_int_equal(hf_kit_parse((const char *)line.data, line.len, &kit, NULL), 0);
+	kit = log_fixture_kit(&volume);
 	assert_int_equal(hf_kit_check(kit, path, &got, &err), -EUCLEAN);
 	assert_non_null(strstr(err.text, "does not open with the keys that come from this kit"));
 	hf_kit_free(kit);
@@ -164,9 +162,9 @@ static void a_note_that_is_none_says_never(void **state)
 	(void)check(&f);
 	path_in(&f, "kit-check.json", note);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_true(status_of(&f).kit_checked_ns > 0);
+		assert_true(hf_store_kit_checked(f.store) > 0);
 		assert_int_equal(os_write_file(os_posix(), note, bad[i], strlen(bad[i]), 0600), 0);
-		assert_int_equal(status_of(&f).kit_checked_ns, 0);
+		assert_int_equal(hf_store_kit_checked(f.store), 0);
 		(void)check(&f);
 	}
 	store_fixture_release(&f);

@@ -33,18 +33,6 @@ struct bench {
 	struct log_point head;
 };
 
-static struct hf_kit *kit_of(const struct owner *owner)
-{
-	CLEANUP(buf_release) struct buf line = BUF_INIT;
-	struct hf_kit *kit;
-	uint8_t seed[SEED_BYTES];
-
-	owner_seed(owner, seed);
-	kit_line_encode(seed, &line);
-	assert_int_equal(hf_kit_parse((const char *)line.data, line.len, &kit, NULL), 0);
-	return kit;
-}
-
 /* A node that has the whole log of GROUPS groups. */
 static void bench_init(struct bench *b)
 {
@@ -55,7 +43,7 @@ static void bench_init(struct bench *b)
 	node_fixture_init(&b->node);
 	log_fixture_init(&b->volume, NULL, 64 << 10);
 	b->id = owner_volume_id(b->volume.owner);
-	b->kit = kit_of(b->volume.owner);
+	b->kit = log_fixture_kit(&b->volume);
 	b->writer = http_signer_of_writer(b->volume.keys);
 	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
 	log_put_groups(b->log, 1, GROUPS, GROUP_BYTES);
