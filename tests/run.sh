@@ -13,6 +13,7 @@
 # Each test file has TEST_TIMEOUT seconds (600; 3600 with HOLDFAST_TEST_LONG=1). Exit 1 when anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 2
+export TSAN_OPTIONS="${TSAN_OPTIONS:-}:suppressions=$PWD/tests/tsan.supp"
 
 long=${HOLDFAST_TEST_LONG:-0}
 limit=${TEST_TIMEOUT:-$([ "$long" = 1 ] && echo 3600 || echo 600)}
@@ -122,7 +123,7 @@ run_system()
 		start=$SECONDS
 		ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$work/reports/asan" \
 			UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:print_stacktrace=1:log_path=$work/reports/ubsan" \
-			TSAN_OPTIONS="${TSAN_OPTIONS:-}:suppressions=$PWD/tests/tsan.supp:exitcode=0:log_path=$work/reports/tsan" \
+			TSAN_OPTIONS="$TSAN_OPTIONS:exitcode=0:log_path=$work/reports/tsan" \
 			timeout -k 30 "$limit" prove -v --merge "$test" > "$work/system" 2>&1 < /dev/null
 		code=$?
 		add_reports >> "$work/system"

@@ -80,6 +80,7 @@ static void power_init(uint64_t seed)
 	power->random = seed;
 }
 
+/* Requires lock, or that no child is there. */
 static uint64_t power_chance(uint64_t below)
 {
 	power->random = power->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -233,7 +234,12 @@ static int power_sync(const char *path, bool folder, int fault)
 
 static void power_die(void)
 {
-	if (power->die_at && power->changes >= power->die_at)
+	bool now;
+
+	power_lock();
+	now = power->die_at && power->changes >= power->die_at;
+	power_unlock();
+	if (now)
 		(void)kill(getpid(), SIGKILL);
 }
 
@@ -372,8 +378,13 @@ static ssize_t power_pwrite(void *state, int fd, const void *data, size_t len, u
 	ssize_t n;
 
 	if (fault) {
+		bool nothing;
+
 		len = len / 2;
-		if (len == 0 || power_chance(2))
+		power_lock();
+		nothing = power_chance(2);
+		power_unlock();
+		if (len == 0 || nothing)
 			return fault;
 	}
 	number = power_note(fd, power_path(fd), POWER_WRITE, offset, data, len);
