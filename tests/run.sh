@@ -25,6 +25,18 @@ passed=0 failed=0
 # What TAP and prove(1) call what was skipped.
 skipped='# *(SKIP|skip)|^[^ ]*\.t \.* *skipped: '
 
+# A long output's beginning and end: the failure, and what a sanitizer said when it was over.
+ends()
+{
+	if [ "$(wc -l < "$1")" -le 100 ]; then
+		cat "$1"
+	else
+		head -n 50 "$1"
+		echo "[…]"
+		tail -n 50 "$1"
+	fi
+}
+
 # tally NAME EXIT SECONDS OUTPUT: count the TAP lines of one test file
 tally()
 {
@@ -46,7 +58,7 @@ tally()
 		"$([ "$not" -gt 0 ] && echo ", $not failed")"
 	if [ "$not" -gt 0 ]; then
 		[ "$code" -eq 124 ] && echo "     stopped after $limit s"
-		sed 's/^/     | /' "$out" | tail -n 80
+		ends "$out" | sed 's/^/     | /'
 		echo "     exit code $code"
 	fi
 	grep -E "$skipped" "$out" | sed 's/^/     /' | head -n 20

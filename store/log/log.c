@@ -152,16 +152,19 @@ int log_create(const struct log_options *o, const struct epoch_cert *cert, struc
 {
 	CLEANUP(log_freep) struct log *l = NULL;
 	CLEANUP(cleanup_free) uint32_t *segments = NULL;
-	size_t n;
+	size_t n = 0, begun;
 	int r = log_new(o, &l, err);
 
 	if (r == 0)
 		r = make_dir(l, err);
 	if (r == 0)
 		r = segment_list(l, &segments, &n, err);
+	begun = n;
+	if (r == 0)
+		r = scan_without_spares(l, segments, &begun, err);
 	if (r < 0)
 		return r;
-	if (n > 1 || (n == 1 && (segments[0] != 1 || scan_is_spare(l, 1, NULL, err) != 1)))
+	if (begun || n > 1 || (n == 1 && segments[0] != 1))
 		return hf_error_set(err, -EEXIST, "%s holds a log already", l->dir);
 	r = append_begin_segment(l, cert, err);
 	if (r == 0)

@@ -279,11 +279,12 @@ MUST_USE int scan_find_end(struct log *l, const struct log_point *known, struct 
 /* Cut off what is behind the end, durably, and open the last segment for writing: fills cur and entries. */
 MUST_USE int scan_cut_tail(struct log *l, struct hf_error *err);
 /*
- * Is this file, behind the last segment, one that was laid out and never begun? 1, 0 (a segment, or what is
- * left of one), or negative. `writer` is the key that would have signed commits in it; NULL: not known.
+ * Leave off, from the end of a list of n segments, the files that were laid out and never begun. There may be
+ * two: while a header is written the file behind it is laid out already, and neither need be there after a
+ * crash. Error: *n is at the file that could not be told.
  */
-MUST_USE int scan_is_spare(const struct log *l, uint32_t segment, const uint8_t *writer,
-			   struct hf_error *err);
+MUST_USE int scan_without_spares(const struct log *l, const uint32_t *segments, size_t *n,
+				 struct hf_error *err);
 /*
  * The walk stopped in the last segment there is, with `stopped` (0 or negative): 0 when what lies behind
  * counts for nothing, or -EUCLEAN or -EPROTONOSUPPORT when the log goes on behind damage.

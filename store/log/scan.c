@@ -145,7 +145,11 @@ int scan_tail(const struct groups *g, int stopped, const char *why, struct hf_er
 	return 0;
 }
 
-int scan_is_spare(const struct log *l, uint32_t segment, const uint8_t *writer, struct hf_error *err)
+/*
+ * Is this file one that was laid out and never begun? 1, 0 (a segment, or what is left of one), or negative.
+ * `writer` is the key that would have signed commits in it; NULL: not known.
+ */
+static int is_spare(const struct log *l, uint32_t segment, const uint8_t *writer, struct hf_error *err)
 {
 	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
 	uint8_t raw[SEGMENT_HEADER_BYTES];
@@ -172,6 +176,38 @@ int scan_is_spare(const struct log *l, uint32_t segment, const uint8_t *writer, 
 		s.writers[1] = keyring_writer_public(l->keys);
 	r = search_commits(&s, 0, size, err);
 	return r < 0 ? r : !s.other;
+}
+
+/* The key of the last of these segments whose header can be read; false: of none. */
+static bool last_writer(const struct log *l, const uint32_t *segments, size_t n,
+			uint8_t ret[PUBLIC_KEY_BYTES])
+{
+	while (n-- > 0) {
+		uint8_t raw[SEGMENT_HEADER_BYTES];
+		struct segment_header h;
+
+		if (segment_read_header(l, segments[n], raw, NULL) == 0 &&
+		    segment_header_decode(raw, sizeof(raw), &h, NULL) == 0) {
+			memcpy(ret, h.cert.writer_public, PUBLIC_KEY_BYTES);
+			return true;
+		}
+	}
+	return false;
+}
+
+int scan_without_spares(const struct log *l, const uint32_t *segments, size_t *n, struct hf_error *err)
+{
+	int r = 1;
+
+	while (r == 1 && *n > 0) {
+		uint8_t writer[PUBLIC_KEY_BYTES];
+		bool known = last_writer(l, segments, *n - 1, writer);
+
+		r = is_spare(l, segments[*n - 1], known ? writer : NULL, err);
+		if (r == 1)
+			--*n;
+	}
+	return r < 0 ? r : 0;
 }
 
 /* --- where to begin */
@@ -286,23 +322,6 @@ static int check_gaps(const struct log *l, const uint32_t *segments, size_t n, s
 	return 0;
 }
 
-/* The number of the last file that is a segment and not a spare. */
-static int last_segment(const struct log *l, uint32_t last, uint32_t *ret, struct hf_error *err)
-{
-	uint8_t raw[SEGMENT_HEADER_BYTES];
-	struct segment_header h = { 0 };
-	bool known = last > l->first_segment && segment_read_header(l, last - 1, raw, NULL) == 0 &&
-		     segment_header_decode(raw, sizeof(raw), &h, NULL) == 0;
-	int r = scan_is_spare(l, last, known ? h.cert.writer_public : NULL, err);
-
-	if (r < 0)
-		return r;
-	if (r == 1 && last == l->first_segment)
-		return hf_error_set(err, -ENOENT, "%s: no log was ever begun there", l->dir);
-	*ret = r == 1 ? last - 1 : last;
-	return 0;
-}
-
 int scan_find_end(struct log *l, const struct log_point *known, struct hf_error *err)
 {
 	CLEANUP(cleanup_free) uint32_t *segments = NULL;
@@ -319,11 +338,14 @@ int scan_find_end(struct log *l, const struct log_point *known, struct hf_error 
 		l->v.point.end = (struct log_pos){ segments[n - 1], LIMIT_OPEN };
 		return 0;
 	}
-	r = check_gaps(l, segments, n, err);
+	r = scan_without_spares(l, segments, &n, err);
 	if (r == 0)
-		r = last_segment(l, segments[n - 1], &last, err);
+		r = check_gaps(l, segments, n, err);
 	if (r < 0)
 		return r;
+	if (n == 0)
+		return hf_error_set(err, -ENOENT, "%s: no log was ever begun there", l->dir);
+	last = segments[n - 1];
 	if (!known || known->end.segment == 0)
 		return find_end_by_headers(l, last, err);
 	if (known->end.segment > last)
@@ -390,6 +412,13 @@ static int cut(struct log *l, struct hf_error *err)
 	return r < 0 ? segment_io_error(l, r, end.segment, "cut a torn write off", err) : 0;
 }
 
+/* What was laid out before this log was opened goes; what is not there, or cannot go, is laid out anew. */
+static void remove_spares(const struct log *l)
+{
+	for (uint32_t segment = l->v.point.end.segment + 1; segment_unlink(l, segment) == 0;)
+		segment++;
+}
+
 int scan_cut_tail(struct log *l, struct hf_error *err)
 {
 	struct log_pos end = l->v.point.end;
@@ -402,6 +431,7 @@ int scan_cut_tail(struct log *l, struct hf_error *err)
 	l->cur.lay_fd = segment_open(l, end.segment, 0);
 	if (l->cur.lay_fd < 0)
 		return segment_io_error(l, l->cur.lay_fd, end.segment, "open", err);
+	remove_spares(l);
 	r = rewrite_last(l, err);
 	if (r == 0)
 		r = cut(l, err);

@@ -263,16 +263,12 @@ static int check_all(struct check *c, const uint32_t *segments, size_t n, const 
 /* Where a log that may be damaged ends: with its last file that is not a spare. */
 static int find_last(struct check *c, const uint32_t *segments, size_t n, struct hf_error *err)
 {
-	uint8_t raw[SEGMENT_HEADER_BYTES];
-	struct segment_header h = { 0 };
-	uint32_t last = segments[n - 1];
-	bool known = n > 1 && segment_read_header(c->l, segments[n - 2], raw, NULL) == 0 &&
-		     segment_header_decode(raw, sizeof(raw), &h, NULL) == 0;
-	int r = scan_is_spare(c->l, last, known ? h.cert.writer_public : NULL, err);
+	size_t without = n;
+	int r = scan_without_spares(c->l, segments, &without, err);
 
 	if (r < 0 && r != -EPROTONOSUPPORT)
 		return r;
-	c->end = (struct log_pos){ r == 1 && n > 1 ? segments[n - 2] : last, LIMIT_OPEN };
+	c->end = (struct log_pos){ segments[without ? without - 1 : 0], LIMIT_OPEN };
 	return 0;
 }
 

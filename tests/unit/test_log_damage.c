@@ -242,6 +242,38 @@ static void test_spare_files(void **state)
 	damage_end(&d);
 }
 
+/* A crash while a header was written: it is torn, and the file behind it was laid out already. */
+static void test_two_spare_files(void **state)
+{
+	static const uint8_t zeros[4096];
+	struct damage d;
+	char path[200];
+
+	(void)state;
+	damage_begin(&d);
+	for (unsigned i = 0; i < 8; i++) {
+		CLEANUP(buf_release) struct buf segment = BUF_INIT;
+		uint8_t bytes[4096] = { 0 };
+
+		copy_folder(d.closed, d.work);
+		work_segment(&d, d.end.end.segment, path);
+		assert_int_equal(os_read_file(os_posix(), path, 1 << 20, &segment), 0);
+		memcpy(bytes, segment.data, 108);
+		work_segment(&d, d.end.end.segment + 2, path);
+		assert_int_equal(os_write_file(os_posix(), path, zeros, i & 1 ? sizeof(zeros) : 0, 0600), 0);
+		work_segment(&d, d.end.end.segment + 1, path);
+		if (i < 6) /* else not even its name came to be */
+			assert_int_equal(os_write_file(os_posix(), path, bytes, i & 2 ? sizeof(bytes) : 108,
+						       0600),
+					 0);
+		assert_int_equal(faults(&d), 0);
+		assert_int_equal(opened_end(&d, i & 4 ? NULL : &d.end), d.groups);
+		assert_int_equal(opened_end(&d, NULL), d.groups + 3);
+		assert_int_equal(faults(&d), 0);
+	}
+	damage_end(&d);
+}
+
 /* --- damage */
 
 static void test_damage_in_the_last_segment_is_refused(void **state)
@@ -463,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_cut_is_gone),
 		cmocka_unit_test(test_noise_behind_the_end),
 		cmocka_unit_test(test_spare_files),
+		cmocka_unit_test(test_two_spare_files),
 		cmocka_unit_test(test_damage_in_the_last_segment_is_refused),
 		cmocka_unit_test(test_damage_behind_a_known_point_is_refused),
 		cmocka_unit_test(test_missing_and_foreign_segments),
