@@ -3,6 +3,7 @@
  * Segment files. Readers share at most FD_CACHE_SLOTS descriptors, the least recently used making room; when
  * all are in use at once a reader gets one of its own.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -76,14 +77,6 @@ int segment_open(const struct log *l, uint32_t segment, int flags)
 	const char *p = segment_path(l, segment, &path);
 
 	return p ? l->os->open(l->os->state, p, O_RDWR | flags, 0600) : -ENOMEM;
-}
-
-int segment_unlink(const struct log *l, uint32_t segment)
-{
-	CLEANUP(buf_release) struct buf path = BUF_INIT;
-	const char *p = segment_path(l, segment, &path);
-
-	return p ? l->os->unlink(l->os->state, p) : -ENOMEM;
 }
 
 int segment_io_error(const struct log *l, int code, uint32_t segment, const char *doing, struct hf_error *err)
@@ -172,6 +165,34 @@ static void cache_put(struct fd_cache *c, uint32_t segment, struct segment_ref *
 	pthread_mutex_unlock(&c->lock);
 	if (old >= 0)
 		(void)c->os->close(c->os->state, old);
+}
+
+/* Who opens the segment next gets the file that has its name then. Requires that nobody reads it. */
+static void cache_forget(struct fd_cache *c, uint32_t segment)
+{
+	int i, old = -1;
+
+	pthread_mutex_lock(&c->lock);
+	i = slot_find(c, segment);
+	if (i >= 0) {
+		assert(c->slots[i].refs == 0);
+		old = c->slots[i].fd;
+		c->slots[i].segment = 0;
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (old >= 0)
+		(void)c->os->close(c->os->state, old);
+}
+
+int segment_unlink(const struct log *l, uint32_t segment)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	const char *p = segment_path(l, segment, &path);
+
+	if (!p)
+		return -ENOMEM;
+	cache_forget(l->fds, segment);
+	return l->os->unlink(l->os->state, p);
 }
 
 int segment_get(const struct log *l, uint32_t segment, struct segment_ref *ret, struct hf_error *err)
