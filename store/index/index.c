@@ -28,9 +28,23 @@ static int locks_init(struct index *x)
 	if (code != 0)
 		return -code;
 	code = pthread_mutex_init(&x->settling, NULL);
-	if (code != 0)
+	if (code != 0) {
 		pthread_rwlock_destroy(&x->lock);
-	return -code;
+		return -code;
+	}
+	code = absent_init(&x->absent);
+	if (code < 0) {
+		pthread_mutex_destroy(&x->settling);
+		pthread_rwlock_destroy(&x->lock);
+	}
+	return code;
+}
+
+static void locks_destroy(struct index *x)
+{
+	absent_release(&x->absent);
+	pthread_mutex_destroy(&x->settling);
+	pthread_rwlock_destroy(&x->lock);
 }
 
 int index_open(const struct index_options *o, struct index **ret, uint8_t **ret_state, size_t *ret_state_len,
@@ -59,8 +73,7 @@ int index_open(const struct index_options *o, struct index **ret, uint8_t **ret_
 	}
 	code = rocks_open(&x->rocks, o, ret_state, ret_state_len, err);
 	if (code < 0) {
-		pthread_mutex_destroy(&x->settling);
-		pthread_rwlock_destroy(&x->lock);
+		locks_destroy(x);
 		map_release(&x->overlay);
 		return code;
 	}
@@ -82,8 +95,7 @@ void index_close(struct index *x)
 		TAILQ_REMOVE(&x->groups, g, in_list);
 		free(g);
 	}
-	pthread_mutex_destroy(&x->settling);
-	pthread_rwlock_destroy(&x->lock);
+	locks_destroy(x);
 	free(x);
 }
 
@@ -109,17 +121,32 @@ static int overlay_get(const struct index *x, const struct map_key *key, struct 
 	return e ? entry_value(e, out) : -ENOENT;
 }
 
+/* What the overlay says nothing of. `writes`: of x, before it was asked. */
+static int get_settled(struct index *x, const struct map_key *k, uint64_t writes, struct buf *out,
+		       struct hf_error *err)
+{
+	int found;
+
+	if (k->space == INDEX_HEAD && absent_known(&x->absent, k, atomic_load(&x->writes)))
+		return 0;
+	found = rocks_get(&x->rocks, (int)k->space, (struct span){ k->data, k->len }, out, err);
+	if (found == 0 && k->space == INDEX_HEAD)
+		absent_note(&x->absent, k, writes);
+	return found;
+}
+
 int index_get(struct index *x, enum index_space space, const void *key, size_t key_len, struct buf *out,
 	      struct hf_error *err)
 {
 	struct map_key k = map_key_of(x->hash_seed, space, key, key_len);
+	uint64_t writes = atomic_load(&x->writes);
 	int found;
 
 	pthread_rwlock_rdlock(&x->lock);
 	found = overlay_get(x, &k, out);
 	pthread_rwlock_unlock(&x->lock);
 	if (found == -ENOENT)
-		return rocks_get(&x->rocks, (int)space, (struct span){ key, key_len }, out, err);
+		return get_settled(x, &k, writes, out, err);
 	if (buf_status(out) < 0)
 		return hf_error_set(err, -ENOMEM, "read the index: no memory");
 	return found;

@@ -90,9 +90,10 @@ static int change_block(struct tx *tx, struct inode *i, uint64_t block, uint32_t
 	CLEANUP(block_list_release) struct block_list list = BLOCK_LIST_INIT;
 	CLEANUP(buf_release) struct buf old = BUF_INIT;
 	struct key key = key_block(i->ino, i->generation, block);
-	int r;
+	int r = 0;
 
-	r = tx_get(tx, &key, &old);
+	if (i->allocated > 0) /* else it has no list at all */
+		r = tx_get(tx, &key, &old);
 	if (r == 1) {
 		r = get_list(tx, i, span_of(&old), &old_list);
 		if (r == 0)

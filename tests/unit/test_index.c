@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,33 @@ static void test_newest_group_counts(void **unused)
 	index_close(x);
 	x = open_index_at(dir, "3");
 	check_one(x, "k", "");
+	index_close(x);
+}
+
+/* What was not there when it was asked for is there when it has been settled, and gone when it is deleted. */
+static void test_absent_is_not_for_ever(void **unused)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	struct index *x = open_index_at(dir, NULL);
+	char key[8], state[8];
+	uint64_t group = 0;
+
+	(void)unused;
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 300; i++) { /* more than are remembered */
+			(void)snprintf(key, sizeof(key), "k%d", i);
+			check_one(x, key, NULL);
+			check_one(x, key, NULL);
+			put_one(x, ++group, key, "here");
+			check_one(x, key, "here");
+			(void)snprintf(state, sizeof(state), "%d", (int)group);
+			assert_int_equal(index_settle(x, group, state, strlen(state), NULL, NULL, NULL), 0);
+			check_one(x, key, "here");
+			put_one(x, ++group, key, NULL);
+			check_one(x, key, NULL);
+			assert_int_equal(index_settle(x, group, state, strlen(state), NULL, NULL, NULL), 0);
+		}
+	}
 	index_close(x);
 }
 
@@ -171,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_newest_group_counts),
+		cmocka_unit_test(test_absent_is_not_for_ever),
 		cmocka_unit_test(test_settle_rewrites),
 		cmocka_unit_test(test_large_batch),
 		cmocka_unit_test(test_scan_over_deletions),
