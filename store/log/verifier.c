@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { BATCH_FRAMES = 64 };
+
 void verifier_begin(struct verifier *v, const uint8_t volume_id[VOLUME_ID_BYTES])
 {
 	memset(v, 0, sizeof(*v));
@@ -280,21 +282,38 @@ static size_t frame_at(const uint8_t *data, struct frame_header *ret)
 	return FRAME_HEADER_BYTES + (size_t)ret->body_len;
 }
 
+/* The hashes of some frames on the way into the chain: side by side they take a fraction of the time. */
+struct batch {
+	struct hash_job jobs[BATCH_FRAMES];
+	uint8_t hashes[BATCH_FRAMES][HASH_BYTES];
+	size_t n;
+};
+
+static void batch_flush(struct batch *b, struct chain *c)
+{
+	hash_many(b->jobs, b->n);
+	for (size_t i = 0; i < b->n; i++)
+		chain_frame(c, b->hashes[i]);
+	b->n = 0;
+}
+
 static void group_chain(const struct verifier *v, const uint8_t *data, const struct shape *s,
 			uint8_t ret_value[HASH_BYTES])
 {
 	const uint8_t *commit = data + s->commit;
+	struct batch b = { .n = 0 };
 	struct chain c;
 
 	chain_resume(&c, v->chain);
 	for (size_t at = 0, len; at < s->commit; at += len) {
 		struct frame_header h;
-		uint8_t hash[HASH_BYTES];
 
 		len = frame_at(data + at, &h);
-		hash_one(NULL, data + at, len, hash, sizeof(hash));
-		chain_frame(&c, hash);
+		b.jobs[b.n] = (struct hash_job){ data + at, len, b.hashes[b.n] };
+		if (++b.n == BATCH_FRAMES)
+			batch_flush(&b, &c);
 	}
+	batch_flush(&b, &c);
 	chain_commit(&c, commit, commit + FRAME_HEADER_BYTES, ret_value);
 }
 

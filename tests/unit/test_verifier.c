@@ -287,6 +287,41 @@ static void test_every_prefix_is_incomplete_and_every_flip_is_found(void **state
 	writer_end(&w);
 }
 
+/* Frames of all lengths, more than are hashed at a time: none is left out of the chain, nor taken twice. */
+static void test_groups_of_many_frames(void **state)
+{
+	static const uint32_t counts[] = { 1, 2, 7, 63, 64, 65, 127, 128, 129, 300 };
+	struct wrong none = { .seal = false };
+	struct writer w;
+	size_t used;
+
+	(void)state;
+	writer_begin(&w);
+	new_epoch(&w, 1);
+	begin_segment(&w);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		uint32_t n = counts[i];
+		size_t starts[300];
+		struct chain chain;
+
+		buf_clear(&w.group);
+		chain_resume(&chain, w.v.chain);
+		for (uint32_t f = 0; f < n; f++) {
+			starts[f] = w.group.len;
+			add_frame(&w, &chain, f + 1 < n ? FRAME_DATA : FRAME_META, 16 + f * 37 % 1000);
+		}
+		add_commit(&w, &chain, &none, n, 0);
+		for (uint32_t f = 0; f < n; f++) {
+			w.group.data[starts[f] + FRAME_HEADER_BYTES] ^= 1;
+			assert_int_equal(verifier_group(&w.v, w.group.data, w.group.len, &used, NULL, NULL),
+					 -EUCLEAN);
+			w.group.data[starts[f] + FRAME_HEADER_BYTES] ^= 1;
+		}
+		assert_int_equal(verifier_group(&w.v, w.group.data, w.group.len, &used, NULL, NULL), 1);
+	}
+	writer_end(&w);
+}
+
 static void refuse_header(struct writer *w, const struct segment_header *h, int code)
 {
 	struct hf_error err = HF_ERROR_INIT;
@@ -458,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_commits),
 		cmocka_unit_test(test_the_wrong_writer),
 		cmocka_unit_test(test_every_prefix_is_incomplete_and_every_flip_is_found),
+		cmocka_unit_test(test_groups_of_many_frames),
 		cmocka_unit_test(test_headers_that_do_not_follow),
 		cmocka_unit_test(test_the_first_header),
 		cmocka_unit_test(test_frames_are_told_once_verified),
