@@ -169,6 +169,7 @@ static int open_shelf(const struct os *os, struct volume *v, bool read_only, str
 		return hf_error_set(err, -EUCLEAN, "its log folder is gone: put it back");
 	if (r < 0)
 		return r;
+	shelf_forget(v->shelf);
 	if (cut > 0 && !read_only)
 		journal_line(LOG_NOTICE,
 			     "volume %s: cut off %" PRIu64 " bytes of an append that was not finished",
@@ -511,6 +512,8 @@ static int enrol_volume(struct volumes *vs, const struct epoch_cert *cert, const
 		r = write_cert(vs->os, v, cert, err);
 	if (r == 0)
 		r = shelf_open(vs->os, v->dir, v->id, false, &v->shelf, NULL, err);
+	if (r == 0)
+		shelf_forget(v->shelf);
 	if (r == 0 && add_cert(v, cert) < 0)
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	(void)pthread_mutex_lock(&vs->lock);

@@ -45,6 +45,8 @@ struct os {
 	void (*write_back)(void *state, int fd, uint64_t offset, uint64_t len);
 	/* Begin to read a range, without waiting: only a hint that it will be wanted. May be NULL. */
 	void (*read_ahead)(void *state, int fd, uint64_t offset, uint64_t len);
+	/* A range that is synced will not be read soon: only a hint that memory for it is wasted. May be NULL. */
+	void (*forget)(void *state, int fd, uint64_t offset, uint64_t len);
 };
 
 /* The real thing. Never fails; immutable, shared. */

@@ -191,6 +191,13 @@ static void posix_read_ahead(void *state, int fd, uint64_t offset, uint64_t len)
 		(void)posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
 }
 
+static void posix_forget(void *state, int fd, uint64_t offset, uint64_t len)
+{
+	(void)state;
+	if (offset_fits(offset, len))
+		(void)posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_DONTNEED);
+}
+
 const struct os *os_posix(void)
 {
 	static const struct os posix = {
@@ -213,6 +220,7 @@ const struct os *os_posix(void)
 		.monotonic_ns = posix_monotonic_ns,
 		.write_back = posix_write_back,
 		.read_ahead = posix_read_ahead,
+		.forget = posix_forget,
 	};
 
 	return &posix;

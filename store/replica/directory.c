@@ -91,7 +91,10 @@ static int open_shelf(struct directory *d, struct hf_error *err)
 		if (d->lock < 0)
 			return d->lock;
 	}
-	return shelf_open(d->os, (const char *)dir.data, d->volume_id, !d->writable, &d->shelf, NULL, err);
+	r = shelf_open(d->os, (const char *)dir.data, d->volume_id, !d->writable, &d->shelf, NULL, err);
+	if (r == 0)
+		shelf_forget(d->shelf);
+	return r;
 }
 
 /* A receipt as far as a folder can give one: nobody signs it. */

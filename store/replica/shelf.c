@@ -16,6 +16,7 @@ struct shelf {
 	char *dir;
 	char *log_dir;
 	bool read_only;
+	bool forgets; /* set before the first append */
 
 	pthread_mutex_t append_lock; /* taken before state_lock; held over the disk's work */
 	int fd;                      /* last segment's file; append_lock */
@@ -220,6 +221,11 @@ int shelf_open(const struct os *os, const char *dir, const uint8_t volume_id[VOL
 		*ret_cut = cut;
 	*ret = s;
 	return 0;
+}
+
+void shelf_forget(struct shelf *s)
+{
+	s->forgets = true;
 }
 
 void shelf_close(struct shelf *s)
@@ -427,6 +433,17 @@ static void take_back(struct shelf *s, struct log_pos at, const char *new_path)
 		s->failed = r;
 }
 
+/* Whole pages: the next append goes on in the last one, and would have it read again. */
+static void forget(struct shelf *s, uint64_t from, uint64_t to)
+{
+	enum { PAGE_BYTES = 4096 };
+
+	from -= from % PAGE_BYTES;
+	to -= to % PAGE_BYTES;
+	if (s->os->forget && to > from)
+		s->os->forget(s->os->state, s->fd, from, to - from);
+}
+
 static int write_durably(struct shelf *s, struct log_pos at, const uint8_t *data, size_t len,
 			 const char *new_path, struct hf_error *err)
 {
@@ -450,6 +467,8 @@ static int write_durably(struct shelf *s, struct log_pos at, const uint8_t *data
 		return hf_error_set(err, -EIO, "cannot sync segment %" PRIu32 " in %s: %s", at.segment,
 				    s->log_dir, strerror(-r));
 	}
+	if (s->forgets)
+		forget(s, at.offset, at.offset + len);
 	return 0;
 }
 

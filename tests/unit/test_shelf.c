@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/replica/shelf.h"
+#include "store/replica/shelf_scan.h"
 #include "tests/sim/sim_os.h"
 #include "tests/unit/log_helper.h"
 
@@ -447,13 +447,90 @@ static void test_full_disk(void **state)
 	sim_free(w.sim);
 }
 
+/* --- what need not be kept in memory */
+
+static struct {
+	uint64_t synced, end; /* of the last segment, as the calls have it so far */
+	unsigned times;
+} forgotten;
+
+static const struct os *beneath;
+
+static ssize_t note_pwrite(void *state, int fd, const void *data, size_t len, uint64_t offset)
+{
+	if (len > SHELF_NOTE_BYTES)
+		forgotten.end = offset + len;
+	return beneath->pwrite(state, fd, data, len, offset);
+}
+
+static int note_sync(void *state, int fd)
+{
+	forgotten.synced = forgotten.end;
+	return beneath->fdatasync(state, fd);
+}
+
+static int note_fsync(void *state, int fd)
+{
+	forgotten.synced = forgotten.end;
+	return beneath->fsync(state, fd);
+}
+
+static void note_forget(void *state, int fd, uint64_t offset, uint64_t len)
+{
+	(void)state;
+	(void)fd;
+	forgotten.times++;
+	assert_true(len > 0);
+	assert_int_equal(offset % 4096, 0);
+	assert_int_equal(len % 4096, 0); /* the page that the next append goes on in stays */
+	assert_int_equal(offset + len, forgotten.synced - forgotten.synced % 4096);
+}
+
+static void append_all(const struct os *os, bool forget)
+{
+	CLEANUP(buf_release) struct buf piece = BUF_INIT;
+	struct log_pos at = { 0, 0 };
+	struct log_point behind, got;
+	struct shelf *s;
+
+	memset(&forgotten, 0, sizeof(forgotten));
+	assert_int_equal(shelf_make(os, dir, NULL), 0);
+	s = open_shelf(os);
+	if (forget)
+		shelf_forget(s);
+	for (; next_piece(&at, 9000, &piece, &behind) == 0; at = behind.end)
+		assert_int_equal(shelf_append(s, at, piece.data, piece.len, &got, NULL), 0);
+	check_prefix(s);
+	shelf_close(s);
+}
+
+static void test_forgetting(void **state)
+{
+	struct sim *sim;
+	struct os os;
+
+	(void)state;
+	for (int forget = 0; forget < 2; forget++) {
+		sim = sim_new(6);
+		beneath = sim_os(sim);
+		os = *beneath;
+		os.pwrite = note_pwrite;
+		os.fdatasync = note_sync;
+		os.fsync = note_fsync;
+		os.forget = note_forget;
+		append_all(&os, forget);
+		assert_int_equal(forgotten.times > 0, forget);
+		sim_free(sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_append_and_read), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_damage),          cmocka_unit_test(test_missing_segment),
 		cmocka_unit_test(test_power_cuts),      cmocka_unit_test(test_failing_calls),
-		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_forgetting),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
