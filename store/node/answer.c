@@ -3,12 +3,15 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/node/journal.h"
 #include "store/node/request.h"
 #include "store/replica/json.h"
 #include "store/replica/receipt.h"
+
+enum { READ_BLOCK_BYTES = 256 << 10 };
 
 static const char no_memory[] = "{\"error\":\"the node cannot say what went wrong\",\"code\":\"failed\"}";
 
@@ -106,9 +109,52 @@ void answer_receipt(struct request *q, struct volume *v)
 	queue(q, MHD_HTTP_OK, response, "application/json");
 }
 
+/* A part of a segment, read as it goes out: in blocks, since over TLS each read is a write of its own. */
+struct part {
+	const struct os *os;
+	int fd;
+	uint64_t from, len;
+};
+
+static ssize_t read_part(void *arg, uint64_t at, char *out, size_t max)
+{
+	const struct part *p = arg;
+	ssize_t n;
+
+	if (at >= p->len)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	n = p->os->pread(p->os->state, p->fd, out, max < p->len - at ? max : (size_t)(p->len - at),
+			 p->from + at);
+	return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void free_part(void *arg)
+{
+	struct part *p = arg;
+
+	(void)p->os->close(p->os->state, p->fd);
+	free(p);
+}
+
+static struct MHD_Response *part_response(const struct os *os, int fd, uint64_t from, uint64_t len)
+{
+	struct part *p = malloc(sizeof(*p));
+	struct MHD_Response *response;
+
+	if (!p)
+		return NULL;
+	*p = (struct part){ os, fd, from, len };
+	response = MHD_create_response_from_callback(len, READ_BLOCK_BYTES, read_part, p, free_part);
+	if (!response)
+		free(p);
+	else if (os->read_ahead)
+		os->read_ahead(os->state, fd, from, len);
+	return response;
+}
+
 void answer_file(struct request *q, int fd, uint64_t from, uint64_t len, uint64_t size, bool whole)
 {
-	struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(len, fd, from);
+	struct MHD_Response *response = part_response(q->service->os, fd, from, len);
 	char range[80];
 
 	if (!response) {
