@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "store/replica/prefetch.h"
+
 enum { FETCH_STEP_BYTES = 8 << 20 };
 
 struct fetch {
-	struct peer *peer;
+	struct prefetch peer;
 	struct shelf *shelf;
 	const struct log_point *head;
 	const struct hf_progress *progress;
@@ -16,6 +18,7 @@ struct fetch {
 	struct buf bytes;  /* got, and not appended yet */
 	size_t walked;     /* in bytes: frames up to here are whole */
 	size_t groups;     /* in bytes: whole groups (and header) up to here */
+	bool sealed;       /* as far as the last of them says: what follows is in the next segment */
 };
 
 static void start_at(struct fetch *f, struct log_pos at)
@@ -23,6 +26,14 @@ static void start_at(struct fetch *f, struct log_pos at)
 	f->at = at;
 	buf_clear(&f->bytes);
 	f->walked = f->groups = 0;
+	f->sealed = false;
+}
+
+static bool seals(const uint8_t *commit_frame)
+{
+	struct commit c;
+
+	return commit_decode(commit_frame + FRAME_HEADER_BYTES, &c, NULL) == 0 && c.flags & COMMIT_SEALS;
 }
 
 /* Find where the whole groups end, by frame headers alone; the shelf looks at what is in them. */
@@ -43,6 +54,8 @@ static int find_groups(struct fetch *f, struct hf_error *err)
 					       f->at.segment, f->at.offset + f->walked);
 		if (f->bytes.len - f->walked - FRAME_HEADER_BYTES < h.body_len)
 			break;
+		if (h.type == FRAME_COMMIT)
+			f->sealed = seals(f->bytes.data + f->walked);
 		f->walked += FRAME_HEADER_BYTES + (size_t)h.body_len;
 		if (h.type == FRAME_COMMIT)
 			f->groups = f->walked;
@@ -77,6 +90,17 @@ static int append_groups(struct fetch *f, size_t len, struct hf_error *err)
 	return 0;
 }
 
+/* While what is here is verified and written, what will be wanted after it comes. */
+static void read_ahead(struct fetch *f)
+{
+	struct log_pos next = { f->at.segment, f->at.offset + (uint32_t)f->bytes.len };
+
+	if (f->sealed)
+		next = (struct log_pos){ f->at.segment + 1, 0 };
+	if (log_pos_compare(next, f->head->end) < 0)
+		prefetch_start(&f->peer, next, FETCH_STEP_BYTES);
+}
+
 /* One request, and what can be appended after it. *ret_ended: the segment has no more. */
 static int fetch_step(struct fetch *f, bool *ret_ended, struct hf_error *err)
 {
@@ -88,13 +112,15 @@ static int fetch_step(struct fetch *f, bool *ret_ended, struct hf_error *err)
 		return hf_error_set(err, -EUCLEAN,
 				    "segment %" PRIu32 " of the replica is larger than a segment can be",
 				    f->at.segment);
-	n = peer_read(f->peer, from, FETCH_STEP_BYTES, &f->bytes, err);
+	n = prefetch_read(&f->peer, from, FETCH_STEP_BYTES, &f->bytes, err);
 	if (n < 0)
 		return (int)n;
 	*ret_ended = n == 0;
 	r = find_groups(f, err);
 	if (r < 0)
 		return r;
+	if (n > 0)
+		read_ahead(f);
 	if (f->groups > 0)
 		return append_groups(f, f->groups, err);
 	if (n == 0 && f->at.offset == 0 && f->bytes.len >= SEGMENT_HEADER_BYTES) {
@@ -148,13 +174,13 @@ static int fetch_all(struct fetch *f, struct hf_error *err)
 int fetch_log(struct peer *peer, const struct log_point *head, struct shelf *shelf,
 	      const struct hf_progress *progress, struct hf_error *err)
 {
-	struct fetch f = {
-		.peer = peer, .shelf = shelf, .head = head, .progress = progress, .bytes = BUF_INIT
-	};
+	struct fetch f = { .shelf = shelf, .head = head, .progress = progress, .bytes = BUF_INIT };
 	struct log_point here;
 	int r;
 
+	prefetch_init(&f.peer, peer);
 	r = fetch_all(&f, err);
+	prefetch_release(&f.peer);
 	buf_release(&f.bytes);
 	if (r < 0)
 		return r;
