@@ -20,6 +20,7 @@ DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev
 	git perl attr acl util-linux e2fsprogs sqlite3 rsync fio
 BENCH_DEPS := python3 procps bindfs gocryptfs mergerfs fio rsync make tar openssl
 SCALE_DEPS := python3 rsync restic borgbackup gnuplot-nox
+REPLICA_DEPS := python3 rsync restic borgbackup openssh-client openssh-server
 
 PACKAGES := fuse3 rocksdb libsodium libcrypto libcurl libmicrohttpd gnutls libzstd jansson libqrencode libbsd
 
@@ -73,6 +74,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
 BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench
 SCALE_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/scalebench
+REPLICA_BIN := $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 
 ifeq ($(V),0)
 Q := @
@@ -85,7 +87,7 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all lib units check check-fault check-fuzz check-long bench bench-deps bench-scale demo demo-stop install \
+.PHONY: all lib units check check-fault check-fuzz check-long bench bench-deps bench-scale bench-replica demo demo-stop install \
 	uninstall clean asan tsan tidy format layers help deps
 
 all: $(B)/holdfast $(B)/libholdfast.a
@@ -136,12 +138,12 @@ $(B)/tests/bench/fsbench: $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
 
-$(B)/tests/bench/tagbench $(B)/tests/bench/scalebench: $(B)/%: $(B)/%.o $(B)/libholdfast.a
+$(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench: $(B)/%: $(B)/%.o $(B)/libholdfast.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
 -include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) \
-	$(BENCH_BIN:=.o) $(SCALE_BIN:=.o))
+	$(BENCH_BIN:=.o) $(SCALE_BIN:=.o) $(REPLICA_BIN:=.o))
 
 # ---------------------------------------------------------------------------------------------- testing
 
@@ -210,6 +212,16 @@ bench-scale: deps
 		--only '$(SCALE_ONLY)' --dir $(SCALE_DIR) --build build/release $(if $(SCALE_KEEP),--keep) \
 		$(if $(SCALE_PICTURES),--pictures $(SCALE_PICTURES))
 
+REPLICA_SCALE  ?= 1
+REPLICA_ROUNDS ?= 3
+REPLICA_ONLY   ?=
+REPLICA_DIR    ?= $(CURDIR)/build/replica
+bench-replica: deps
+	@tests/deps.sh $(foreach d,$(REPLICA_DEPS),'$(d)')
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=release all $(REPLICA_BIN:$(B)/%=build/release/%)
+	$(Q)PYTHONDONTWRITEBYTECODE=1 tests/bench/replica.py --scale $(REPLICA_SCALE) --rounds $(REPLICA_ROUNDS) \
+		--only '$(REPLICA_ONLY)' --dir $(REPLICA_DIR) --build build/release
+
 # ---------------------------------------------------------------------------------------------- packages
 
 deps:
@@ -254,6 +266,7 @@ help:
 	'make bench        measure beside ext4, bindfs, mergerfs, gocryptfs, and judge the targets; BENCH_ROUNDS=3' \
 	'                  BENCH_ONLY=figure,figure BENCH_FILESYSTEMS=ext4,bindfs,… BENCH_DIR=…' \
 	'make bench-scale  how cost grows with the past: SCALE=1 SCALE_ONLY=name,name SCALE_KEEP=1 SCALE_DIR=…' \
+	'make bench-replica  a node beside scp, rsync, restic, borg: REPLICA_SCALE=1 REPLICA_ONLY=name REPLICA_DIR=…' \
 	'make asan | tsan  unit tests and a mount under a sanitizer       make layers       includes point down only' \
 	'make tidy | format                                               make install | uninstall PREFIX= DESTDIR=' \
 	'' \
