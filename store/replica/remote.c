@@ -429,6 +429,18 @@ static int remote_append(struct peer *p, struct log_pos at, const void *data, si
 	return ask_receipt(r, &q, ret, err);
 }
 
+/* What was read goes behind what is in out. */
+static ssize_t take_read(struct answer *a, struct buf *out, struct hf_error *err)
+{
+	ssize_t n = (ssize_t)a->body.len;
+
+	if (out->len == 0)
+		buf_swap(out, &a->body);
+	else
+		buf_add(out, a->body.data, a->body.len);
+	return buf_status(out) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : n;
+}
+
 static ssize_t remote_read(struct peer *p, struct log_pos at, size_t max, struct buf *out,
 			   struct hf_error *err)
 {
@@ -443,6 +455,10 @@ static ssize_t remote_read(struct peer *p, struct log_pos at, size_t max, struct
 	set_path(r, &q, rest);
 	(void)snprintf(q.range, sizeof(q.range), "bytes=%" PRIu32 "-%" PRIu64, at.offset,
 		       at.offset + (uint64_t)max - 1);
+	if (out->len == 0) /* memory that was found before need not be found again */
+		buf_swap(out, &a.body);
+	if (buf_reserve(&a.body, max) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory to read %zu bytes", max);
 	n = request(r, &q, &a, err);
 	if (n == -ERANGE) /* 416: nothing at or behind this place */
 		return 0;
@@ -451,8 +467,7 @@ static ssize_t remote_read(struct peer *p, struct log_pos at, size_t max, struct
 	if (a.status != 206 || a.body.len > max)
 		return hf_error_set(err, -EPROTO,
 				    "%s does not answer with the part of the log that was asked for", r->url);
-	buf_add(out, a.body.data, a.body.len);
-	return buf_status(out) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : (ssize_t)a.body.len;
+	return take_read(&a, out, err);
 }
 
 static void remote_free(struct peer *p)
