@@ -110,6 +110,8 @@ static int mount_store(struct mounting *m)
 			 (m->options.rebuild ? HF_OPEN_REBUILD : 0),
 		.cache_bytes = m->options.cache_bytes,
 		.commit_interval_ms = m->options.commit_interval_ms,
+		.sync_receipts = m->options.sync_receipts,
+		.sync_timeout_ms = m->options.sync_timeout_ms,
 		.busy_wait_ms = BUSY_WAIT_MS,
 		.holder = holder,
 		.progress = daemon_progress(&m->daemon),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,70 +27,174 @@ static int list(const char *path, bool json)
 	return code;
 }
 
-/* Adding and removing is done to a store at rest. */
-static int change(const char *verb, const char *path, const char *what, const char *name)
+/*
+ * "10M", "500K" (of 1024), "20000", or "none": bytes a second. The library says what is too low.
+ */
+static bool parse_limit(const char *text, uint64_t *ret)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	uint64_t n;
+	char *end;
+
+	if (!strcmp(text, "none")) {
+		*ret = 0;
+		return true;
+	}
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+	if (errno || (*end && (!unit || end[1])))
+		return false;
+	for (const char *u = units; unit && u <= unit; u++)
+		if (__builtin_mul_overflow(n, UINT64_C(1024), &n))
+			return false;
+	*ret = n;
+	return n > 0 && n <= INT64_MAX;
+}
+
+static int bad_limit(const char *text)
+{
+	return cli_fail("replica: %s is no limit; write bytes a second, as 500K or 10M, or none", text);
+}
+
+/* A folder is named from here, and the process that has the store mounted is somewhere else. */
+static char *place_text(const char *text, bool may_be_name, struct hf_error *err)
+{
+	char *absolute;
+
+	if (strstr(text, "://") || !strncmp(text, "holdfast-invite:", 16) || (may_be_name && !strchr(text, '/')))
+		absolute = strdup(text);
+	else if (cli_absolute(text, &absolute, err) < 0)
+		return NULL;
+	if (!absolute)
+		hf_error_set(err, -ENOMEM, "no memory");
+	return absolute;
+}
+
+struct arguments {
+	const char *verb, *store, *what;
+	const char *name;
+	uint64_t limit;
+	bool json;
+};
+
+static json_t *make_request(const struct arguments *a, const char *what)
+{
+	char verb[32];
+
+	snprintf(verb, sizeof(verb), "replica-%s", a->verb);
+	if (!strcmp(a->verb, "add"))
+		return json_pack("{s:s, s:s, s:s, s:o}", "do", verb, "place", what, "name",
+				 a->name ? a->name : "", "limit", output_number(a->limit));
+	return json_pack("{s:s, s:s, s:o}", "do", verb, "which", what, "limit", output_number(a->limit));
+}
+
+static void tell(const struct arguments *a, const json_t *answer)
+{
+	char text[OUTPUT_TEXT_BYTES];
+
+	if (!strcmp(a->verb, "add"))
+		printf("%s is a replica now, and gets the whole log; see holdfast replica list\n",
+		       output_get_text(answer, "name"));
+	else if (!strcmp(a->verb, "remove"))
+		printf("%s is not shipped to any more. Nothing on it was removed: what it has it keeps, and "
+		       "it can be recovered from.\n",
+		       a->what);
+	else if (!strcmp(a->verb, "limit") && a->limit)
+		printf("%s is sent at most %s a second\n", a->what, output_bytes(a->limit, text));
+	else if (!strcmp(a->verb, "limit"))
+		printf("%s is sent as much as the line takes\n", a->what);
+}
+
+static int change(const struct arguments *a)
 {
 	struct hf_error err = HF_ERROR_INIT;
-	struct location location = { NULL, NULL };
-	int r;
+	char *what = place_text(a->what, strcmp(a->verb, "add") != 0, &err);
+	json_t *answer;
 
-	r = location_find(path, &location, &err);
-	if (r == 0)
-		r = !strcmp(verb, "add") ? hf_replica_add(location.store, what, name, &err) :
-					   hf_replica_remove(location.store, what, &err);
-	if (r == -EBUSY && location.mount)
-		hf_error_set(&err, r, "%s is mounted on %s; unmount it first: holdfast unmount %s",
-			     location.store, location.mount, location.mount);
-	location_release(&location);
-	return r < 0 ? cli_fail_error(&err) : CLI_FINE;
+	if (!what)
+		return cli_fail_error(&err);
+	answer = location_ask_take(a->store, make_request(a, what), &err);
+	free(what);
+	if (!answer)
+		return cli_fail_error(&err);
+	if (a->json)
+		output_json(answer);
+	else
+		tell(a, answer);
+	json_decref(answer);
+	return CLI_FINE;
+}
+
+static bool is_change(const char *verb)
+{
+	return !strcmp(verb, "add") || !strcmp(verb, "remove") || !strcmp(verb, "acknowledge");
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "name", 1, NULL, 'n' }, { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 }
-	};
-	const char *verb, *name = NULL;
-	bool json = false;
-	int o;
+	static const struct option longs[] = { { "name", 1, NULL, 'n' },
+					       { "limit", 1, NULL, 'l' },
+					       { "json", 0, NULL, 'j' },
+					       { "help", 0, NULL, 'h' },
+					       { 0 } };
+	struct arguments a = { .verb = NULL };
+	int o, n;
 
-	while ((o = cli_option(self, argc, argv, "n:jh", longs)) != -1) {
+	while ((o = cli_option(self, argc, argv, "n:l:jh", longs)) != -1) {
 		switch (o) {
 		case 'n':
-			name = optarg;
+			a.name = optarg;
+			break;
+		case 'l':
+			if (!parse_limit(optarg, &a.limit))
+				return bad_limit(optarg);
 			break;
 		case 'j':
-			json = true;
+			a.json = true;
 			break;
 		default:
 			return cli_option_code(o);
 		}
 	}
-	if (!cli_operands(self, argc, 1, 3))
+	if (!cli_operands(self, argc, 1, 4))
 		return CLI_FAILED;
-	verb = argv[optind];
-	if (!strcmp(verb, "list") && argc - optind <= 2)
-		return list(argv[optind + 1], json);
-	if ((!strcmp(verb, "add") || !strcmp(verb, "remove")) && argc - optind == 3)
-		return change(verb, argv[optind + 1], argv[optind + 2], name);
+	n = argc - optind;
+	a.verb = argv[optind];
+	a.store = argv[optind + 1];
+	a.what = n > 2 ? argv[optind + 2] : NULL;
+	if (!strcmp(a.verb, "list") && n <= 2)
+		return list(a.store, a.json);
+	if (is_change(a.verb) && n == 3)
+		return change(&a);
+	if (!strcmp(a.verb, "limit") && n == 4)
+		return parse_limit(argv[optind + 3], &a.limit) ? change(&a) : bad_limit(argv[optind + 3]);
 	return cli_fail("replica: that is not how; see holdfast replica --help");
 }
 
 const struct command command_replica = {
 	.name = "replica",
 	.summary = "say where the log is shipped to",
-	.usage = "holdfast replica add STORE INVITATION|DIR [--name NAME]\n"
-		 "holdfast replica remove STORE NAME\n"
+	.usage = "holdfast replica add STORE INVITATION|DIR [--name NAME] [--limit RATE]\n"
+		 "holdfast replica remove STORE NAME|URL\n"
+		 "holdfast replica limit STORE NAME|URL RATE|none\n"
+		 "holdfast replica acknowledge STORE NAME|URL\n"
 		 "holdfast replica list [STORE|DIR] [--json]\n"
 		 "\n"
-		 "A replica takes the log as it grows and never gives anything up. Any number may\n"
-		 "be added; adding and removing is done while the store is not mounted. Removing\n"
-		 "stops shipping; what the replica has, it keeps.\n"
+		 "A replica takes the log as it grows and never gives anything up. Any number of\n"
+		 "them may be added (64 at most), at any time, while the store is mounted too; each\n"
+		 "gets the whole past. Removing stops shipping; what the replica has, it keeps.\n"
 		 "\n"
 		 "  INVITATION   the line holdfast node invite printed, on the machine that is to\n"
 		 "               keep the copy\n"
 		 "  DIR          a folder on another disk or an NFS mount: no defence against root\n"
 		 "               on this machine\n"
+		 "  RATE         bytes a second that it is sent at most, on average, as 500K or 10M;\n"
+		 "               recovering is never held back\n"
+		 "  acknowledge  that it had gone back to an older copy of itself, as list says\n"
 		 "\n"
 		 "  holdfast replica add /var/lib/volume holdfast-invite:… --name elsewhere\n",
 	.run = run,

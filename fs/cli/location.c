@@ -11,6 +11,7 @@
 #include "fs/cli/mountinfo.h"
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
+#include "fs/cli/replica_request.h"
 #include "fs/cli/status.h"
 
 #define BUSY_WAIT_MS 3000
@@ -104,6 +105,8 @@ static json_t *ask_at_rest(const char *store, const json_t *request,
 	/* Checking needs no index, and must work where opening does not. */
 	if (!strcmp(output_get_text(request, "do"), "check"))
 		return check_of_store(store, listener, err);
+	if (replica_is_request(request))
+		return replica_request(NULL, store, request, listener, err);
 	if (hf_store_open(store, &options, &s, err) < 0)
 		return NULL;
 	answer = operation_do(s, request, listener, err);

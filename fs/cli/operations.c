@@ -6,6 +6,7 @@
 
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
+#include "fs/cli/replica_request.h"
 #include "fs/cli/status.h"
 #include "fs/mount/mount.h"
 #include "holdfast/head.h"
@@ -194,6 +195,8 @@ json_t *operation_do(struct hf_store *store, const json_t *request, const struct
 {
 	const struct operation *operation = find(request);
 
+	if (replica_is_request(request))
+		return replica_request(store, hf_store_path(store), request, listener, err);
 	if (!operation) {
 		hf_error_set(err, -EINVAL, "a request for '%s', which this version does not know",
 			     output_get_text(request, "do"));

@@ -10,6 +10,7 @@
  *   {"do": "untag", "name": T}
  *   {"do": "tags"}                               {"tags": [{name, tid, time, moment}]}
  *   {"do": "head"}                               commit, then {"head": the line, volume_id, commit, tid, …}
+ *   {"do": "replica-…"}                          see replica_request.h
  *   {"do": "check"}                              {"faults": N, …}; each fault is told as it is found
  */
 #ifndef FS_CLI_OPERATIONS_H

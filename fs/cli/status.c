@@ -36,10 +36,32 @@ json_t *head_to_json(const char *line, const struct hf_head *head)
 
 static json_t *replica_to_json(const struct hf_replica_status *r)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:s}", "name", r->name, "url", r->url, "state",
-			 hf_replica_state_name(r->state), "acked_tid", output_number(r->acked_tid),
-			 "acked_time", output_time(r->acked_time_ns), "lag_seconds", r->lag_seconds,
-			 "lag_bytes", output_number(r->lag_bytes), "error", r->error);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:s}", "name", r->name, "url", r->url,
+			      "state", hf_replica_state_name(r->state), "acked_tid",
+			      output_number(r->acked_tid), "acked_time", output_time(r->acked_time_ns),
+			      "lag_seconds", r->lag_seconds, "lag_bytes", output_number(r->lag_bytes), "error",
+			      r->error);
+
+	if (o)
+		json_object_update_new(
+			o, json_pack("{s:o, s:o, s:o, s:o, s:o}", "failing_since",
+				     output_time(r->failing_since_ns), "limit_bytes_s",
+				     output_number(r->limit_bytes_s), "regressed", output_time(r->regressed_ns),
+				     "regressed_from_tid", output_number(r->regressed_from_tid),
+				     "regressed_to_tid", output_number(r->regressed_to_tid)));
+	return o;
+}
+
+/* How many receipts an fsync waits for, and how that goes; null when it waits for none. */
+static json_t *sync_to_json(struct hf_store *store)
+{
+	struct hf_sync_status s;
+
+	hf_store_sync_status(store, &s);
+	if (!s.needed)
+		return json_null();
+	return json_pack("{s:i, s:o, s:o, s:s}", "receipts", (int)s.needed, "failed", output_number(s.failed),
+			 "last_failed", output_time(s.failed_ns), "error", s.text);
 }
 
 static json_t *replicas_to_json(struct hf_store *store)
@@ -90,6 +112,7 @@ json_t *status_of_store(struct hf_store *store)
 	json_object_set_new(answer, "failed",
 			    s.failed ? json_string(s.failed_text[0] ? s.failed_text : hf_strerror(s.failed)) :
 				       json_null());
+	json_object_set_new(answer, "sync_replica", sync_to_json(store));
 	json_object_set_new(answer, "replicas", replicas_to_json(store));
 	return answer;
 }
@@ -120,9 +143,42 @@ bool status_is_bad(const json_t *status)
 	if (json_is_string(json_object_get(status, "failed")))
 		return true;
 	json_array_foreach(json_object_get(status, "replicas"), i, replica)
-		if (!strcmp(output_get_text(replica, "state"), hf_replica_state_name(HF_REPLICA_REFUSED)))
+		if (!strcmp(output_get_text(replica, "state"), hf_replica_state_name(HF_REPLICA_REFUSED)) ||
+		    *output_get_text(replica, "regressed"))
 			return true;
-	return false;
+	return *output_get_text(json_object_get(status, "sync_replica"), "error") != '\0';
+}
+
+static void print_regressed(const json_t *replica)
+{
+	char from[OUTPUT_TEXT_BYTES], to[OUTPUT_TEXT_BYTES];
+
+	if (!*output_get_text(replica, "regressed"))
+		return;
+	printf("            WENT BACK: found at %s with tid-%s, having acknowledged tid-%s.\n"
+	       "            Was it restored from an older copy? What it lacked is sent again. When you know:\n"
+	       "            holdfast replica acknowledge STORE %s\n",
+	       output_get_text(replica, "regressed"),
+	       output_count(output_get_number(replica, "regressed_to_tid"), to),
+	       output_count(output_get_number(replica, "regressed_from_tid"), from),
+	       output_get_text(replica, "name"));
+}
+
+static void print_sync(const json_t *status)
+{
+	const json_t *sync = json_object_get(status, "sync_replica");
+	char text[OUTPUT_TEXT_BYTES];
+
+	if (!json_is_object(sync))
+		return;
+	printf("fsync       waits for %" JSON_INTEGER_FORMAT " replica(s)",
+	       json_integer_value(json_object_get(sync, "receipts")));
+	if (output_get_number(sync, "failed") > 0)
+		printf("; failed %s times, last at %s", output_count(output_get_number(sync, "failed"), text),
+		       output_get_text(sync, "last_failed"));
+	printf("\n");
+	if (*output_get_text(sync, "error"))
+		printf("            %s\n", output_get_text(sync, "error"));
 }
 
 void status_print_replicas(const json_t *status)
@@ -142,6 +198,10 @@ void status_print_replicas(const json_t *status)
 		if (lag > 0 || output_get_number(replica, "lag_bytes") > 0)
 			printf(", behind by %s, %s", output_duration(lag, text),
 			       output_bytes(output_get_number(replica, "lag_bytes"), more));
+		if (*output_get_text(replica, "failing_since"))
+			printf(", failing since %s", output_get_text(replica, "failing_since"));
+		if (output_get_number(replica, "limit_bytes_s") > 0)
+			printf(", at most %s/s", output_bytes(output_get_number(replica, "limit_bytes_s"), text));
 		printf("\n            acknowledged to tid-%s",
 		       output_count(output_get_number(replica, "acked_tid"), text));
 		if (*output_get_text(replica, "acked_time"))
@@ -149,6 +209,7 @@ void status_print_replicas(const json_t *status)
 		printf("\n            %s\n", output_get_text(replica, "url"));
 		if (*output_get_text(replica, "error"))
 			printf("            %s\n", output_get_text(replica, "error"));
+		print_regressed(replica);
 	}
 }
 
@@ -192,5 +253,6 @@ void status_print(const json_t *status)
 	printf("room        %s left on the disk below\n",
 	       output_bytes(output_get_number(status, "free_bytes"), a));
 	print_kit(status);
+	print_sync(status);
 	status_print_replicas(status);
 }

@@ -28,6 +28,7 @@ struct mount_options {
 	bool remount;  /* for mount_again, not for mount_run */
 	uint64_t cache_bytes;        /* for hf_open_options: 0, its default */
 	unsigned commit_interval_ms; /* likewise */
+	unsigned sync_receipts, sync_timeout_ms; /* likewise */
 };
 
 /* For a usage text: a line an option, behind `-o`. */
@@ -46,6 +47,10 @@ struct mount_options {
 	"                       rebuild            throw the index away and build it anew from the log\n" \
 	"                       sync, dirsync      every change, or every change of a name, is durable when\n" \
 	"                                          the call returns\n" \
+	"                       sync=replica       fsync, and writing to a file opened with O_SYNC, waits until a\n" \
+	"                                          replica has signed for it, or until N have: sync=replica:N\n" \
+	"                       replica-timeout=S  and fails with EIO after so many seconds (30); what was\n" \
+	"                                          written is durable here all the same\n" \
 	"                       noexec, debug      noatime is always so: reading leaves no trace\n" \
 	"                       remount            of what is mounted already, change ro, suid, dev and noexec\n"
 /* clang-format on */

@@ -10,6 +10,8 @@
 
 #include "fs/mount/mount_internal.h"
 
+enum { SYNC_RECEIPTS_MAX = 64 };
+
 static const struct {
 	const char *word;
 	size_t field; /* of a bool */
@@ -112,8 +114,46 @@ static bool parse_seconds(const char *text, unsigned *ret_ms)
 	return true;
 }
 
+/* "replica" or "replica:2". */
+static bool parse_receipts(const char *text, unsigned *ret)
+{
+	unsigned long n = 1;
+	char *end = NULL;
+
+	if (strncmp(text, "replica", 7) != 0)
+		return false;
+	if (text[7] == ':' && isdigit((unsigned char)text[8])) {
+		errno = 0;
+		n = strtoul(text + 8, &end, 10);
+	}
+	if ((end ? *end : text[7]) || n < 1 || n > SYNC_RECEIPTS_MAX)
+		return false;
+	*ret = (unsigned)n;
+	return true;
+}
+
+/* Of waiting for receipts: 1 when the word is of that. */
+static int parse_sync_word(const char *word, struct mount_options *o, struct hf_error *err)
+{
+	if (strncmp(word, "sync=", 5) == 0) {
+		if (parse_receipts(word + 5, &o->sync_receipts))
+			return 1;
+		return hf_error_set(err, -EINVAL,
+				    "option %s: it is sync=replica, or sync=replica:N for N of them", word);
+	}
+	if (strncmp(word, "replica-timeout=", 16) == 0) {
+		if (parse_seconds(word + 16, &o->sync_timeout_ms))
+			return 1;
+		return hf_error_set(err, -EINVAL,
+				    "option %s: write seconds, 0.01 to 3600, as replica-timeout=30", word);
+	}
+	return 0;
+}
+
 static int parse_word(const char *word, struct mount_options *o, struct hf_error *err)
 {
+	int r;
+
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
 		if (strcmp(word, switches[i].word) == 0) {
 			*(bool *)((char *)o + switches[i].field) = switches[i].value;
@@ -131,6 +171,9 @@ static int parse_word(const char *word, struct mount_options *o, struct hf_error
 		return hf_error_set(err, -EINVAL, "option %s: write seconds, 0.01 to 3600, as commit=5",
 				    word);
 	}
+	r = parse_sync_word(word, o, err);
+	if (r)
+		return r < 0 ? r : 0;
 	if (strncmp(word, "history=", 8) == 0)
 		return hf_error_set(err, -EINVAL, "option %s: it is history=visible or history=hidden", word);
 	if (is_passed_over(word))

@@ -36,7 +36,8 @@
 #include "fs/mount/mount_internal.h"
 
 enum {
-	THREADS_MAX = 32, /* several may wait for an fsync each */
+	THREADS = 32,      /* several may wait for an fsync each */
+	THREADS_MAX = 128, /* and, where an fsync waits for a replica, for long */
 	TICK_MS = 2,
 	IDLE_TICKS = 50, /* so long without a request, and the sentinel sleeps */
 	ALONE_TICKS = 3, /* so long without a second client, and the first may hold up the queue */
@@ -56,6 +57,7 @@ struct server {
 	pthread_cond_t lead_cond;     /* the lead is free, or it is over */
 	pthread_cond_t sentinel_cond; /* a request came, or it is over */
 	pthread_t threads[THREADS_MAX];
+	unsigned threads_max;
 	unsigned n_threads, waiting; /* protected by lock */
 	bool led;                    /* somebody leads; protected by lock */
 	int code;                    /* why it is over: 0 or -errno; protected by lock */
@@ -110,7 +112,7 @@ static void *reader_main(void *arg);
 /* Requires lock. A thread less than there could be is no harm. */
 static void start_thread(struct server *s)
 {
-	if (s->n_threads < THREADS_MAX && !atomic_load(&s->over) &&
+	if (s->n_threads < s->threads_max && !atomic_load(&s->over) &&
 	    pthread_create(&s->threads[s->n_threads], NULL, reader_main, s) == 0)
 		s->n_threads++;
 }
@@ -405,6 +407,7 @@ int serve_new(struct mount *m, struct server **ret)
 		return -ENOMEM;
 	s->m = m;
 	s->buffer_bytes = MAX_WRITE_BYTES + 4096;
+	s->threads_max = m->options->sync_receipts ? THREADS_MAX : THREADS;
 	s->fd = fuse_session_fd(m->session);
 	s->spin_fd = open_spin_fd(s->fd);
 	pthread_mutex_init(&s->lock, NULL);

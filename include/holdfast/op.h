@@ -109,7 +109,11 @@ int hf_setxattr(struct hf_store *s, uint64_t ino, const char *name, const void *
 		int kill_sgid, struct hf_error *err);
 int hf_removexattr(struct hf_store *s, uint64_t ino, const char *name, struct hf_error *err);
 
-/* Everything done to this inode (in fact: to any) before the call is durable when it returns 0. */
+/*
+ * Everything done to this inode (in fact: to any) before the call is durable when it returns 0, and with
+ * hf_open_options.sync_receipts acknowledged by so many replicas. -EIO: it is not; or, as the words say, it is
+ * durable here and the receipts did not come in time: they may come later.
+ */
 int hf_fsync(struct hf_store *s, uint64_t ino, struct hf_error *err);
 
 /*

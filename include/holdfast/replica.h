@@ -19,6 +19,8 @@ enum hf_replica_state {
 	HF_REPLICA_CONNECTING,  /* position not known yet */
 	HF_REPLICA_CATCHING_UP, /* behind, and getting data */
 	HF_REPLICA_CURRENT,     /* everything durable is acknowledged */
+	/* it came back with less than it had acknowledged, and is getting that again; `error` has the words */
+	HF_REPLICA_REGRESSED,
 	HF_REPLICA_UNREACHABLE, /* tried again now and then; `error` says why */
 	HF_REPLICA_AT_REST,     /* not shipped to now (HF_OPEN_NO_REPLICATION): what its last receipt says */
 	/* the replica refuses this log (diverged, epoch over, forged): a person must look */
@@ -35,19 +37,66 @@ struct hf_replica_status {
 	double lag_seconds;      /* age of the oldest durable operation it has not acknowledged; 0: none */
 	uint64_t lag_bytes;      /* durable log bytes it has not acknowledged */
 	char error[HF_ERROR_TEXT_BYTES]; /* last failure, "" when all is well */
+	uint64_t failing_since_ns; /* it has taken nothing since, though asked; 0: it takes what it is sent */
+	uint64_t limit_bytes_s;    /* bytes a second that it is sent; 0: no limit */
+	/* When it was found to have less than its receipts say; 0: never, or a person has acknowledged it. */
+	uint64_t regressed_ns;
+	uint64_t regressed_from_tid, regressed_to_tid; /* last operation it had, and came back with */
 };
 
 /* Of an open store: n as many as there are, at most max into ret. */
 size_t hf_store_replicas(struct hf_store *store, struct hf_replica_status *ret, size_t max);
 
+/* What became of fsyncs that wait for receipts (hf_open_options.sync_receipts). */
+struct hf_sync_status {
+	unsigned needed;    /* receipts; 0: they do not wait */
+	uint64_t failed;    /* how many did not get them in time */
+	uint64_t failed_ns; /* when the last of these failed */
+	char text[HF_ERROR_TEXT_BYTES]; /* why it did; "" when a later one succeeded */
+};
+void hf_store_sync_status(struct hf_store *store, struct hf_sync_status *ret);
+
+/* --- adding, removing, changing: hf_replica_… of the store at `path`, which must not be open elsewhere
+ * (-EBUSY); hf_store_replica_… of one that is open here, where it takes effect at once. -EROFS: read only. */
+
+#define HF_REPLICA_NAME_BYTES 64 /* with NUL */
+#define HF_REPLICA_LIMIT_MIN 16384
+
+struct hf_replica_settings {
+	const char *name;       /* NULL: one is made up from the place */
+	uint64_t limit_bytes_s; /* 0: none; at least HF_REPLICA_LIMIT_MIN */
+	bool (*interrupted)(void *arg); /* asked about once a second, while a node is; may be NULL */
+	void *arg;
+};
+
 /*
- * Add a replica to the store at `path`, which must not be open elsewhere: enrols with the node (uses the
- * invitation up), or makes the directory; remembers it in replicas/. name NULL: one is made up from the
- * place. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED (the node's key is not the one pinned), -EACCES
- * (invitation used, expired or unknown).
+ * Add a replica: enrols with the node (uses the invitation up), or makes the directory; remembers it in
+ * replicas/. It gets the whole log, from the beginning. settings NULL: the defaults. ret_name (may be NULL)
+ * gets its name. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED (the node's key is not the one pinned),
+ * -EACCES (invitation used, expired or unknown), -EINVAL, -ENOSPC (there are 64 already), -ECANCELED.
  */
+int hf_replica_add_with(const char *path, const char *place, const struct hf_replica_settings *settings,
+			char ret_name[HF_REPLICA_NAME_BYTES], struct hf_error *err);
+int hf_store_replica_add(struct hf_store *store, const char *place, const struct hf_replica_settings *settings,
+			 char ret_name[HF_REPLICA_NAME_BYTES], struct hf_error *err);
 int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err);
-int hf_replica_remove(const char *path, const char *name, struct hf_error *err);
+
+/*
+ * Ship no more to this one, and forget it. Nothing that it holds is removed, and a node goes on taking what
+ * the store's key signs. `which`: its name, or its URL or path as status prints it, or a node's
+ * https://HOST:PORT. -ENOENT; -ENOTUNIQ: several are at this place, give the name; -EBUSY: see
+ * hf_open_options.sync_receipts.
+ */
+int hf_replica_remove(const char *path, const char *which, struct hf_error *err);
+int hf_store_replica_remove(struct hf_store *store, const char *which, struct hf_error *err);
+
+/* Bytes a second that it is sent, on average; 0: no limit. Reading from it is never held back. */
+int hf_replica_limit(const char *path, const char *which, uint64_t bytes_s, struct hf_error *err);
+int hf_store_replica_limit(struct hf_store *store, const char *which, uint64_t bytes_s, struct hf_error *err);
+
+/* A person knows that it had regressed: status does not tell it any more. */
+int hf_replica_acknowledge(const char *path, const char *which, struct hf_error *err);
+int hf_store_replica_acknowledge(struct hf_store *store, const char *which, struct hf_error *err);
 
 /* Whether what came back is the newest there was, as saved heads (head.h) tell, and nothing else does. */
 enum hf_freshness {

@@ -70,6 +70,13 @@ struct hf_open_options {
 	const char *holder;
 	struct hf_progress progress; /* while replaying or rebuilding */
 	uint64_t segment_bytes;      /* 0: as FORMAT.md says; small ones let a test cross many segments */
+	/*
+	 * hf_fsync waits until so many replicas have acknowledged what it made durable; 0: until it is
+	 * durable here. Of no meaning when nothing is shipped. Opening fails with -EINVAL when there are
+	 * fewer replicas, and none of those can be removed while it is open.
+	 */
+	unsigned sync_receipts;
+	unsigned sync_timeout_ms;    /* and at most so long; 0: 30,000 */
 };
 
 /*

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Adding a replica to a store at rest, and taking one away (layer 4). */
+/* Adding a replica, taking one away, changing it (layer 4): what is written, and a store at rest. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "holdfast/replica.h"
-#include "store/replica/config.h"
+#include "store/replica/add.h"
+#include "store/replica/pace.h"
 #include "store/replica/peer.h"
+#include "store/replica/regress.h"
+#include "store/replica/replica.h"
 #include "store/replica/shelf_scan.h"
 #include "store/volume/files.h"
 
@@ -56,26 +61,28 @@ static int read_cert(const struct os *os, const char *path, struct epoch_cert *r
 }
 
 /* Enrol, or (a node's URL, whose volume is known there) see that the node takes our key. */
-static int enrol(const struct os *os, const struct keyring *keys, const struct epoch_cert *cert,
-		 const struct place *place, struct hf_error *err)
+static int enrol(const struct replica_home *home, const struct place *place,
+		 const struct hf_replica_settings *settings, struct hf_error *err)
 {
 	struct peer_options o = {
-		.os = os,
+		.os = home->os,
 		.place = place,
-		.signer = http_signer_of_writer(keys),
+		.signer = http_signer_of_writer(home->keys),
 		.writable = true,
+		.interrupted = settings->interrupted,
+		.arg = settings->arg,
 	};
 	struct receipt receipt;
 	struct peer *peer;
 	int r;
 
-	memcpy(o.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
+	memcpy(o.volume_id, keyring_volume_id(home->keys), VOLUME_ID_BYTES);
 	r = peer_open(&o, &peer, err);
 	if (r < 0)
 		return r;
 	r = place->kind == PLACE_NODE && !place->has_token ?
 		    peer_position(peer, &receipt, err) :
-		    peer_enrol(peer, cert, place->has_token ? place : NULL, &receipt, err);
+		    peer_enrol(peer, home->cert, place->has_token ? place : NULL, &receipt, err);
 	peer_free(peer);
 	return r;
 }
@@ -88,72 +95,236 @@ static int check_place(const struct place *place, const struct keyring *keys, st
 	return 0;
 }
 
-static int add_locked(const struct os *os, const char *path, const struct volume_descriptor *descriptor,
-		      const struct place *place, const char *name, struct hf_error *err)
+static int write_config(const struct replica_home *home, const char *name, const struct place *place,
+			const struct hf_replica_settings *settings, struct hf_error *err)
 {
-	struct keyring *keys = NULL;
-	struct epoch_cert cert;
-	int r;
+	int r = config_write(home->os, home->path, name, place, err);
 
-	if (config_exists(os, path, name)) /* before an invitation is used up for nothing */
-		return hf_error_set(err, -EEXIST, "there is a replica named %s already: give another name",
-				    name);
-	r = files_read_keys(os, path, descriptor, &keys, err);
-	if (r < 0)
+	if (r < 0 || !settings->limit_bytes_s)
 		return r;
-	if (!keyring_has_writer(keys))
-		r = hf_error_set(err, -EKEYREJECTED, "%s has no writer key: a replica takes nothing from it",
-				 path);
-	if (r == 0)
-		r = check_place(place, keys, err);
-	if (r == 0)
-		r = read_cert(os, path, &cert, err);
-	if (r == 0)
-		r = enrol(os, keys, &cert, place, err);
-	if (r == 0)
-		r = config_write(os, path, name, place, err);
-	keyring_free(keys);
+	r = config_write_limit(home->os, home->path, name, settings->limit_bytes_s, err);
+	if (r < 0 && config_remove(home->os, home->path, name, NULL) < 0)
+		return hf_error_prefix(err, r, "%s is added, without its limit", name);
 	return r;
 }
 
-int hf_replica_add(const char *path, const char *place_text, const char *name, struct hf_error *err)
+static int add_place(const struct replica_home *home, const struct place *place,
+		     const struct hf_replica_settings *settings, char ret_name[CONFIG_NAME_BYTES],
+		     struct hf_error *err)
 {
-	const struct os *os = os_posix();
-	CLEANUP(cleanup_fd) int lock = -1;
-	struct volume_descriptor descriptor;
-	char own_name[CONFIG_NAME_BYTES];
+	char name[CONFIG_NAME_BYTES];
+	int r;
+
+	if (settings->name)
+		(void)snprintf(name, sizeof(name), "%s", settings->name);
+	else
+		config_make_name(place, name);
+	if (config_exists(home->os, home->path, name)) /* before an invitation is used up for nothing */
+		return hf_error_set(err, -EEXIST, "there is a replica named %s already: give another name",
+				    name);
+	if (!keyring_has_writer(home->keys))
+		return hf_error_set(err, -EKEYREJECTED,
+				    "%s has no writer key: a replica takes nothing from it", home->path);
+	r = check_place(place, home->keys, err);
+	if (r == 0)
+		r = enrol(home, place, settings, err);
+	if (r == 0)
+		r = write_config(home, name, place, settings, err);
+	if (r == 0 && ret_name)
+		memcpy(ret_name, name, sizeof(name));
+	return r;
+}
+
+static int check_limit(uint64_t bytes_s, struct hf_error *err)
+{
+	_Static_assert(HF_REPLICA_LIMIT_MIN == PACE_RATE_MIN, "as said in public");
+
+	if (bytes_s == 0 || bytes_s >= PACE_RATE_MIN)
+		return 0;
+	return hf_error_set(err, -EINVAL, "a limit of %" PRIu64 " bytes a second is too low: at least 16K",
+			    bytes_s);
+}
+
+int replica_add(const struct replica_home *home, const char *place_text,
+		const struct hf_replica_settings *settings, char ret_name[CONFIG_NAME_BYTES],
+		struct hf_error *err)
+{
+	static const struct hf_replica_settings defaults;
 	struct place place;
 	int r;
 
-	if (crypto_init() < 0)
-		return hf_error_set(err, -EIO, "the system gives no random bytes");
-	r = name ? config_check_name(name, err) : 0;
+	if (!settings)
+		settings = &defaults;
+	r = settings->name ? config_check_name(settings->name, err) : 0;
 	if (r == 0)
-		r = files_read_descriptor(os, path, &descriptor, err);
+		r = check_limit(settings->limit_bytes_s, err);
 	if (r == 0)
 		r = place_parse(place_text, &place, err);
 	if (r < 0)
 		return r;
-	if (!name) {
-		config_make_name(&place, own_name);
-		name = own_name;
-	}
-	lock = files_lock(path, "adding a replica", 0, err);
-	r = lock < 0 ? lock : add_locked(os, path, &descriptor, &place, name, err);
+	r = add_place(home, &place, settings, ret_name, err);
 	place_release(&place);
 	return r;
 }
 
-int hf_replica_remove(const char *path, const char *name, struct hf_error *err)
-{
-	CLEANUP(cleanup_fd) int lock = -1;
-	struct volume_descriptor descriptor;
-	int r = config_check_name(name, err);
+/* --- which one is meant */
 
-	if (r == 0)
-		r = files_read_descriptor(os_posix(), path, &descriptor, err);
+static bool is_at(const struct os *os, const char *path, const struct keyring *keys, const char *name,
+		  const char *which)
+{
+	CLEANUP(buf_release) struct buf url = BUF_INIT;
+	struct place place;
+	bool same;
+
+	if (config_read(os, path, name, &place, NULL) < 0)
+		return false;
+	memcpy(place.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
+	place.has_volume = true;
+	same = (place_url(&place, &url) == 0 && strcmp(buf_cstr(&url), which) == 0) ||
+	       (place.kind == PLACE_NODE && strcmp(place.url, which) == 0);
+	place_release(&place);
+	return same;
+}
+
+int replica_find(const struct os *os, const char *path, const struct keyring *keys, const char *which,
+		 char ret_name[CONFIG_NAME_BYTES], struct hf_error *err)
+{
+	char **names = NULL;
+	size_t n = 0, found = 0;
+	int r;
+
+	if (config_check_name(which, NULL) == 0 && config_exists(os, path, which)) {
+		(void)snprintf(ret_name, CONFIG_NAME_BYTES, "%s", which);
+		return 0;
+	}
+	r = config_list(os, path, &names, &n, err);
 	if (r < 0)
 		return r;
-	lock = files_lock(path, "removing a replica", 0, err);
-	return lock < 0 ? lock : config_remove(os_posix(), path, name, err);
+	for (size_t i = 0; i < n; i++) {
+		if (!is_at(os, path, keys, names[i], which))
+			continue;
+		if (found++ == 0)
+			(void)snprintf(ret_name, CONFIG_NAME_BYTES, "%s", names[i]);
+	}
+	config_free_names(names, n);
+	if (found == 0)
+		return hf_error_set(err, -ENOENT,
+				    "%s has no replica %.80s: see holdfast replica list for their names", path,
+				    which);
+	if (found > 1)
+		return hf_error_set(err, -ENOTUNIQ, "%zu replicas are at %.80s: give the name of one", found,
+				    which);
+	return 0;
+}
+
+int replica_write_limit(const struct os *os, const char *path, const char *name, uint64_t bytes_s,
+			struct hf_error *err)
+{
+	int r = check_limit(bytes_s, err);
+
+	return r < 0 ? r : config_write_limit(os, path, name, bytes_s, err);
+}
+
+/* --- a store at rest */
+
+struct at_rest {
+	struct replica_home home;
+	struct keyring *keys;
+	struct epoch_cert cert;
+	int lock;
+};
+
+static void at_rest_release(struct at_rest *s)
+{
+	keyring_free(s->keys);
+	if (s->lock >= 0)
+		(void)close(s->lock);
+}
+
+static int at_rest_open(struct at_rest *s, const char *path, const char *holder, struct hf_error *err)
+{
+	struct volume_descriptor descriptor;
+	int r;
+
+	*s = (struct at_rest){ .home = { .os = os_posix(), .path = path, .cert = &s->cert }, .lock = -1 };
+	if (crypto_init() < 0)
+		return hf_error_set(err, -EIO, "the system gives no random bytes");
+	r = files_read_descriptor(s->home.os, path, &descriptor, err);
+	if (r < 0)
+		return r;
+	s->lock = files_lock(path, holder, 0, err);
+	if (s->lock < 0)
+		return s->lock;
+	r = files_read_keys(s->home.os, path, &descriptor, &s->keys, err);
+	s->home.keys = s->keys;
+	return r;
+}
+
+static int check_count(const struct at_rest *s, struct hf_error *err)
+{
+	char **names = NULL;
+	size_t n = 0;
+	int r = config_list(s->home.os, s->home.path, &names, &n, err);
+
+	config_free_names(names, n);
+	if (r == 0 && n >= REPLICAS_MAX)
+		r = hf_error_set(err, -ENOSPC, "%s has %zu replicas already, and no more are shipped to",
+				 s->home.path, n);
+	return r;
+}
+
+int hf_replica_add_with(const char *path, const char *place, const struct hf_replica_settings *settings,
+			char ret_name[HF_REPLICA_NAME_BYTES], struct hf_error *err)
+{
+	CLEANUP(at_rest_release) struct at_rest s;
+	int r = at_rest_open(&s, path, "adding a replica", err);
+
+	if (r == 0)
+		r = check_count(&s, err);
+	if (r == 0)
+		r = read_cert(s.home.os, path, &s.cert, err);
+	return r < 0 ? r : replica_add(&s.home, place, settings, ret_name, err);
+}
+
+int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err)
+{
+	const struct hf_replica_settings settings = { .name = name };
+
+	return hf_replica_add_with(path, place, &settings, NULL, err);
+}
+
+/* Opened, and found. */
+static int at_rest_find(struct at_rest *s, const char *path, const char *which, const char *holder,
+			char ret_name[CONFIG_NAME_BYTES], struct hf_error *err)
+{
+	int r = at_rest_open(s, path, holder, err);
+
+	return r < 0 ? r : replica_find(s->home.os, path, s->keys, which, ret_name, err);
+}
+
+int hf_replica_remove(const char *path, const char *which, struct hf_error *err)
+{
+	CLEANUP(at_rest_release) struct at_rest s;
+	char name[CONFIG_NAME_BYTES];
+	int r = at_rest_find(&s, path, which, "removing a replica", name, err);
+
+	return r < 0 ? r : config_remove(s.home.os, path, name, err);
+}
+
+int hf_replica_limit(const char *path, const char *which, uint64_t bytes_s, struct hf_error *err)
+{
+	CLEANUP(at_rest_release) struct at_rest s;
+	char name[CONFIG_NAME_BYTES];
+	int r = at_rest_find(&s, path, which, "changing a replica", name, err);
+
+	return r < 0 ? r : replica_write_limit(s.home.os, path, name, bytes_s, err);
+}
+
+int hf_replica_acknowledge(const char *path, const char *which, struct hf_error *err)
+{
+	CLEANUP(at_rest_release) struct at_rest s;
+	char name[CONFIG_NAME_BYTES];
+	int r = at_rest_find(&s, path, which, "changing a replica", name, err);
+
+	return r < 0 ? r : regress_remove(s.home.os, path, name, err);
 }

@@ -182,12 +182,70 @@ int config_write(const struct os *os, const char *store, const char *name, const
 	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)path.data, strerror(-r)) : 0;
 }
 
+/* --- its limit, a member of the same file, which may lack it */
+
+static json_t *read_object(const struct os *os, const char *path, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT;
+	json_t *o;
+	int r = os_read_file(os, path, CONFIG_FILE_BYTES_MAX, &data);
+
+	if (r < 0) {
+		(void)hf_error_set(err, r, "cannot read %s: %s", path, strerror(-r));
+		return NULL;
+	}
+	o = json_read(data.data, data.len);
+	if (!o)
+		(void)hf_error_set(err, -EUCLEAN, "%s is not a replica's file: remove the replica and add it again",
+				   path);
+	return o;
+}
+
+uint64_t config_read_limit(const struct os *os, const char *store, const char *name)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	CLEANUP(json_decrefp) json_t *o = NULL;
+	uint64_t bytes_s = 0;
+
+	if (file_path(store, name, suffix, &path))
+		o = read_object(os, (const char *)path.data, NULL);
+	return o && json_get_u64(o, "limit_bytes_s", &bytes_s) == 0 ? bytes_s : 0;
+}
+
+int config_write_limit(const struct os *os, const char *store, const char *name, uint64_t bytes_s,
+		       struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
+	CLEANUP(json_decrefp) json_t *o = NULL;
+	struct hf_error words = HF_ERROR_INIT;
+	char text[24];
+	int r;
+
+	if (!file_path(store, name, suffix, &path))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	o = read_object(os, (const char *)path.data, &words);
+	if (!o)
+		return hf_error_set(err, words.code, "%s", words.text);
+	(void)snprintf(text, sizeof(text), "%" PRIu64, bytes_s);
+	r = bytes_s ? json_object_set_new(o, "limit_bytes_s", json_string(text)) : 0;
+	if (!bytes_s)
+		(void)json_object_del(o, "limit_bytes_s");
+	if (r < 0 || json_write(o, &data) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	buf_add(&data, "\n", 1);
+	r = buf_status(&data);
+	if (r == 0)
+		r = os_write_file(os, (const char *)path.data, data.data, data.len, 0600);
+	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)path.data, strerror(-r)) : 0;
+}
+
 int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err)
 {
-	CLEANUP(buf_release) struct buf path = BUF_INIT, receipt = BUF_INIT, dir = BUF_INIT;
+	CLEANUP(buf_release) struct buf path = BUF_INIT, receipt = BUF_INIT, regressed = BUF_INIT, dir = BUF_INIT;
 	int r;
 
 	if (!file_path(store, name, suffix, &path) || !file_path(store, name, ".receipt", &receipt) ||
+	    !file_path(store, name, ".regressed", &regressed) ||
 	    !os_join(&dir, store, "replicas"))
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = os->unlink(os->state, (const char *)path.data);
@@ -195,6 +253,7 @@ int config_remove(const struct os *os, const char *store, const char *name, stru
 		return hf_error_set(err, r, "%s has no replica named %s", store, name);
 	if (r == 0) {
 		(void)os->unlink(os->state, (const char *)receipt.data);
+		(void)os->unlink(os->state, (const char *)regressed.data);
 		r = os->sync_dir(os->state, (const char *)dir.data);
 	}
 	return r < 0 ? hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data, strerror(-r)) :

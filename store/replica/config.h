@@ -24,7 +24,13 @@ MUST_USE int config_read(const struct os *os, const char *store, const char *nam
 /* Durable, mode 0600. -EEXIST: there is one of this name. */
 MUST_USE int config_write(const struct os *os, const char *store, const char *name, const struct place *place,
 			  struct hf_error *err);
+/* Bytes a second that may be sent to it; 0: no limit is written there, or none that can be read. */
+uint64_t config_read_limit(const struct os *os, const char *store, const char *name);
+/* Durable. -ENOENT; -EUCLEAN: the file cannot be read as one. */
+MUST_USE int config_write_limit(const struct os *os, const char *store, const char *name, uint64_t bytes_s,
+				struct hf_error *err);
 bool config_exists(const struct os *os, const char *store, const char *name);
+/* With what is known of it beside (receipt, regress.h). -ENOENT. */
 MUST_USE int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err);
 
 /* Names in replicas/, sorted, malloc'ed array of malloc'ed strings (config_free_names). A store without the

@@ -40,6 +40,7 @@ struct peer {
 	const struct peer_ops *ops;
 	bool says_own; /* peer_say_own was called */
 	uint64_t own_tid, own_commit;
+	uint64_t flow_max; /* an append's bytes go out no faster, in bytes a second; 0: no limit */
 };
 
 struct peer_options {

@@ -251,6 +251,7 @@ static int perform(struct remote *r, const struct request *q, struct curl_slist 
 		(void)curl_easy_setopt(r->curl, CURLOPT_POST, 1L);
 		(void)curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, q->body);
 		(void)curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len);
+		(void)curl_easy_setopt(r->curl, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)r->peer.flow_max);
 	}
 	(void)curl_easy_setopt(r->curl, CURLOPT_CUSTOMREQUEST, q->method);
 	code = curl_easy_perform(r->curl);

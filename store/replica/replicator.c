@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "store/replica/config.h"
+#include "store/replica/pace.h"
 #include "store/replica/peer.h"
+#include "store/replica/regress.h"
 #include "store/replica/trail.h"
 
 enum {
@@ -18,7 +19,7 @@ enum {
 	WAIT_MS = 500,
 	PAUSE_FIRST_MS = 250,
 	PAUSE_MAX_MS = 15000,
-	PAUSE_WAITING_MS = 1000,
+	PAUSE_WAITING_MS = 1000, /* while somebody waits for a receipt */
 	STOP_GRACE_MS = 1000,
 	HEARTBEAT_MS = 10000,
 	KEEP_RECEIPT_MS = 30000,
@@ -31,6 +32,9 @@ struct replicator {
 	char url[512];
 	struct log *log;
 	struct place place;
+	const atomic_uint *waiting;
+	void (*moved)(void *arg);
+	void *arg;
 	bool has_thread;
 	pthread_t thread;
 
@@ -44,7 +48,10 @@ struct replicator {
 	struct log_point acked;    /* from the newest receipt; end.segment 0: nothing */
 	bool confirmed;            /* by a receipt of this run, not one that was kept */
 	bool hurry;                /* somebody has begun to wait: end the pause */
-	unsigned waiting;          /* how many wait: pauses are short then */
+	uint64_t failing_ns;       /* monotonic time of the first failure since it took something; 0: none */
+	uint64_t failing_wall_ns;
+	struct pace pace;
+	struct regress regress;    /* what a person has not acknowledged */
 	struct log_pos late_after; /* the oldest operation not acknowledged is behind this */
 	uint64_t late_ns;          /* when, on the monotonic clock, that operation came; 0: not known */
 
@@ -55,7 +62,9 @@ struct replicator {
 	struct log_pos next;
 	unsigned pause_ms;
 	uint64_t heard_ns, kept_ns;
-	struct log_pos kept; /* end of the last receipt kept */
+	struct log_pos kept;       /* end of the last receipt kept */
+	struct log_point best;     /* of all receipts: it cannot have less by right */
+	struct log_pos lost_until; /* it had regressed from there; nowhere: it had not */
 	struct receipt receipt;
 };
 
@@ -79,16 +88,40 @@ static bool interrupted(void *arg)
 
 /* --- what others see */
 
+static bool is_failing(enum hf_replica_state state)
+{
+	return state == HF_REPLICA_UNREACHABLE || state == HF_REPLICA_REFUSED;
+}
+
+/* Requires r->lock, or that nobody else has r. */
+static void note_failing(struct replicator *r, bool failing)
+{
+	if (!failing) {
+		r->failing_ns = r->failing_wall_ns = 0;
+	} else if (!r->failing_ns) {
+		r->failing_ns = now_ns(r);
+		r->failing_wall_ns = r->os->now_ns(r->os->state);
+	}
+}
+
 static void set_state(struct replicator *r, enum hf_replica_state state, const struct hf_error *error)
 {
+	bool changed;
+
 	(void)pthread_mutex_lock(&r->lock);
+	changed = r->state != state;
 	r->state = state;
 	if (error)
 		r->error = *error;
 	else
 		r->error = (struct hf_error)HF_ERROR_INIT;
-	(void)pthread_cond_broadcast(&r->changed);
+	if (is_failing(state))
+		note_failing(r, true);
+	else if (state == HF_REPLICA_CURRENT)
+		note_failing(r, false);
 	(void)pthread_mutex_unlock(&r->lock);
+	if (changed)
+		r->moved(r->arg);
 }
 
 static void set_acked(struct replicator *r, const struct log_point *point)
@@ -96,8 +129,12 @@ static void set_acked(struct replicator *r, const struct log_point *point)
 	(void)pthread_mutex_lock(&r->lock);
 	r->acked = *point;
 	r->confirmed = true;
-	(void)pthread_cond_broadcast(&r->changed);
+	if (r->state == HF_REPLICA_REGRESSED && log_pos_compare(point->end, r->lost_until) >= 0) {
+		r->state = HF_REPLICA_CATCHING_UP;
+		r->error = (struct hf_error)HF_ERROR_INIT;
+	}
 	(void)pthread_mutex_unlock(&r->lock);
+	r->moved(r->arg);
 }
 
 static bool is_refusal(int code)
@@ -128,7 +165,7 @@ static void pause_after_failure(struct replicator *r)
 
 	crypto_random(&random, sizeof(random));
 	(void)pthread_mutex_lock(&r->lock);
-	if (r->waiting > 0 && ms > PAUSE_WAITING_MS)
+	if (atomic_load(r->waiting) > 0 && ms > PAUSE_WAITING_MS)
 		ms = PAUSE_WAITING_MS;
 	deadline(ms / 2 + random % (ms / 2 + 1), &until);
 	while (!atomic_load(&r->stop) && !r->hurry)
@@ -139,9 +176,13 @@ static void pause_after_failure(struct replicator *r)
 	r->pause_ms = r->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : r->pause_ms * 2;
 }
 
-static void fail(struct replicator *r, int code, const struct hf_error *why)
+static void fail(struct replicator *r, int code, struct hf_error *why)
 {
 	r->positioned = false;
+	if (code == -ENOENT)
+		(void)hf_error_prefix(why, code,
+				      "if it was made anew, remove this replica and add it again, and it gets the "
+				      "whole past");
 	if (code != -ECANCELED)
 		set_state(r, is_refusal(code) ? HF_REPLICA_REFUSED : HF_REPLICA_UNREACHABLE, why);
 	pause_after_failure(r);
@@ -162,9 +203,29 @@ static void keep_receipt(struct replicator *r)
 static void take_receipt(struct replicator *r, const struct receipt *receipt)
 {
 	r->receipt = *receipt;
+	r->best = receipt->point;
 	r->heard_ns = now_ns(r);
 	r->pause_ms = PAUSE_FIRST_MS;
 	set_acked(r, &receipt->point);
+}
+
+/*
+ * It signed for more than it has: it was put back to an older state, or it lies. Written down before anything
+ * is sent, so that a crash does not forget it; and so that it is told once, the receipt kept is the new one
+ * from then on.
+ */
+static void note_regress(struct replicator *r, const struct receipt *receipt)
+{
+	struct regress now;
+
+	if (log_pos_compare(r->best.end, r->lost_until) > 0)
+		r->lost_until = r->best.end;
+	(void)pthread_mutex_lock(&r->lock);
+	regress_add(&r->regress, r->os->now_ns(r->os->state), r->best.tid, receipt->point.tid);
+	now = r->regress;
+	(void)pthread_mutex_unlock(&r->lock);
+	if (regress_write(r->os, r->path, r->name, &now) == 0)
+		(void)config_write_receipt(r->os, r->path, r->name, receipt);
 }
 
 /* Is what the replica says it has a point of our log? Then go on from there. */
@@ -177,6 +238,8 @@ static int take_position(struct replicator *r, const struct receipt *receipt, st
 	n = trail_has(r->os, r->log_dir, &receipt->point, &durable, err);
 	if (n <= 0)
 		return n < 0 ? n : -EEXIST;
+	if (log_pos_compare(receipt->point.end, r->best.end) < 0)
+		note_regress(r, receipt);
 	take_receipt(r, receipt);
 	r->next = receipt->point.end.segment ? receipt->point.end : (struct log_pos){ 1, 0 };
 	r->positioned = true;
@@ -201,12 +264,40 @@ static bool same_point(const struct log_point *a, const struct log_point *b)
 	       memcmp(a->chain, b->chain, HASH_BYTES) == 0;
 }
 
+static void set_sending(struct replicator *r)
+{
+	struct hf_error words = HF_ERROR_INIT;
+	struct regress regress;
+
+	if (log_pos_compare(r->next, r->lost_until) >= 0) {
+		set_state(r, HF_REPLICA_CATCHING_UP, NULL);
+		return;
+	}
+	(void)pthread_mutex_lock(&r->lock);
+	regress = r->regress;
+	(void)pthread_mutex_unlock(&r->lock);
+	(void)hf_error_set(&words, -ESTALE,
+			   "it had acknowledged tid-%" PRIu64 ", and came back with tid-%" PRIu64
+			   ": was it restored from an older copy? What it lacks is sent again",
+			   regress.had_tid, regress.has_tid);
+	set_state(r, HF_REPLICA_REGRESSED, &words);
+}
+
+/* Requires nothing; spends from the replica's share of the line. */
+static void spend(struct replicator *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	pace_sent(&r->pace, r->data.len, now_ns(r));
+	note_failing(r, false);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
 static int send_bytes(struct replicator *r, const struct log_point *behind, struct hf_error *err)
 {
 	struct receipt receipt;
 	int n;
 
-	set_state(r, HF_REPLICA_CATCHING_UP, NULL);
+	set_sending(r);
 	n = peer_append(r->peer, r->next, r->data.data, r->data.len, &receipt, err);
 	if (n == -ERANGE) { /* an answer was lost, or the replica lost something: it says where it is */
 		r->positioned = false;
@@ -214,10 +305,13 @@ static int send_bytes(struct replicator *r, const struct log_point *behind, stru
 	}
 	if (n < 0)
 		return n;
+	spend(r);
 	if (!same_point(&receipt.point, behind))
 		return take_position(r, &receipt, err);
 	take_receipt(r, &receipt);
 	r->next = behind->end;
+	if (elapsed(r, r->kept_ns, KEEP_RECEIPT_MS))
+		keep_receipt(r);
 	return 0;
 }
 
@@ -232,6 +326,39 @@ static void rest(struct replicator *r)
 		r->positioned = false;
 }
 
+/* Its share of the line is used up, and there is more to send: wait for a while. */
+static bool wait_for_share(struct replicator *r)
+{
+	struct timespec until;
+	uint64_t wait_ns;
+
+	(void)pthread_mutex_lock(&r->lock);
+	wait_ns = pace_wait_ns(&r->pace, now_ns(r));
+	(void)pthread_mutex_unlock(&r->lock);
+	if (wait_ns == 0 || !log_wait(r->log, r->next, 0))
+		return false;
+	set_sending(r);
+	if (elapsed(r, r->heard_ns, HEARTBEAT_MS))
+		r->positioned = false;
+	deadline(wait_ns > WAIT_MS * 1000000ull ? WAIT_MS : (unsigned)(wait_ns / 1000000u) + 1, &until);
+	(void)pthread_mutex_lock(&r->lock);
+	if (!atomic_load(&r->stop))
+		(void)pthread_cond_timedwait(&r->changed, &r->lock, &until);
+	(void)pthread_mutex_unlock(&r->lock);
+	return true;
+}
+
+static size_t step_bytes(struct replicator *r)
+{
+	size_t bytes;
+
+	(void)pthread_mutex_lock(&r->lock);
+	bytes = pace_step(&r->pace, SEND_BYTES);
+	r->peer->flow_max = pace_flow(&r->pace);
+	(void)pthread_mutex_unlock(&r->lock);
+	return bytes;
+}
+
 static int step(struct replicator *r, struct hf_error *err)
 {
 	struct log_point behind;
@@ -239,8 +366,10 @@ static int step(struct replicator *r, struct hf_error *err)
 
 	if (!r->positioned)
 		return ask_position(r, err);
+	if (wait_for_share(r))
+		return 0;
 	buf_clear(&r->data);
-	n = log_read_raw(r->log, r->next, SEND_BYTES, &r->data, &behind, err);
+	n = log_read_raw(r->log, r->next, step_bytes(r), &r->data, &behind, err);
 	if (n == -ENODATA) {
 		rest(r);
 		return 0;
@@ -293,7 +422,9 @@ static int prepare(struct replicator *r, const struct keyring *keys, bool ship, 
 	CLEANUP(buf_release) struct buf url = BUF_INIT;
 	int n;
 
+	regress_read(r->os, r->path, r->name, &r->regress);
 	n = config_read(r->os, r->path, r->name, &r->place, &r->error);
+	pace_set(&r->pace, n == 0 ? config_read_limit(r->os, r->path, r->name) : 0, now_ns(r));
 	memcpy(r->place.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
 	r->place.has_volume = true;
 	if (n == 0 && ship)
@@ -302,12 +433,14 @@ static int prepare(struct replicator *r, const struct keyring *keys, bool ship, 
 		return hf_error_set(err, n, "no memory for replica %s", r->name);
 	if (n < 0) {
 		r->state = HF_REPLICA_REFUSED;
+		note_failing(r, true);
 		return 0;
 	}
 	if (place_url(&r->place, &url) == 0)
 		(void)snprintf(r->url, sizeof(r->url), "%s", buf_cstr(&url));
 	if (config_read_receipt(r->os, r->path, r->name, &r->acked) < 0)
 		memset(&r->acked, 0, sizeof(r->acked));
+	r->best = r->acked;
 	if (!ship)
 		r->state = HF_REPLICA_AT_REST;
 	return ship;
@@ -325,7 +458,7 @@ static void release(struct replicator *r)
 	free(r);
 }
 
-static struct replicator *make(const struct os *os, const char *path, const char *name, struct log *log)
+static struct replicator *make(const struct replicator_options *o, const char *name)
 {
 	struct replicator *r = calloc(1, sizeof(*r));
 	pthread_condattr_t attr;
@@ -338,12 +471,15 @@ static struct replicator *make(const struct os *os, const char *path, const char
 	(void)pthread_cond_init(&r->changed, &attr);
 	(void)pthread_condattr_destroy(&attr);
 	buf_init(&r->data);
-	r->os = os;
-	r->log = log;
+	r->os = o->os;
+	r->log = o->log;
+	r->waiting = o->waiting;
+	r->moved = o->moved;
+	r->arg = o->arg;
 	r->pause_ms = PAUSE_FIRST_MS;
 	(void)snprintf(r->name, sizeof(r->name), "%s", name);
-	r->path = strdup(path);
-	if (asprintf(&r->log_dir, "%s/log", path) < 0)
+	r->path = strdup(o->path);
+	if (asprintf(&r->log_dir, "%s/log", o->path) < 0)
 		r->log_dir = NULL;
 	if (r->path && r->log_dir)
 		return r;
@@ -351,15 +487,15 @@ static struct replicator *make(const struct os *os, const char *path, const char
 	return NULL;
 }
 
-int replicator_start(const struct os *os, const char *path, const char *name, struct log *log,
-		     const struct keyring *keys, bool ship, struct replicator **ret, struct hf_error *err)
+int replicator_start(const struct replicator_options *o, const char *name, struct replicator **ret,
+		     struct hf_error *err)
 {
-	struct replicator *r = make(os, path, name, log);
+	struct replicator *r = make(o, name);
 	int n;
 
 	if (!r)
 		return hf_error_set(err, -ENOMEM, "no memory for replica %s", name);
-	n = prepare(r, keys, ship, err);
+	n = prepare(r, o->keys, o->ship, err);
 	if (n == 1) {
 		n = -pthread_create(&r->thread, NULL, run, r);
 		r->has_thread = n == 0;
@@ -434,6 +570,11 @@ void replicator_status(struct replicator *r, struct hf_replica_status *ret)
 	memcpy(ret->error, r->error.text, sizeof(ret->error));
 	ret->acked_tid = r->acked.tid;
 	ret->acked_time_ns = r->acked.time_ns;
+	ret->failing_since_ns = r->failing_wall_ns;
+	ret->limit_bytes_s = r->pace.rate;
+	ret->regressed_ns = r->regress.found_ns;
+	ret->regressed_from_tid = r->regress.had_tid;
+	ret->regressed_to_tid = r->regress.has_tid;
 	acked = r->acked.end;
 	(void)pthread_mutex_unlock(&r->lock);
 	log_durable(r->log, &durable);
@@ -446,26 +587,45 @@ void replicator_status(struct replicator *r, struct hf_replica_status *ret)
 		ret->state = HF_REPLICA_CATCHING_UP;
 }
 
-/* Requires r->lock. */
-static bool has_acked(const struct replicator *r, struct log_pos end)
+bool replicator_has(struct replicator *r, struct log_pos end)
 {
-	return r->confirmed && log_pos_compare(r->acked.end, end) >= 0;
-}
-
-int replicator_wait(struct replicator *r, struct log_pos end, uint64_t until_ns)
-{
-	struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000u),
-				  .tv_nsec = (long)(until_ns % 1000000000u) };
-	int n = 0;
+	bool has;
 
 	(void)pthread_mutex_lock(&r->lock);
-	r->hurry = true;
-	r->waiting++;
-	(void)pthread_cond_broadcast(&r->changed);
-	while (n == 0 && !has_acked(r, end))
-		n = r->has_thread ? pthread_cond_timedwait(&r->changed, &r->lock, &until) : ETIMEDOUT;
-	n = has_acked(r, end) ? 0 : -ETIMEDOUT;
-	r->waiting--;
+	has = r->confirmed && log_pos_compare(r->acked.end, end) >= 0;
 	(void)pthread_mutex_unlock(&r->lock);
-	return n;
+	return has;
+}
+
+uint64_t replicator_failing_ns(struct replicator *r)
+{
+	uint64_t since;
+
+	(void)pthread_mutex_lock(&r->lock);
+	since = r->failing_ns;
+	(void)pthread_mutex_unlock(&r->lock);
+	return since ? now_ns(r) - since : 0;
+}
+
+void replicator_hurry(struct replicator *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	r->hurry = true;
+	(void)pthread_cond_broadcast(&r->changed);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void replicator_limit(struct replicator *r, uint64_t bytes_s)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	pace_set(&r->pace, bytes_s, now_ns(r));
+	(void)pthread_cond_broadcast(&r->changed);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void replicator_acknowledge(struct replicator *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	memset(&r->regress, 0, sizeof(r->regress));
+	(void)pthread_mutex_unlock(&r->lock);
 }

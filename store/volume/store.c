@@ -17,6 +17,7 @@ enum {
 	PENDING_BYTES_MIN = 16 << 20,
 	PENDING_BYTES_MAX = 64 << 20,
 	COMMIT_INTERVAL_MS = 1000,
+	SYNC_TIMEOUT_MS = 30000,
 };
 
 const char *hf_version(void)
@@ -320,6 +321,18 @@ static int start_threads(struct hf_store *s, struct hf_error *err)
 	return 0;
 }
 
+static int start_replicas(struct opening *p, struct hf_error *err)
+{
+	struct hf_store *s = p->s;
+	const bool ship = !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION);
+	int r = replica_set_start(s->os, s->path, s->log, s->keys, ship, &s->replicas, err);
+
+	if (r < 0 || !ship || !p->o->sync_receipts)
+		return r;
+	s->sync_timeout_ms = p->o->sync_timeout_ms ? p->o->sync_timeout_ms : SYNC_TIMEOUT_MS;
+	return replica_set_need(s->replicas, p->o->sync_receipts, err);
+}
+
 static int open_all(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
@@ -332,11 +345,7 @@ static int open_all(struct opening *p, struct hf_error *err)
 		r = open_orphans(s, err);
 	if (r == 0 && !s->read_only)
 		r = start_threads(s, err);
-	if (r == 0)
-		r = replica_set_start(s->os, s->path, s->log, s->keys,
-				      !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION), &s->replicas,
-				      	err);
-	return r;
+	return r < 0 ? r : start_replicas(p, err);
 }
 
 static void stop_threads(struct hf_store *s)
@@ -396,6 +405,7 @@ int hf_store_open(const char *path, const struct hf_open_options *options, struc
 	p.s->commit_interval_ms = p.o->commit_interval_ms ? p.o->commit_interval_ms : COMMIT_INTERVAL_MS;
 	r = open_all(&p, err);
 	if (r < 0) {
+		replica_set_stop(p.s->replicas);
 		stop_threads(p.s);
 		store_free(p.s);
 		return r;
@@ -435,23 +445,6 @@ int hf_store_commit(struct hf_store *s, struct hf_error *err)
 	return commit_until(s, target, err);
 }
 
-int hf_fsync(struct hf_store *s, uint64_t ino, struct hf_error *err)
-{
-	(void)ino;
-	return hf_store_commit(s, err);
-}
-
-int hf_store_drain(struct hf_store *s, unsigned timeout_ms, struct hf_error *err)
-{
-	struct log_point point;
-	int r = hf_store_commit(s, err);
-
-	if (r < 0 || !s->replicas)
-		return r;
-	log_durable(s->log, &point);
-	return replica_set_wait(s->replicas, &point, timeout_ms, err);
-}
-
 int hf_store_close(struct hf_store *s, struct hf_error *err)
 {
 	int r = hf_store_commit(s, err);
@@ -466,11 +459,6 @@ int hf_store_close(struct hf_store *s, struct hf_error *err)
 const char *hf_store_path(const struct hf_store *s)
 {
 	return s->path;
-}
-
-size_t hf_store_replicas(struct hf_store *s, struct hf_replica_status *ret, size_t max)
-{
-	return s->replicas ? replica_set_status(s->replicas, ret, max) : 0;
 }
 
 uint64_t hf_store_kit_checked(const struct hf_store *s)

@@ -162,6 +162,7 @@ struct hf_store {
 	bool read_only;
 	uint64_t pending_max; /* more than this under way makes operations wait */
 	unsigned commit_interval_ms;
+	unsigned sync_timeout_ms; /* an fsync waits so long for receipts; 0: it does not */
 	int lock_fd;
 
 	/* packing: protected by pack */

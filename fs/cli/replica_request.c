@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/cli/replica_request.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "fs/cli/output.h"
+#include "holdfast/replica.h"
+
+static bool should_stop(void *arg)
+{
+	const struct operation_listener *listener = arg;
+
+	return listener->stop && *listener->stop;
+}
+
+static int add(struct hf_store *store, const char *path, const json_t *request,
+	       const struct operation_listener *listener, char ret_name[HF_REPLICA_NAME_BYTES],
+	       struct hf_error *err)
+{
+	const char *name = output_get_text(request, "name"), *place = output_get_text(request, "place");
+	const struct hf_replica_settings settings = {
+		.name = *name ? name : NULL,
+		.limit_bytes_s = output_get_number(request, "limit"),
+		.interrupted = should_stop,
+		.arg = (void *)(uintptr_t)listener,
+	};
+
+	return store ? hf_store_replica_add(store, place, &settings, ret_name, err) :
+		       hf_replica_add_with(path, place, &settings, ret_name, err);
+}
+
+static int change(struct hf_store *store, const char *path, const json_t *request, const char *verb,
+		  struct hf_error *err)
+{
+	const char *which = output_get_text(request, "which");
+	uint64_t limit = output_get_number(request, "limit");
+
+	if (!strcmp(verb, "remove"))
+		return store ? hf_store_replica_remove(store, which, err) : hf_replica_remove(path, which, err);
+	if (!strcmp(verb, "limit"))
+		return store ? hf_store_replica_limit(store, which, limit, err) :
+			       hf_replica_limit(path, which, limit, err);
+	return store ? hf_store_replica_acknowledge(store, which, err) : hf_replica_acknowledge(path, which, err);
+}
+
+static const char *verb_of(const json_t *request)
+{
+	static const char prefix[] = "replica-";
+	static const char *const verbs[] = { "add", "remove", "limit", "acknowledge" };
+	const char *name = output_get_text(request, "do");
+
+	if (strncmp(name, prefix, strlen(prefix)) != 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(name + strlen(prefix), verbs[i]))
+			return verbs[i];
+	return NULL;
+}
+
+bool replica_is_request(const json_t *request)
+{
+	return verb_of(request) != NULL;
+}
+
+json_t *replica_request(struct hf_store *store, const char *path, const json_t *request,
+			const struct operation_listener *listener, struct hf_error *err)
+{
+	const char *verb = verb_of(request);
+	char name[HF_REPLICA_NAME_BYTES] = "";
+	json_t *answer;
+	int r;
+
+	r = !strcmp(verb, "add") ? add(store, path, request, listener, name, err) :
+				   change(store, path, request, verb, err);
+	if (r < 0)
+		return NULL;
+	answer = json_pack("{s:s}", "name", name);
+	if (!answer)
+		hf_error_set(err, -ENOMEM, "no memory");
+	return answer;
+}

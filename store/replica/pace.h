@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A replica's share of the line (layer 4): a bucket of bytes that fills at the rate and holds what a second
+ * brings. Who sends may go below its bottom, for a group cannot be cut, and then waits until it is not empty
+ * any more. Pure; protected by its owner.
+ */
+#ifndef STORE_REPLICA_PACE_H
+#define STORE_REPLICA_PACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	/* A rate below this would keep a group of the largest size on its way for longer than nodes wait. */
+	PACE_RATE_MIN = 16 << 10,
+	/* Within one request bytes flow at least so fast, and their pause comes behind it. */
+	PACE_FLOW_MIN = 64 << 10,
+};
+
+struct pace {
+	uint64_t rate; /* bytes a second; 0: no limit */
+	int64_t have;  /* bytes that may be sent now; below 0: sent too early */
+	uint64_t at_ns;
+};
+
+/* Another rate from now on. What is owed is still owed; an empty bucket begins full. */
+void pace_set(struct pace *p, uint64_t rate, uint64_t now_ns);
+/* How long to wait before anything may be sent; 0: send. */
+uint64_t pace_wait_ns(struct pace *p, uint64_t now_ns);
+void pace_sent(struct pace *p, size_t bytes, uint64_t now_ns);
+
+/* How much to send in one request, of at most `max`: about what a second brings. */
+size_t pace_step(const struct pace *p, size_t max);
+/* The fastest that bytes of one request may flow; 0: no limit. */
+uint64_t pace_flow(const struct pace *p);
+
+#endif
