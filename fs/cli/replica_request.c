@@ -19,15 +19,16 @@ static int add(struct hf_store *store, const char *path, const json_t *request,
 	       struct hf_error *err)
 {
 	const char *name = output_get_text(request, "name"), *place = output_get_text(request, "place");
-	const struct hf_replica_settings settings = {
+	const struct hf_replica_options options = {
 		.name = *name ? name : NULL,
 		.limit_bytes_s = output_get_number(request, "limit"),
 		.interrupted = should_stop,
 		.arg = (void *)(uintptr_t)listener,
+		.ret_name = ret_name,
 	};
 
-	return store ? hf_store_replica_add(store, place, &settings, ret_name, err) :
-		       hf_replica_add_with(path, place, &settings, ret_name, err);
+	return store ? hf_store_replica_add(store, place, &options, err) :
+		       hf_replica_add_with(path, place, &options, err);
 }
 
 static int change(struct hf_store *store, const char *path, const json_t *request, const char *verb,

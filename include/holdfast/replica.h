@@ -62,23 +62,24 @@ void hf_store_sync_status(struct hf_store *store, struct hf_sync_status *ret);
 #define HF_REPLICA_NAME_BYTES 64 /* with NUL */
 #define HF_REPLICA_LIMIT_MIN 16384
 
-struct hf_replica_settings {
+struct hf_replica_options {
 	const char *name;       /* NULL: one is made up from the place */
 	uint64_t limit_bytes_s; /* 0: none; at least HF_REPLICA_LIMIT_MIN */
 	bool (*interrupted)(void *arg); /* asked about once a second, while a node is; may be NULL */
 	void *arg;
+	char *ret_name; /* HF_REPLICA_NAME_BYTES, filled with its name when it was added; may be NULL */
 };
 
 /*
  * Add a replica: enrols with the node (uses the invitation up), or makes the directory; remembers it in
- * replicas/. It gets the whole log, from the beginning. settings NULL: the defaults. ret_name (may be NULL)
- * gets its name. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED (the node's key is not the one pinned),
- * -EACCES (invitation used, expired or unknown), -EINVAL, -ENOSPC (there are 64 already), -ECANCELED.
+ * replicas/. It gets the whole log, from the beginning. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED (the
+ * node's key is not the one pinned), -EACCES (invitation used, expired or unknown), -EINVAL, -ENOSPC (there are
+ * 64 already), -ECANCELED.
  */
-int hf_replica_add_with(const char *path, const char *place, const struct hf_replica_settings *settings,
-			char ret_name[HF_REPLICA_NAME_BYTES], struct hf_error *err);
-int hf_store_replica_add(struct hf_store *store, const char *place, const struct hf_replica_settings *settings,
-			 char ret_name[HF_REPLICA_NAME_BYTES], struct hf_error *err);
+int hf_replica_add_with(const char *path, const char *place, const struct hf_replica_options *options,
+			struct hf_error *err);
+int hf_store_replica_add(struct hf_store *store, const char *place, const struct hf_replica_options *options,
+			 struct hf_error *err);
 int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err);
 
 /*

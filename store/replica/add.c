@@ -62,15 +62,15 @@ static int read_cert(const struct os *os, const char *path, struct epoch_cert *r
 
 /* Enrol, or (a node's URL, whose volume is known there) see that the node takes our key. */
 static int enrol(const struct replica_home *home, const struct place *place,
-		 const struct hf_replica_settings *settings, struct hf_error *err)
+		 const struct hf_replica_options *options, struct hf_error *err)
 {
 	struct peer_options o = {
 		.os = home->os,
 		.place = place,
 		.signer = http_signer_of_writer(home->keys),
 		.writable = true,
-		.interrupted = settings->interrupted,
-		.arg = settings->arg,
+		.interrupted = options->interrupted,
+		.arg = options->arg,
 	};
 	struct receipt receipt;
 	struct peer *peer;
@@ -96,27 +96,26 @@ static int check_place(const struct place *place, const struct keyring *keys, st
 }
 
 static int write_config(const struct replica_home *home, const char *name, const struct place *place,
-			const struct hf_replica_settings *settings, struct hf_error *err)
+			const struct hf_replica_options *options, struct hf_error *err)
 {
 	int r = config_write(home->os, home->path, name, place, err);
 
-	if (r < 0 || !settings->limit_bytes_s)
+	if (r < 0 || !options->limit_bytes_s)
 		return r;
-	r = config_write_limit(home->os, home->path, name, settings->limit_bytes_s, err);
+	r = config_write_limit(home->os, home->path, name, options->limit_bytes_s, err);
 	if (r < 0 && config_remove(home->os, home->path, name, NULL) < 0)
 		return hf_error_prefix(err, r, "%s is added, without its limit", name);
 	return r;
 }
 
-static int add_place(const struct replica_home *home, const struct place *place,
-		     const struct hf_replica_settings *settings, char ret_name[CONFIG_NAME_BYTES],
-		     struct hf_error *err)
+static int add_place(const struct replica_home *home, struct place *place,
+		     const struct hf_replica_options *options, struct hf_error *err)
 {
 	char name[CONFIG_NAME_BYTES];
 	int r;
 
-	if (settings->name)
-		(void)snprintf(name, sizeof(name), "%s", settings->name);
+	if (options->name)
+		(void)snprintf(name, sizeof(name), "%s", options->name);
 	else
 		config_make_name(place, name);
 	if (config_exists(home->os, home->path, name)) /* before an invitation is used up for nothing */
@@ -127,11 +126,11 @@ static int add_place(const struct replica_home *home, const struct place *place,
 				    "%s has no writer key: a replica takes nothing from it", home->path);
 	r = check_place(place, home->keys, err);
 	if (r == 0)
-		r = enrol(home, place, settings, err);
+		r = enrol(home, place, options, err);
 	if (r == 0)
-		r = write_config(home, name, place, settings, err);
-	if (r == 0 && ret_name)
-		memcpy(ret_name, name, sizeof(name));
+		r = write_config(home, name, place, options, err);
+	if (r == 0 && options->ret_name)
+		memcpy(options->ret_name, name, sizeof(name));
 	return r;
 }
 
@@ -146,23 +145,19 @@ static int check_limit(uint64_t bytes_s, struct hf_error *err)
 }
 
 int replica_add(const struct replica_home *home, const char *place_text,
-		const struct hf_replica_settings *settings, char ret_name[CONFIG_NAME_BYTES],
-		struct hf_error *err)
+		const struct hf_replica_options *options, struct hf_error *err)
 {
-	static const struct hf_replica_settings defaults;
 	struct place place;
 	int r;
 
-	if (!settings)
-		settings = &defaults;
-	r = settings->name ? config_check_name(settings->name, err) : 0;
+	r = options->name ? config_check_name(options->name, err) : 0;
 	if (r == 0)
-		r = check_limit(settings->limit_bytes_s, err);
+		r = check_limit(options->limit_bytes_s, err);
 	if (r == 0)
 		r = place_parse(place_text, &place, err);
 	if (r < 0)
 		return r;
-	r = add_place(home, &place, settings, ret_name, err);
+	r = add_place(home, &place, options, err);
 	place_release(&place);
 	return r;
 }
@@ -273,8 +268,8 @@ static int check_count(const struct at_rest *s, struct hf_error *err)
 	return r;
 }
 
-int hf_replica_add_with(const char *path, const char *place, const struct hf_replica_settings *settings,
-			char ret_name[HF_REPLICA_NAME_BYTES], struct hf_error *err)
+int hf_replica_add_with(const char *path, const char *place, const struct hf_replica_options *options,
+			struct hf_error *err)
 {
 	CLEANUP(at_rest_release) struct at_rest s;
 	int r = at_rest_open(&s, path, "adding a replica", err);
@@ -283,14 +278,14 @@ int hf_replica_add_with(const char *path, const char *place, const struct hf_rep
 		r = check_count(&s, err);
 	if (r == 0)
 		r = read_cert(s.home.os, path, &s.cert, err);
-	return r < 0 ? r : replica_add(&s.home, place, settings, ret_name, err);
+	return r < 0 ? r : replica_add(&s.home, place, options, err);
 }
 
 int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err)
 {
-	const struct hf_replica_settings settings = { .name = name };
+	const struct hf_replica_options options = { .name = name };
 
-	return hf_replica_add_with(path, place, &settings, NULL, err);
+	return hf_replica_add_with(path, place, &options, err);
 }
 
 /* Opened, and found. */

@@ -18,8 +18,7 @@ struct replica_home {
 
 /* As hf_replica_add_with says, for who may write in the store's folder. Requests to the node are made. */
 MUST_USE int replica_add(const struct replica_home *home, const char *place,
-			 const struct hf_replica_settings *settings, char ret_name[CONFIG_NAME_BYTES],
-			 struct hf_error *err);
+			 const struct hf_replica_options *options, struct hf_error *err);
 
 /* The name of the one that is meant (hf_replica_remove). -ENOENT, -ENOTUNIQ. */
 MUST_USE int replica_find(const struct os *os, const char *path, const struct keyring *keys, const char *which,

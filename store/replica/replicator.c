@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/replica/replicator.h"
+#include "store/replica/replicator_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,9 +9,6 @@
 #include <time.h>
 
 #include "store/replica/config.h"
-#include "store/replica/pace.h"
-#include "store/replica/peer.h"
-#include "store/replica/regress.h"
 #include "store/replica/trail.h"
 
 enum {
@@ -25,57 +22,9 @@ enum {
 	KEEP_RECEIPT_MS = 30000,
 };
 
-struct replicator {
-	const struct os *os; /* immutable, as is all up to the lock */
-	char *path, *log_dir;
-	char name[CONFIG_NAME_BYTES];
-	char url[512];
-	struct log *log;
-	struct place place;
-	const atomic_uint *waiting;
-	void (*moved)(void *arg);
-	void *arg;
-	bool has_thread;
-	pthread_t thread;
-
-	_Atomic bool stop;
-	_Atomic uint64_t stop_ns; /* monotonic time of the call to stop */
-
-	pthread_mutex_t lock;
-	pthread_cond_t changed; /* on CLOCK_MONOTONIC */
-	enum hf_replica_state state;
-	struct hf_error error;
-	struct log_point acked;    /* from the newest receipt; end.segment 0: nothing */
-	bool confirmed;            /* by a receipt of this run, not one that was kept */
-	bool hurry;                /* somebody has begun to wait: end the pause */
-	uint64_t failing_ns;       /* monotonic time of the first failure since it took something; 0: none */
-	uint64_t failing_wall_ns;
-	struct pace pace;
-	struct regress regress;    /* what a person has not acknowledged */
-	struct log_pos late_after; /* the oldest operation not acknowledged is behind this */
-	uint64_t late_ns;          /* when, on the monotonic clock, that operation came; 0: not known */
-
-	/* the thread's own */
-	struct peer *peer;
-	struct buf data;
-	bool positioned;
-	struct log_pos next;
-	unsigned pause_ms;
-	uint64_t heard_ns, kept_ns;
-	struct log_pos kept;       /* end of the last receipt kept */
-	struct log_point best;     /* of all receipts: it cannot have less by right */
-	struct log_pos lost_until; /* it had regressed from there; nowhere: it had not */
-	struct receipt receipt;
-};
-
-static uint64_t now_ns(const struct replicator *r)
-{
-	return r->os->monotonic_ns(r->os->state);
-}
-
 static bool elapsed(const struct replicator *r, uint64_t since_ns, unsigned ms)
 {
-	return now_ns(r) - since_ns >= (uint64_t)ms * 1000000u;
+	return replicator_now_ns(r) - since_ns >= (uint64_t)ms * 1000000u;
 }
 
 /* Requests go on for a moment after the stop, so that one at hand can end well. */
@@ -99,7 +48,7 @@ static void note_failing(struct replicator *r, bool failing)
 	if (!failing) {
 		r->failing_ns = r->failing_wall_ns = 0;
 	} else if (!r->failing_ns) {
-		r->failing_ns = now_ns(r);
+		r->failing_ns = replicator_now_ns(r);
 		r->failing_wall_ns = r->os->now_ns(r->os->state);
 	}
 }
@@ -194,7 +143,7 @@ static void keep_receipt(struct replicator *r)
 {
 	if (log_pos_compare(r->kept, r->receipt.point.end) == 0)
 		return;
-	r->kept_ns = now_ns(r);
+	r->kept_ns = replicator_now_ns(r);
 	r->kept = r->receipt.point.end;
 	(void)config_write_receipt(r->os, r->path, r->name,
 				   &r->receipt); /* derived: without it a later status says less */
@@ -204,7 +153,7 @@ static void take_receipt(struct replicator *r, const struct receipt *receipt)
 {
 	r->receipt = *receipt;
 	r->best = receipt->point;
-	r->heard_ns = now_ns(r);
+	r->heard_ns = replicator_now_ns(r);
 	r->pause_ms = PAUSE_FIRST_MS;
 	set_acked(r, &receipt->point);
 }
@@ -287,7 +236,7 @@ static void set_sending(struct replicator *r)
 static void spend(struct replicator *r)
 {
 	(void)pthread_mutex_lock(&r->lock);
-	pace_sent(&r->pace, r->data.len, now_ns(r));
+	pace_sent(&r->pace, r->data.len, replicator_now_ns(r));
 	note_failing(r, false);
 	(void)pthread_mutex_unlock(&r->lock);
 }
@@ -333,7 +282,7 @@ static bool wait_for_share(struct replicator *r)
 	uint64_t wait_ns;
 
 	(void)pthread_mutex_lock(&r->lock);
-	wait_ns = pace_wait_ns(&r->pace, now_ns(r));
+	wait_ns = pace_wait_ns(&r->pace, replicator_now_ns(r));
 	(void)pthread_mutex_unlock(&r->lock);
 	if (wait_ns == 0 || !log_wait(r->log, r->next, 0))
 		return false;
@@ -424,7 +373,7 @@ static int prepare(struct replicator *r, const struct keyring *keys, bool ship, 
 
 	regress_read(r->os, r->path, r->name, &r->regress);
 	n = config_read(r->os, r->path, r->name, &r->place, &r->error);
-	pace_set(&r->pace, n == 0 ? config_read_limit(r->os, r->path, r->name) : 0, now_ns(r));
+	pace_set(&r->pace, n == 0 ? config_read_limit(r->os, r->path, r->name) : 0, replicator_now_ns(r));
 	memcpy(r->place.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
 	r->place.has_volume = true;
 	if (n == 0 && ship)
@@ -512,7 +461,7 @@ int replicator_start(const struct replicator_options *o, const char *name, struc
 
 void replicator_stop(struct replicator *r)
 {
-	atomic_store(&r->stop_ns, now_ns(r));
+	atomic_store(&r->stop_ns, replicator_now_ns(r));
 	atomic_store(&r->stop, true);
 	(void)pthread_mutex_lock(&r->lock);
 	(void)pthread_cond_broadcast(&r->changed);
@@ -529,103 +478,4 @@ void replicator_free(struct replicator *r)
 const char *replicator_name(const struct replicator *r)
 {
 	return r->name;
-}
-
-/* --- questions */
-
-/*
- * When the oldest operation that is not acknowledged came, on the monotonic clock: from the time in the first
- * commit behind the acknowledged point. Worked out once for each such point, so that a jump of the wall clock
- * changes nothing later.
- */
-static uint64_t late_since(struct replicator *r, struct log_pos acked, const struct log_point *durable)
-{
-	uint64_t mono = now_ns(r), wall = r->os->now_ns(r->os->state), came, late;
-
-	(void)pthread_mutex_lock(&r->lock);
-	late = log_pos_compare(r->late_after, acked) == 0 ? r->late_ns : 0;
-	(void)pthread_mutex_unlock(&r->lock);
-	if (late)
-		return late;
-	if (trail_next_time(r->os, r->log_dir, acked, durable, &came) < 0)
-		return mono;
-	late = came < wall && wall - came < mono ? mono - (wall - came) : came >= wall ? mono : 1;
-	(void)pthread_mutex_lock(&r->lock);
-	r->late_after = acked;
-	r->late_ns = late;
-	(void)pthread_mutex_unlock(&r->lock);
-	return late;
-}
-
-void replicator_status(struct replicator *r, struct hf_replica_status *ret)
-{
-	struct log_point durable;
-	struct log_pos acked;
-
-	memset(ret, 0, sizeof(*ret));
-	(void)snprintf(ret->name, sizeof(ret->name), "%s", r->name);
-	(void)snprintf(ret->url, sizeof(ret->url), "%s", r->url);
-	(void)pthread_mutex_lock(&r->lock);
-	ret->state = r->state;
-	memcpy(ret->error, r->error.text, sizeof(ret->error));
-	ret->acked_tid = r->acked.tid;
-	ret->acked_time_ns = r->acked.time_ns;
-	ret->failing_since_ns = r->failing_wall_ns;
-	ret->limit_bytes_s = r->pace.rate;
-	ret->regressed_ns = r->regress.found_ns;
-	ret->regressed_from_tid = r->regress.had_tid;
-	ret->regressed_to_tid = r->regress.has_tid;
-	acked = r->acked.end;
-	(void)pthread_mutex_unlock(&r->lock);
-	log_durable(r->log, &durable);
-	if (log_pos_compare(acked, durable.end) >= 0)
-		return;
-	(void)trail_bytes(r->os, r->log_dir, acked, &durable, &ret->lag_bytes);
-	if (durable.tid > ret->acked_tid)
-		ret->lag_seconds = (double)(now_ns(r) - late_since(r, acked, &durable)) / 1e9;
-	if (ret->state == HF_REPLICA_CURRENT)
-		ret->state = HF_REPLICA_CATCHING_UP;
-}
-
-bool replicator_has(struct replicator *r, struct log_pos end)
-{
-	bool has;
-
-	(void)pthread_mutex_lock(&r->lock);
-	has = r->confirmed && log_pos_compare(r->acked.end, end) >= 0;
-	(void)pthread_mutex_unlock(&r->lock);
-	return has;
-}
-
-uint64_t replicator_failing_ns(struct replicator *r)
-{
-	uint64_t since;
-
-	(void)pthread_mutex_lock(&r->lock);
-	since = r->failing_ns;
-	(void)pthread_mutex_unlock(&r->lock);
-	return since ? now_ns(r) - since : 0;
-}
-
-void replicator_hurry(struct replicator *r)
-{
-	(void)pthread_mutex_lock(&r->lock);
-	r->hurry = true;
-	(void)pthread_cond_broadcast(&r->changed);
-	(void)pthread_mutex_unlock(&r->lock);
-}
-
-void replicator_limit(struct replicator *r, uint64_t bytes_s)
-{
-	(void)pthread_mutex_lock(&r->lock);
-	pace_set(&r->pace, bytes_s, now_ns(r));
-	(void)pthread_cond_broadcast(&r->changed);
-	(void)pthread_mutex_unlock(&r->lock);
-}
-
-void replicator_acknowledge(struct replicator *r)
-{
-	(void)pthread_mutex_lock(&r->lock);
-	memset(&r->regress, 0, sizeof(r->regress));
-	(void)pthread_mutex_unlock(&r->lock);
 }

@@ -74,37 +74,39 @@ static int read_cert(struct hf_store *s, struct epoch_cert *ret, struct hf_error
 	return r;
 }
 
-static int add(struct hf_store *s, const char *place, const struct hf_replica_settings *settings,
-	       char ret_name[CONFIG_NAME_BYTES], struct hf_error *err)
+static int add(struct hf_store *s, const char *place, const struct hf_replica_options *options,
+	       struct hf_error *err)
 {
+	struct hf_replica_options own = *options;
 	struct epoch_cert cert;
 	const struct replica_home home = { s->os, s->path, s->keys, &cert };
+	char name[CONFIG_NAME_BYTES];
 	int r = replica_set_room(s->replicas, err);
 
+	own.ret_name = name;
 	if (r == 0)
 		r = read_cert(s, &cert, err);
 	if (r == 0)
-		r = replica_add(&home, place, settings, ret_name, err);
+		r = replica_add(&home, place, &own, err);
 	if (r < 0)
 		return r;
-	r = replica_set_add(s->replicas, ret_name, err);
-	if (r < 0 && config_remove(s->os, s->path, ret_name, NULL) < 0)
-		return hf_error_prefix(err, r, "%s is added, and shipped to from the next mount on", ret_name);
+	r = replica_set_add(s->replicas, name, err);
+	if (r < 0 && config_remove(s->os, s->path, name, NULL) < 0)
+		return hf_error_prefix(err, r, "%s is added, and shipped to from the next mount on", name);
+	if (r == 0 && options->ret_name)
+		memcpy(options->ret_name, name, sizeof(name));
 	return r;
 }
 
-int hf_store_replica_add(struct hf_store *s, const char *place, const struct hf_replica_settings *settings,
-			 char ret_name[HF_REPLICA_NAME_BYTES], struct hf_error *err)
+int hf_store_replica_add(struct hf_store *s, const char *place, const struct hf_replica_options *options,
+			 struct hf_error *err)
 {
-	char name[CONFIG_NAME_BYTES];
 	int r = begin(s, err);
 
 	if (r < 0)
 		return r;
-	r = add(s, place, settings, name, err);
+	r = add(s, place, options, err);
 	replica_set_end(s->replicas);
-	if (r == 0 && ret_name)
-		memcpy(ret_name, name, sizeof(name));
 	return r;
 }
 

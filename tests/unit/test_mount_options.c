@@ -84,6 +84,30 @@ static void test_values(void **state)
 	refused("commit=nan", "seconds");
 }
 
+static void test_receipts(void **state)
+{
+	struct mount_options o = parsed("sync");
+
+	(void)state;
+	assert_true(o.sync && o.sync_receipts == 0 && o.sync_timeout_ms == 0);
+	o = parsed("sync=replica");
+	assert_true(!o.sync && o.sync_receipts == 1 && o.sync_timeout_ms == 0);
+	o = parsed("sync=replica:2,replica-timeout=0.5,sync");
+	assert_true(o.sync && o.sync_receipts == 2 && o.sync_timeout_ms == 500);
+	assert_int_equal(parsed("sync=replica:64").sync_receipts, 64);
+	refused("sync=", "sync=replica");
+	refused("sync=replica:", "sync=replica");
+	refused("sync=replica:0", "sync=replica");
+	refused("sync=replica:-1", "sync=replica");
+	refused("sync=replica:65", "sync=replica");
+	refused("sync=replica:4294967297", "sync=replica");
+	refused("sync=replica:1x", "sync=replica");
+	refused("sync=replicas", "sync=replica");
+	refused("sync=node", "sync=replica");
+	refused("replica-timeout=0", "seconds");
+	refused("replica-timeout=", "seconds");
+}
+
 static void test_of_fstab(void **state)
 {
 	(void)state;
@@ -107,7 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_values),   cmocka_unit_test(test_of_fstab),
-		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_unknown),  cmocka_unit_test(test_receipts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,11 +57,11 @@ static void many_release(struct many *m)
 
 static int add(struct many *m, struct node_fixture *n, const char *name, struct hf_error *err)
 {
-	const struct hf_replica_settings settings = { .name = name };
-	char *line = n ? node_fixture_invite(n, NULL) : NULL, got[HF_REPLICA_NAME_BYTES];
+	char got[HF_REPLICA_NAME_BYTES], *line = n ? node_fixture_invite(n, NULL) : NULL;
+	const struct hf_replica_options options = { .name = name, .ret_name = got };
 	const char *place = line ? line : m->disk;
-	int r = m->f.store ? hf_store_replica_add(m->f.store, place, &settings, got, err) :
-			     hf_replica_add_with(m->f.path, place, &settings, got, err);
+	int r = m->f.store ? hf_store_replica_add(m->f.store, place, &options, err) :
+			     hf_replica_add_with(m->f.path, place, &options, err);
 
 	if (r == 0)
 		assert_string_equal(got, name);
@@ -239,7 +239,7 @@ static void test_return_of_a_removed(void **state)
 	must_drain(&m); /* nothing to wait for */
 	put_more(&m);
 	must_add(&m, NULL, "second");
-	assert_int_equal(hf_store_replica_add(m.f.store, status.url, NULL, NULL, &err), 0);
+	assert_int_equal(hf_store_replica_add(m.f.store, status.url, &(struct hf_replica_options){ .name = NULL }, &err), 0);
 	must_drain(&m);
 	expect_copies(&m, true, false, true);
 	assert_int_equal(node_fixture_evidence(&m.a), 0);
@@ -248,7 +248,7 @@ static void test_return_of_a_removed(void **state)
 
 static void test_limit(void **state)
 {
-	const struct hf_replica_settings slow = { .name = "slow", .limit_bytes_s = 16384 },
+	const struct hf_replica_options slow = { .name = "slow", .limit_bytes_s = 16384 },
 					 slower = { .name = "slower", .limit_bytes_s = 16383 };
 	struct hf_error err = HF_ERROR_INIT;
 	static uint8_t noise[1 << 20];
@@ -262,8 +262,8 @@ static void test_limit(void **state)
 		put(&m.f, m.ino, (uint64_t)i * 65536, noise + i * 65536, 65536);
 		commit(&m.f);
 	}
-	assert_int_equal(hf_store_replica_add(m.f.store, m.disk, &slower, NULL, &err), -EINVAL);
-	assert_int_equal(hf_store_replica_add(m.f.store, m.disk, &slow, NULL, &err), 0);
+	assert_int_equal(hf_store_replica_add(m.f.store, m.disk, &slower, &err), -EINVAL);
+	assert_int_equal(hf_store_replica_add(m.f.store, m.disk, &slow, &err), 0);
 	assert_int_equal(status_named(&m, "slow").limit_bytes_s, 16384);
 	/* A MiB takes a minute so. */
 	assert_int_equal(hf_store_drain(m.f.store, 1000, &err), -ETIMEDOUT);
@@ -395,7 +395,8 @@ static void test_sync_one_away(void **state)
 	s = status_of(&m.f);
 	assert_int_equal(s.committed_tid, s.head_tid);
 	assert_int_equal(s.failed, 0);
-	assert_int_equal(status_named(&m, "a").acked_tid, s.head_tid); /* it was not kept back */
+	expect_state(&m, "a", HF_REPLICA_CURRENT); /* it was not kept back */
+	assert_int_equal(status_named(&m, "a").acked_tid, s.head_tid);
 	assert_int_equal(node_fixture_start(&m.b), 0);
 	must_drain(&m);
 	assert_int_equal(put_and_fsync(&m, &err), 0);

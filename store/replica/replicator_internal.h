@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* A replicator from inside: for its thread, and for those who ask about it (layer 4). */
+#ifndef STORE_REPLICA_REPLICATOR_INTERNAL_H
+#define STORE_REPLICA_REPLICATOR_INTERNAL_H
+
+#include <pthread.h>
+
+#include "store/replica/config.h"
+#include "store/replica/pace.h"
+#include "store/replica/peer.h"
+#include "store/replica/regress.h"
+#include "store/replica/replicator.h"
+
+struct replicator {
+	const struct os *os; /* immutable, as is all up to the lock */
+	char *path, *log_dir;
+	char name[CONFIG_NAME_BYTES];
+	char url[512];
+	struct log *log;
+	struct place place;
+	const atomic_uint *waiting;
+	void (*moved)(void *arg);
+	void *arg;
+	bool has_thread;
+	pthread_t thread;
+
+	_Atomic bool stop;
+	_Atomic uint64_t stop_ns; /* monotonic time of the call to stop */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* on CLOCK_MONOTONIC */
+	enum hf_replica_state state;
+	struct hf_error error;
+	struct log_point acked;    /* from the newest receipt; end.segment 0: nothing */
+	bool confirmed;            /* by a receipt of this run, not one that was kept */
+	bool hurry;                /* somebody has begun to wait: end the pause */
+	uint64_t failing_ns;       /* monotonic time of the first failure since it took something; 0: none */
+	uint64_t failing_wall_ns;
+	struct pace pace;
+	struct regress regress;    /* what a person has not acknowledged */
+	struct log_pos late_after; /* the oldest operation not acknowledged is behind this */
+	uint64_t late_ns;          /* when, on the monotonic clock, that operation came; 0: not known */
+
+	/* the thread's own */
+	struct peer *peer;
+	struct buf data;
+	bool positioned;
+	struct log_pos next;
+	unsigned pause_ms;
+	uint64_t heard_ns, kept_ns;
+	struct log_pos kept;       /* end of the last receipt kept */
+	struct log_point best;     /* of all receipts: it cannot have less by right */
+	struct log_pos lost_until; /* it had regressed from there; nowhere: it had not */
+	struct receipt receipt;
+};
+
+static inline uint64_t replicator_now_ns(const struct replicator *r)
+{
+	return r->os->monotonic_ns(r->os->state);
+}
+
+#endif
