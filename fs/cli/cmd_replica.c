@@ -65,7 +65,8 @@ static char *place_text(const char *text, bool may_be_name, struct hf_error *err
 {
 	char *absolute;
 
-	if (strstr(text, "://") || !strncmp(text, "holdfast-invite:", 16) || (may_be_name && !strchr(text, '/')))
+	if (strstr(text, "://") || !strncmp(text, "holdfast-invite:", 16) ||
+	    (may_be_name && !strchr(text, '/')))
 		absolute = strdup(text);
 	else if (cli_absolute(text, &absolute, err) < 0)
 		return NULL;

@@ -38,11 +38,13 @@ static int change(struct hf_store *store, const char *path, const json_t *reques
 	uint64_t limit = output_get_number(request, "limit");
 
 	if (!strcmp(verb, "remove"))
-		return store ? hf_store_replica_remove(store, which, err) : hf_replica_remove(path, which, err);
+		return store ? hf_store_replica_remove(store, which, err) :
+			       hf_replica_remove(path, which, err);
 	if (!strcmp(verb, "limit"))
 		return store ? hf_store_replica_limit(store, which, limit, err) :
 			       hf_replica_limit(path, which, limit, err);
-	return store ? hf_store_replica_acknowledge(store, which, err) : hf_replica_acknowledge(path, which, err);
+	return store ? hf_store_replica_acknowledge(store, which, err) :
+		       hf_replica_acknowledge(path, which, err);
 }
 
 static const char *verb_of(const json_t *request)

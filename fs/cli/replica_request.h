@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What commands ask of a store's replicas (layer 6), in the form of operations.h, and likewise of a store that
- * is open here or in another process; but one at rest is not opened for it.
+ * What commands ask of a store's replicas (layer 6), in the form of operations.h, and likewise of a store
+ * that is open here or in another process; but one at rest is not opened for it.
  *
  *   {"do": "replica-add", "place": P, "name": N, "limit": bytes a second}   name and limit may be absent:
  *                                                                          {"name": N}

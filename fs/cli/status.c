@@ -201,7 +201,8 @@ void status_print_replicas(const json_t *status)
 		if (*output_get_text(replica, "failing_since"))
 			printf(", failing since %s", output_get_text(replica, "failing_since"));
 		if (output_get_number(replica, "limit_bytes_s") > 0)
-			printf(", at most %s/s", output_bytes(output_get_number(replica, "limit_bytes_s"), text));
+			printf(", at most %s/s",
+			       output_bytes(output_get_number(replica, "limit_bytes_s"), text));
 		printf("\n            acknowledged to tid-%s",
 		       output_count(output_get_number(replica, "acked_tid"), text));
 		if (*output_get_text(replica, "acked_time"))

@@ -204,8 +204,8 @@ int replica_find(const struct os *os, const char *path, const struct keyring *ke
 	config_free_names(names, n);
 	if (found == 0)
 		return hf_error_set(err, -ENOENT,
-				    "%s has no replica %.80s: see holdfast replica list for their names", path,
-				    which);
+				    "%s has no replica %.80s: see holdfast replica list for their names",
+				    path, which);
 	if (found > 1)
 		return hf_error_set(err, -ENOTUNIQ, "%zu replicas are at %.80s: give the name of one", found,
 				    which);

@@ -196,8 +196,8 @@ static json_t *read_object(const struct os *os, const char *path, struct hf_erro
 	}
 	o = json_read(data.data, data.len);
 	if (!o)
-		(void)hf_error_set(err, -EUCLEAN, "%s is not a replica's file: remove the replica and add it again",
-				   path);
+		(void)hf_error_set(err, -EUCLEAN,
+				   "%s is not a replica's file: remove the replica and add it again", path);
 	return o;
 }
 
@@ -241,7 +241,8 @@ int config_write_limit(const struct os *os, const char *store, const char *name,
 
 int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err)
 {
-	CLEANUP(buf_release) struct buf path = BUF_INIT, receipt = BUF_INIT, regressed = BUF_INIT, dir = BUF_INIT;
+	CLEANUP(buf_release) struct buf path = BUF_INIT, receipt = BUF_INIT, dir = BUF_INIT;
+	CLEANUP(buf_release) struct buf regressed = BUF_INIT;
 	int r;
 
 	if (!file_path(store, name, suffix, &path) || !file_path(store, name, ".receipt", &receipt) ||

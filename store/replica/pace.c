@@ -3,7 +3,8 @@
 
 enum { SECOND_NS = 1000000000 };
 
-/* What came in since the last look. A second's worth is the most that can matter, unless something is owed. */
+/* What came in since the last look. A second's worth is the most that can matter, unless something is owed.
+ */
 static void fill(struct pace *p, uint64_t now_ns)
 {
 	uint64_t passed_ns = now_ns > p->at_ns ? now_ns - p->at_ns : 0;

@@ -49,8 +49,8 @@ int regress_write(const struct os *os, const char *store, const char *name, cons
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
 
 	buf_add_text(&data,
-		     "{\"version\":1,\"count\":\"%" PRIu64 "\",\"found_ns\":\"%" PRIu64 "\",\"had_tid\":\"%" PRIu64
-		     "\",\"has_tid\":\"%" PRIu64 "\"}\n",
+		     "{\"version\":1,\"count\":\"%" PRIu64 "\",\"found_ns\":\"%" PRIu64
+		     "\",\"had_tid\":\"%" PRIu64 "\",\"has_tid\":\"%" PRIu64 "\"}\n",
 		     r->count, r->found_ns, r->had_tid, r->has_tid);
 	if (!file_path(store, name, &path) || buf_status(&data) < 0)
 		return -ENOMEM;
@@ -67,7 +67,7 @@ int regress_remove(const struct os *os, const char *store, const char *name, str
 	r = os->unlink(os->state, (const char *)path.data);
 	if (r == 0)
 		r = os->sync_dir(os->state, (const char *)dir.data);
-	return r == 0 || r == -ENOENT ? 0 :
-					hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data,
-						     strerror(-r));
+	return r == 0 || r == -ENOENT ?
+		       0 :
+		       hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data, strerror(-r));
 }

@@ -24,7 +24,7 @@ struct replica_set {
 	atomic_uint waiting; /* for receipts */
 
 	pthread_mutex_t lock;
-	pthread_cond_t moved; /* on CLOCK_MONOTONIC: a replica moved, a member lost a user */
+	pthread_cond_t moved;             /* on CLOCK_MONOTONIC: a replica moved, a member lost a user */
 	struct member *all[REPLICAS_MAX]; /* by name */
 	size_t n;
 	bool changing;
@@ -181,27 +181,66 @@ size_t replica_set_status(struct replica_set *set, struct hf_replica_status *ret
 
 /* --- waiting */
 
+/* Of places: what is added twice, under two names, is one place all the same, and one receipt. */
 struct tally {
-	size_t acked, hopeless;
-	struct member *lacks; /* one that has not acknowledged */
+	size_t all, acked, hopeless;
+	struct member *lacks; /* at one that has not acknowledged */
 };
 
-/* Requires set->lock. hopeless: has failed for so long, and longer. */
+/* Requires set->lock. */
+static bool has_earlier_twin(const struct replica_set *set, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (replicator_same_place(set->all[i]->r, set->all[at]->r))
+			return true;
+	return false;
+}
+
+/* Requires set->lock. The place of the one at `at`, which has no earlier twin. */
+static void count_place(const struct replica_set *set, size_t at, struct log_pos end, unsigned hopeless_ms,
+			struct tally *t)
+{
+	bool acked = false, alive = false;
+
+	for (size_t i = at; i < set->n; i++) {
+		struct replicator *r = set->all[i]->r;
+
+		if (i != at && !replicator_same_place(set->all[at]->r, r))
+			continue;
+		acked |= replicator_has(r, end);
+		alive |= !hopeless_ms || replicator_failing_ns(r) / 1000000u < hopeless_ms;
+	}
+	t->all++;
+	t->acked += acked;
+	t->hopeless += !acked && !alive;
+	if (!acked)
+		t->lacks = set->all[at];
+}
+
+/* Requires set->lock. hopeless: has failed for so long, and longer; 0: none is. */
 static struct tally count(struct replica_set *set, struct log_pos end, unsigned hopeless_ms)
 {
-	struct tally t = { 0, 0, NULL };
+	struct tally t = { 0, 0, 0, NULL };
+
+	for (size_t i = 0; i < set->n; i++)
+		if (!has_earlier_twin(set, i))
+			count_place(set, i, end, hopeless_ms, &t);
+	return t;
+}
+
+/* Requires set->lock. How many places there are, leaving out the one at `without` (set->n: none). */
+static size_t places(const struct replica_set *set, size_t without)
+{
+	size_t n = 0;
 
 	for (size_t i = 0; i < set->n; i++) {
-		struct member *m = set->all[i];
+		bool twin = false;
 
-		if (replicator_has(m->r, end)) {
-			t.acked++;
-			continue;
-		}
-		t.hopeless += replicator_failing_ns(m->r) / 1000000u >= hopeless_ms && hopeless_ms > 0;
-		t.lacks = m;
+		for (size_t k = 0; k < i && !twin; k++)
+			twin = k != without && replicator_same_place(set->all[k]->r, set->all[i]->r);
+		n += i != without && !twin;
 	}
-	return t;
+	return n;
 }
 
 /* Requires set->lock, and lets go of it meanwhile: 0, or -ETIMEDOUT. */
@@ -267,16 +306,17 @@ int replica_set_need(struct replica_set *set, unsigned receipts, struct hf_error
 	size_t n;
 
 	(void)pthread_mutex_lock(&set->lock);
-	n = set->n;
+	n = places(set, set->n);
 	if (n >= receipts)
 		set->needed = receipts;
 	(void)pthread_mutex_unlock(&set->lock);
 	if (n >= receipts)
 		return 0;
-	return hf_error_set(err, -EINVAL,
-			    "every fsync is to wait for %u receipt%s, and there %s %zu replica%s: add one first "
-			    "(holdfast replica add)",
-			    receipts, receipts == 1 ? "" : "s", n == 1 ? "is" : "are", n, n == 1 ? "" : "s");
+	return hf_error_set(
+		err, -EINVAL,
+		"every fsync is to wait for %u receipt%s, and there %s %zu replica%s: add one first "
+		"(holdfast replica add)",
+		receipts, receipts == 1 ? "" : "s", n == 1 ? "is" : "are", n, n == 1 ? "" : "s");
 }
 
 /* Requires set->lock, and lets go of it meanwhile. */
@@ -312,7 +352,7 @@ int replica_set_sync(struct replica_set *set, const struct log_point *point, uns
 		bool hopeless;
 
 		t = count(set, point->end, timeout_ms);
-		hopeless = set->n - t.hopeless < set->needed;
+		hopeless = t.all - t.hopeless < set->needed;
 		if (t.acked >= set->needed || now_ns(set) >= (hopeless ? chance_ns : until_ns))
 			break;
 		(void)wait_moved(set, hopeless && chance_ns < until_ns ? chance_ns : until_ns);
@@ -406,11 +446,12 @@ static int take_out(struct replica_set *set, const char *name, struct member **r
 	at = find(set, name, &there);
 	if (!there)
 		r = hf_error_set(err, -ENOENT, "there is no replica named %s", name);
-	else if (set->n <= set->needed)
-		r = hf_error_set(err, -EBUSY,
-				 "mounted with sync=replica:%u, every fsync needs %s: add another replica first, "
-				 "or mount without",
-				 set->needed, name);
+	else if (places(set, at) < set->needed)
+		r = hf_error_set(
+			err, -EBUSY,
+			"mounted with sync=replica:%u, every fsync needs %s: add another replica first, "
+			"or mount without",
+			set->needed, name);
 	if (r == 0) {
 		*ret = set->all[at];
 		memmove(&set->all[at], &set->all[at + 1], (set->n - at - 1) * sizeof(*set->all));

@@ -17,10 +17,10 @@ struct replica_set;
 enum { REPLICAS_MAX = 64 };
 
 /*
- * Start a replicator for each file in PATH/replicas, the first REPLICAS_MAX by name. log and keys are borrowed
- * until replica_set_stop. Bad files are told as replicas in state REFUSED with the reason in `error`; only
- * memory or threads make this fail. Without `ship` nothing is sent and nobody asked: the state is AT_REST, and
- * how far each has got what its last receipt says.
+ * Start a replicator for each file in PATH/replicas, the first REPLICAS_MAX by name. log and keys are
+ * borrowed until replica_set_stop. Bad files are told as replicas in state REFUSED with the reason in
+ * `error`; only memory or threads make this fail. Without `ship` nothing is sent and nobody asked: the state
+ * is AT_REST, and how far each has got what its last receipt says.
  */
 MUST_USE int replica_set_start(const struct os *os, const char *path, struct log *log,
 			       const struct keyring *keys, bool ship, struct replica_set **ret,
@@ -40,7 +40,7 @@ MUST_USE int replica_set_wait(struct replica_set *set, const struct log_point *p
 
 /* --- that an fsync waits for receipts */
 
-/* From now on there are to be so many replicas at least. -EINVAL: there are fewer. */
+/* From now on there are to be replicas at so many places at least. -EINVAL: there are fewer. */
 MUST_USE int replica_set_need(struct replica_set *set, unsigned receipts, struct hf_error *err);
 
 /*

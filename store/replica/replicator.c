@@ -129,9 +129,10 @@ static void fail(struct replicator *r, int code, struct hf_error *why)
 {
 	r->positioned = false;
 	if (code == -ENOENT)
-		(void)hf_error_prefix(why, code,
-				      "if it was made anew, remove this replica and add it again, and it gets the "
-				      "whole past");
+		(void)hf_error_prefix(
+			why, code,
+			"if it was made anew, remove this replica and add it again, and it gets the "
+			"whole past");
 	if (code != -ECANCELED)
 		set_state(r, is_refusal(code) ? HF_REPLICA_REFUSED : HF_REPLICA_UNREACHABLE, why);
 	pause_after_failure(r);

@@ -42,6 +42,8 @@ void replicator_free(struct replicator *r); /* after replicator_stop: joins */
 void replicator_status(struct replicator *r, struct hf_replica_status *ret);
 const char *replicator_name(const struct replicator *r);
 
+/* Do both ship to the same replica? */
+bool replicator_same_place(const struct replicator *a, const struct replicator *b);
 /* Has it acknowledged that, by a receipt of this run? */
 bool replicator_has(struct replicator *r, struct log_pos end);
 /* For how long it has failed without taking anything; 0: it takes what it is sent, as far as is known. */

@@ -31,10 +31,10 @@ struct replicator {
 	pthread_cond_t changed; /* on CLOCK_MONOTONIC */
 	enum hf_replica_state state;
 	struct hf_error error;
-	struct log_point acked;    /* from the newest receipt; end.segment 0: nothing */
-	bool confirmed;            /* by a receipt of this run, not one that was kept */
-	bool hurry;                /* somebody has begun to wait: end the pause */
-	uint64_t failing_ns;       /* monotonic time of the first failure since it took something; 0: none */
+	struct log_point acked; /* from the newest receipt; end.segment 0: nothing */
+	bool confirmed;         /* by a receipt of this run, not one that was kept */
+	bool hurry;             /* somebody has begun to wait: end the pause */
+	uint64_t failing_ns;    /* monotonic time of the first failure since it took something; 0: none */
 	uint64_t failing_wall_ns;
 	struct pace pace;
 	struct regress regress;    /* what a person has not acknowledged */

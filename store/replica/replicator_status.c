@@ -60,6 +60,11 @@ void replicator_status(struct replicator *r, struct hf_replica_status *ret)
 		ret->state = HF_REPLICA_CATCHING_UP;
 }
 
+bool replicator_same_place(const struct replicator *a, const struct replicator *b)
+{
+	return a->url[0] && strcmp(a->url, b->url) == 0;
+}
+
 bool replicator_has(struct replicator *r, struct log_pos end)
 {
 	bool has;

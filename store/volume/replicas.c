@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The replicas of an open store (holdfast/replica.h): asked, changed while they are shipped to, waited for. */
+/* The replicas of an open store (holdfast/replica.h): asked, changed while they are shipped to, waited for.
+ */
 #include <errno.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of replication: a log with its keys in a store's folder, a node that is served in this process, and
- * the replicators between them.
+ * For tests of replication: a log with its keys in a store's folder, a node that is served in this process,
+ * and the replicators between them.
  */
 #ifndef TESTS_UNIT_REPLICA_HELPER_H
 #define TESTS_UNIT_REPLICA_HELPER_H

@@ -118,8 +118,9 @@ static void test_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_limit), cmocka_unit_test(test_owes),       cmocka_unit_test(test_average),
-		cmocka_unit_test(test_changes),  cmocka_unit_test(test_clock_back), cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_no_limit),   cmocka_unit_test(test_owes),
+		cmocka_unit_test(test_average),    cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_clock_back), cmocka_unit_test(test_sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,9 +233,13 @@ static void test_node_made_anew(void **state)
 
 static void test_regress_file(void **state)
 {
-	static const char *const bad[] = { "", "{}", "[1]", "{\"version\":2,\"count\":\"1\"}",
-					   "{\"version\":1,\"count\":1,\"found_ns\":\"1\",\"had_tid\":\"1\","
-					   "\"has_tid\":\"1\"}" };
+	static const char *const bad[] = {
+		"",
+		"{}",
+		"[1]",
+		"{\"version\":2,\"count\":\"1\"}",
+		"{\"version\":1,\"count\":1,\"found_ns\":\"1\",\"had_tid\":\"1\",\"has_tid\":\"1\"}",
+	};
 	struct regress r = { 0 }, got;
 	struct bench b;
 	char path[200];
@@ -261,8 +265,8 @@ static void test_regress_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_older_copy),    cmocka_unit_test(test_older_copy_while_shipping),
-		cmocka_unit_test(test_receipts_lost), cmocka_unit_test(test_node_emptied),
+		cmocka_unit_test(test_older_copy),     cmocka_unit_test(test_older_copy_while_shipping),
+		cmocka_unit_test(test_receipts_lost),  cmocka_unit_test(test_node_emptied),
 		cmocka_unit_test(test_node_made_anew), cmocka_unit_test(test_regress_file),
 	};
 
