@@ -62,6 +62,7 @@ void hf_store_sync_status(struct hf_store *store, struct hf_sync_status *ret);
 #define HF_REPLICA_NAME_BYTES 64 /* with NUL */
 #define HF_REPLICA_LIMIT_MIN 16384
 
+/* Zeroed: the defaults. */
 struct hf_replica_options {
 	const char *name;       /* NULL: one is made up from the place */
 	uint64_t limit_bytes_s; /* 0: none; at least HF_REPLICA_LIMIT_MIN */

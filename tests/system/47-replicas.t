@@ -163,5 +163,11 @@ hf unmount "$T/mnt" > /dev/null
 # At rest.
 try "added at rest" hf replica add "$T/store" "$T/disk2" --name disk --limit 10M
 is "$(of disk limit_bytes_s)" 10485760 "with its limit"
+try "and a node that has never seen the epoch before" hf replica add "$T/store" "$(node three && hf node invite "$T/three")" --name three
+hf mount "$T/store" "$T/mnt" || bail "it does not mount"
+eventually 30 eval 'is_current three && is_current disk'
+ok $? "both get the past of both epochs" || diag "$(hf replica list "$T/store")"
+is "$(log_of "$T/three/volumes/$volume/log")" "$(log_of "$T/disk2/$volume/log")" "to the byte"
+hf unmount "$T/mnt" > /dev/null
 try "removed at rest, by its path" hf replica remove "$T/store" "$T/disk2"
 done_testing
