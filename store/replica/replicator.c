@@ -13,6 +13,7 @@
 
 enum {
 	SEND_BYTES = 8 << 20,
+	REST_BYTES = 256 << 10, /* kept in memory when there is nothing to send: there may be many of us */
 	WAIT_MS = 500,
 	PAUSE_FIRST_MS = 250,
 	PAUSE_MAX_MS = 15000,
@@ -268,6 +269,8 @@ static int send_bytes(struct replicator *r, const struct log_point *behind, stru
 /* Everything is there: wait for more, and now and then look whether the replica is. */
 static void rest(struct replicator *r)
 {
+	if (r->data.cap > REST_BYTES)
+		buf_release(&r->data);
 	set_state(r, HF_REPLICA_CURRENT, NULL);
 	if (elapsed(r, r->kept_ns, KEEP_RECEIPT_MS))
 		keep_receipt(r);

@@ -48,7 +48,7 @@ bool replicator_same_place(const struct replicator *a, const struct replicator *
 bool replicator_has(struct replicator *r, struct log_pos end);
 /* For how long it has failed without taking anything; 0: it takes what it is sent, as far as is known. */
 uint64_t replicator_failing_ns(struct replicator *r);
-/* Somebody needs it now: ends a pause at once. */
+/* Somebody needs it now: ends a pause at once, though not more than once a second. */
 void replicator_hurry(struct replicator *r);
 
 void replicator_limit(struct replicator *r, uint64_t bytes_s); /* 0: none */

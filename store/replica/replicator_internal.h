@@ -34,6 +34,7 @@ struct replicator {
 	struct log_point acked; /* from the newest receipt; end.segment 0: nothing */
 	bool confirmed;         /* by a receipt of this run, not one that was kept */
 	bool hurry;             /* somebody has begun to wait: end the pause */
+	uint64_t hurried_ns;       /* when that was last done */
 	uint64_t failing_ns;    /* monotonic time of the first failure since it took something; 0: none */
 	uint64_t failing_wall_ns;
 	struct pace pace;

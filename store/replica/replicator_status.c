@@ -6,6 +6,9 @@
 #include "store/replica/replicator_internal.h"
 #include "store/replica/trail.h"
 
+/* Thousands of fsyncs a second must not become so many attempts to reach a replica that is away. */
+#define HURRY_AGAIN_NS UINT64_C(1000000000)
+
 /*
  * When the oldest operation that is not acknowledged came, on the monotonic clock: from the time in the first
  * commit behind the acknowledged point. Worked out once for each such point, so that a jump of the wall clock
@@ -87,8 +90,13 @@ uint64_t replicator_failing_ns(struct replicator *r)
 
 void replicator_hurry(struct replicator *r)
 {
+	uint64_t now = replicator_now_ns(r);
+
 	(void)pthread_mutex_lock(&r->lock);
-	r->hurry = true;
+	if (!r->hurried_ns || now - r->hurried_ns >= HURRY_AGAIN_NS) {
+		r->hurry = true;
+		r->hurried_ns = now;
+	}
 	(void)pthread_cond_broadcast(&r->changed);
 	(void)pthread_mutex_unlock(&r->lock);
 }
