@@ -71,7 +71,7 @@ static int serve(struct daemon *d, const char *dir)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
-	hf_node_set_log(d->fd >= 0 ? log_to_syslog : log_to_stderr, NULL);
+	hf_set_log(d->fd >= 0 ? log_to_syslog : log_to_stderr, NULL);
 	if (hf_node_start(dir, &node, &err) < 0)
 		return daemon_failed(d, &err);
 	if (write_pid(dir, &pid_path, &err) < 0) {

@@ -55,6 +55,12 @@ int hf_error_prefix(struct hf_error *err, int code, const char *fmt, ...)
 /* The field's words for one of the codes above ("data damaged"), or strerror's. Never NULL. */
 const char *hf_strerror(int code);
 
+/*
+ * Log lines for a person, of a process that serves a node (one a refusal, enrolment, start, stop) or has a
+ * store mounted (its alarms); default: none. Set before either is started.
+ */
+void hf_set_log(void (*fn)(void *arg, int priority /* as syslog(3) */, const char *line), void *arg);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "holdfast/alarm.h"
 #include "holdfast/error.h"
 #include "holdfast/kit.h"
 
@@ -53,20 +54,6 @@ void hf_node_stop(struct hf_node *node); /* finishes requests at hand; NULL is f
 
 /* --- how a node is: asked of its folder, while it is served or not */
 
-enum { HF_ALARM_KIND_BYTES = 24, HF_ALARM_WORDS_BYTES = 600 };
-
-/* What is wrong, or was, and nobody has acknowledged: PROTOCOL.md §9. */
-struct hf_alarm {
-	uint32_t number;                /* its name; never given twice while its file is there */
-	char kind[HF_ALARM_KIND_BYTES]; /* "conflict", "silent", …; "damaged": its file cannot be read */
-	char volume_id[HF_VOLUME_ID_TEXT_BYTES]; /* "": of the node itself */
-	uint64_t first_ns, last_ns;              /* the node's clock */
-	uint64_t count;                          /* how often; 0 when damaged */
-	bool delivered;                          /* to all that the node was told to deliver to */
-	bool acknowledged;
-	char words[HF_ALARM_WORDS_BYTES];
-};
-
 struct hf_node_volume {
 	char volume_id[HF_VOLUME_ID_TEXT_BYTES];
 	uint32_t epoch; /* enrolled */
@@ -96,9 +83,6 @@ void hf_node_status_release(struct hf_node_status *s);
  * raised by now. *ret_n: how many. -ENOENT: no such open alarm; -EINVAL: not a number.
  */
 int hf_node_acknowledge(const char *dir, const char *alarm, unsigned *ret_n, struct hf_error *err);
-
-/* Log lines for a person (one a refusal, enrolment, start, stop); default: none. Set before hf_node_start. */
-void hf_node_set_log(void (*fn)(void *arg, int priority /* as syslog(3) */, const char *line), void *arg);
 
 #ifdef __cplusplus
 }

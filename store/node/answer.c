@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/node/journal.h"
+#include "store/base/journal.h"
 #include "store/node/request.h"
 #include "store/replica/json.h"
 #include "store/replica/receipt.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/node/journal.h"
+#include "store/base/journal.h"
 #include "store/node/request.h"
 #include "store/volume/kit.h"
 

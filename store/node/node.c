@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "store/node/herald.h"
-#include "store/node/journal.h"
+#include "store/alarm/herald.h"
+#include "store/base/journal.h"
 #include "store/node/request.h"
 #include "store/node/setup.h"
 #include "store/node/watch.h"
@@ -213,7 +213,8 @@ static int start_watching(struct hf_node *node, const struct setup *setup, struc
 	};
 	const struct herald_options herald = {
 		.alarms = s->alarms,
-		.node = node->identity.name,
+		.origin = "node",
+		.name = node->identity.name,
 		.hook = setup->alarm_hook,
 		.url = setup->alarm_url,
 	};

@@ -12,7 +12,7 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
-#include "store/node/alarms.h"
+#include "store/alarm/alarms.h"
 #include "store/node/evidence.h"
 #include "store/node/identity.h"
 #include "store/node/nonces.h"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "holdfast/node.h"
+#include "store/alarm/target.h"
 #include "store/crypto/crypto.h"
 #include "store/node/identity.h"
 #include "store/replica/json.h"
@@ -64,42 +65,6 @@ void setup_url(const char *host, unsigned port, char ret[SETUP_ADDRESS_BYTES])
 
 /* --- what alarms need */
 
-static bool is_port_and_path(const char *text)
-{
-	if (*text == ':')
-		text += 1 + strspn(text + 1, "0123456789");
-	return *text == 0 || *text == '/' || *text == '?';
-}
-
-/* Without TLS only to this machine: alarms say what is kept here. */
-static bool is_webhook(const char *url)
-{
-	static const char *const here[] = { "http://127.0.0.1", "http://[::1]", "http://localhost" };
-
-	for (const char *c = url; *c; c++)
-		if (*c <= ' ' || *c >= 127)
-			return false;
-	if (strncmp(url, "https://", 8) == 0)
-		return url[8] != 0;
-	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
-		if (strncmp(url, here[i], strlen(here[i])) == 0 && is_port_and_path(url + strlen(here[i])))
-			return true;
-	return false;
-}
-
-static int check_alarm_texts(const struct setup *s, struct hf_error *err)
-{
-	if (s->alarm_hook[0] && s->alarm_hook[0] != '/')
-		return hf_error_set(err, -EINVAL, "%.200s: an alarm hook is the absolute path of a program",
-				    s->alarm_hook);
-	if (s->alarm_url[0] && !is_webhook(s->alarm_url))
-		return hf_error_set(err, -EINVAL,
-				    "%.200s: alarms are posted to an https:// URL, or an http:// one of this "
-				    "machine (127.0.0.1, [::1], localhost)",
-				    s->alarm_url);
-	return 0;
-}
-
 static int read_limit(const json_t *o, const char *key, uint32_t otherwise, uint32_t *ret)
 {
 	*ret = otherwise;
@@ -121,7 +86,7 @@ static int read_alarm_setup(const json_t *o, struct setup *s, struct hf_error *e
 	     json_get_text(o, "alarm_url", s->alarm_url, sizeof(s->alarm_url)) < 0))
 		return hf_error_set(err, -EINVAL, "alarm_hook and alarm_url are texts of less than %d bytes",
 				    SETUP_TEXT_BYTES);
-	return check_alarm_texts(s, err);
+	return alarm_target_check(s->alarm_hook, s->alarm_url, err);
 }
 
 int setup_read(const struct os *os, const char *dir, struct setup *ret, struct hf_error *err)

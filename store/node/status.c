@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "store/node/alarm_file.h"
+#include "holdfast/node.h"
+#include "store/alarm/acknowledge.h"
 #include "store/node/setup.h"
 #include "store/node/volumes.h"
 
@@ -26,30 +27,6 @@ static bool is_served(const char *dir)
 		return false;
 	fd = open((const char *)path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-}
-
-/* --- alarms */
-
-/* Leaves the open ones of n, in their order; returns how many. */
-static size_t keep_open(struct hf_alarm *all, size_t n)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (!all[i].acknowledged)
-			all[kept++] = all[i];
-	return kept;
-}
-
-static int read_open(const struct os *os, const char *dir, struct hf_alarm **ret, size_t *ret_n,
-		     struct hf_error *err)
-{
-	uint32_t next;
-	int r = alarm_files_read(os, dir, ret, ret_n, &next, err);
-
-	if (r == 0)
-		*ret_n = keep_open(*ret, *ret_n);
-	return r;
 }
 
 /* --- volumes */
@@ -145,7 +122,7 @@ int hf_node_status(const char *dir, struct hf_node_status *ret, struct hf_error 
 	s.served = is_served(dir);
 	s.silent_after_ns = setup.silent_after_s * UINT64_C(1000000000);
 	(void)os->free_bytes(os->state, dir, &s.free_bytes, &s.total_bytes);
-	r = read_open(os, dir, &s.alarms, &s.n_alarms, err);
+	r = alarm_read_open(os, dir, &s.alarms, &s.n_alarms, err);
 	if (r < 0)
 		return r;
 	describe_all(os, dir, &s);
@@ -160,61 +137,11 @@ void hf_node_status_release(struct hf_node_status *s)
 	memset(s, 0, sizeof(*s));
 }
 
-/* --- acknowledging */
-
-/* 0: all. */
-static int parse_number(const char *text, uint32_t *ret)
-{
-	char end;
-
-	*ret = 0;
-	if (strcmp(text, "all") == 0)
-		return 0;
-	if (strspn(text, "0123456789") != strlen(text) || sscanf(text, "%9" SCNu32 "%c", ret, &end) != 1 ||
-	    *ret == 0)
-		return -EINVAL;
-	return 0;
-}
-
-static int acknowledge(const struct os *os, const char *dir, uint32_t number, unsigned *ret_n,
-		       struct hf_error *err)
-{
-	struct hf_alarm *alarms;
-	size_t n;
-	unsigned done = 0;
-	int r = read_open(os, dir, &alarms, &n, err);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (number > 0 && alarms[i].number != number)
-			continue;
-		r = alarm_file_acknowledge(os, dir, &alarms[i]);
-		if (r < 0)
-			(void)hf_error_set(err, r, "cannot acknowledge alarm %" PRIu32 ": %s",
-					   alarms[i].number, strerror(-r));
-		else
-			done++;
-	}
-	free(alarms);
-	if (r == 0 && number > 0 && done == 0)
-		r = hf_error_set(err, -ENOENT, "there is no open alarm %" PRIu32 " in %s", number, dir);
-	if (r == 0)
-		*ret_n = done;
-	return r;
-}
-
 int hf_node_acknowledge(const char *dir, const char *alarm, unsigned *ret_n, struct hf_error *err)
 {
 	const struct os *os = os_posix();
 	struct setup setup;
-	uint32_t number;
 	int r = setup_read(os, dir, &setup, err);
 
-	if (r < 0)
-		return r;
-	if (parse_number(alarm, &number) < 0)
-		return hf_error_set(err, -EINVAL, "%.60s: an alarm is named by its number, or say all",
-				    alarm);
-	return acknowledge(os, dir, number, ret_n, err);
+	return r < 0 ? r : alarm_acknowledge(os, dir, alarm, ret_n, err);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "store/node/invitation.h"
-#include "store/node/journal.h"
+#include "store/base/journal.h"
 #include "store/volume/kit.h"
 
 enum { EPOCHS_MAX = 4096 };

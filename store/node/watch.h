@@ -7,7 +7,7 @@
 #ifndef STORE_NODE_WATCH_H
 #define STORE_NODE_WATCH_H
 
-#include "store/node/alarms.h"
+#include "store/alarm/alarms.h"
 #include "store/node/volumes.h"
 
 enum { WATCH_FREE_PERCENT = 10, WATCH_CLOCK_JUMP_S = 30, WATCH_SPACE_AGAIN_S = 86400 };

@@ -32,7 +32,7 @@ void node_fixture_init(struct node_fixture *n)
 	(void)snprintf(n->dir, sizeof(n->dir), "%s/node.XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(n->dir));
 	assert_int_equal(hf_node_init(n->dir, "127.0.0.1:0", NULL), 0);
-	hf_node_set_log(print_line, NULL);
+	hf_set_log(print_line, NULL);
 	n->curl = curl_easy_init();
 	assert_non_null(n->curl);
 	assert_int_equal(node_fixture_start(n), 0);

@@ -13,9 +13,9 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
-#include "store/node/alarm_file.h"
-#include "store/node/alarms.h"
-#include "store/node/hook.h"
+#include "store/alarm/alarm_file.h"
+#include "store/alarm/alarms.h"
+#include "store/alarm/hook.h"
 #include "store/node/pulse.h"
 #include "tests/sim/sim_os.h"
 #include "tests/unit/scratch.h"
@@ -113,6 +113,33 @@ static void an_acknowledged_one_opens_anew(void **state)
 	assert_int_equal(end[1].number, 2);
 	assert_int_equal(end[1].count, 1);
 	assert_false(end[1].acknowledged);
+}
+
+/* Those of two replicas are two; the moment is that of the first time. */
+static void they_say_what_they_are_about(void **state)
+{
+	CLEANUP(sim_freep) struct sim *sim = disk(8);
+	CLEANUP(cleanup_free) struct hf_alarm *all = NULL;
+	const struct alarm_about here = { VOLUME, "here", NULL }, there = { VOLUME, "there", NULL };
+	struct alarm_about past = { .volume = VOLUME, .moment = "2026-11-21T101530Z" };
+	struct alarms *a = open_alarms(sim);
+
+	(void)state;
+	alarms_raise_about(a, "lag", &here, "one");
+	alarms_raise_about(a, "lag", &there, "two");
+	alarms_raise_about(a, "deletion", &past, "three");
+	past.moment = "2026-11-21T101700Z";
+	alarms_raise_about(a, "deletion", &past, "four");
+	alarms_raise_about(a, "lag", &here, "five");
+	alarms_close(a);
+	all = on_disk(sim, 3);
+	assert_string_equal(all[0].replica, "here");
+	assert_int_equal(all[0].count, 2);
+	assert_string_equal(all[1].replica, "there");
+	assert_int_equal(all[1].count, 1);
+	assert_string_equal(all[2].replica, "");
+	assert_string_equal(all[2].moment, "2026-11-21T101530Z");
+	assert_string_equal(all[2].words, "four");
 }
 
 static void damage_is_an_alarm(void **state)
@@ -414,6 +441,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(they_are_counted),
 		cmocka_unit_test(an_acknowledged_one_opens_anew),
+		cmocka_unit_test(they_say_what_they_are_about),
 		cmocka_unit_test(damage_is_an_alarm),
 		cmocka_unit_test(power_cuts_lose_none),
 		cmocka_unit_test(a_failing_disk_is_tried_again),

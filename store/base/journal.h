@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines for the operator (layer 4), to whoever hf_node_set_log named. Priorities as syslog(3). */
-#ifndef STORE_NODE_JOURNAL_H
-#define STORE_NODE_JOURNAL_H
+/* Lines for the operator (layer 0), to whoever hf_set_log named. Priorities as syslog(3). */
+#ifndef STORE_BASE_JOURNAL_H
+#define STORE_BASE_JOURNAL_H
 
 #include <syslog.h>
 

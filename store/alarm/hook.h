@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The operator's program that is told of alarms (layer 4; PROTOCOL.md §9). */
-#ifndef STORE_NODE_HOOK_H
-#define STORE_NODE_HOOK_H
+#ifndef STORE_ALARM_HOOK_H
+#define STORE_ALARM_HOOK_H
 
-#include "holdfast/node.h"
+#include "holdfast/alarm.h"
 #include "store/base/buf.h"
 
 /*

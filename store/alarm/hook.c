@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/node/hook.h"
+#include "store/alarm/hook.h"
 
 #include <errno.h>
 #include <fcntl.h>

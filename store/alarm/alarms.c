@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/node/alarms.h"
+#include "store/alarm/alarms.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "store/node/alarm_file.h"
-#include "store/node/journal.h"
+#include "store/alarm/alarm_file.h"
+#include "store/base/journal.h"
 
 static const uint64_t second_ns = UINT64_C(1000000000);
 
@@ -165,7 +165,7 @@ static struct alarm *find_open(struct alarms *a, const struct hf_alarm *like)
 		struct alarm *at = &a->all[i];
 
 		if (strcmp(at->is.kind, like->kind) == 0 && strcmp(at->is.volume_id, like->volume_id) == 0 &&
-		    is_open(a, at))
+		    strcmp(at->is.replica, like->replica) == 0 && is_open(a, at))
 			return at;
 	}
 	return NULL;
@@ -241,21 +241,27 @@ static void clean_words(char *words)
 			*c = '?';
 }
 
-void alarms_raise(struct alarms *a, const char *kind, const char *volume, const char *fmt, ...)
+static void log_alarm(const struct hf_alarm *a)
+{
+	journal_line(LOG_ALERT, "%s%s%s%s%s%s: %s", a->kind, a->volume_id[0] ? ", volume " : "", a->volume_id,
+		     a->replica[0] ? ", replica " : "", a->replica, a->volume_id[0] ? "" : ", this node",
+		     a->words);
+}
+
+static void raise_alarm(struct alarms *a, const char *kind, const struct alarm_about *about, const char *fmt,
+		  va_list args)
 {
 	struct hf_alarm news = { .count = 1 };
 	struct alarm *at;
-	va_list args;
 
 	news.first_ns = news.last_ns = a->os->now_ns(a->os->state);
 	(void)snprintf(news.kind, sizeof(news.kind), "%s", kind);
-	(void)snprintf(news.volume_id, sizeof(news.volume_id), "%s", volume ? volume : "");
-	va_start(args, fmt);
+	(void)snprintf(news.volume_id, sizeof(news.volume_id), "%s", about->volume ? about->volume : "");
+	(void)snprintf(news.replica, sizeof(news.replica), "%s", about->replica ? about->replica : "");
+	(void)snprintf(news.moment, sizeof(news.moment), "%s", about->moment ? about->moment : "");
 	(void)vsnprintf(news.words, sizeof(news.words), fmt, args);
-	va_end(args);
 	clean_words(news.words);
-	journal_line(LOG_ALERT, "%s%s%s%s: %s", kind, volume ? ", volume " : "", volume ? volume : "",
-		     volume ? "" : ", this node", news.words);
+	log_alarm(&news);
 	(void)pthread_mutex_lock(&a->lock);
 	at = find_open(a, &news);
 	if (at)
@@ -264,6 +270,26 @@ void alarms_raise(struct alarms *a, const char *kind, const char *volume, const 
 		open_new(a, &news);
 	(void)pthread_cond_broadcast(&a->changed);
 	(void)pthread_mutex_unlock(&a->lock);
+}
+
+void alarms_raise(struct alarms *a, const char *kind, const char *volume, const char *fmt, ...)
+{
+	const struct alarm_about about = { .volume = volume };
+	va_list args;
+
+	va_start(args, fmt);
+	raise_alarm(a, kind, &about, fmt, args);
+	va_end(args);
+}
+
+void alarms_raise_about(struct alarms *a, const char *kind, const struct alarm_about *about, const char *fmt,
+			...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	raise_alarm(a, kind, about, fmt, args);
+	va_end(args);
 }
 
 /* --- delivering */

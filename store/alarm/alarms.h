@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a person on the node must look at (layer 4; PROTOCOL.md §9).
+ * What a person must look at (layer 4; PROTOCOL.md §9), on a node or on the machine a store is mounted on.
  *
  * Invariants
  *  1. When alarms_raise returns, the alarm is durable (unless the disk failed, which is said in the log) or
@@ -10,10 +10,10 @@
  *
  * Thread-safe. alarms_raise writes a file, and waits for nobody's hook or webhook.
  */
-#ifndef STORE_NODE_ALARMS_H
-#define STORE_NODE_ALARMS_H
+#ifndef STORE_ALARM_ALARMS_H
+#define STORE_ALARM_ALARMS_H
 
-#include "holdfast/node.h"
+#include "holdfast/alarm.h"
 #include "store/os/os.h"
 
 enum { ALARMS_MAX = 1000 };
@@ -29,6 +29,14 @@ void alarms_close(struct alarms *a); /* writes what is not written yet; NULL is 
 /* volume: its id as text, NULL: the node itself. Control characters in the words become spaces. */
 void alarms_raise(struct alarms *a, const char *kind, const char *volume, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* What an alarm is about. Each may be NULL; all are copied. */
+struct alarm_about {
+	const char *volume, *replica;
+	const char *moment; /* kept of the first time, while the alarm is open */
+};
+void alarms_raise_about(struct alarms *a, const char *kind, const struct alarm_about *about, const char *fmt,
+			...) __attribute__((format(printf, 4, 5)));
 
 /*
  * For the thread that delivers: wait for an alarm that is to be delivered (true, a copy in *ret), or the end

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/node/alarm_file.h"
+#include "store/alarm/alarm_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +24,12 @@ static void decimal(uint64_t n, char out[24])
 	(void)snprintf(out, 24, "%" PRIu64, n);
 }
 
-int alarm_file_text(const struct hf_alarm *a, const char *node, struct buf *out)
+static int set_text(json_t *o, const char *key, const char *text)
+{
+	return !text || !*text ? 0 : json_object_set_new(o, key, json_string(text));
+}
+
+int alarm_file_text(const struct hf_alarm *a, const char *origin, const char *name, struct buf *out)
 {
 	CLEANUP(json_decrefp) json_t *o = NULL;
 	char first[24], last[24], count[24];
@@ -35,7 +40,8 @@ int alarm_file_text(const struct hf_alarm *a, const char *node, struct buf *out)
 	o = json_pack("{s:i,s:I,s:s,s:s?,s:s,s:s,s:s,s:b,s:s}", "version", 1, "alarm", (json_int_t)a->number,
 		      "kind", a->kind, "volume", a->volume_id[0] ? a->volume_id : NULL, "first_ns", first,
 		      "last_ns", last, "count", count, "delivered", a->delivered, "words", a->words);
-	if (!o || (node && json_object_set_new(o, "node", json_string(node)) < 0))
+	if (!o || set_text(o, "replica", a->replica) < 0 || set_text(o, "moment", a->moment) < 0 ||
+	    (origin && set_text(o, origin, name) < 0))
 		return -ENOMEM;
 	return json_write(o, out);
 }
@@ -44,7 +50,7 @@ int alarm_file_write(const struct os *os, const char *dir, const struct hf_alarm
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, text = BUF_INIT;
 
-	if (!path_of(dir, a->number, "json", &path) || alarm_file_text(a, NULL, &text) < 0)
+	if (!path_of(dir, a->number, "json", &path) || alarm_file_text(a, NULL, NULL, &text) < 0)
 		return -ENOMEM;
 	return os_write_file(os, (const char *)path.data, text.data, text.len, 0600);
 }
@@ -116,6 +122,12 @@ static void say_damaged(const char *path, struct hf_alarm *ret)
 		       path);
 }
 
+/* A text that need not be there. */
+static bool get_optional(const json_t *o, const char *key, char *ret, size_t size)
+{
+	return !json_has(o, key) || json_get_text(o, key, ret, size) == 0;
+}
+
 static bool parse(const json_t *o, struct hf_alarm *ret)
 {
 	uint32_t number;
@@ -127,8 +139,9 @@ static bool parse(const json_t *o, struct hf_alarm *ret)
 	    ret->count == 0 || json_get_bool(o, "delivered", &ret->delivered) < 0 ||
 	    json_get_text(o, "words", ret->words, sizeof(ret->words)) < 0)
 		return false;
-	return !json_has(o, "volume") ||
-	       json_get_text(o, "volume", ret->volume_id, sizeof(ret->volume_id)) == 0;
+	return get_optional(o, "volume", ret->volume_id, sizeof(ret->volume_id)) &&
+	       get_optional(o, "replica", ret->replica, sizeof(ret->replica)) &&
+	       get_optional(o, "moment", ret->moment, sizeof(ret->moment));
 }
 
 static int read_one(const struct os *os, const char *dir, uint32_t number, struct hf_alarm *ret)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/node/journal.h"
+#include "store/base/journal.h"
 
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 
-#include "holdfast/node.h"
+#include "holdfast/error.h"
 
-/* Set before a node is started, and read-only from then on. */
+/* Set before a node or a store is started, and read-only from then on. */
 static void (*journal_fn)(void *arg, int priority, const char *line);
 static void *journal_arg;
 
-void hf_node_set_log(void (*fn)(void *arg, int priority, const char *line), void *arg)
+void hf_set_log(void (*fn)(void *arg, int priority, const char *line), void *arg)
 {
 	journal_fn = fn;
 	journal_arg = arg;

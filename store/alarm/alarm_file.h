@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Alarms as files of DIR/alarms (layer 4; PROTOCOL.md §9): NNNNNN.json, written by the node alone, and
+ * Alarms as files of DIR/alarms (layer 4; PROTOCOL.md §9): NNNNNN.json, written by the process
+ * that raises them alone, and
  * NNNNNN.ack, written by whoever acknowledges. So neither has to wait for the other, or to be there.
  */
-#ifndef STORE_NODE_ALARM_FILE_H
-#define STORE_NODE_ALARM_FILE_H
+#ifndef STORE_ALARM_ALARM_FILE_H
+#define STORE_ALARM_ALARM_FILE_H
 
-#include "holdfast/node.h"
+#include "holdfast/alarm.h"
 #include "store/os/os.h"
 
-/* Appended to out: the JSON of an alarm, with the node's name when that is not NULL. 0 or -ENOMEM. */
-MUST_USE int alarm_file_text(const struct hf_alarm *alarm, const char *node, struct buf *out);
+/*
+ * Appended to out: the JSON of an alarm, and whose it is, when origin ("node", "store") is not NULL. 0 or
+ * -ENOMEM.
+ */
+MUST_USE int alarm_file_text(const struct hf_alarm *alarm, const char *origin, const char *name,
+			     struct buf *out);
 
 /* Durable when it returns 0. */
 MUST_USE int alarm_file_write(const struct os *os, const char *dir, const struct hf_alarm *alarm);

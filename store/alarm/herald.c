@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/node/herald.h"
+#include "store/alarm/herald.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "store/node/alarm_file.h"
-#include "store/node/hook.h"
-#include "store/node/journal.h"
+#include "store/alarm/alarm_file.h"
+#include "store/alarm/hook.h"
+#include "store/base/journal.h"
 #include "store/replica/post.h"
 
 enum { HOOK_LIMIT_MS = 30000, POST_LIMIT_S = 10, POST_TRIES = 3 };
@@ -20,11 +20,14 @@ enum { HOOK_LIMIT_MS = 30000, POST_LIMIT_S = 10, POST_TRIES = 3 };
 static const int post_pauses_ms[POST_TRIES] = { 1000, 4000, 0 };
 
 struct herald {
-	struct alarms *alarms; /* immutable, as all but stop */
-	char *node, *hook, *url;
+	struct alarms *alarms; /* immutable, as all up to the lock */
+	const char *origin;
+	char *name;
 	pthread_t thread;
 	int stop_fd; /* readable when it is over */
 	atomic_bool stop;
+	pthread_mutex_t lock;
+	char *hook, *url; /* protected by lock */
 };
 
 static bool stopped(void *arg)
@@ -34,24 +37,45 @@ static bool stopped(void *arg)
 	return atomic_load(&h->stop);
 }
 
-static bool run_hook(struct herald *h, const struct hf_alarm *a, const struct buf *text)
+/* Whom one alarm is told. */
+struct targets {
+	char *hook, *url;
+};
+
+static void targets_release(struct targets *t)
+{
+	free(t->hook);
+	free(t->url);
+}
+
+static int targets_copy(struct targets *t, const char *hook, const char *url)
+{
+	t->hook = strdup(hook);
+	t->url = strdup(url);
+	if (t->hook && t->url)
+		return 0;
+	targets_release(t);
+	return -ENOMEM;
+}
+
+static bool run_hook(struct herald *h, const char *hook, const struct hf_alarm *a, const struct buf *text)
 {
 	struct hf_error err = HF_ERROR_INIT;
 
-	if (!h->hook[0] || hook_run(h->hook, a, text, h->stop_fd, HOOK_LIMIT_MS, &err) == 0)
+	if (!hook[0] || hook_run(hook, a, text, h->stop_fd, HOOK_LIMIT_MS, &err) == 0)
 		return true;
 	journal_line(LOG_ERR, "alarm %" PRIu32 " was not taken by the hook: %s", a->number, err.text);
 	return false;
 }
 
-static bool post(struct herald *h, const struct hf_alarm *a, const struct buf *text)
+static bool post(struct herald *h, const char *url, const struct hf_alarm *a, const struct buf *text)
 {
 	struct pollfd fd = { .fd = h->stop_fd, .events = POLLIN };
 
-	for (int i = 0; h->url[0] && i < POST_TRIES; i++) {
+	for (int i = 0; url[0] && i < POST_TRIES; i++) {
 		struct hf_error err = HF_ERROR_INIT;
 
-		if (post_json(h->url, text, POST_LIMIT_S, stopped, h, &err) == 0)
+		if (post_json(url, text, POST_LIMIT_S, stopped, h, &err) == 0)
 			return true;
 		journal_line(LOG_ERR, "alarm %" PRIu32 " was not taken by the webhook, try %d of %d: %s",
 			     a->number, i + 1, POST_TRIES, err.text);
@@ -59,22 +83,30 @@ static bool post(struct herald *h, const struct hf_alarm *a, const struct buf *t
 		if (stopped(h))
 			return false;
 	}
-	return !h->url[0];
+	return !url[0];
 }
 
 /* Both are told, whatever became of the first. */
 static bool deliver(struct herald *h, const struct hf_alarm *a)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	struct targets to;
 	bool by_hook, by_post;
+	int r;
 
-	if (alarm_file_text(a, h->node, &text) < 0)
+	if (alarm_file_text(a, h->origin, h->name, &text) < 0)
 		return false;
 	buf_add_u8(&text, '\n');
 	if (buf_status(&text) < 0)
 		return false;
-	by_hook = run_hook(h, a, &text);
-	by_post = post(h, a, &text);
+	(void)pthread_mutex_lock(&h->lock);
+	r = targets_copy(&to, h->hook, h->url);
+	(void)pthread_mutex_unlock(&h->lock);
+	if (r < 0)
+		return false;
+	by_hook = run_hook(h, to.hook, a, &text);
+	by_post = post(h, to.url, a, &text);
+	targets_release(&to);
 	return by_hook && by_post;
 }
 
@@ -105,7 +137,8 @@ static void release(struct herald *h)
 {
 	if (h->stop_fd >= 0)
 		(void)close(h->stop_fd);
-	free(h->node);
+	(void)pthread_mutex_destroy(&h->lock);
+	free(h->name);
 	free(h->hook);
 	free(h->url);
 	free(h);
@@ -119,16 +152,33 @@ int herald_start(const struct herald_options *o, struct herald **ret, struct hf_
 	if (!h)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	h->alarms = o->alarms;
-	h->node = strdup(o->node);
+	(void)pthread_mutex_init(&h->lock, NULL);
+	h->origin = o->origin;
+	h->name = strdup(o->name);
 	h->hook = strdup(o->hook);
 	h->url = strdup(o->url);
 	h->stop_fd = eventfd(0, EFD_CLOEXEC);
-	r = h->node && h->hook && h->url && h->stop_fd >= 0 ? start_thread(h) : -ENOMEM;
+	r = h->name && h->hook && h->url && h->stop_fd >= 0 ? start_thread(h) : -ENOMEM;
 	if (r < 0) {
 		release(h);
 		return hf_error_set(err, r, "no thread to deliver alarms: %s", strerror(-r));
 	}
 	*ret = h;
+	return 0;
+}
+
+int herald_tell(struct herald *h, const char *hook, const char *url)
+{
+	struct targets fresh, old;
+
+	if (targets_copy(&fresh, hook, url) < 0)
+		return -ENOMEM;
+	(void)pthread_mutex_lock(&h->lock);
+	old = (struct targets){ h->hook, h->url };
+	h->hook = fresh.hook;
+	h->url = fresh.url;
+	(void)pthread_mutex_unlock(&h->lock);
+	targets_release(&old);
 	return 0;
 }
 
