@@ -44,6 +44,42 @@ struct hf_alarm {
 	char words[HF_ALARM_WORDS_BYTES];
 };
 
+/*
+ * The open alarms of the store at `path`, in the order of their numbers, malloc'ed. -ENOENT: not a store;
+ * -ENOMEM, or what the folder says.
+ */
+int hf_store_alarms(const char *path, struct hf_alarm **ret, size_t *ret_n, struct hf_error *err);
+
+/*
+ * Acknowledge an open alarm by its number, or all that are open ("all"), durably: as often as each has been
+ * raised by now. *ret_n: how many. -ENOENT: no such open alarm; -EINVAL: not a number.
+ */
+int hf_store_acknowledge(const char *path, const char *alarm, unsigned *ret_n, struct hf_error *err);
+
+/* When a store raises alarms, and whom it tells. 0: of such a thing none is raised. */
+struct hf_alarm_settings {
+	char hook[HF_ALARM_TARGET_BYTES]; /* absolute path of a program; "": none */
+	char url[HF_ALARM_TARGET_BYTES];  /* https, or http to this machine; "": none */
+	uint32_t lag_s;                   /* a replica is behind by more */
+	uint32_t unreachable_s;           /* a replica was not reached for longer */
+	uint32_t window_s;                /* what follows is about this long; never 0 */
+	uint32_t young_s;                 /* what is removed sooner after it was made does not count */
+	uint32_t files;                   /* fewer removed or overwritten are never mass; never 0 */
+	uint32_t deletion_percent;        /* … and of all files, or all bytes */
+	uint32_t overwrite_percent;       /* … the same */
+	uint32_t encryption_files;        /* so many were text or the like, and look encrypted now */
+};
+
+/* Those of the store at `path`; of what it does not say, the defaults. -EUCLEAN: its file is damaged. */
+int hf_alarm_settings(const char *path, struct hf_alarm_settings *ret, struct hf_error *err);
+
+/*
+ * Change some of them, durably: each a text "name=value", as `lag=10m`, `deletion=25%`, `encryption=off`. A
+ * process that has the store mounted takes them over within seconds. -EINVAL: one cannot be, and none is
+ * changed.
+ */
+int hf_alarm_set(const char *path, const char *const *changes, size_t n, struct hf_error *err);
+
 #ifdef __cplusplus
 }
 #endif

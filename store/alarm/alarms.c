@@ -272,6 +272,19 @@ static void raise_alarm(struct alarms *a, const char *kind, const struct alarm_a
 	(void)pthread_mutex_unlock(&a->lock);
 }
 
+const char *alarms_duration(uint64_t ns, char out[ALARMS_DURATION_BYTES])
+{
+	uint64_t s = ns / second_ns;
+
+	if (s >= 7200)
+		(void)snprintf(out, ALARMS_DURATION_BYTES, "%" PRIu64 " hours", s / 3600);
+	else if (s >= 120)
+		(void)snprintf(out, ALARMS_DURATION_BYTES, "%" PRIu64 " minutes", s / 60);
+	else
+		(void)snprintf(out, ALARMS_DURATION_BYTES, "%" PRIu64 " seconds", s);
+	return out;
+}
+
 void alarms_raise(struct alarms *a, const char *kind, const char *volume, const char *fmt, ...)
 {
 	const struct alarm_about about = { .volume = volume };

@@ -16,7 +16,7 @@
 #include "holdfast/alarm.h"
 #include "store/os/os.h"
 
-enum { ALARMS_MAX = 1000 };
+enum { ALARMS_MAX = 1000, ALARMS_DURATION_BYTES = 32 };
 
 struct alarms;
 
@@ -29,6 +29,9 @@ void alarms_close(struct alarms *a); /* writes what is not written yet; NULL is 
 /* volume: its id as text, NULL: the node itself. Control characters in the words become spaces. */
 void alarms_raise(struct alarms *a, const char *kind, const char *volume, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* "25 hours", "90 seconds", for the words of one. Returns out. */
+const char *alarms_duration(uint64_t ns, char out[ALARMS_DURATION_BYTES]);
 
 /* What an alarm is about. Each may be NULL; all are copied. */
 struct alarm_about {

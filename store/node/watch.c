@@ -23,32 +23,18 @@ struct watch {
 	uint64_t last_mono_ns, last_ns; /* both clocks at the last look; 0: there was none */
 };
 
-/* "25 hours", "90 seconds" */
-static const char *duration(uint64_t ns, char out[32])
-{
-	uint64_t s = ns / second_ns;
-
-	if (s >= 7200)
-		(void)snprintf(out, 32, "%" PRIu64 " hours", s / 3600);
-	else if (s >= 120)
-		(void)snprintf(out, 32, "%" PRIu64 " minutes", s / 60);
-	else
-		(void)snprintf(out, 32, "%" PRIu64 " seconds", s);
-	return out;
-}
-
 static void look_at_volume(struct watch *w, struct volume *v, uint64_t mono_ns)
 {
 	struct pulse *p = volume_pulse(v);
 	struct log_point here;
 	uint64_t ns;
-	char text[32];
+	char text[ALARMS_DURATION_BYTES];
 
 	ns = pulse_silence(p, mono_ns, w->o.silent_after_ns);
 	if (ns > 0)
 		alarms_raise(w->o.alarms, "silent", volume_id_words(v),
 			     "it has been silent for %s: is its store away, or kept from shipping?",
-			     duration(ns, text));
+			     alarms_duration(ns, text));
 	shelf_position(volume_shelf(v), &here);
 	ns = pulse_stall(p, here.commit, mono_ns, w->o.stalled_after_ns);
 	if (ns > 0)
@@ -56,7 +42,7 @@ static void look_at_volume(struct watch *w, struct volume *v, uint64_t mono_ns)
 			w->o.alarms, "stalled", volume_id_words(v),
 			"its writer is there and says that it has more, but for %s nothing has come behind "
 			"commit %" PRIu64 ": what keeps it from shipping?",
-			duration(ns, text), here.commit);
+			alarms_duration(ns, text), here.commit);
 	pulse_save(p, w->o.os, volume_dir(v));
 }
 
@@ -82,7 +68,7 @@ static void look_at_clock(struct watch *w, uint64_t mono_ns, uint64_t now_ns)
 {
 	int64_t jump_ns = (int64_t)(now_ns - w->last_ns) - (int64_t)(mono_ns - w->last_mono_ns);
 	bool first = w->last_mono_ns == 0;
-	char text[32];
+	char text[ALARMS_DURATION_BYTES];
 
 	w->last_mono_ns = mono_ns;
 	w->last_ns = now_ns;
@@ -93,7 +79,7 @@ static void look_at_clock(struct watch *w, uint64_t mono_ns, uint64_t now_ns)
 		"its clock jumped %s by %s: was it set by hand, did the machine sleep, or does somebody feed "
 		"it a false time?",
 		jump_ns < 0 ? "back" : "forward",
-		duration((uint64_t)(jump_ns < 0 ? -jump_ns : jump_ns), text));
+		alarms_duration((uint64_t)(jump_ns < 0 ? -jump_ns : jump_ns), text));
 }
 
 void watch_look(struct watch *w, uint64_t mono_ns, uint64_t now_ns)
