@@ -46,6 +46,8 @@ int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_err
 		index_batch_clear(s->batch);
 		return r;
 	}
+	if (op->type != OP_REAP)
+		s->before_ns = s->state.time_ns;
 	s->state = state;
 	return 0;
 }

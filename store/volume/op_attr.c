@@ -6,6 +6,7 @@
 #include <sys/xattr.h>
 
 #include "store/tree/acl.h"
+#include "store/volume/guard.h"
 #include "store/volume/volume.h"
 
 static struct span text_span(const char *text)
@@ -72,11 +73,35 @@ static bool times_valid(const struct hf_setattr *c)
 	       (!(c->mask & HF_SET_CTIME) || (c->ctime.tv_nsec >= 0 && c->ctime.tv_nsec < 1000000000));
 }
 
+/* What setting a length takes away, or may take away; asked before. Requires sequence. */
+static struct hf_attr before_cut(struct hf_store *s, const struct op *op)
+{
+	struct hf_attr before = { .size_bytes = 0 };
+
+	if (s->guard && op->setattr.mask & SETATTR_SIZE &&
+	    tree_getattr(&s->tree, HF_TID_HEAD, op->setattr.ino, &before, NULL) < 0)
+		before.size_bytes = 0;
+	return before;
+}
+
+/* Bytes that a hole had do not count. */
+static void tell_cut(struct hf_store *s, const struct op *op, const struct hf_attr *before)
+{
+	const uint64_t size = op->setattr.size, had = before->blocks * 512;
+	uint64_t lost;
+
+	if (!(op->setattr.mask & SETATTR_SIZE) || before->size_bytes <= size)
+		return;
+	lost = before->size_bytes - size;
+	guard_cut(s, op, before, size, lost < had ? lost : had);
+}
+
 int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change, struct hf_attr *ret,
 	       struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf acl = BUF_INIT;
 	struct op op = { .type = OP_SETATTR };
+	struct hf_attr before;
 	int r;
 
 	_Static_assert((int)HF_SET_MODE == SETATTR_MODE && (int)HF_SET_CTIME == SETATTR_CTIME &&
@@ -91,8 +116,11 @@ int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change
 	fill_setattr(s, change, &op);
 	if (op.setattr.mask & SETATTR_MODE)
 		r = chmod_acl(s, &op, &acl, err);
+	before = before_cut(s, &op);
 	if (r == 0)
 		r = op_run(s, &op, err);
+	if (r == 0)
+		tell_cut(s, &op, &before);
 	if (r == 0 && ret)
 		r = tree_getattr(&s->tree, HF_TID_HEAD, ino, ret, err);
 	op_end(s);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/volume/guard.h"
 #include "store/volume/volume.h"
 
 enum { WRITE_BYTES_MAX = 16 << 20, SMALL_WRITE_BYTES = 1024 };
@@ -124,6 +125,7 @@ static int write_run(struct hf_store *s, struct op *op, struct run_part *part, s
 	r = op_apply(s, op, shared, err);
 	if (r < 0)
 		return r; /* the run keeps bytes that nothing names: they are cut with it, and harmless */
+	guard_written(s, op, &attr, op->write.offset, len);
 	if (shared) {
 		g->items[g->n - 1].data.len += len;
 		g->times[g->n - 1].time_ns = op->time_ns;
@@ -238,19 +240,40 @@ static int check_room(struct hf_store *s, uint64_t ino, uint64_t len, struct hf_
 	return 0;
 }
 
+/* What an operation on a range took away. Requires sequence. */
+static void tell_range(struct hf_store *s, const struct op *op, const struct hf_attr *before)
+{
+	const uint64_t offset = op->range.offset;
+	struct hf_attr now;
+	uint64_t lost;
+
+	if (op->range.mode == RANGE_ALLOCATE || offset >= before->size_bytes ||
+	    tree_getattr(&s->tree, HF_TID_HEAD, op->range.ino, &now, NULL) < 0)
+		return;
+	lost = before->size_bytes - offset < op->range.len ? before->size_bytes - offset : op->range.len;
+	if (op->range.mode == RANGE_PUNCH) /* what was a hole already is no loss */
+		lost = before->blocks > now.blocks ? (before->blocks - now.blocks) * 512 : 0;
+	guard_cut(s, op, before, offset, lost);
+}
+
 /* One step of a range. first: see that there is room for all of it, `all` bytes. */
 static int range_step(struct hf_store *s, struct op *op, bool grows, bool first, uint64_t all,
 		      struct hf_error *err)
 {
+	struct hf_attr before = { .size_bytes = 0 };
 	int r = op_begin(s, 0, grows, err);
 
 	if (r < 0)
 		return r;
 	if (first && grows)
 		r = check_room(s, op->range.ino, all, err);
+	if (s->guard && tree_getattr(&s->tree, HF_TID_HEAD, op->range.ino, &before, NULL) < 0)
+		before.size_bytes = 0;
 	op->time_ns = 0;
 	if (r == 0)
 		r = op_run(s, op, err);
+	if (r == 0)
+		tell_range(s, op, &before);
 	op_end(s);
 	return r;
 }
@@ -315,7 +338,7 @@ ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset,
 		      unsigned flags, struct hf_error *err)
 {
 	struct op op = { .type = OP_CLONE };
-	struct hf_attr src;
+	struct hf_attr src, dst = { .size_bytes = 0 };
 	int r;
 
 	r = op_begin(s, 0, true, err);
@@ -342,7 +365,11 @@ ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset,
 		op.clone.offset = offset;
 		op.clone.len = len;
 		op.clone.flags = flags & HF_WRITE_KILL_PRIV ? WRITE_KILL_PRIV : 0;
+		if (s->guard && tree_getattr(&s->tree, HF_TID_HEAD, ino, &dst, NULL) < 0)
+			dst.size_bytes = 0;
 		r = op_run(s, &op, err);
+		if (r == 0)
+			guard_written(s, &op, &dst, offset, len);
 	}
 	op_end(s);
 	return r < 0 ? r : (ssize_t)len;

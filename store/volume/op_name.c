@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "store/tree/acl.h"
+#include "store/volume/guard.h"
 #include "store/volume/volume.h"
 
 static struct span text_span(const char *text)
@@ -99,6 +100,8 @@ static int create(struct hf_store *s, uint64_t parent, const char *name, uint32_
 	r = inherit(s, parent, umask, cred, &op, &acl_access, &acl_default, err);
 	if (r == 0)
 		r = op_run(s, &op, err);
+	if (r == 0 && name && S_ISREG(op.create.mode))
+		guard_made(s, &op, parent, name, op.create.ino);
 	if (r == 0 && !name) {
 		hf_ref(s, op.create.ino, 1);
 		refs_orphaned(s, op.create.ino);
@@ -139,8 +142,10 @@ int hf_link(struct hf_store *s, uint64_t ino, uint64_t parent, const char *name,
 	op.link.parent = parent;
 	op.link.name = text_span(name);
 	r = op_run(s, &op, err);
-	if (r == 0)
+	if (r == 0) {
+		guard_made(s, &op, parent, name, ino);
 		refs_named(s, ino);
+	}
 	if (r == 0 && ret)
 		r = tree_getattr(&s->tree, HF_TID_HEAD, ino, ret, err);
 	op_end(s);
@@ -177,6 +182,7 @@ static int remove_name(struct hf_store *s, uint64_t parent, const char *name, ui
 		r = op_run(s, &op, err);
 	}
 	if (r == 0) {
+		guard_removed(s, &op, parent, name, &attr);
 		note_orphan(s, attr.ino);
 		if (ret_ino)
 			*ret_ino = attr.ino;
@@ -226,6 +232,8 @@ int hf_rename(struct hf_store *s, uint64_t parent, const char *name, uint64_t ne
 										RENAME_OP_NOREPLACE : 0);
 	has_other = tree_lookup(&s->tree, HF_TID_HEAD, new_parent, new_name, &other, NULL) == 0;
 	r = op_run(s, &op, err);
+	if (r == 0)
+		guard_renamed(s, &op, name, new_parent, new_name, has_other ? &other : NULL);
 	if (r == 0 && has_other)
 		note_orphan(s, other.ino);
 	op_end(s);

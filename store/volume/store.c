@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "store/replica/replica.h"
+#include "store/volume/guard.h"
 #include "store/volume/kit.h"
 #include "store/volume/volume.h"
 
@@ -345,7 +346,11 @@ static int open_all(struct opening *p, struct hf_error *err)
 		r = open_orphans(s, err);
 	if (r == 0 && !s->read_only)
 		r = start_threads(s, err);
-	return r < 0 ? r : start_replicas(p, err);
+	if (r == 0)
+		r = start_replicas(p, err);
+	if (r == 0 && !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION))
+		guard_start(s);
+	return r;
 }
 
 static void stop_threads(struct hf_store *s)
@@ -449,6 +454,7 @@ int hf_store_close(struct hf_store *s, struct hf_error *err)
 {
 	int r = hf_store_commit(s, err);
 
+	guard_stop(s);
 	replica_set_stop(s->replicas);
 	s->replicas = NULL;
 	stop_threads(s);

@@ -38,6 +38,7 @@
 #include "store/volume/files.h"
 
 struct replica_set;
+struct guard;
 
 enum {
 	GROUP_BYTES = 8 << 20,    /* a group of this much data is sealed */
@@ -159,6 +160,7 @@ struct hf_store {
 	struct frame_cache *frames;
 	struct tree tree;
 	struct replica_set *replicas; /* NULL: no replication */
+	struct guard *guard;          /* NULL: nobody watches */
 	bool read_only;
 	uint64_t pending_max; /* more than this under way makes operations wait */
 	unsigned commit_interval_ms;
@@ -180,6 +182,7 @@ struct hf_store {
 	pthread_cond_t room_cond;    /* pending_bytes fell, no_room, or failed */
 	pthread_cond_t progress_cond; /* who needs a group: one was packed or written, or cannot be */
 	struct tree_state state;     /* after the last operation */
+	uint64_t before_ns;          /* time of the one before the last that was not a reaping */
 	uint64_t fixed_tid;          /* somebody looks at this moment: no append may share it any more */
 	struct index_batch *batch;
 	struct group *open;

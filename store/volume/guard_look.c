@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/volume/guard_look.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "store/alarm/sample.h"
+#include "store/volume/kit.h"
+
+enum {
+	TRIES_MAX = 5,           /* as long as a file is still being written */
+	STRETCH_MIN = 4096,      /* looked at of a shorter one */
+	LOOK_LONGEST_S = 60,     /* between two looks at the replicas */
+	LOOKS_IN_A_LIMIT = 4,
+	REFUSED_AGAIN_S = 3600,
+};
+
+static const uint64_t second_ns = UINT64_C(1000000000);
+
+/* --- pairs */
+
+static enum sample_look look_at(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, size_t len)
+{
+	uint8_t data[SAMPLE_BYTES_MAX];
+	ssize_t n = tree_read(t, tid, ino, offset, data, len, NULL);
+
+	return n < 0 ? SAMPLE_SHORT : sample_look(data, (size_t)n);
+}
+
+/* What encrypts keeps the size; what compresses does not, nor does another file of the same name. */
+static bool keeps_size(const struct hf_attr *was, const struct hf_attr *is)
+{
+	return is->size_bytes >= was->size_bytes - was->size_bytes / 8;
+}
+
+bool guard_look_at_pair(const struct tree *t, struct burst_pair *pair, enum burst_outcome *ret)
+{
+	size_t len = pair->len > SAMPLE_BYTES_MAX ? SAMPLE_BYTES_MAX : (size_t)pair->len;
+	struct hf_attr was, is;
+
+	*ret = BURST_UNKNOWN;
+	if (len < STRETCH_MIN)
+		len = STRETCH_MIN;
+	if (tree_getattr(t, pair->tid - 1, pair->old_ino, &was, NULL) < 0 ||
+	    tree_getattr(t, HF_TID_HEAD, pair->new_ino, &is, NULL) < 0)
+		return false;
+	*ret = BURST_HARMLESS;
+	if (look_at(t, pair->tid - 1, pair->old_ino, pair->offset, len) != SAMPLE_PLAIN)
+		return false;
+	if (!keeps_size(&was, &is))
+		return ++pair->tries < TRIES_MAX;
+	if (look_at(t, HF_TID_HEAD, pair->new_ino, pair->offset, len) == SAMPLE_RANDOM)
+		*ret = BURST_ENCRYPTED;
+	return false;
+}
+
+/* --- replicas */
+
+struct asked {
+	const struct hf_alarm_settings *settings;
+	struct alarms *alarms;
+	const char *volume;
+	uint64_t now_ns;
+};
+
+/* Is it time to say it (again)? Then it has been said. */
+static bool is_due(uint64_t *told_ns, uint64_t now_ns, uint64_t again_s)
+{
+	if (*told_ns > 0 && now_ns - *told_ns < again_s * second_ns)
+		return false;
+	*told_ns = now_ns;
+	return true;
+}
+
+static void look_at_reach(const struct asked *q, const struct hf_replica_status *r, struct guard_replica *st)
+{
+	const bool away = r->state == HF_REPLICA_UNREACHABLE || r->state == HF_REPLICA_CONNECTING;
+	const struct alarm_about about = { .volume = q->volume, .replica = r->name };
+	const uint32_t limit_s = q->settings->unreachable_s;
+	char since[ALARMS_DURATION_BYTES];
+
+	if (!away) {
+		st->away_ns = st->told_away_ns = 0;
+		return;
+	}
+	if (st->away_ns == 0)
+		st->away_ns = q->now_ns;
+	if (limit_s == 0 || q->now_ns - st->away_ns < limit_s * second_ns ||
+	    !is_due(&st->told_away_ns, q->now_ns, limit_s))
+		return;
+	alarms_raise_about(q->alarms, "unreachable", &about,
+			   "it has not been reached for %s, and lacks %" PRIu64 " bytes of the log: %s",
+			   alarms_duration(q->now_ns - st->away_ns, since), r->lag_bytes,
+			   r->error[0] ? r->error : "it does not answer");
+}
+
+static void look_at_lag(const struct asked *q, const struct hf_replica_status *r, struct guard_replica *st)
+{
+	const struct alarm_about about = { .volume = q->volume, .replica = r->name };
+	const uint32_t limit_s = q->settings->lag_s;
+	char lag[ALARMS_DURATION_BYTES];
+
+	if (limit_s == 0 || r->lag_seconds < limit_s) {
+		st->told_lag_ns = 0;
+		return;
+	}
+	if (is_due(&st->told_lag_ns, q->now_ns, limit_s))
+		alarms_raise_about(q->alarms, "lag", &about,
+				   "it is behind by %s and %" PRIu64 " bytes: what is lost with this machine now is "
+				   "lost for good",
+				   alarms_duration((uint64_t)(r->lag_seconds * 1e9), lag), r->lag_bytes);
+}
+
+static void look_at_refusal(const struct asked *q, const struct hf_replica_status *r,
+			    struct guard_replica *st)
+{
+	const struct alarm_about about = { .volume = q->volume, .replica = r->name };
+
+	if (r->state != HF_REPLICA_REFUSED)
+		st->told_refused_ns = 0;
+	else if (is_due(&st->told_refused_ns, q->now_ns, REFUSED_AGAIN_S))
+		alarms_raise_about(q->alarms, "refused", &about, "it takes nothing of this log: %s",
+				   r->error[0] ? r->error : "it does not say why");
+}
+
+/* In seconds; as often as the shorter limit asks for. */
+static uint64_t look_every_s(const struct hf_alarm_settings *s)
+{
+	uint32_t limit_s = s->lag_s;
+
+	if (limit_s == 0 || (s->unreachable_s > 0 && s->unreachable_s < limit_s))
+		limit_s = s->unreachable_s;
+	if (limit_s == 0 || limit_s / LOOKS_IN_A_LIMIT > LOOK_LONGEST_S)
+		return LOOK_LONGEST_S;
+	return limit_s / LOOKS_IN_A_LIMIT;
+}
+
+void guard_look_at_replicas(struct guard_replicas *r, struct hf_store *s,
+			    const struct hf_alarm_settings *settings, struct alarms *alarms)
+{
+	char id[HF_VOLUME_ID_TEXT_BYTES];
+	const struct asked q = { settings, alarms, id, s->os->monotonic_ns(s->os->state) };
+	size_t n;
+
+	if (q.now_ns - r->looked_ns < look_every_s(settings) * second_ns && r->looked_ns > 0)
+		return;
+	r->looked_ns = q.now_ns;
+	if (!r->all)
+		r->all = calloc(GUARD_REPLICAS_MAX, sizeof(*r->all));
+	if (!r->all)
+		return; /* the next look tries again */
+	volume_id_text(s->descriptor.volume_id, id);
+	n = hf_store_replicas(s, r->all, GUARD_REPLICAS_MAX);
+	for (size_t i = 0; i < n && i < GUARD_REPLICAS_MAX; i++) {
+		look_at_reach(&q, &r->all[i], &r->states[i]);
+		look_at_lag(&q, &r->all[i], &r->states[i]);
+		look_at_refusal(&q, &r->all[i], &r->states[i]);
+	}
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What the guard's thread looks at (layer 4): files whose contents were replaced, and the replicas. */
+#ifndef STORE_VOLUME_GUARD_LOOK_H
+#define STORE_VOLUME_GUARD_LOOK_H
+
+#include "store/alarm/alarms.h"
+#include "store/alarm/burst.h"
+#include "store/volume/volume.h"
+
+enum { GUARD_PAIRS_MAX = 64, GUARD_REPLICAS_MAX = 64 };
+
+/*
+ * Read a little of what was and of what is now. True: what is now is not all there yet, look again later
+ * (pair->tries counts). May read the disk.
+ */
+bool guard_look_at_pair(const struct tree *t, struct burst_pair *pair, enum burst_outcome *ret);
+
+/* Begins zeroed; `all` is freed by its owner. */
+struct guard_replicas {
+	uint64_t looked_ns;
+	struct hf_replica_status *all; /* room for GUARD_REPLICAS_MAX */
+	struct guard_replica {
+		uint64_t away_ns;                               /* since when; 0: it is not. All monotonic */
+		uint64_t told_away_ns, told_lag_ns, told_refused_ns; /* 0: not since it was last well */
+	} states[GUARD_REPLICAS_MAX];
+};
+
+/* Look at each, not more often than the limits ask for. */
+void guard_look_at_replicas(struct guard_replicas *r, struct hf_store *s,
+			    const struct hf_alarm_settings *settings, struct alarms *alarms);
+
+#endif
