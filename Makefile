@@ -17,7 +17,7 @@ B       := build/$(CONFIG)
 DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev libssl-dev \
 	libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libzstd-dev \
 	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
-	git perl attr acl util-linux e2fsprogs sqlite3 rsync fio
+	git perl attr acl util-linux e2fsprogs sqlite3 rsync fio openssl
 BENCH_DEPS := python3 procps bindfs gocryptfs mergerfs fio rsync make tar openssl
 SCALE_DEPS := python3 rsync restic borgbackup gnuplot-nox
 REPLICA_DEPS := python3 rsync restic borgbackup openssh-client openssh-server

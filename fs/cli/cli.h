@@ -34,7 +34,7 @@ struct command {
 		   char **argv); /* argv[0] is the name; returns the exit code */
 };
 
-extern const struct command command_check, command_head, command_init, command_kit, command_mount,
+extern const struct command command_alarms, command_check, command_head, command_init, command_kit, command_mount,
 	command_node, command_recover, command_replica, command_serve, command_snapshot, command_status, command_tags,
 	command_unmount;
 

@@ -120,6 +120,7 @@ static int mount_store(struct mounting *m)
 	int r;
 
 	keep_memory();
+	daemon_take_log(&m->daemon);
 	snprintf(holder, sizeof(holder), "mounted on %s", m->dir);
 	if (hf_store_open(m->store, &open, &store, &err) < 0)
 		return daemon_failed(&m->daemon, &err);

@@ -4,24 +4,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "fs/cli/cli.h"
 #include "fs/cli/daemon.h"
 #include "holdfast/node.h"
-
-static void log_to_stderr(void *arg, int priority, const char *line)
-{
-	(void)arg;
-	(void)priority;
-	fprintf(stderr, "%s\n", line);
-}
-
-static void log_to_syslog(void *arg, int priority, const char *line)
-{
-	(void)arg;
-	syslog(LOG_DAEMON | priority, "%s", line);
-}
 
 /* DIR/pid, by which a script stops us: kill $(cat DIR/pid). */
 static int write_pid(const char *dir, char **ret_path, struct hf_error *err)
@@ -71,7 +57,7 @@ static int serve(struct daemon *d, const char *dir)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
-	hf_set_log(d->fd >= 0 ? log_to_syslog : log_to_stderr, NULL);
+	daemon_take_log(d);
 	if (hf_node_start(dir, &node, &err) < 0)
 		return daemon_failed(d, &err);
 	if (write_pid(dir, &pid_path, &err) < 0) {

@@ -19,7 +19,7 @@ static int run(const struct command *self, int argc, char **argv)
 	status = location_ask_take(argv[optind], json_pack("{s:s}", "do", "status"), &err);
 	if (!status)
 		return cli_fail_error(&err);
-	code = status_is_bad(status) ? CLI_FOUND : CLI_FINE;
+	code = status_is_bad(status) || status_has_alarms(status) ? CLI_FOUND : CLI_FINE;
 	if (json)
 		output_json(status);
 	else
@@ -37,8 +37,8 @@ const struct command command_status = {
 		 "much room. Without a name: the volume the working directory is in, or the only\n"
 		 "one mounted.\n"
 		 "\n"
-		 "Exit code 1 when a person must look: writing has failed, or a replica refuses\n"
-		 "this log.\n"
+		 "Exit code 1 when a person must look: an alarm is open (see holdfast alarms),\n"
+		 "writing has failed, or a replica refuses this log.\n"
 		 "\n"
 		 "  holdfast status /srv/git\n"
 		 "  holdfast status /var/lib/volume --json | jq '.replicas[].lag_seconds'\n",

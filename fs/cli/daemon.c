@@ -136,6 +136,24 @@ struct hf_progress daemon_progress(struct daemon *d)
 	return (struct hf_progress){ .fn = show, .arg = d };
 }
 
+static void log_to_stderr(void *arg, int priority, const char *line)
+{
+	(void)arg;
+	(void)priority;
+	fprintf(stderr, "%s\n", line);
+}
+
+static void log_to_syslog(void *arg, int priority, const char *line)
+{
+	(void)arg;
+	syslog(LOG_DAEMON | priority, "%s", line);
+}
+
+void daemon_take_log(const struct daemon *d)
+{
+	hf_set_log(d->fd >= 0 ? log_to_syslog : log_to_stderr, NULL);
+}
+
 void daemon_ready(struct daemon *d, const char *words)
 {
 	char line[HF_ERROR_TEXT_BYTES + 64];

@@ -30,6 +30,9 @@ int daemon_start(struct daemon *d, bool foreground, int *ret_code, struct hf_err
 /* Progress, to be shown by whoever has the terminal. */
 struct hf_progress daemon_progress(struct daemon *d);
 
+/* The library's lines for a person (hf_set_log): to stderr in front, else to syslog. */
+void daemon_take_log(const struct daemon *d);
+
 /* Let the parent go with these words on stdout (empty: none); from here on there is no terminal. */
 void daemon_ready(struct daemon *d, const char *words);
 

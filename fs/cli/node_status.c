@@ -5,19 +5,12 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "fs/cli/alarm_print.h"
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
 #include "holdfast/node.h"
 
 /* --- for programs */
-
-static json_t *alarm_to_json(const struct hf_alarm *a)
-{
-	return json_pack("{s:I, s:s, s:s?, s:o, s:o, s:o, s:b, s:s}", "alarm", (json_int_t)a->number, "kind",
-			 a->kind, "volume", a->volume_id[0] ? a->volume_id : NULL, "first_time",
-			 output_time(a->first_ns), "last_time", output_time(a->last_ns), "count",
-			 output_number(a->count), "delivered", a->delivered, "words", a->words);
-}
 
 static json_t *volume_to_json(const struct hf_node_volume *v)
 {
@@ -31,10 +24,8 @@ static json_t *volume_to_json(const struct hf_node_volume *v)
 
 static json_t *status_to_json(const char *dir, const struct hf_node_status *s)
 {
-	json_t *alarms = json_array(), *volumes = json_array();
+	json_t *alarms = alarms_to_json(s->alarms, s->n_alarms), *volumes = json_array();
 
-	for (size_t i = 0; i < s->n_alarms; i++)
-		json_array_append_new(alarms, alarm_to_json(&s->alarms[i]));
 	for (size_t i = 0; i < s->n_volumes; i++)
 		json_array_append_new(volumes, volume_to_json(&s->volumes[i]));
 	return json_pack("{s:o, s:s, s:b, s:o, s:o, s:f, s:o, s:s?}", "alarms", alarms, "node", dir, "served",
@@ -52,20 +43,6 @@ static uint64_t now_ns(void)
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
-static void print_alarm(const struct hf_alarm *a)
-{
-	char text[OUTPUT_TEXT_BYTES], since[OUTPUT_TEXT_BYTES];
-
-	printf("ALARM %-5" PRIu32 " %s, %s%s", a->number, a->kind, a->volume_id[0] ? "volume " : "this node",
-	       a->volume_id);
-	if (a->count > 1)
-		printf(", %s times since %s", output_count(a->count, text),
-		       output_rfc3339(a->first_ns, since));
-	if (a->count > 0)
-		printf(", %s %s", a->count > 1 ? "last" : "at", output_rfc3339(a->last_ns, text));
-	printf("\n            %s\n", a->words);
 }
 
 static void print_volume(const struct hf_node_volume *v)
@@ -88,9 +65,10 @@ static void print_volume(const struct hf_node_volume *v)
 static void print_status(const char *dir, const struct hf_node_status *s)
 {
 	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES];
+	json_t *alarms = alarms_to_json(s->alarms, s->n_alarms);
 
-	for (size_t i = 0; i < s->n_alarms; i++)
-		print_alarm(&s->alarms[i]);
+	alarms_print(alarms, "this node");
+	json_decref(alarms);
 	if (s->n_alarms > 0)
 		printf("            seen to? holdfast node acknowledge %s ALARM\n", dir);
 	else

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fs/cli/alarm_print.h"
 #include "fs/cli/output.h"
 #include "holdfast/replica.h"
 
@@ -79,6 +80,20 @@ static json_t *replicas_to_json(struct hf_store *store)
 	return array;
 }
 
+/* Of the store's files; null when they cannot be read. */
+static json_t *open_alarms(struct hf_store *store)
+{
+	struct hf_alarm *alarms;
+	json_t *array;
+	size_t n;
+
+	if (hf_store_alarms(hf_store_path(store), &alarms, &n, NULL) < 0)
+		return json_null();
+	array = alarms_to_json(alarms, n);
+	free(alarms);
+	return array;
+}
+
 json_t *status_of_store(struct hf_store *store)
 {
 	struct hf_status s;
@@ -108,6 +123,7 @@ json_t *status_of_store(struct hf_store *store)
 					 output_number(s.free_bytes), "chunks", output_number(s.chunks),
 					 "chunk_bytes", output_number(s.chunk_bytes)));
 	json_object_set_new(answer, "kit_checked", output_time(hf_store_kit_checked(store)));
+	json_object_set_new(answer, "alarms", open_alarms(store));
 	json_object_set_new(answer, "read_only", json_boolean(s.read_only));
 	json_object_set_new(answer, "failed",
 			    s.failed ? json_string(s.failed_text[0] ? s.failed_text : hf_strerror(s.failed)) :
@@ -181,6 +197,13 @@ static void print_sync(const json_t *status)
 		printf("            %s\n", output_get_text(sync, "error"));
 }
 
+bool status_has_alarms(const json_t *status)
+{
+	const json_t *alarms = json_object_get(status, "alarms");
+
+	return json_is_null(alarms) || json_array_size(alarms) > 0;
+}
+
 void status_print_replicas(const json_t *status)
 {
 	const json_t *replica;
@@ -225,11 +248,25 @@ static void print_kit(const json_t *status)
 		       "holdfast kit check\n");
 }
 
+/* First, for they are what must be seen. */
+static void print_alarms(const json_t *status)
+{
+	if (!status_has_alarms(status))
+		return;
+	if (json_is_null(json_object_get(status, "alarms")))
+		printf("ALARMS      cannot be read: holdfast alarms %s\n", output_get_text(status, "store"));
+	alarms_print(json_object_get(status, "alarms"), NULL);
+	if (json_array_size(json_object_get(status, "alarms")) > 0)
+		printf("            seen to? holdfast alarms acknowledge %s ALARM\n",
+		       output_get_text(status, "store"));
+}
+
 void status_print(const json_t *status)
 {
 	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES], c[OUTPUT_TEXT_BYTES];
 	const char *mounted = output_get_text(status, "mounted_on");
 
+	print_alarms(status);
 	printf("volume      %s, epoch %d\n", output_get_text(status, "volume_id"),
 	       (int)output_get_number(status, "epoch"));
 	printf("store       %s\n", output_get_text(status, "store"));

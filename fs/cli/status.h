@@ -22,5 +22,7 @@ void status_print_replicas(const json_t *status);
 
 /* Whether it says that a person must look: writing has failed, or a replica refuses this log. */
 bool status_is_bad(const json_t *status);
+/* Whether an alarm is open, or that cannot be read. */
+bool status_has_alarms(const json_t *status);
 
 #endif
