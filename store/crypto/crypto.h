@@ -147,6 +147,44 @@ MUST_USE int owner_keyring(const struct owner *o, struct keyring **ret);
 void owner_sign(const struct owner *o, const char *domain, const void *msg, size_t len,
 		uint8_t sig[SIGNATURE_BYTES]);
 
+/* --- keys that seal the keys in a store (FORMAT.md §4.3) */
+
+enum {
+	WRAP_SALT_BYTES = 16,
+	WRAPPED_BYTES = SEED_BYTES + TAG_BYTES,
+	WRAP_PASSES_MAX = 16,
+	WRAP_KIB_MIN = 8,
+	WRAP_KIB_MAX = 1 << 20,
+	PASSPHRASE_BYTES_MAX = 1024,
+};
+
+/* What Argon2id is to cost. */
+struct wrap_cost {
+	uint32_t passes;
+	uint32_t memory_kib;
+};
+bool wrap_cost_ok(const struct wrap_cost *cost); /* within the limits above */
+
+struct wrapper;
+
+/* Takes the time and the memory that the cost says. -EINVAL: a cost or a length out of the limits; -ENOMEM.
+ */
+MUST_USE int wrapper_of_passphrase(const void *passphrase, size_t len, const struct wrap_cost *cost,
+				   const uint8_t salt[WRAP_SALT_BYTES], struct wrapper **ret);
+MUST_USE int wrapper_of_volume_key(const uint8_t volume_key[SEED_BYTES], struct wrapper **ret); /* -ENOMEM */
+void wrapper_free(struct wrapper *w); /* wipes it; NULL is fine */
+void wrapper_freep(struct wrapper **w);
+void wrapper_seal(const struct wrapper *w, const uint8_t nonce[NONCE_BYTES], const void *ad, size_t ad_len,
+		  const uint8_t secret[SEED_BYTES], uint8_t ret[WRAPPED_BYTES]);
+/* 0, or -EKEYREJECTED: sealed by another key, or changed. ret_secret is set only on success. */
+MUST_USE int wrapper_open(const struct wrapper *w, const uint8_t nonce[NONCE_BYTES], const void *ad,
+			  size_t ad_len, const uint8_t sealed[WRAPPED_BYTES], uint8_t ret_secret[SEED_BYTES]);
+
+/* Guarded memory that is not swapped out and is wiped when freed, for a secret on its way. NULL: none. */
+void *secret_new(size_t len);
+void secret_free(void *secret); /* NULL is fine */
+void secret_freep(void *pointer_to_pointer);
+
 /* Volume id of an owner public key (FORMAT.md §3). */
 void volume_id_of(const uint8_t owner_public_key[PUBLIC_KEY_BYTES], uint8_t out[VOLUME_ID_BYTES]);
 

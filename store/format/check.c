@@ -8,6 +8,12 @@
 int check_head(const char *what, const uint8_t *data, size_t len, size_t want_len, const char *magic,
 	       struct hf_error *err)
 {
+	return check_head_version(what, data, len, want_len, magic, FORMAT_VERSION, err);
+}
+
+int check_head_version(const char *what, const uint8_t *data, size_t len, size_t want_len, const char *magic,
+		       unsigned want_version, struct hf_error *err)
+{
 	unsigned version;
 
 	if (len < MAGIC_BYTES + 2)
@@ -17,11 +23,11 @@ int check_head(const char *what, const uint8_t *data, size_t len, size_t want_le
 				    "%s: does not begin with %s; this is something else, or damaged", what,
 				    magic);
 	version = get_u16(data + MAGIC_BYTES);
-	if (version != FORMAT_VERSION)
+	if (version != want_version)
 		return hf_error_set(
 			err, -EPROTONOSUPPORT,
-			"%s: version %u, and this build knows version %d only; a newer holdfast may read it",
-			what, version, FORMAT_VERSION);
+			"%s: version %u, and this build knows version %u only; a newer holdfast may read it",
+			what, version, want_version);
 	if (len != want_len)
 		return hf_error_set(err, -EUCLEAN, "%s: %zu bytes long instead of %zu", what, len, want_len);
 	return 0;

@@ -20,6 +20,8 @@ enum {
 	FORMAT_VERSION = 1,
 	VOLUME_DESCRIPTOR_BYTES = 96,
 	KEY_FILE_BYTES = 80,
+	WRAPPED_KEY_FILE_BYTES = 144,
+	WRAPPED_KEY_AD_BYTES = 13 + 80,
 	EPOCH_CERT_BYTES = 208,
 	SEGMENT_HEADER_BYTES = 320,
 	FRAME_HEADER_BYTES = 40,
@@ -64,6 +66,23 @@ struct key_file {
 void key_file_encode(enum key_file_kind kind, const struct key_file *k, struct buf *out);
 MUST_USE int key_file_decode(enum key_file_kind kind, const void *data, size_t len, struct key_file *ret,
 			     struct hf_error *err);
+
+/* Of a wrapped one. The volume key is wrapped by a passphrase, the writer key by the volume key. */
+struct key_wrapped {
+	uint32_t epoch; /* writer only */
+	uint8_t volume_id[VOLUME_ID_BYTES];
+	struct wrap_cost cost; /* volume only, as is the salt */
+	uint8_t salt[WRAP_SALT_BYTES];
+	uint8_t nonce[NONCE_BYTES];
+	uint8_t sealed[WRAPPED_BYTES];
+};
+bool key_file_is_wrapped(const void *data, size_t len); /* which of the two decoders to ask */
+void key_wrapped_encode(enum key_file_kind kind, const struct key_wrapped *k, struct buf *out);
+/* -EUCLEAN also when the cost is out of its limits: nothing was done for it. */
+MUST_USE int key_wrapped_decode(enum key_file_kind kind, const void *data, size_t len,
+				struct key_wrapped *ret, struct hf_error *err);
+/* Associated data of what is sealed in it: everything before that. */
+void key_wrapped_ad(enum key_file_kind kind, const struct key_wrapped *k, uint8_t out[WRAPPED_KEY_AD_BYTES]);
 
 /* §4.4 */
 struct epoch_cert {

@@ -79,6 +79,28 @@ static void fuzz_key_file(const uint8_t *data, size_t len)
 	}
 }
 
+/* What a hostile file asks for must be within the limits before anything is done for it. */
+static void fuzz_wrapped_key(const uint8_t *data, size_t len)
+{
+	for (enum key_file_kind kind = KEY_FILE_VOLUME; kind <= KEY_FILE_WRITER; kind++) {
+		CLEANUP(buf_release) struct buf in = BUF_INIT, out = BUF_INIT;
+		uint8_t ad[WRAPPED_KEY_AD_BYTES];
+		struct hf_error err = HF_ERROR_INIT;
+		struct key_wrapped k;
+
+		add_copy(&in, data, len);
+		mend_sum(&in);
+		if (key_wrapped_decode(kind, in.data, in.len, &k, &err) < 0)
+			continue;
+		must(key_file_is_wrapped(in.data, in.len));
+		must(kind == KEY_FILE_WRITER || wrap_cost_ok(&k.cost));
+		key_wrapped_encode(kind, &k, &out);
+		must_equal(&out, in.data, in.len);
+		key_wrapped_ad(kind, &k, ad);
+		must(memcmp(ad + sizeof(ad) - 80, in.data, 80) == 0);
+	}
+}
+
 static void fuzz_kit(const uint8_t *data, size_t len)
 {
 	CLEANUP(buf_release) struct buf in = BUF_INIT, line = BUF_INIT;
@@ -270,9 +292,9 @@ static void fuzz_head(const uint8_t *data, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const targets[])(const uint8_t *data, size_t len) = {
-		fuzz_volume, fuzz_key_file, fuzz_kit,	  fuzz_cert,   fuzz_segment, fuzz_frame,
-		fuzz_commit, fuzz_table,    fuzz_records, fuzz_pieces, fuzz_names,
-		fuzz_head,
+		fuzz_volume, fuzz_key_file, fuzz_kit,         fuzz_cert,    fuzz_segment,
+		fuzz_frame,  fuzz_commit,   fuzz_table,       fuzz_records, fuzz_pieces,
+		fuzz_names,  fuzz_head,     fuzz_wrapped_key,
 	};
 	static const uint8_t seed[SEED_BYTES];
 

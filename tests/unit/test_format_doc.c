@@ -192,6 +192,57 @@ static void keys_follow_from_the_seeds(void **state)
 	assert_stated("directory hash key", got, 16);
 }
 
+/* The dump under this heading opens to `secret`, and sealing that writes the same bytes again. */
+static void assert_wrapped(const char *heading, enum key_file_kind kind, const struct wrapper *w,
+			   const uint8_t secret[SEED_BYTES])
+{
+	CLEANUP(buf_release) struct buf dump = BUF_INIT, again = BUF_INIT;
+	uint8_t ad[WRAPPED_KEY_AD_BYTES], got[SEED_BYTES];
+	struct hf_error err = HF_ERROR_INIT;
+	struct key_wrapped k;
+
+	parse_dump(heading, &dump);
+	if (key_wrapped_decode(kind, dump.data, dump.len, &k, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_memory_equal(k.volume_id, owner_volume_id(owner), VOLUME_ID_BYTES);
+	key_wrapped_ad(kind, &k, ad);
+	assert_int_equal(wrapper_open(w, k.nonce, ad, sizeof(ad), k.sealed, got), 0);
+	assert_memory_equal(got, secret, SEED_BYTES);
+	memset(k.sealed, 0, sizeof(k.sealed));
+	wrapper_seal(w, k.nonce, ad, sizeof(ad), secret, k.sealed);
+	key_wrapped_encode(kind, &k, &again);
+	assert_int_equal(again.len, dump.len);
+	assert_memory_equal(again.data, dump.data, dump.len);
+}
+
+static void the_wrapped_keys_open(void **state)
+{
+	static const char passphrase[] = "correct horse battery staple";
+	const struct wrap_cost cost = { 2, 64 };
+	uint8_t salt[WRAP_SALT_BYTES], volume_key[SEED_BYTES], writer[SEED_BYTES], got[SEED_BYTES];
+	struct wrapper *w;
+
+	(void)state;
+	assert_non_null(strstr((const char *)text.data, passphrase));
+	for (int i = 0; i < WRAP_SALT_BYTES; i++)
+		salt[i] = (uint8_t)(0x80 + i);
+	stated("volume key", volume_key, sizeof(volume_key));
+	stated("writer signing seed", writer, sizeof(writer));
+	assert_int_equal(crypto_pwhash_argon2id(got, sizeof(got), passphrase, strlen(passphrase), salt,
+						cost.passes, cost.memory_kib << 10,
+						crypto_pwhash_argon2id_ALG_ARGON2ID13),
+			 0);
+	assert_stated("from the passphrase", got, sizeof(got));
+	assert_int_equal(wrapper_of_passphrase(passphrase, strlen(passphrase), &cost, salt, &w), 0);
+	assert_wrapped("### 12.4", KEY_FILE_VOLUME, w, volume_key);
+	wrapper_free(w);
+	assert_int_equal(wrapper_of_volume_key(volume_key, &w), 0);
+	assert_wrapped("### 12.5", KEY_FILE_WRITER, w, writer);
+	wrapper_free(w);
+	derive(volume_key, DERIVE_FROM_VOLUME_KEY, DERIVE_WRAPPING_KEY, got, sizeof(got));
+	assert_stated("key wrapping key", got, sizeof(got));
+}
+
 static void the_header_opens(void **state)
 {
 	static const uint8_t zeros[HASH_BYTES];
@@ -515,6 +566,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_follow_from_the_seeds),
+		cmocka_unit_test(the_wrapped_keys_open),
 		cmocka_unit_test(the_header_opens),
 		cmocka_unit_test(the_frames_open),
 		cmocka_unit_test(the_chain_and_the_signature_hold),
