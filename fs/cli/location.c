@@ -104,7 +104,7 @@ static json_t *ask_at_rest(const char *store, const json_t *request,
 
 	/* Checking needs no index, and must work where opening does not. */
 	if (!strcmp(output_get_text(request, "do"), "check"))
-		return check_of_store(store, listener, err);
+		return check_of_store(store, NULL, listener, err);
 	if (replica_is_request(request))
 		return replica_request(NULL, store, request, listener, err);
 	if (hf_store_open(store, &options, &s, err) < 0)

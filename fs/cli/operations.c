@@ -159,7 +159,7 @@ static json_t *do_check(struct hf_store *store, const json_t *request,
 			const struct operation_listener *listener, struct hf_error *err)
 {
 	(void)request;
-	return check_of_store(hf_store_path(store), listener, err);
+	return check_of_store(NULL, store, listener, err);
 }
 
 static const struct operation {

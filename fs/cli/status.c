@@ -133,10 +133,14 @@ json_t *status_of_store(struct hf_store *store)
 	return answer;
 }
 
-json_t *check_of_store(const char *path, const struct operation_listener *listener, struct hf_error *err)
+json_t *check_of_store(const char *path, struct hf_store *store, const struct operation_listener *listener,
+		       struct hf_error *err)
 {
 	struct hf_check_summary s;
-	long faults = hf_store_check(path, listener->found, listener->arg, &s, &listener->progress, err);
+	long faults =
+		store ? hf_store_check_open(store, listener->found, listener->arg, &s, &listener->progress,
+					    err) :
+			hf_store_check(path, listener->found, listener->arg, &s, &listener->progress, err);
 	json_t *answer;
 
 	if (faults < 0)

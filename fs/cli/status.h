@@ -14,8 +14,10 @@ json_t *status_of_store(struct hf_store *store);
 json_t *point_to_json(const struct hf_point *point); /* {tid, time, moment} */
 json_t *head_to_json(const char *line, const struct hf_head *head);
 
-/* hf_store_check. A new object, or NULL with err set. */
-json_t *check_of_store(const char *path, const struct operation_listener *listener, struct hf_error *err);
+/* hf_store_check of the store at path, or hf_store_check_open of one that is open. A new object, or NULL with
+ * err set. */
+json_t *check_of_store(const char *path, struct hf_store *store, const struct operation_listener *listener,
+		       struct hf_error *err);
 
 void status_print(const json_t *status);
 void status_print_replicas(const json_t *status);

@@ -85,7 +85,8 @@ struct hf_open_options {
  *  -ENOENT       no store there
  *  -EBUSY        open in another process: the words name it
  *  -EUCLEAN      the log is damaged: nothing was changed; the words say where and what to do
- *  -EKEYREJECTED the keys in the store are of another volume or another epoch
+ *  -EKEYREJECTED the keys in the store are of another volume or another epoch, or the passphrase is wrong
+ *  -ENOKEY       the keys are wrapped, and nobody knew the passphrase (key.h)
  *  -EPROTONOSUPPORT, -EACCES, -EIO, -ENOSPC
  */
 int hf_store_open(const char *path, const struct hf_open_options *options, struct hf_store **ret,
@@ -141,6 +142,10 @@ struct hf_check_summary {
 };
 long hf_store_check(const char *path, void (*found)(void *arg, const char *what), void *arg,
 		    struct hf_check_summary *ret, const struct hf_progress *progress, struct hf_error *err);
+/* The same of a store that is open here, with the keys that it is open with: nobody is asked for them. */
+long hf_store_check_open(struct hf_store *store, void (*found)(void *arg, const char *what), void *arg,
+			 struct hf_check_summary *ret, const struct hf_progress *progress,
+			 struct hf_error *err);
 
 /* "holdfast 0.1.0". Static. */
 const char *hf_version(void);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/volume/keys.h"
 #include "store/volume/volume.h"
 
 /* The plaintexts of a group's data frames are kept until its metadata says which chunks they are. */
@@ -182,32 +183,54 @@ static int check_log(struct checking *c, const char *path, const struct hf_progr
 	return r < 0 ? (int)r : 0;
 }
 
+/* With these keys, or those of the store at rest. */
+static long check(const char *path, const struct keyring *open_with, struct checking *c,
+		  struct hf_check_summary *ret, const struct hf_progress *progress, struct hf_error *err)
+{
+	CLEANUP(keyring_freep) struct keyring *own = NULL;
+	struct volume_descriptor v;
+	int r;
+
+	r = files_read_descriptor(os_posix(), path, &v, err);
+	if (r == 0)
+		r = open_with ? keys_check_files(os_posix(), path, &v, open_with, err) :
+				files_read_keys(os_posix(), path, &v, &own, err);
+	if (r == 0) {
+		c->keys = open_with ? open_with : own;
+		r = check_log(c, path, progress, err);
+	}
+	drop_data(c);
+	free(c->data);
+	if (r < 0)
+		return r;
+	if (ret)
+		*ret = c->sum;
+	return c->faults;
+}
+
 long hf_store_check(const char *path, void (*found)(void *arg, const char *what), void *arg,
 		    struct hf_check_summary *ret, const struct hf_progress *progress, struct hf_error *err)
 {
 	struct checking c = { .found = found, .arg = arg };
-	CLEANUP(keyring_freep) struct keyring *keys = NULL;
 	struct hf_error local = HF_ERROR_INIT;
-	struct volume_descriptor v;
-	int r;
 
 	if (!err)
 		err = &local;
 	*err = (struct hf_error)HF_ERROR_INIT;
 	if (crypto_init() < 0)
 		return hf_error_set(err, -EIO, "the system gives no random bytes");
-	r = files_read_descriptor(os_posix(), path, &v, err);
-	if (r == 0)
-		r = files_read_keys(os_posix(), path, &v, &keys, err);
-	if (r == 0) {
-		c.keys = keys;
-		r = check_log(&c, path, progress, err);
-	}
-	drop_data(&c);
-	free(c.data);
-	if (r < 0)
-		return r;
-	if (ret)
-		*ret = c.sum;
-	return c.faults;
+	return check(path, NULL, &c, ret, progress, err);
+}
+
+long hf_store_check_open(struct hf_store *store, void (*found)(void *arg, const char *what), void *arg,
+			 struct hf_check_summary *ret, const struct hf_progress *progress,
+			 struct hf_error *err)
+{
+	struct checking c = { .found = found, .arg = arg };
+	struct hf_error local = HF_ERROR_INIT;
+
+	if (!err)
+		err = &local;
+	*err = (struct hf_error)HF_ERROR_INIT;
+	return check(store->path, store->keys, &c, ret, progress, err);
 }

@@ -81,9 +81,8 @@ void files_remove_unfinished(const struct os *os, const char *path)
 	(void)rmdir(path);
 }
 
-static int write_small(const struct os *os, const char *path, const char *name, const struct buf *data,
-		       mode_t mode,
-		       struct hf_error *err)
+int files_write_small(const struct os *os, const char *path, const char *name, const struct buf *data,
+		      mode_t mode, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf full = BUF_INIT;
 	int r;
@@ -96,48 +95,17 @@ static int write_small(const struct os *os, const char *path, const char *name, 
 	return 0;
 }
 
-static int write_key(const struct os *os, const char *path, const char *name, enum key_file_kind kind,
-		     struct key_file *key, struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf data = BUF_INIT;
-	int r;
-
-	key_file_encode(kind, key, &data);
-	r = write_small(os, path, name, &data, 0600, err);
-	if (data.data)
-		crypto_wipe(data.data, data.cap);
-	crypto_wipe(key, sizeof(*key));
-	return r;
-}
-
-int files_write_keys(const struct os *os, const char *path, const struct keyring *keys, struct hf_error *err)
-{
-	struct key_file key = { 0 };
-	int r;
-
-	memcpy(key.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
-	keyring_volume_key(keys, key.secret);
-	r = write_key(os, path, "keys/volume.key", KEY_FILE_VOLUME, &key, err);
-	if (r < 0 || !keyring_has_writer(keys))
-		return r;
-	memcpy(key.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
-	key.epoch = keyring_writer_epoch(keys);
-	keyring_writer_seed(keys, key.secret);
-	return write_key(os, path, "keys/writer.key", KEY_FILE_WRITER, &key, err);
-}
-
 int files_write_descriptor(const struct os *os, const char *path, const struct volume_descriptor *v,
 			   struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf data = BUF_INIT;
 
 	volume_descriptor_encode(v, &data);
-	return write_small(os, path, "volume", &data, 0644, err);
+	return files_write_small(os, path, "volume", &data, 0644, err);
 }
 
-static int read_small(const struct os *os, const char *path, const char *name, struct buf *out,
-		      struct buf *full,
-		      struct hf_error *err)
+int files_read_small(const struct os *os, const char *path, const char *name, struct buf *out,
+		     struct buf *full, struct hf_error *err)
 {
 	int r;
 
@@ -156,7 +124,7 @@ int files_read_descriptor(const struct os *os, const char *path, struct volume_d
 	uint8_t id[VOLUME_ID_BYTES];
 	int r;
 
-	r = read_small(os, path, "volume", &data, &full, err);
+	r = files_read_small(os, path, "volume", &data, &full, err);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return hf_error_set(err, -ENOENT, "%s is not a holdfast store: it has no file named volume", path);
 	if (r < 0)
@@ -167,61 +135,6 @@ int files_read_descriptor(const struct os *os, const char *path, struct volume_d
 	volume_id_of(ret->owner_public, id);
 	if (!crypto_equal(id, ret->volume_id, sizeof(id)))
 		return hf_error_set(err, -EUCLEAN, "%s: the volume id is not that of its owner key", (const char *)full.data);
-	return 0;
-}
-
-static int read_key(const struct os *os, const char *path, const char *name, enum key_file_kind kind,
-		    const struct volume_descriptor *v, struct key_file *ret, struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf data = BUF_INIT, full = BUF_INIT;
-	int r;
-
-	r = read_small(os, path, name, &data, &full, err);
-	if (r < 0)
-		return r;
-	r = key_file_decode(kind, data.data, data.len, ret, err);
-	crypto_wipe(data.data, data.len);
-	if (r < 0)
-		return hf_error_prefix(err, r, "%s", (const char *)full.data);
-	if (!crypto_equal(ret->volume_id, v->volume_id, VOLUME_ID_BYTES)) {
-		crypto_wipe(ret, sizeof(*ret));
-		return hf_error_set(err, -EKEYREJECTED, "%s is the key of another volume: put this volume's own key back, "
-				    "or recover into a new store with the kit", (const char *)full.data);
-	}
-	return 0;
-}
-
-int files_read_keys(const struct os *os, const char *path, const struct volume_descriptor *v,
-		    struct keyring **ret,
-		    struct hf_error *err)
-{
-	struct keyring *keys = NULL;
-	struct key_file key;
-	int r;
-
-	r = read_key(os, path, "keys/volume.key", KEY_FILE_VOLUME, v, &key, err);
-	if (r == -ENOENT)
-		return hf_error_prefix(err, r, "the volume key is gone: recover into a new store with the kit");
-	if (r < 0)
-		return r;
-	r = keyring_new(key.secret, v->volume_id, &keys);
-	crypto_wipe(&key, sizeof(key));
-	if (r < 0)
-		return hf_error_set(err, r, "no locked memory for the volume key");
-	r = read_key(os, path, "keys/writer.key", KEY_FILE_WRITER, v, &key, err);
-	if (r == 0) {
-		r = keyring_set_writer(keys, key.epoch, key.secret);
-		crypto_wipe(&key, sizeof(key));
-	} else if (r == -ENOENT) {
-		r = 0;
-		if (err)
-			*err = (struct hf_error)HF_ERROR_INIT;
-	}
-	if (r < 0) {
-		keyring_free(keys);
-		return r;
-	}
-	*ret = keys;
 	return 0;
 }
 

@@ -19,7 +19,10 @@ MUST_USE int files_make_folders(const struct os *os, const char *path, struct hf
 /* Take away what a failed making of a store left: the files named above and the first segments, no more. */
 void files_remove_unfinished(const struct os *os, const char *path);
 
-/* Write descriptor and both key files, durably, descriptor last: a store without one is not a store. */
+/*
+ * Write descriptor and both key files (plain; keys.h has the other ways), durably, descriptor last: a store
+ * without one is not a store.
+ */
 MUST_USE int files_write_keys(const struct os *os, const char *path, const struct keyring *keys,
 			      struct hf_error *err);
 MUST_USE int files_write_descriptor(const struct os *os, const char *path, const struct volume_descriptor *v,
@@ -27,12 +30,23 @@ MUST_USE int files_write_descriptor(const struct os *os, const char *path, const
 
 /*
  * Read and check them. -ENOENT: not a store. The keyring comes with its writer key (when the file is there).
+ * Keys that are wrapped, or kept elsewhere, are asked for (key.h): -ENOKEY: nobody was told; -EKEYREJECTED:
+ * the passphrase is wrong.
  */
 MUST_USE int files_read_descriptor(const struct os *os, const char *path, struct volume_descriptor *ret,
 				   struct hf_error *err);
 MUST_USE int files_read_keys(const struct os *os, const char *path, const struct volume_descriptor *v,
 			     struct keyring **ret,
 			     struct hf_error *err);
+
+/*
+ * A small file of the store, replaced durably (os_write_file); or read whole. `full` gets its path, for
+ * words.
+ */
+MUST_USE int files_write_small(const struct os *os, const char *path, const char *name,
+			       const struct buf *data, mode_t mode, struct hf_error *err);
+MUST_USE int files_read_small(const struct os *os, const char *path, const char *name, struct buf *out,
+			      struct buf *full, struct hf_error *err);
 
 /*
  * Take the store for this process (flock on `lock`, into which `holder` is written with the process id),

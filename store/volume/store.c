@@ -9,6 +9,7 @@
 
 #include "store/replica/replica.h"
 #include "store/volume/guard.h"
+#include "store/volume/keys.h"
 #include "store/volume/kit.h"
 #include "store/volume/volume.h"
 
@@ -48,7 +49,8 @@ static int init_log(const char *path, const struct hf_kit *kit, const struct key
 	return r;
 }
 
-static int init_fill(const char *path, const struct hf_kit *kit, struct hf_error *err)
+static int init_fill(const char *path, const struct hf_kit *kit, const struct hf_keeping *keeping,
+		     struct hf_error *err)
 {
 	const struct os *os = os_posix();
 	CLEANUP(keyring_freep) struct keyring *keys = NULL;
@@ -62,19 +64,30 @@ static int init_fill(const char *path, const struct hf_kit *kit, struct hf_error
 		return hf_error_set(err, r, "no locked memory for the keys");
 	memcpy(v.volume_id, owner_volume_id(kit_owner(kit)), VOLUME_ID_BYTES);
 	memcpy(v.owner_public, owner_public(kit_owner(kit)), PUBLIC_KEY_BYTES);
-	r = files_write_keys(os, path, keys, err);
+	r = keys_write(os, path, keys, keeping, err);
+	if (r < 0)
+		return r;
+	r = init_log(path, kit, keys, v.created_ns, err);
 	if (r == 0)
-		r = init_log(path, kit, keys, v.created_ns, err);
-	return r < 0 ? r : files_write_descriptor(os, path, &v, err);
+		r = files_write_descriptor(os, path, &v, err);
+	if (r < 0 && keeping && keeping->how == HF_KEY_ELSEWHERE)
+		(void)os->unlink(os->state, keeping->key_file); /* of no volume */
+	return r;
 }
 
 int hf_store_init(const char *path, const struct hf_kit *kit, struct hf_error *err)
+{
+	return hf_store_init_kept(path, kit, NULL, err);
+}
+
+int hf_store_init_kept(const char *path, const struct hf_kit *kit, const struct hf_keeping *keeping,
+		       struct hf_error *err)
 {
 	int r = files_make_folders(os_posix(), path, err);
 
 	if (r < 0)
 		return r;
-	r = init_fill(path, kit, err);
+	r = init_fill(path, kit, keeping, err);
 	if (r < 0)
 		files_remove_unfinished(os_posix(), path);
 	return r;
