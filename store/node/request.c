@@ -264,6 +264,22 @@ static bool judge_clock(struct request *q)
 	return false;
 }
 
+/*
+ * A writer key lives on after its epoch only where there is a copy of the store from before: a machine given
+ * up, or somebody who took it. Raised only for who has the key: its public half stands in every segment.
+ */
+static void alarm_of_old_writer(struct request *q)
+{
+	struct http_sig_request covered = request_covered(q);
+
+	if (http_sig_check(&covered, &q->params, q->sig) == 0)
+		alarms_raise(q->service->alarms, "old_writer", volume_id_words(q->volume),
+			     "%s %s: signed by the writer key of an epoch that is over, %s. A copy of the "
+			     "store from "
+			     "before is in use, or its key was stolen",
+			     q->method, q->target, q->params.keyid);
+}
+
 /* May this key ask this? A PUT is judged with its certificate. */
 static bool judge_key(struct request *q)
 {
@@ -279,10 +295,13 @@ static bool judge_key(struct request *q)
 	q->key = volume_judge_key(q->volume, q->params.key);
 	volume_newest_cert(q->volume, &cert);
 	if (q->key == VOLUME_KEY_PAST_WRITER) {
-		answer_error(q, MHD_HTTP_FORBIDDEN, "epoch_over",
-			     "epoch over: this volume is written by the writer of epoch %" PRIu32
-			     " now, and this key is of an earlier one",
-			     cert.epoch);
+		alarm_of_old_writer(q);
+		answer_error(
+			q, MHD_HTTP_FORBIDDEN, "epoch_over",
+			"epoch over: this volume is written by the writer of epoch %" PRIu32
+			" now, and this key is of an earlier one: a store that signs with it is a copy from "
+			"before",
+			cert.epoch);
 		return false;
 	}
 	if (q->key == VOLUME_KEY_UNKNOWN || (q->has_body && q->key != VOLUME_KEY_WRITER)) {

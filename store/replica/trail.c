@@ -81,6 +81,14 @@ int trail_has(const struct os *os, const char *log_dir, const struct log_point *
 
 	if (point->end.segment == 0)
 		return 1;
+	if (point->epoch > durable->epoch) {
+		(void)hf_error_set(err, -EEXIST,
+				   "the replica is in epoch %" PRIu32 ", and this store in epoch %" PRIu32
+				   ": the volume was recovered, or its key changed, elsewhere, and this is a "
+				   "copy from before. Use the store there",
+				   point->epoch, durable->epoch);
+		return 0;
+	}
 	if (log_pos_compare(point->end, durable->end) > 0) {
 		(void)hf_error_set(err, -EEXIST,
 				   "the replica holds more than this store (segment %" PRIu32
