@@ -30,13 +30,14 @@ struct command {
 	const char *name;
 	const char *summary; /* a few words, for the list of commands */
 	const char *usage;   /* synopsis, options and examples, as --help prints them */
+	bool takes_keys;     /* opens stores: --passphrase-fd and the like (unlock.h) may be given */
 	int (*run)(const struct command *self, int argc,
 		   char **argv); /* argv[0] is the name; returns the exit code */
 };
 
-extern const struct command command_alarms, command_check, command_head, command_init, command_kit, command_mount,
-	command_node, command_recover, command_replica, command_serve, command_snapshot, command_status, command_tags,
-	command_unmount;
+extern const struct command command_alarms, command_check, command_head, command_init, command_key, command_kit,
+	command_mount, command_node, command_recover, command_rekey, command_replica, command_serve,
+	command_snapshot, command_status, command_tags, command_unmount;
 
 /* As mount(8) and mount.fuse3 call us: STORE DIR [-o options] [-sfnv]. cmd_mount.c. */
 int mount_as_helper(int argc, char **argv);

@@ -89,4 +89,5 @@ const struct command command_check = {
 		 "\n"
 		 "  holdfast check /var/lib/volume\n",
 	.run = run,
+	.takes_keys = true,
 };

@@ -40,4 +40,5 @@ const struct command command_head = {
 		 "  holdfast head /srv/files | mail -s head me@example.org\n"
 		 "  holdfast head /var/lib/volume >> /media/elsewhere/heads\n",
 	.run = run,
+	.takes_keys = true,
 };

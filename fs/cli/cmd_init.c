@@ -2,20 +2,25 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
 #include "fs/cli/qr.h"
+#include "fs/cli/unlock.h"
+#include "holdfast/key.h"
 #include "holdfast/op.h"
 #include "holdfast/replica.h"
 
 #define REPLICAS_MAX 16
 
 struct arguments {
-	const char *store, *kit_file;
+	const char *store, *kit_file, *kit_qr, *key_file;
 	const char *replicas[REPLICAS_MAX];
 	size_t n_replicas;
-	bool json;
+	bool passphrase, json;
+	struct hf_keeping keeping;
+	struct secret secret; /* what keeping.passphrase points into */
 };
 
 /* The kit on stdout, once: there is no other copy of it. */
@@ -65,31 +70,94 @@ static int own_root(const char *store, struct hf_error *err)
 	return r < 0 ? r : closed;
 }
 
+/* A file that is to lie outside the store: its absolute path. NULL: none is wanted. */
+static int outside(const char *file, const char *store, const char *what, char **ret, struct hf_error *err)
+{
+	int r = file ? cli_absolute(file, ret, err) : 0;
+
+	if (r == 0 && file && is_inside(*ret, store))
+		r = hf_error_set(err, -EINVAL, "the %s would lie in the store itself; put %s elsewhere", what,
+				 file);
+	return r;
+}
+
+static int write_kit(const struct hf_kit *kit, const char *kit_file, const char *kit_qr, struct hf_error *err)
+{
+	char *line;
+	int r = kit_file ? hf_kit_write(kit, kit_file, err) : 0;
+
+	if (r < 0 || !kit_qr)
+		return r;
+	line = hf_kit_line(kit);
+	r = line ? qr_write(line, kit_qr, err) : hf_error_set(err, -ENOMEM, "no memory");
+	if (line)
+		explicit_bzero(line, strlen(line));
+	free(line);
+	if (r < 0 && kit_file)
+		(void)unlink(kit_file);
+	return r;
+}
+
+/* Everything the store is made with is there before it is. */
+static int prepare_keeping(struct arguments *a, const char *store, char *key_file, struct hf_error *err)
+{
+	int fd = unlock_passphrase_fd(), r = 0;
+
+	a->keeping.how = key_file                 ? HF_KEY_ELSEWHERE :
+			 a->passphrase || fd >= 0 ? HF_KEY_PASSPHRASE :
+						    HF_KEY_PLAIN;
+	a->keeping.key_file = key_file;
+	if (a->passphrase || fd >= 0)
+		r = unlock_new_passphrase(fd, store, true, &a->secret, err);
+	if (r == -ENOTTY)
+		hf_error_set(err, r,
+			     "there is no terminal to ask for the passphrase on: give --passphrase-fd");
+	a->keeping.passphrase = a->secret.text;
+	a->keeping.passphrase_len = a->secret.len;
+	return r < 0 || !key_file ? r : unlock_use_key_file(key_file, err);
+}
+
 /* The kit first: a volume whose kit could not be kept must not come to be. */
-static int make_volume(const struct arguments *a, struct hf_kit *kit, struct hf_error *err)
+static int make_volume(struct arguments *a, struct hf_kit *kit, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *store = NULL;
 	CLEANUP(cli_cleanup_free) char *kit_file = NULL;
+	CLEANUP(cli_cleanup_free) char *kit_qr = NULL;
+	CLEANUP(cli_cleanup_free) char *key_file = NULL;
 	int r;
 
 	r = cli_absolute(a->store, &store, err);
-	if (r == 0 && a->kit_file)
-		r = cli_absolute(a->kit_file, &kit_file, err);
+	if (r == 0)
+		r = outside(a->kit_file, store, "kit", &kit_file, err);
+	if (r == 0)
+		r = outside(a->kit_qr, store, "kit", &kit_qr, err);
+	if (r == 0)
+		r = outside(a->key_file, store, "key", &key_file, err);
+	if (r == 0)
+		r = prepare_keeping(a, store, key_file, err);
+	if (r == 0)
+		r = write_kit(kit, kit_file, kit_qr, err);
 	if (r < 0)
 		return r;
-	if (kit_file && is_inside(kit_file, store))
-		return hf_error_set(err, -EINVAL,
-				    "the kit would lie in the store it is to recover; put %s elsewhere",
-				    a->kit_file);
-	if (kit_file) {
-		r = hf_kit_write(kit, kit_file, err);
-		if (r < 0)
-			return r;
-	}
-	r = hf_store_init(store, kit, err);
+	r = hf_store_init_kept(store, kit, &a->keeping, err);
 	if (r < 0 && kit_file)
 		(void)unlink(kit_file); /* of no volume */
+	if (r < 0 && kit_qr)
+		(void)unlink(kit_qr);
 	return r < 0 ? r : own_root(store, err);
+}
+
+/* A kit that goes down with what it is to recover is none. */
+static void warn_of_same_disk(const char *file, const char *store)
+{
+	struct stat kit, log;
+
+	if (file && stat(file, &kit) == 0 && stat(store, &log) == 0 && kit.st_dev == log.st_dev)
+		fprintf(stderr,
+			"holdfast: %s is on the same disk as the store: until it is moved to another place, "
+			"losing "
+			"that disk loses both\n",
+			file);
 }
 
 static int add_replicas(const struct arguments *a, struct hf_error *err)
@@ -127,13 +195,20 @@ static void print_result(const struct arguments *a, const struct hf_kit *kit)
 		       "here.\n"
 		       "With it and one replica everything can be recovered; without it, nothing.\n",
 		       a->kit_file);
+	if (a->kit_qr)
+		printf("its QR code in %s, as a picture to print: the same secret, and to be kept the same "
+		       "way\n",
+		       a->kit_qr);
+	if (a->key_file)
+		printf("volume key in %s: the store opens with it alone (-o key-file=%s)\n", a->key_file,
+		       a->key_file);
 	if (a->n_replicas == 0)
 		printf("It has no replica yet: what happens to this machine happens to the past as well "
 		       "(holdfast replica --help).\n");
 	printf("Next: holdfast mount %s DIR\n", a->store);
 }
 
-static int init_volume(const struct arguments *a)
+static int init_volume(struct arguments *a)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_kit *kit = NULL;
@@ -142,6 +217,10 @@ static int init_volume(const struct arguments *a)
 	r = hf_kit_generate(&kit, &err);
 	if (r == 0)
 		r = make_volume(a, kit, &err);
+	if (r == 0) {
+		warn_of_same_disk(a->kit_file, a->store);
+		warn_of_same_disk(a->kit_qr, a->store);
+	}
 	if (r == 0 && !a->kit_file)
 		code = print_kit(kit);
 	if (r == 0 && code == CLI_FINE)
@@ -151,16 +230,16 @@ static int init_volume(const struct arguments *a)
 	else if (code == CLI_FINE)
 		print_result(a, kit);
 	hf_kit_free(kit);
+	secret_release(&a->secret);
 	return code;
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "kit-file", 1, NULL, 'k' },
-					       { "replica", 1, NULL, 'r' },
-					       { "json", 0, NULL, 'j' },
-					       { "help", 0, NULL, 'h' },
-					       { 0 } };
+	static const struct option longs[] = { { "kit-file", 1, NULL, 'k' },   { "kit-qr", 1, NULL, 'q' },
+					       { "passphrase", 0, NULL, 'p' }, { "key-out", 1, NULL, 'o' },
+					       { "replica", 1, NULL, 'r' },    { "json", 0, NULL, 'j' },
+					       { "help", 0, NULL, 'h' },       { 0 } };
 	struct arguments a = { .store = NULL };
 	int o;
 
@@ -173,6 +252,15 @@ static int run(const struct command *self, int argc, char **argv)
 			if (a.n_replicas == REPLICAS_MAX)
 				return cli_fail("init: at most %d replicas", REPLICAS_MAX);
 			a.replicas[a.n_replicas++] = optarg;
+			break;
+		case 'q':
+			a.kit_qr = optarg;
+			break;
+		case 'p':
+			a.passphrase = true;
+			break;
+		case 'o':
+			a.key_file = optarg;
 			break;
 		case 'j':
 			a.json = true;
@@ -192,19 +280,27 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_init = {
 	.name = "init",
 	.summary = "make a volume, and its recovery kit",
-	.usage = "holdfast init STORE [--kit-file KIT] [--replica INVITATION|DIR]… [--json]\n"
+	.usage = "holdfast init STORE [--kit-file KIT] [--kit-qr FILE.svg] [--replica INVITATION|DIR]…\n"
+		 "              [--passphrase | --passphrase-fd N] [--key-out FILE] [--json]\n"
 		 "\n"
 		 "Make a volume whose log is kept in the folder STORE, and the recovery kit that\n"
 		 "is the only way back to it. The kit is written to KIT (never over an existing\n"
 		 "file), or else printed once, as text and as a QR code.\n"
 		 "\n"
 		 "  --kit-file KIT       keep it away from this machine afterwards\n"
+		 "  --kit-qr FILE.svg    its line as a QR code too, as a picture to print; mode 0600\n"
 		 "  --replica PLACE      where to ship the log: an invitation printed by holdfast\n"
 		 "                       node invite on the machine that is to keep it, or a\n"
 		 "                       folder (another disk: no defence against root on this\n"
 		 "                       machine)\n"
+		 "  --passphrase         wrap the keys by a passphrase, asked for twice (or a line\n"
+		 "                       read from descriptor N). To open the store it is asked for;\n"
+		 "                       the kit opens without\n"
+		 "  --key-out FILE       the volume key there, and not in STORE; see holdfast key\n"
+		 "                       --help\n"
 		 "\n"
 		 "  holdfast init /var/lib/volume --kit-file /media/stick/volume.kit --replica "
 		 "holdfast-invite:…\n",
 	.run = run,
+	.takes_keys = true,
 };

@@ -12,6 +12,7 @@
 #include "fs/cli/daemon.h"
 #include "fs/cli/mountinfo.h"
 #include "fs/cli/location.h"
+#include "fs/cli/unlock.h"
 #include "fs/mount/mount.h"
 
 /* A mount that has just been taken off still writes its last commit: umount(8) does not wait for that. */
@@ -122,7 +123,9 @@ static int mount_store(struct mounting *m)
 	keep_memory();
 	daemon_take_log(&m->daemon);
 	snprintf(holder, sizeof(holder), "mounted on %s", m->dir);
-	if (hf_store_open(m->store, &open, &store, &err) < 0)
+	r = hf_store_open(m->store, &open, &store, &err);
+	unlock_end();
+	if (r < 0)
 		return daemon_failed(&m->daemon, &err);
 	r = run_mount(m, store, &err);
 	if (hf_store_close(store, &close_err) < 0 && r == 0) {
@@ -164,7 +167,7 @@ static int remount(const struct mounting *m, struct hf_error *err)
 	return 0;
 }
 
-static int mount_volume(const char *store, const char *dir, const char *options, bool foreground)
+static int mount_volume(const char *store, const char *dir, char *options, bool foreground)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	struct mounting m = { .store = NULL };
@@ -173,8 +176,10 @@ static int mount_volume(const char *store, const char *dir, const char *options,
 	r = cli_absolute(store, &m.store, &err);
 	if (r == 0)
 		r = cli_absolute(dir, &m.dir, &err);
+	if (r == 0 && options)
+		r = unlock_take_options(options, &err);
 	if (r == 0)
-		r = mount_parse_options(options, &m.options, &err);
+		r = mount_parse_options(options ? options : "", &m.options, &err);
 	if (r == 0 && m.options.remount) {
 		r = remount(&m, &err);
 		code = r < 0 ? cli_fail_error(&err) : CLI_FINE;
@@ -182,6 +187,8 @@ static int mount_volume(const char *store, const char *dir, const char *options,
 	}
 	if (r == 0)
 		r = check_paths(&m, &err);
+	if (r == 0)
+		r = unlock_prepare(m.store, &err);
 	if (r == 0)
 		r = daemon_start(&m.daemon, foreground, &code, &err);
 	if (r < 0)
@@ -223,7 +230,7 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (!cli_operands(self, argc, 2, 2))
 		return CLI_FAILED;
-	return mount_volume(argv[optind], argv[optind + 1], options ? options : "", foreground);
+	return mount_volume(argv[optind], argv[optind + 1], options, foreground);
 }
 
 int mount_as_helper(int argc, char **argv)
@@ -254,7 +261,7 @@ int mount_as_helper(int argc, char **argv)
 		return cli_fail("usage: mount -t fuse.holdfast STORE DIR [-o options]");
 	if (fake)
 		return CLI_FINE;
-	return mount_volume(argv[optind], argv[optind + 1], options ? options : "", false);
+	return mount_volume(argv[optind], argv[optind + 1], options, false);
 }
 
 const struct command command_mount = {
@@ -266,10 +273,13 @@ const struct command command_mount = {
 		 "used; the past is in DIR/.history (see DIR/.history/README).\n"
 		 "\n"
 		 "  -o OPTIONS         separated by commas\n" MOUNT_OPTIONS_HELP
+		 "                       passphrase-fd=N, key-fd=N, key-file=FILE: see holdfast key\n"
+		 "                       --help; a passphrase is else asked for\n"
 		 "  -f, --foreground   stay in front, as systemd likes it\n"
 		 "\n"
 		 "  holdfast mount /var/lib/volume /srv/git\n"
 		 "  mount -t fuse.holdfast /var/lib/volume /srv/git\n"
 		 "  /var/lib/volume /srv/git fuse.holdfast defaults,_netdev 0 0     in /etc/fstab\n",
 	.run = run,
+	.takes_keys = true,
 };

@@ -199,4 +199,5 @@ const struct command command_replica = {
 		 "\n"
 		 "  holdfast replica add /var/lib/volume holdfast-invite:… --name elsewhere\n",
 	.run = run,
+	.takes_keys = true,
 };

@@ -73,6 +73,7 @@ const struct command command_snapshot = {
 		 "  holdfast snapshot /srv/git before-upgrade\n"
 		 "  holdfast snapshot /srv/git this-morning --at 2026-11-21T08\n",
 	.run = run_snapshot,
+	.takes_keys = true,
 };
 
 static int run_tags(const struct command *self, int argc, char **argv)
@@ -110,4 +111,5 @@ const struct command command_tags = {
 		 "\n"
 		 "  holdfast tags /srv/git\n",
 	.run = run_tags,
+	.takes_keys = true,
 };

@@ -43,4 +43,5 @@ const struct command command_status = {
 		 "  holdfast status /srv/git\n"
 		 "  holdfast status /var/lib/volume --json | jq '.replicas[].lag_seconds'\n",
 	.run = run,
+	.takes_keys = true,
 };

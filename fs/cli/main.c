@@ -7,12 +7,13 @@
 #include <unistd.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/unlock.h"
 #include "holdfast/store.h"
 
 static const struct command *const commands[] = {
 	&command_init, &command_mount, &command_unmount, &command_status,  &command_snapshot, &command_tags,
 	&command_node, &command_serve, &command_replica, &command_recover, &command_check,   &command_kit,
-	&command_head, &command_alarms,
+	&command_head, &command_alarms, &command_key,    &command_rekey,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -91,6 +92,26 @@ static bool is_mount(int argc, char **argv)
 	return argc > 1 && (called_as_mount(argv[0]) || !strcmp(argv[1], "mount") || strchr(argv[1], '/'));
 }
 
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	int code = CLI_FAILED;
+
+	if (unlock_begin(&argc, argv, command->takes_keys) == 0)
+		code = command->run(command, argc - 1, argv + 1);
+	unlock_end();
+	return code;
+}
+
+static int run_helper(int argc, char **argv)
+{
+	int code = CLI_FAILED;
+
+	if (unlock_begin(&argc, argv, true) == 0)
+		code = mount_as_helper(argc, argv);
+	unlock_end();
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
@@ -99,7 +120,7 @@ int main(int argc, char **argv)
 		use_huge_pages(argv);
 	protect_memory();
 	if (argc > 0 && called_as_mount(argv[0]))
-		return mount_as_helper(argc, argv);
+		return run_helper(argc, argv);
 	if (argc < 2) {
 		print_help();
 		return CLI_FAILED;
@@ -112,9 +133,9 @@ int main(int argc, char **argv)
 		return help(argc - 1, argv + 1);
 	command = find_command(argv[1]);
 	if (command)
-		return command->run(command, argc - 1, argv + 1);
+		return run_command(command, argc, argv);
 	/* mount.fuse3 runs `holdfast STORE DIR -o …`. */
 	if (argc >= 3 && strchr(argv[1], '/'))
-		return mount_as_helper(argc, argv);
+		return run_helper(argc, argv);
 	return cli_fail("there is no command %s; see holdfast --help", argv[1]);
 }
