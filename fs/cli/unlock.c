@@ -251,6 +251,7 @@ void unlock_end(void)
 	secret_release(&given.key);
 	free(given.key_file);
 	given.key_file = NULL;
+	given.passphrase_fd = given.key_fd = -1;
 }
 
 /* --- a new one */
