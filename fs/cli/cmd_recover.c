@@ -6,6 +6,8 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
+#include "fs/cli/unlock.h"
+#include "holdfast/key.h"
 #include "holdfast/moment.h"
 #include "holdfast/replica.h"
 
@@ -16,7 +18,7 @@ struct arguments {
 	const char *from, *kit_file, *store;
 	char *heads[HEADS_MAX]; /* texts, malloc'ed */
 	size_t n_heads;
-	bool accept_stale, json;
+	bool accept_stale, passphrase, json;
 };
 
 static char *read_head_file(const char *name)
@@ -95,6 +97,23 @@ static void print_result(const struct hf_recovery *r, double seconds, const char
 	printf("Next: holdfast mount %s DIR\n", store);
 }
 
+/* A passphrase for the new store, when one is wanted; it is remembered, for a run that goes on where one was.
+ */
+static int prepare_keeping(const struct arguments *a, struct secret *secret, struct hf_keeping *ret,
+			   struct hf_error *err)
+{
+	int fd = unlock_passphrase_fd(), r;
+
+	*ret = (struct hf_keeping){ .how = HF_KEY_PLAIN };
+	if (!a->passphrase && fd < 0)
+		return 0;
+	r = unlock_new_passphrase(fd, a->store, true, secret, err);
+	*ret = (struct hf_keeping){ .how = HF_KEY_PASSPHRASE,
+				    .passphrase = secret->text,
+				    .passphrase_len = secret->len };
+	return r;
+}
+
 static int recover(const struct arguments *a)
 {
 	struct hf_heads heads = { (const char *const *)a->heads, a->n_heads, a->accept_stale };
@@ -103,15 +122,20 @@ static int recover(const struct arguments *a)
 	struct hf_progress hook;
 	struct progress progress;
 	struct hf_kit *kit = NULL;
+	struct secret secret = SECRET_INIT;
+	struct hf_keeping keeping;
 	double start = progress_now();
 	int r;
 
-	hook = progress_begin(&progress);
 	r = hf_kit_read(a->kit_file, &kit, &err);
 	if (r == 0)
-		r = hf_recover_held(a->from, kit, a->store, &heads, &hook, &recovery, &err);
+		r = prepare_keeping(a, &secret, &keeping, &err);
+	hook = progress_begin(&progress);
+	if (r == 0)
+		r = hf_recover_kept(a->from, kit, a->store, &heads, &keeping, &hook, &recovery, &err);
 	progress_end(&progress);
 	hf_kit_free(kit);
+	secret_release(&secret);
 	if (r < 0)
 		return cli_fail_error(&err);
 	print_result(&recovery, progress_now() - start, a->store, a->json);
@@ -121,13 +145,12 @@ static int recover(const struct arguments *a)
 /* Negative: go on; else the exit code. */
 static int read_arguments(const struct command *self, int argc, char **argv, struct arguments *a)
 {
-	static const struct option longs[] = { { "from", 1, NULL, 'f' },
-					       { "kit", 1, NULL, 'k' },
-					       { "head", 1, NULL, 'H' },
-					       { "accept-stale", 0, NULL, 's' },
-					       { "json", 0, NULL, 'j' },
-					       { "help", 0, NULL, 'h' },
-					       { 0 } };
+	static const struct option longs[] = {
+		{ "from", 1, NULL, 'f' },       { "kit", 1, NULL, 'k' },
+		{ "head", 1, NULL, 'H' },       { "accept-stale", 0, NULL, 's' },
+		{ "passphrase", 0, NULL, 'p' }, { "json", 0, NULL, 'j' },
+		{ "help", 0, NULL, 'h' },       { 0 }
+	};
 	int o;
 
 	while ((o = cli_option(self, argc, argv, "f:k:H:jh", longs)) != -1) {
@@ -144,6 +167,9 @@ static int read_arguments(const struct command *self, int argc, char **argv, str
 			break;
 		case 's':
 			a->accept_stale = true;
+			break;
+		case 'p':
+			a->passphrase = true;
 			break;
 		case 'j':
 			a->json = true;
@@ -178,7 +204,7 @@ const struct command command_recover = {
 	.summary = "a new store from a replica and the kit alone",
 	.usage =
 		"holdfast recover --from INVITATION|URL|DIR --kit KIT [--head HEAD|@FILE]…\n"
-		"                 [--accept-stale] STORE [--json]\n"
+		"                 [--accept-stale] [--passphrase | --passphrase-fd N] STORE [--json]\n"
 		"\n"
 		"Make a new store from one replica and the recovery kit, on a bare machine: fetch\n"
 		"the log, verify every signature, start a new epoch with a new key, so that\n"
@@ -194,7 +220,10 @@ const struct command command_recover = {
 		"                 not that very commit, it is refused before it is told anything.\n"
 		"                 Without one nothing but the replica says how new it is\n"
 		"  --accept-stale take what it has all the same\n"
+		"  --passphrase   wrap the new store's keys by one, asked for twice, or a line read\n"
+		"                 from descriptor N\n"
 		"\n"
 		"  holdfast recover --from holdfast-invite:… --kit /media/stick/volume.kit /var/lib/volume\n",
 	.run = run,
+	.takes_keys = true,
 };

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "holdfast/kit.h"
+#include "holdfast/replica.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -70,6 +70,11 @@ int hf_key_kept(const char *path, struct hf_key_info *ret, struct hf_error *err)
 /* hf_store_init (store.h) with keys kept so from the first byte on. NULL: plain. */
 int hf_store_init_kept(const char *path, const struct hf_kit *kit, const struct hf_keeping *keeping,
 		       struct hf_error *err);
+
+/* hf_recover_held (replica.h) likewise: plain, or by a passphrase. */
+int hf_recover_kept(const char *place, const struct hf_kit *kit, const char *path,
+		    const struct hf_heads *heads, const struct hf_keeping *keeping,
+		    const struct hf_progress *progress, struct hf_recovery *ret, struct hf_error *err);
 
 /*
  * Keep the keys of a store at rest another way, or under another passphrase. Durable when 0 is returned, and

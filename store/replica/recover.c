@@ -17,7 +17,7 @@
 #include "store/replica/fetch.h"
 #include "store/replica/freshness.h"
 #include "store/replica/trail.h"
-#include "store/volume/files.h"
+#include "store/volume/keys.h"
 #include "store/volume/kit.h"
 
 enum { ROUNDS_MAX = 16 };
@@ -34,6 +34,7 @@ struct recovery {
 	struct keyring *keys;
 	struct epoch_cert cert;
 	struct freshness fresh;
+	const struct hf_keeping *keeping; /* NULL: plain */
 };
 
 static const char *under(const struct recovery *v, const char *name, struct buf *out)
@@ -219,7 +220,7 @@ static int begin_epoch(struct recovery *v, struct hf_error *err)
 	struct log *log;
 	int r;
 
-	r = files_write_keys(v->os, v->path, v->keys, err);
+	r = keys_write(v->os, v->path, v->keys, v->keeping, err);
 	if (r < 0)
 		return r;
 	shelf_close(TAKE_PTR(v->shelf)); /* one writer at a time */
@@ -407,7 +408,18 @@ int hf_recover_held(const char *place, const struct hf_kit *kit, const char *pat
 		    const struct hf_heads *heads, const struct hf_progress *progress,
 		    struct hf_recovery *ret, struct hf_error *err)
 {
-	struct recovery v = { .os = os_posix(), .path = path, .owner = kit_owner(kit), .progress = progress };
+	return hf_recover_kept(place, kit, path, heads, NULL, progress, ret, err);
+}
+
+int hf_recover_kept(const char *place, const struct hf_kit *kit, const char *path,
+		    const struct hf_heads *heads, const struct hf_keeping *keeping,
+		    const struct hf_progress *progress, struct hf_recovery *ret, struct hf_error *err)
+{
+	struct recovery v = { .os = os_posix(),
+			      .path = path,
+			      .owner = kit_owner(kit),
+			      .progress = progress,
+			      .keeping = keeping };
 	CLEANUP(cleanup_fd) int lock = -1;
 	int r;
 

@@ -95,6 +95,32 @@ int files_write_small(const struct os *os, const char *path, const char *name, c
 	return 0;
 }
 
+int files_write_new(const struct os *os, const char *file, const struct buf *data, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	const char *slash = strrchr(file, '/');
+	int fd = os->open(os->state, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600), r, closed;
+
+	if (fd == -EEXIST)
+		return hf_error_set(err, fd, "%s is there already, and no secret is written over a file",
+				    file);
+	if (fd < 0)
+		return hf_error_set(err, fd, "cannot make %s: %s", file, strerror(-fd));
+	r = os_pwrite_full(os, fd, data->data, data->len, 0);
+	if (r == 0)
+		r = os->fsync(os->state, fd);
+	closed = os->close(os->state, fd);
+	buf_add(&dir, slash ? file : ".", slash ? (size_t)(slash - file) + 1 : 1);
+	if (r == 0)
+		r = closed;
+	if (r == 0)
+		r = os->sync_dir(os->state, buf_cstr(&dir));
+	if (r == 0)
+		return 0;
+	(void)os->unlink(os->state, file);
+	return hf_error_set(err, r, "cannot write %s: %s", file, strerror(-r));
+}
+
 int files_write_descriptor(const struct os *os, const char *path, const struct volume_descriptor *v,
 			   struct hf_error *err)
 {

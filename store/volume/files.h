@@ -49,6 +49,13 @@ MUST_USE int files_read_small(const struct os *os, const char *path, const char 
 			      struct buf *full, struct hf_error *err);
 
 /*
+ * A file outside of the store that holds a secret: made with mode 0600, never over another (-EEXIST), durable
+ * with its name when 0 is returned, and gone again when it fails.
+ */
+MUST_USE int files_write_new(const struct os *os, const char *file, const struct buf *data,
+			     struct hf_error *err);
+
+/*
  * Take the store for this process (flock on `lock`, into which `holder` is written with the process id),
  * waiting at most wait_ms. -EBUSY names who has it. Returns a descriptor; closing it lets go.
  */

@@ -2,7 +2,6 @@
 #include "store/volume/keys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -281,34 +280,6 @@ int keys_check_files(const struct os *os, const char *path, const struct volume_
 
 /* --- writing */
 
-/* A file of its own, never over another, durable; gone again when that fails. */
-static int write_elsewhere(const struct os *os, const char *file, const struct buf *data,
-			   struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf dir = BUF_INIT;
-	const char *slash = strrchr(file, '/');
-	int fd = os->open(os->state, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600), r, closed;
-
-	if (fd == -EEXIST)
-		return hf_error_set(err, fd, "%s is there already, and no key is written over anything",
-				    file);
-	if (fd < 0)
-		return hf_error_set(err, fd, "cannot make %s: %s", file, strerror(-fd));
-	r = os_pwrite_full(os, fd, data->data, data->len, 0);
-	if (r == 0)
-		r = os->fsync(os->state, fd);
-	closed = os->close(os->state, fd);
-	buf_add(&dir, slash ? file : ".", slash ? (size_t)(slash - file) + 1 : 1);
-	if (r == 0)
-		r = closed;
-	if (r == 0)
-		r = os->sync_dir(os->state, buf_cstr(&dir));
-	if (r == 0)
-		return 0;
-	(void)os->unlink(os->state, file);
-	return hf_error_set(err, r, "cannot write %s: %s", file, strerror(-r));
-}
-
 static int seal_key(enum key_file_kind kind, struct key_wrapped *k, const struct wrapper *w,
 		    const uint8_t secret[SEED_BYTES], struct buf *out)
 {
@@ -343,6 +314,8 @@ static int encode_plain(enum key_file_kind kind, const struct keyring *keys, str
 {
 	struct key_file key = { .epoch = 0 };
 
+	if (buf_reserve(out, KEY_FILE_BYTES) < 0) /* at once: growing would leave a part behind */
+		return -ENOMEM;
 	memcpy(key.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
 	if (kind == KEY_FILE_VOLUME) {
 		keyring_volume_key(keys, key.secret);
@@ -438,7 +411,7 @@ static int move_volume_key(const struct os *os, const char *path, const struct k
 	if (r == -ENOENT)
 		r = encode_plain(KEY_FILE_VOLUME, keys, &data);
 	if (r == 0)
-		r = write_elsewhere(os, keeping->key_file, &data, err);
+		r = files_write_new(os, keeping->key_file, &data, err);
 	return r < 0 ? r : remove_volume_key(os, path, err);
 }
 

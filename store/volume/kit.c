@@ -2,13 +2,13 @@
 #include "store/volume/kit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/format/format.h"
 #include "store/os/os.h"
+#include "store/volume/files.h"
 
 enum { KIT_FILE_BYTES_MAX = 64 << 10 };
 
@@ -131,30 +131,21 @@ static void kit_text(const struct hf_kit *kit, const char *line, struct buf *out
 int hf_kit_write(const struct hf_kit *kit, const char *path, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT;
-	const struct os *os = os_posix();
 	char *line = hf_kit_line(kit);
-	int fd, r;
+	int r;
 
 	if (!line)
 		return hf_error_set(err, -ENOMEM, "no memory for a recovery kit");
 	kit_text(kit, line, &text);
 	crypto_wipe(line, strlen(line));
 	free(line);
-	fd = os->open(os->state, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	if (fd == -EEXIST)
-		r = hf_error_set(err, fd, "%s exists: a recovery kit is never written over another file", path);
-	else if (fd < 0)
-		r = hf_error_set(err, fd, "cannot make the recovery kit %s: %s", path, strerror(-fd));
-	else {
-		r = os_pwrite_full(os, fd, text.data, text.len, 0);
-		if (r == 0)
-			r = os->fsync(os->state, fd);
-		(void)os->close(os->state, fd);
-		if (r < 0) {
-			(void)os->unlink(os->state, path);
-			r = hf_error_set(err, r, "cannot write the recovery kit %s: %s", path, strerror(-r));
-		}
-	}
+	r = buf_status(&text) < 0 ? hf_error_set(err, -ENOMEM, "no memory for a recovery kit") :
+				    files_write_new(os_posix(), path, &text, err);
+	if (r == -EEXIST)
+		(void)hf_error_set(err, r, "%s exists: a recovery kit is never written over another file",
+				   path);
+	else if (r < 0)
+		(void)hf_error_prefix(err, r, "recovery kit");
 	crypto_wipe(text.data, text.len);
 	return r;
 }

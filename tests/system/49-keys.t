@@ -127,8 +127,10 @@ hf node status "$T/node" > "$T/out"
 is $? 1 "the node has an alarm"
 try "of an old writer" grep -q "old_writer" "$T/out"
 try "the store itself goes on" eval 'hf mount "$T/store" "$T/mnt" && echo more > "$T/mnt/more" && hf unmount "$T/mnt"'
-try "from the node all of it comes back" hf recover --from "$(hf node invite "$T/node")" --kit "$T/kit" "$T/back"
-hf mount "$T/back" "$T/mnt" -o ro
+try "from the node all of it comes back, with keys that are wrapped" eval \
+	'hf recover --from "$(hf node invite "$T/node")" --kit "$T/kit" "$T/back" --passphrase-fd 3 3< "$T/new"'
+fails "by that passphrase" 2 "wrong passphrase" eval 'hf mount "$T/back" "$T/mnt" -o ro,passphrase-fd=3 3< "$T/pass"'
+hf mount "$T/back" "$T/mnt" -o ro,passphrase-fd=3 3< "$T/new"
 is "$(cat "$T/mnt/file" "$T/mnt/ours" "$T/mnt/more" | tr '\n' ' ')" "kept ours more " "every file"
 [ ! -e "$T/mnt/forged" ]
 ok $? "and nothing of the thief's"
