@@ -188,10 +188,10 @@ static int tell_replica(struct rekeying *k, const char *name, bool *ret_folder, 
 	*ret_folder = false;
 	if (r < 0)
 		return r;
-	*ret_folder = place.kind != PLACE_NODE;
+	*ret_folder = place.kind == PLACE_DIRECTORY;
 	r = open_peer(k, &place, &peer, err);
 	if (r == 0)
-		r = *ret_folder ? ship(k, peer, err) : give_cert(k, peer, err);
+		r = place.kind == PLACE_NODE ? give_cert(k, peer, err) : ship(k, peer, err);
 	peer_free(peer);
 	place_release(&place);
 	return r;
