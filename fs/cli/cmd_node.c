@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/node_budget.h"
 #include "fs/cli/node_status.h"
 #include "fs/cli/output.h"
 #include "holdfast/node.h"
@@ -122,12 +123,16 @@ static int run(const struct command *self, int argc, char **argv)
 		if (r)
 			return r;
 	}
-	if (!cli_operands(self, argc, 2, 3))
+	if (!cli_operands(self, argc, 2, 4))
 		return CLI_FAILED;
 	verb = argv[optind];
 	dir = argv[optind + 1];
 	if (!strcmp(verb, "acknowledge"))
 		return cli_operands(self, argc, 3, 3) ? node_acknowledge(dir, argv[optind + 2]) : CLI_FAILED;
+	if (!strcmp(verb, "budget"))
+		return cli_operands(self, argc, 4, 4) ?
+			       node_budget(dir, argv[optind + 2], argv[optind + 3]) :
+			       CLI_FAILED;
 	if (!cli_operands(self, argc, 2, 2))
 		return CLI_FAILED;
 	if (!strcmp(verb, "init"))
@@ -147,12 +152,16 @@ const struct command command_node = {
 		 "holdfast node invite DIR [--volume ID] [--host NAME] [--hours N] [--json]\n"
 		 "holdfast node status DIR [--json]\n"
 		 "holdfast node acknowledge DIR ALARM|all\n"
+		 "holdfast node budget DIR VOLUME|default SIZE|none\n"
 		 "\n"
 		 "A node keeps other machines' logs, takes appends at the end and nothing else.\n"
 		 "Run it at another provider, under another account. init makes its folder and\n"
 		 "keys; invite prints one line that lets one volume in, once. status shows open\n"
 		 "alarms and every volume, served or not; its exit code is 1 when an alarm is open\n"
 		 "or a volume cannot be read. An alarm stays open until it is acknowledged.\n"
+		 "budget says how much a volume may have here, or (default) one that comes later:\n"
+		 "an alarm at nine tenths, and what would go beyond is refused, from the next\n"
+		 "append on, also while the node is served. Nothing is ever given up for room.\n"
 		 "\n"
 		 "  --listen HOST:PORT   where to listen; " LISTEN_DEFAULT " when not said;\n"
 		 "                       127.0.0.1:0: loopback, any free port\n"
@@ -167,6 +176,7 @@ const struct command command_node = {
 		 "\n"
 		 "  holdfast node init /var/lib/node && holdfast serve /var/lib/node\n"
 		 "  holdfast node invite /var/lib/node --host backup.example.org\n"
+		 "  holdfast node budget /var/lib/node default 500G\n"
 		 "  holdfast node status /var/lib/node || holdfast node acknowledge /var/lib/node 3\n"
 		 "\n"
 		 "The last three of init are lines of DIR/node.json, read when the node starts.\n",

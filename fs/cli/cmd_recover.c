@@ -71,6 +71,19 @@ static void print_freshness(const struct hf_recovery *r)
 	}
 }
 
+static void print_epoch(const struct hf_recovery *r, const char *store)
+{
+	if (!r->untold_text[0])
+		printf("epoch %u has begun: the writer key of the lost machine is dead. Replication goes on from "
+		       "here.\n",
+		       r->epoch);
+	else
+		printf("epoch %u has begun, BUT THE REPLICA WAS NOT TOLD: the writer key of the lost machine counts "
+		       "there still, and nothing is replicated.\n  %s\n  When it takes again: holdfast node invite "
+		       "DIR --volume ID there, then holdfast replica add %s INVITATION\n",
+		       r->epoch, r->untold_text, store);
+}
+
 static void print_result(const struct hf_recovery *r, double seconds, const char *store, bool json)
 {
 	char moment[OUTPUT_TEXT_BYTES], a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES];
@@ -78,12 +91,13 @@ static void print_result(const struct hf_recovery *r, double seconds, const char
 
 	hf_moment_format(r->time_ns, moment, sizeof(moment));
 	if (json) {
-		answer = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f, s:s, s:o, s:s}", "store", store,
+		answer = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f, s:s, s:o, s:s, s:s}", "store", store,
 				   "tid", output_number(r->tid), "time", output_time(r->time_ns), "moment",
 				   moment, "bytes", output_number(r->bytes), "segments",
 				   output_number(r->segments), "epoch", (int)r->epoch, "seconds", seconds,
 				   "freshness", hf_freshness_name(r->freshness), "proven_time",
-				   output_time(r->proven_ns), "stale", r->stale_text);
+				   output_time(r->proven_ns), "stale", r->stale_text,
+				   "replica_not_told", r->untold_text);
 		output_json(answer);
 		json_decref(answer);
 		return;
@@ -91,9 +105,7 @@ static void print_result(const struct hf_recovery *r, double seconds, const char
 	printf("recovered to %s (tid-%llu): %s fetched and verified in %s\n", moment,
 	       (unsigned long long)r->tid, output_bytes(r->bytes, a), output_duration(seconds, b));
 	print_freshness(r);
-	printf("epoch %u has begun: the writer key of the lost machine is dead. Replication goes on from "
-	       "here.\n",
-	       r->epoch);
+	print_epoch(r, store);
 	printf("Next: holdfast mount %s DIR\n", store);
 }
 

@@ -12,14 +12,21 @@
 
 /* --- for programs */
 
+/* null: as much as there is */
+static json_t *budget_to_json(uint64_t bytes)
+{
+	return bytes == UINT64_MAX ? json_null() : output_number(bytes);
+}
+
 static json_t *volume_to_json(const struct hf_node_volume *v)
 {
-	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "volume", v->volume_id,
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s}", "volume", v->volume_id,
 			 "epoch", (json_int_t)v->epoch, "tid", output_number(v->tid), "commit",
 			 output_number(v->commit), "time", output_time(v->time_ns), "bytes",
 			 output_number(v->bytes), "segments", output_number(v->segments), "heard_time",
 			 output_time(v->heard_ns), "writer_tid", output_number(v->said_tid), "writer_commit",
-			 output_number(v->said_commit), "silent", v->silent);
+			 output_number(v->said_commit), "silent", v->silent, "budget_bytes",
+			 budget_to_json(v->budget_bytes), "budget_failed", v->budget_failed);
 }
 
 static json_t *status_to_json(const char *dir, const struct hf_node_status *s)
@@ -28,8 +35,9 @@ static json_t *status_to_json(const char *dir, const struct hf_node_status *s)
 
 	for (size_t i = 0; i < s->n_volumes; i++)
 		json_array_append_new(volumes, volume_to_json(&s->volumes[i]));
-	return json_pack("{s:o, s:s, s:b, s:o, s:o, s:f, s:o, s:s?}", "alarms", alarms, "node", dir, "served",
-			 s->served, "free_bytes", output_number(s->free_bytes), "total_bytes",
+	return json_pack("{s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:f, s:o, s:s?}", "alarms", alarms, "node", dir, "served",
+			 s->served, "read_only", s->read_only, "new_volume_budget_bytes",
+			 budget_to_json(s->budget_bytes), "free_bytes", output_number(s->free_bytes), "total_bytes",
 			 output_number(s->total_bytes), "silent_after_seconds",
 			 (double)s->silent_after_ns / 1e9, "volumes", volumes, "failed",
 			 s->failed[0] ? s->failed : NULL);
@@ -53,6 +61,12 @@ static void print_volume(const struct hf_node_volume *v)
 	printf("volume      %s, epoch %" PRIu32 "\n", v->volume_id, v->epoch);
 	printf("            to tid-%s, %s in %" PRIu32 " segments\n", output_count(v->tid, a),
 	       output_bytes(v->bytes, b), v->segments);
+	if (v->budget_failed[0])
+		printf("            TAKES NOTHING: %s\n", v->budget_failed);
+	else if (v->budget_bytes != UINT64_MAX)
+		printf("            %.0f%% of its budget of %s\n",
+		       v->budget_bytes ? 100.0 * (double)v->bytes / (double)v->budget_bytes : 100.0,
+		       output_bytes(v->budget_bytes, a));
 	if (v->said_commit > v->commit)
 		printf("            its writer has tid-%s\n", output_count(v->said_tid, a));
 	if (v->heard_ns == 0)
@@ -74,8 +88,12 @@ static void print_status(const char *dir, const struct hf_node_status *s)
 	else
 		printf("alarms      none is open\n");
 	printf("node        %s, %s\n", dir, s->served ? "served" : "not served");
+	if (s->read_only)
+		printf("READ-ONLY   its file system: it lets read, and takes nothing\n");
 	printf("room        %s of %s left on its disk\n", output_bytes(s->free_bytes, a),
 	       output_bytes(s->total_bytes, b));
+	if (s->budget_bytes != UINT64_MAX)
+		printf("            a new volume may have %s\n", output_bytes(s->budget_bytes, a));
 	if (s->failed[0])
 		printf("FAILED      %s\n", s->failed);
 	for (size_t i = 0; i < s->n_volumes; i++)

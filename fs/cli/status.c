@@ -164,6 +164,7 @@ bool status_is_bad(const json_t *status)
 		return true;
 	json_array_foreach(json_object_get(status, "replicas"), i, replica)
 		if (!strcmp(output_get_text(replica, "state"), hf_replica_state_name(HF_REPLICA_REFUSED)) ||
+		    !strcmp(output_get_text(replica, "state"), hf_replica_state_name(HF_REPLICA_FULL)) ||
 		    *output_get_text(replica, "regressed"))
 			return true;
 	return *output_get_text(json_object_get(status, "sync_replica"), "error") != '\0';

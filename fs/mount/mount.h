@@ -61,6 +61,8 @@ struct mount_options {
  * the words name the option.
  */
 int mount_parse_options(const char *text, struct mount_options *ret, struct hf_error *err);
+/* "512M", "2GiB", "1000": bytes, more than 0; binary units. Whether it is that. */
+bool mount_parse_size(const char *text, uint64_t *ret);
 
 /*
  * Mount `store` on the folder `dir` (absolute) and serve it, on threads of its own, until it is unmounted,

@@ -71,7 +71,7 @@ static bool is_passed_over(const char *word)
 }
 
 /* "512M": bytes, or K, M, G, T of 1024. */
-static bool parse_size(const char *text, uint64_t *ret)
+bool mount_parse_size(const char *text, uint64_t *ret)
 {
 	static const char units[] = "KMGT";
 	const char *unit;
@@ -161,7 +161,7 @@ static int parse_word(const char *word, struct mount_options *o, struct hf_error
 		}
 	}
 	if (strncmp(word, "cache=", 6) == 0) {
-		if (parse_size(word + 6, &o->cache_bytes))
+		if (mount_parse_size(word + 6, &o->cache_bytes))
 			return 0;
 		return hf_error_set(err, -EINVAL, "option %s: write a size, as cache=512M or cache=2G", word);
 	}

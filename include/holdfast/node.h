@@ -52,6 +52,13 @@ int hf_node_start(const char *dir, struct hf_node **ret, struct hf_error *err);
 const char *hf_node_url(const struct hf_node *node);
 void hf_node_stop(struct hf_node *node); /* finishes requests at hand; NULL is fine */
 
+/*
+ * How many bytes of log a volume may have here (UINT64_MAX: as much as there is); volume_id NULL: volumes that will
+ * be enrolled. Durable; a node that is served goes by it from the next append on. PROTOCOL.md §8.1. -ENOENT: not a
+ * node's folder, or no such volume; -EINVAL: not a volume id.
+ */
+int hf_node_set_budget(const char *dir, const char *volume_id, uint64_t bytes, struct hf_error *err);
+
 /* --- how a node is: asked of its folder, while it is served or not */
 
 struct hf_node_volume {
@@ -62,10 +69,14 @@ struct hf_node_volume {
 	uint64_t heard_ns;              /* its writer, on the node's clock; 0: not known */
 	uint64_t said_tid, said_commit; /* how far that said its log is; 0: it did not */
 	bool silent;
+	uint64_t budget_bytes; /* UINT64_MAX: none */
+	char budget_failed[HF_ERROR_TEXT_BYTES]; /* why it cannot be read, and nothing is taken; "": it can */
 };
 
 struct hf_node_status {
 	bool served;
+	bool read_only; /* its file system: it takes nothing */
+	uint64_t budget_bytes; /* of volumes that will be enrolled; UINT64_MAX: none */
 	uint64_t free_bytes, total_bytes, silent_after_ns;
 	struct hf_alarm *alarms; /* open ones, in the order of their numbers */
 	size_t n_alarms;

@@ -25,6 +25,7 @@ enum hf_replica_state {
 	HF_REPLICA_AT_REST,     /* not shipped to now (HF_OPEN_NO_REPLICATION): what its last receipt says */
 	/* the replica refuses this log (diverged, epoch over, forged): a person must look */
 	HF_REPLICA_REFUSED,
+	HF_REPLICA_FULL, /* it has no room for more; `error` says of what. Tried again now and then */
 };
 const char *hf_replica_state_name(enum hf_replica_state state); /* "current" … */
 
@@ -121,6 +122,11 @@ struct hf_recovery {
 	enum hf_freshness freshness;
 	uint64_t proven_ns;     /* time of the newest saved head that is in it; 0: none */
 	char stale_text[HF_ERROR_TEXT_BYTES]; /* STALE: which is not, and why; else "" */
+	/*
+	 * Why the replica could not be told of the new epoch (it is full, or read-only); "": it was. Then the old writer
+	 * counts there still, and the new store has no replica, until it is added again with an invitation.
+	 */
+	char untold_text[HF_ERROR_TEXT_BYTES];
 };
 
 /*

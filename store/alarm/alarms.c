@@ -171,7 +171,7 @@ static struct alarm *find_open(struct alarms *a, const struct hf_alarm *like)
 	return NULL;
 }
 
-static void count_up(struct alarms *a, struct alarm *at, const struct hf_alarm *news)
+static void count_up(struct alarms *a, struct alarm *at, const struct hf_alarm *news, bool anew)
 {
 	uint64_t now = mono_ns(a), pause_s = at->is.delivered ? DELIVER_AGAIN_S : DELIVER_FAILED_S;
 
@@ -179,11 +179,11 @@ static void count_up(struct alarms *a, struct alarm *at, const struct hf_alarm *
 	at->is.last_ns = news->last_ns;
 	memcpy(at->is.words, news->words, sizeof(at->is.words));
 	at->dirty = true;
-	if (at->told_ns == 0 || now - at->told_ns >= pause_s * second_ns) {
+	if (anew || at->told_ns == 0 || now - at->told_ns >= pause_s * second_ns) {
 		at->is.delivered = false;
 		at->due = true;
 	}
-	if (now >= at->write_after_ns)
+	if (anew || now >= at->write_after_ns)
 		write_out(a, at);
 }
 
@@ -265,7 +265,7 @@ static void raise_alarm(struct alarms *a, const char *kind, const struct alarm_a
 	(void)pthread_mutex_lock(&a->lock);
 	at = find_open(a, &news);
 	if (at)
-		count_up(a, at, &news);
+		count_up(a, at, &news, about->worse);
 	else
 		open_new(a, &news);
 	(void)pthread_cond_broadcast(&a->changed);

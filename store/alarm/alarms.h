@@ -37,6 +37,7 @@ const char *alarms_duration(uint64_t ns, char out[ALARMS_DURATION_BYTES]);
 struct alarm_about {
 	const char *volume, *replica;
 	const char *moment; /* kept of the first time, while the alarm is open */
+	bool worse; /* than when it was last raised: written and delivered at once, also a short time after */
 };
 void alarms_raise_about(struct alarms *a, const char *kind, const struct alarm_about *about, const char *fmt,
 			...) __attribute__((format(printf, 4, 5)));

@@ -79,6 +79,16 @@ void answer_gap(struct request *q, unsigned status, const char *code, const stru
 		      (json_int_t)point->end.offset));
 }
 
+void answer_over_budget(struct request *q, uint64_t limit, uint64_t used, const char *words)
+{
+	char budget_bytes[24], used_bytes[24];
+
+	(void)snprintf(budget_bytes, sizeof(budget_bytes), "%" PRIu64, limit);
+	(void)snprintf(used_bytes, sizeof(used_bytes), "%" PRIu64, used);
+	say(q, MHD_HTTP_INSUFFICIENT_STORAGE, "over_budget", words,
+	    json_pack("{s:s,s:s}", "budget_bytes", budget_bytes, "used_bytes", used_bytes));
+}
+
 void answer_json(struct request *q, const struct buf *text)
 {
 	queue(q, MHD_HTTP_OK, copied_response(text->data, text->len), "application/json");

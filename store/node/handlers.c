@@ -159,8 +159,34 @@ static void answer_append_failure(struct request *q, int r, const struct hf_erro
 	}
 }
 
+static void look_at_budget(struct request *q, const struct budget_append *a)
+{
+	const struct os *os = q->service->os;
+	struct volume *v = q->volume;
+
+	if (a->look)
+		budget_look(volume_budget(v), os, volume_dir(v), volume_shelf(v), q->service->alarms,
+			    volume_id_words(v), os->monotonic_ns(os->state));
+}
+
+/* Before the body is taken: what would be refused for the budget need not come. */
+bool handle_append_early(struct request *q)
+{
+	struct budget_append a = { .at = { q->number, q->offset }, .len = q->body_len };
+	struct hf_error err = HF_ERROR_INIT;
+	int r = budget_admit(volume_budget(q->volume), q->service->os, volume_dir(q->volume),
+			     volume_shelf(q->volume), &a, &err);
+
+	look_at_budget(q, &a);
+	if (r == 0 || !a.over) /* what else is wrong is found with the body */
+		return true;
+	answer_over_budget(q, a.limit, a.used, err.text);
+	return false;
+}
+
 static void handle_append(struct request *q)
 {
+	struct budget_append a = { .at = { q->number, q->offset }, .data = q->body.data, .len = q->body.len };
 	struct hf_error err = HF_ERROR_INIT;
 	struct log_point point;
 	int r = 0;
@@ -168,9 +194,12 @@ static void handle_append(struct request *q)
 	if (q->offset == 0)
 		r = volume_check_header(q->volume, q->body.data, q->body.len, &err);
 	if (r == 0)
-		r = shelf_append(volume_shelf(q->volume), (struct log_pos){ q->number, q->offset },
-				 q->body.data, q->body.len, &point, &err);
-	if (r < 0)
+		r = budget_append(volume_budget(q->volume), q->service->os, volume_dir(q->volume),
+				  volume_shelf(q->volume), &a, &point, &err);
+	look_at_budget(q, &a);
+	if (a.over)
+		answer_over_budget(q, a.limit, a.used, err.text);
+	else if (r < 0)
 		answer_append_failure(q, r, &err);
 	else
 		answer_receipt(q, q->volume);

@@ -5,12 +5,15 @@
 #include "holdfast/node.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "store/alarm/herald.h"
@@ -223,23 +226,48 @@ static int start_watching(struct hf_node *node, const struct setup *setup, struc
 	return r < 0 ? r : watch_start(&watch, &node->watch, err);
 }
 
+/* Where nothing can be written, the lock that may be there is taken all the same. */
+static int lock_read_only(struct hf_node *node, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+
+	if (!os_join(&path, node->dir, "lock"))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	node->lock = open((const char *)path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (node->lock >= 0 && flock(node->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return hf_error_set(err, -EBUSY, "%s is being served already", node->dir);
+	journal_line(LOG_WARNING, "%s is on a read-only file system: this node lets read, and takes nothing",
+		     node->dir);
+	return 0;
+}
+
+static int take_lock(struct hf_node *node, struct hf_error *err)
+{
+	struct statvfs at;
+
+	node->service.read_only = statvfs(node->dir, &at) == 0 && (at.f_flag & ST_RDONLY);
+	if (node->service.read_only)
+		return lock_read_only(node, err);
+	/* A moment's patience, for who only looks whether it is taken. */
+	node->lock = files_lock(node->dir, "serving a node", LOCK_WAIT_MS, err);
+	return node->lock < 0 ? node->lock : 0;
+}
+
 static int node_open(struct hf_node *node, struct hf_error *err)
 {
 	struct service *s = &node->service;
 	struct setup setup;
 	int r = setup_read(s->os, node->dir, &setup, err);
 
+	if (r == 0)
+		r = take_lock(node, err);
 	if (r < 0)
 		return r;
-	/* A moment's patience, for who only looks whether it is taken. */
-	node->lock = files_lock(node->dir, "serving a node", LOCK_WAIT_MS, err);
-	if (node->lock < 0)
-		return node->lock;
 	s->dir = node->dir;
 	s->identity = &node->identity;
 	r = identity_load(s->os, node->dir, &node->identity, err);
 	if (r == 0)
-		r = volumes_open(s->os, node->dir, false, &s->volumes, err);
+		r = volumes_open(s->os, node->dir, s->read_only, &s->volumes, err);
 	if (r == 0)
 		r = evidence_open(s->os, node->dir, &s->evidence, err);
 	if (r == 0)
@@ -250,7 +278,8 @@ static int node_open(struct hf_node *node, struct hf_error *err)
 		r = start_listening(node, &setup, err);
 	if (r < 0)
 		return r;
-	note_address(node);
+	if (!s->read_only)
+		note_address(node);
 	r = start_watching(node, &setup, err);
 	return r < 0 ? r : start_server(node, err);
 }

@@ -375,8 +375,15 @@ static bool judge_headers(struct request *q)
 	if (!judge_form(q) || !judge_length(q) || !judge_signature_form(q) || !judge_clock(q) ||
 	    !judge_key(q))
 		return false;
+	if (q->has_body && q->service->read_only) {
+		answer_error(q, MHD_HTTP_INSUFFICIENT_STORAGE, "read_only",
+			     "full: the node's file system is read-only; it lets read, and takes nothing");
+		return false;
+	}
 	/* The key of a PUT is judged by the certificate in the body, which is short. */
 	if (!(q->route == ROUTE_VOLUME && q->has_body) && !request_prove(q))
+		return false;
+	if (q->route == ROUTE_SEGMENT && q->has_body && !handle_append_early(q))
 		return false;
 	return !q->has_body || reserve_body(q);
 }

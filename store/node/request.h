@@ -28,6 +28,7 @@ enum {
 struct service {
 	const struct os *os;
 	const char *dir;
+	bool read_only; /* its file system: no body is taken */
 	struct identity *identity;
 	struct volumes *volumes;
 	struct nonces *nonces;
@@ -80,6 +81,7 @@ struct http_sig_request request_covered(const struct request *q);
 /* The signature itself, then the nonce: true, or it has been answered. */
 bool request_prove(struct request *q);
 
+bool handle_append_early(struct request *q); /* an append is proved: true, or it has been answered */
 void handle(struct request *q); /* the request is proved (but for PUT) and its body whole */
 
 /* --- answers: each is the one answer of its request */
@@ -88,6 +90,7 @@ void answer_error(struct request *q, unsigned status, const char *code, const ch
 	__attribute__((format(printf, 4, 5)));
 void answer_gap(struct request *q, unsigned status, const char *code, const struct log_point *point,
 		const char *words);
+void answer_over_budget(struct request *q, uint64_t limit, uint64_t used, const char *words);
 void answer_json(struct request *q, const struct buf *text);
 void answer_receipt(struct request *q, struct volume *v);
 void answer_file(struct request *q, int fd, uint64_t from, uint64_t len, uint64_t size,

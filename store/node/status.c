@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 
 #include "holdfast/node.h"
 #include "store/alarm/acknowledge.h"
@@ -29,6 +30,13 @@ static bool is_served(const char *dir)
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
+static bool is_read_only(const char *dir)
+{
+	struct statvfs at;
+
+	return statvfs(dir, &at) == 0 && (at.f_flag & ST_RDONLY);
+}
+
 /* --- volumes */
 
 static int add_bytes(struct shelf *shelf, struct hf_node_volume *ret, struct hf_error *err)
@@ -44,9 +52,11 @@ static int add_bytes(struct shelf *shelf, struct hf_node_volume *ret, struct hf_
 	return r;
 }
 
-static int describe(struct volume *v, uint64_t now_ns, uint64_t silent_after_ns, struct hf_node_volume *ret,
+static int describe(const struct os *os, struct volume *v, uint64_t silent_after_ns, struct hf_node_volume *ret,
 		    struct hf_error *err)
 {
+	uint64_t now_ns = os->now_ns(os->state);
+	struct hf_error why = HF_ERROR_INIT;
 	struct pulse *p = volume_pulse(v);
 	struct log_point here;
 	struct epoch_cert cert;
@@ -64,6 +74,9 @@ static int describe(struct volume *v, uint64_t now_ns, uint64_t silent_after_ns,
 	ret->said_tid = p->said_tid;
 	ret->said_commit = p->said_commit;
 	ret->silent = p->heard_ns > 0 && now_ns > p->heard_ns && now_ns - p->heard_ns > silent_after_ns;
+	ret->budget_bytes = BUDGET_NONE;
+	if (budget_read(os, volume_dir(v), &ret->budget_bytes, &why) < 0)
+		(void)snprintf(ret->budget_failed, sizeof(ret->budget_failed), "%s", why.text);
 	return add_bytes(volume_shelf(v), ret, err);
 }
 
@@ -80,7 +93,7 @@ static int try_describe_all(const struct os *os, const char *dir, struct hf_node
 	if (!s->volumes)
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	for (size_t i = 0; r == 0 && (v = volumes_nth(volumes, i)); i++) {
-		r = describe(v, os->now_ns(os->state), s->silent_after_ns, &s->volumes[i], err);
+		r = describe(os, v, s->silent_after_ns, &s->volumes[i], err);
 		s->n_volumes = i + 1;
 	}
 	volumes_close(volumes);
@@ -120,6 +133,10 @@ int hf_node_status(const char *dir, struct hf_node_status *ret, struct hf_error 
 		return r;
 	memset(&s, 0, sizeof(s));
 	s.served = is_served(dir);
+	s.read_only = is_read_only(dir);
+	r = budget_read(os, dir, &s.budget_bytes, err);
+	if (r < 0)
+		return r;
 	s.silent_after_ns = setup.silent_after_s * UINT64_C(1000000000);
 	(void)os->free_bytes(os->state, dir, &s.free_bytes, &s.total_bytes);
 	r = alarm_read_open(os, dir, &s.alarms, &s.n_alarms, err);

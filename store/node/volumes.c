@@ -21,7 +21,8 @@ struct volume {
 	pthread_mutex_t lock;
 	struct epoch_cert *certs; /* by epoch, rising; at least one */
 	size_t n_certs;
-	struct pulse pulse; /* with a lock of its own */
+	struct pulse pulse; /* with a lock of its own, as the next */
+	struct budget budget;
 };
 
 struct volumes {
@@ -79,6 +80,7 @@ static void volume_free(struct volume *v)
 		return;
 	shelf_close(v->shelf);
 	pulse_release(&v->pulse);
+	budget_release(&v->budget);
 	(void)pthread_mutex_destroy(&v->lock);
 	free(v->certs);
 	free(v->dir);
@@ -93,6 +95,7 @@ static struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLU
 		return NULL;
 	(void)pthread_mutex_init(&v->lock, NULL);
 	pulse_init(&v->pulse, vs->os->monotonic_ns(vs->os->state));
+	budget_init(&v->budget);
 	memcpy(v->id, id, VOLUME_ID_BYTES);
 	volume_id_text(id, v->id_text);
 	if (asprintf(&v->dir, "%s/%s", vs->volumes, v->id_text) < 0) {
@@ -333,6 +336,11 @@ struct pulse *volume_pulse(struct volume *v)
 	return &v->pulse;
 }
 
+struct budget *volume_budget(struct volume *v)
+{
+	return &v->budget;
+}
+
 const uint8_t *volume_id(const struct volume *v)
 {
 	return v->id;
@@ -497,6 +505,15 @@ static int enrol_epoch(struct volumes *vs, struct volume *v, const struct epoch_
 	return 0;
 }
 
+/* Its own copy of what new volumes get, before it is a volume. */
+static int give_budget(const struct volumes *vs, const struct volume *v, struct hf_error *err)
+{
+	uint64_t bytes;
+	int r = budget_read(vs->os, vs->dir, &bytes, err);
+
+	return r < 0 || bytes == BUDGET_NONE ? r : budget_write(vs->os, v->dir, bytes, err);
+}
+
 static int enrol_volume(struct volumes *vs, const struct epoch_cert *cert, const uint8_t *token,
 			struct volume **ret, struct hf_error *err)
 {
@@ -508,6 +525,8 @@ static int enrol_volume(struct volumes *vs, const struct epoch_cert *cert, const
 	r = use_invitation(vs, cert, token, true, err);
 	if (r == 0)
 		r = shelf_make(vs->os, v->dir, err);
+	if (r == 0)
+		r = give_budget(vs, v, err);
 	if (r == 0)
 		r = write_cert(vs->os, v, cert, err);
 	if (r == 0)

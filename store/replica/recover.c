@@ -35,6 +35,7 @@ struct recovery {
 	struct epoch_cert cert;
 	struct freshness fresh;
 	const struct hf_keeping *keeping; /* NULL: plain */
+	struct hf_error untold; /* why the replica could not be told of the new epoch; code 0: it was */
 };
 
 static const char *under(const struct recovery *v, const char *name, struct buf *out)
@@ -190,6 +191,12 @@ static int make_cert(struct recovery *v, struct hf_error *err)
 	return 0;
 }
 
+/* It lets read, and has no room to be told anything: what it has comes back all the same. */
+static bool takes_nothing(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT || r == -EROFS;
+}
+
 /* Lock the old writer out. It may have been quicker than we were: then once more from where it is now. */
 static int take_over(struct recovery *v, struct hf_error *err)
 {
@@ -201,6 +208,11 @@ static int take_over(struct recovery *v, struct hf_error *err)
 		if (r < 0 || v->place.kind == PLACE_DIRECTORY)
 			return r;
 		r = peer_enrol(v->peer, &v->cert, NULL, &head, err);
+		if (takes_nothing(r)) {
+			v->untold = *err;
+			*err = (struct hf_error)HF_ERROR_INIT;
+			return 0;
+		}
 		if (r == 0 && at_head(v, &head.point))
 			return 0;
 		if (r == 0 || r == -EEXIST)
@@ -288,7 +300,7 @@ static int write_replica(struct recovery *v, struct hf_error *err)
 {
 	char name[CONFIG_NAME_BYTES];
 
-	if (!replica_place(v))
+	if (v->untold.code < 0 || !replica_place(v)) /* it would refuse the new writer */
 		return 0;
 	config_make_name(&v->place, name);
 	return config_exists(v->os, v->path, name) ? 0 : config_write(v->os, v->path, name, &v->place, err);
@@ -358,6 +370,7 @@ static int sum_up(struct recovery *v, const struct log_point *head, struct hf_re
 		.proven_ns = v->fresh.time_ns,
 	};
 	memcpy(ret->stale_text, v->fresh.stale, sizeof(ret->stale_text));
+	memcpy(ret->untold_text, v->untold.text, sizeof(ret->untold_text));
 	return 0;
 }
 

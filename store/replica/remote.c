@@ -288,6 +288,8 @@ static const struct meaning meanings[] = {
 	{ "damaged", -EUCLEAN },
 	{ "unknown_version", -EPROTONOSUPPORT },
 	{ "full", -ENOSPC },
+	{ "over_budget", -EDQUOT },
+	{ "read_only", -EROFS },
 	{ "busy", -EBUSY },
 	{ "clock", -EAGAIN },
 	{ "bad_request", -EINVAL },

@@ -49,6 +49,8 @@ const char *hf_replica_state_name(enum hf_replica_state state)
 		return "refused";
 	case HF_REPLICA_AT_REST:
 		return "at rest";
+	case HF_REPLICA_FULL:
+		return "full";
 	}
 	return "?";
 }

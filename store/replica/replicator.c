@@ -40,7 +40,7 @@ static bool interrupted(void *arg)
 
 static bool is_failing(enum hf_replica_state state)
 {
-	return state == HF_REPLICA_UNREACHABLE || state == HF_REPLICA_REFUSED;
+	return state == HF_REPLICA_UNREACHABLE || state == HF_REPLICA_REFUSED || state == HF_REPLICA_FULL;
 }
 
 /* Requires r->lock, or that nobody else has r. */
@@ -93,6 +93,13 @@ static bool is_refusal(int code)
 	       code == -EEXIST || code == -EPROTONOSUPPORT;
 }
 
+static enum hf_replica_state state_after(int code)
+{
+	if (code == -ENOSPC || code == -EDQUOT || code == -EROFS)
+		return HF_REPLICA_FULL;
+	return is_refusal(code) ? HF_REPLICA_REFUSED : HF_REPLICA_UNREACHABLE;
+}
+
 /* --- pausing */
 
 static void deadline(unsigned ms, struct timespec *ret)
@@ -135,7 +142,8 @@ static void fail(struct replicator *r, int code, struct hf_error *why)
 			"if it was made anew, remove this replica and add it again, and it gets the "
 			"whole past");
 	if (code != -ECANCELED)
-		set_state(r, is_refusal(code) ? HF_REPLICA_REFUSED : HF_REPLICA_UNREACHABLE, why);
+		set_state(r, state_after(code), why);
+	r->no_room = r->no_room || state_after(code) == HF_REPLICA_FULL;
 	pause_after_failure(r);
 }
 
@@ -248,7 +256,8 @@ static int send_bytes(struct replicator *r, const struct log_point *behind, stru
 	struct receipt receipt;
 	int n;
 
-	set_sending(r);
+	if (!r->no_room) /* what is tried again is full still, for all that is known */
+		set_sending(r);
 	n = peer_append(r->peer, r->next, r->data.data, r->data.len, &receipt, err);
 	if (n == -ERANGE) { /* an answer was lost, or the replica lost something: it says where it is */
 		r->positioned = false;
@@ -256,6 +265,7 @@ static int send_bytes(struct replicator *r, const struct log_point *behind, stru
 	}
 	if (n < 0)
 		return n;
+	r->no_room = false;
 	spend(r);
 	if (!same_point(&receipt.point, behind))
 		return take_position(r, &receipt, err);

@@ -46,6 +46,7 @@ struct replicator {
 	struct peer *peer;
 	struct buf data;
 	bool positioned;
+	bool no_room; /* it was full when it was last sent something */
 	struct log_pos next;
 	unsigned pause_ms;
 	uint64_t heard_ns, kept_ns;

@@ -117,7 +117,7 @@ static void look_at_refusal(const struct asked *q, const struct hf_replica_statu
 {
 	const struct alarm_about about = { .volume = q->volume, .replica = r->name };
 
-	if (r->state != HF_REPLICA_REFUSED)
+	if (r->state != HF_REPLICA_REFUSED && r->state != HF_REPLICA_FULL)
 		st->told_refused_ns = 0;
 	else if (is_due(&st->told_refused_ns, q->now_ns, REFUSED_AGAIN_S))
 		alarms_raise_about(q->alarms, "refused", &about, "it takes nothing of this log: %s",
