@@ -18,6 +18,7 @@ static const char no_memory[] = "{\"error\":\"the node cannot say what went wron
 static void queue(struct request *q, unsigned status, struct MHD_Response *response, const char *type)
 {
 	q->answered = true;
+	gate_go(q->service->gate, q->guest, GATE_ANSWER, 0);
 	if (!response)
 		return; /* the server closes the connection, which is all that can be said without memory */
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
@@ -177,4 +178,5 @@ void answer_file(struct request *q, int fd, uint64_t from, uint64_t len, uint64_
 	if (!whole)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, range);
 	queue(q, whole ? MHD_HTTP_OK : MHD_HTTP_PARTIAL_CONTENT, response, "application/octet-stream");
+	gate_go(q->service->gate, q->guest, GATE_ANSWER, len);
 }

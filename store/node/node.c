@@ -24,8 +24,7 @@
 #include "store/volume/files.h"
 
 enum {
-	CONNECTIONS_MAX = 256,
-	CONNECTIONS_OF_ONE_MAX = 32,
+	CONNECTIONS_MAX = 2 * GATE_GUESTS_MAX, /* those that were cut off take a moment to leave */
 	SILENCE_TIMEOUT_S = 30,
 	CONNECTION_MEMORY_BYTES = 128 << 10,
 	STOP_WAIT_MS = 10000,
@@ -46,6 +45,22 @@ struct hf_node {
 };
 
 /* --- the server's callbacks */
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **guest,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct gate *gate = ((struct hf_node *)arg)->service.gate;
+	const union MHD_ConnectionInfo *fd, *address;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		gate_leave(gate, *guest);
+		*guest = NULL;
+		return;
+	}
+	fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	*guest = gate_enter(gate, fd->connect_fd, address->client_addr);
+}
 
 static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
 {
@@ -172,7 +187,7 @@ static int start_server(struct hf_node *node, struct hf_error *err)
 		MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_OF_ONE_MAX,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, node,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_TIMEOUT_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
 		MHD_OPTION_END);
@@ -193,6 +208,7 @@ static void node_free(struct hf_node *node)
 	alarms_close(node->service.alarms);
 	evidence_close(node->service.evidence);
 	nonces_free(node->service.nonces);
+	gate_stop(node->service.gate);
 	volumes_close(node->service.volumes);
 	identity_release(&node->identity);
 	if (node->listener >= 0)
@@ -272,6 +288,8 @@ static int node_open(struct hf_node *node, struct hf_error *err)
 		r = evidence_open(s->os, node->dir, &s->evidence, err);
 	if (r == 0)
 		r = alarms_open(s->os, node->dir, &s->alarms, err);
+	if (r == 0)
+		r = gate_start(s->os, &s->gate, err);
 	if (r == 0 && nonces_new(&s->nonces) < 0)
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	if (r == 0)

@@ -18,6 +18,8 @@ struct request *request_new(struct service *service, struct MHD_Connection *conn
 		return NULL;
 	q->service = service;
 	q->connection = connection;
+	q->guest = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	gate_go(service->gate, q->guest, GATE_HEADERS, 0);
 	buf_init(&q->body);
 	if (strlen(target) < sizeof(q->target))
 		memcpy(q->target, target, strlen(target));
@@ -29,9 +31,9 @@ void request_free(struct request *q)
 {
 	if (!q)
 		return;
-	(void)atomic_fetch_sub(&q->service->body_bytes, q->reserved);
 	(void)atomic_fetch_sub(&q->service->active, 1);
 	buf_release(&q->body);
+	gate_go(q->service->gate, q->guest, GATE_IDLE, 0);
 	free(q);
 }
 
@@ -141,6 +143,18 @@ static bool method_allowed(const struct request *q)
 static const char *header(const struct request *q, const char *name)
 {
 	return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
+}
+
+static bool judge_size(struct request *q)
+{
+	const union MHD_ConnectionInfo *size =
+		MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	if (size && size->header_size <= REQUEST_HEADERS_BYTES_MAX)
+		return true;
+	answer_error(q, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "too_large",
+		     "the headers are longer than %d bytes", REQUEST_HEADERS_BYTES_MAX);
+	return false;
 }
 
 static bool judge_form(struct request *q)
@@ -356,23 +370,27 @@ bool request_prove(struct request *q)
 	return false;
 }
 
-/* A share of the memory that all bodies have together. */
-static bool reserve_body(struct request *q)
+/* As much at once as one client may, and a share of the memory for bodies. */
+static bool take_share(struct request *q)
 {
-	size_t before = atomic_fetch_add(&q->service->body_bytes, q->body_len);
+	struct gate *gate = q->service->gate;
 
-	q->reserved = q->body_len;
-	if (before + q->body_len <= REQUEST_BODIES_BYTES_MAX && buf_reserve(&q->body, q->body_len) == 0)
+	if (q->volume && !(q->route == ROUTE_VOLUME && q->has_body) &&
+	    !gate_know(gate, q->guest, q->volume, q->key == VOLUME_KEY_OWNER)) {
+		answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+			     "this key has %d requests under way already", GATE_OF_KEY_MAX);
+		return false;
+	}
+	if (!q->has_body || (gate_reserve(gate, q->guest, q->volume, q->body_len) &&
+			     buf_reserve(&q->body, q->body_len) == 0))
 		return true;
-	(void)atomic_fetch_sub(&q->service->body_bytes, q->reserved);
-	q->reserved = 0;
 	answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "too much at once: come again");
 	return false;
 }
 
 static bool judge_headers(struct request *q)
 {
-	if (!judge_form(q) || !judge_length(q) || !judge_signature_form(q) || !judge_clock(q) ||
+	if (!judge_size(q) || !judge_form(q) || !judge_length(q) || !judge_signature_form(q) || !judge_clock(q) ||
 	    !judge_key(q))
 		return false;
 	if (q->has_body && q->service->read_only) {
@@ -385,7 +403,7 @@ static bool judge_headers(struct request *q)
 		return false;
 	if (q->route == ROUTE_SEGMENT && q->has_body && !handle_append_early(q))
 		return false;
-	return !q->has_body || reserve_body(q);
+	return take_share(q);
 }
 
 /* --- the body */
@@ -409,7 +427,8 @@ enum MHD_Result request_take(struct request *q, const char *method, const char *
 	if (!q->begun) {
 		q->begun = true;
 		q->method = method;
-		(void)judge_headers(q);
+		if (judge_headers(q))
+			gate_go(q->service->gate, q->guest, q->has_body ? GATE_BODY : GATE_WORK, q->body_len);
 		return MHD_YES;
 	}
 	if (*len > 0) {
@@ -418,7 +437,10 @@ enum MHD_Result request_take(struct request *q, const char *method, const char *
 		*len = 0;
 		return MHD_YES;
 	}
-	if (!q->answered && check_digest(q))
+	if (q->answered)
+		return MHD_YES;
+	gate_go(q->service->gate, q->guest, GATE_WORK, 0);
+	if (check_digest(q))
 		handle(q);
 	return MHD_YES;
 }

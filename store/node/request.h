@@ -14,13 +14,14 @@
 
 #include "store/alarm/alarms.h"
 #include "store/node/evidence.h"
+#include "store/node/gate.h"
 #include "store/node/identity.h"
 #include "store/node/nonces.h"
 #include "store/node/volumes.h"
 
 enum {
 	REQUEST_BODY_BYTES_MAX = 96 << 20,
-	REQUEST_BODIES_BYTES_MAX = 192 << 20,
+	REQUEST_HEADERS_BYTES_MAX = 16 << 10,
 	LIST_SEGMENTS_MAX = 1000,
 };
 
@@ -34,7 +35,7 @@ struct service {
 	struct nonces *nonces;
 	struct evidence *evidence;
 	struct alarms *alarms;
-	atomic_size_t body_bytes; /* of all bodies in memory */
+	struct gate *gate;
 	atomic_uint active;       /* requests not answered yet */
 };
 
@@ -43,6 +44,7 @@ enum route { ROUTE_NONE, ROUTE_VOLUME, ROUTE_LIST, ROUTE_SEGMENT };
 struct request {
 	struct service *service;
 	struct MHD_Connection *connection;
+	struct guest *guest; /* the gate's; NULL: it is being cut off */
 	char target[HTTP_SIG_TARGET_BYTES_MAX + 1]; /* as it came; empty when it was longer */
 	char path[HTTP_SIG_TARGET_BYTES_MAX + 1];
 	char query[HTTP_SIG_TARGET_BYTES_MAX + 1]; /* with its question mark; "?" when there is none */
@@ -59,7 +61,6 @@ struct request {
 	bool answered;
 	bool has_body;
 	size_t body_len; /* as announced */
-	size_t reserved; /* of service->body_bytes */
 	struct buf body;
 
 	/* from the headers, borrowed from the connection until the request is over */
