@@ -39,7 +39,15 @@ static void answer_enrol_failure(struct request *q, int r, const struct hf_error
 		answer_error(q, MHD_HTTP_FORBIDDEN, "invitation", "%s", err->text);
 		break;
 	case -EKEYREJECTED:
+		if (q->volume && volume_judge_key(q->volume, q->params.key) == VOLUME_KEY_PAST_WRITER)
+			request_alarm_past_writer(q);
 		answer_error(q, MHD_HTTP_FORBIDDEN, "epoch_over", "%s", err->text);
+		break;
+	case -EPROTONOSUPPORT:
+		if (q->volume)
+			alarms_raise(q->service->alarms, "below_floor", volume_id_words(q->volume), "%s",
+				     err->text);
+		answer_error(q, MHD_HTTP_FORBIDDEN, "below_floor", "%s", err->text);
 		break;
 	case -EEXIST:
 		shelf_position(volume_shelf(q->volume), &point);

@@ -278,20 +278,32 @@ static bool judge_clock(struct request *q)
 	return false;
 }
 
-/*
- * A writer key lives on after its epoch only where there is a copy of the store from before: a machine given
- * up, or somebody who took it. Raised only for who has the key: its public half stands in every segment.
- */
-static void alarm_of_old_writer(struct request *q)
+/* A stranger's nonsense under a key of his own is refused, and no alarm. */
+static void alarm_of_forgery(struct request *q)
+{
+	if (q->volume && volume_judge_key(q->volume, q->params.key) != VOLUME_KEY_UNKNOWN)
+		alarms_raise(q->service->alarms, "bad_signature", volume_id_words(q->volume),
+			     "%s %s: signed by another key than it names, %s", q->method, q->target,
+			     q->params.keyid);
+}
+
+/* Whoever has the key of an epoch that is over did not get it from here, and its machine should not be running. */
+static void alarm_of_past_writer(struct request *q)
 {
 	struct http_sig_request covered = request_covered(q);
 
 	if (http_sig_check(&covered, &q->params, q->sig) == 0)
-		alarms_raise(q->service->alarms, "old_writer", volume_id_words(q->volume),
-			     "%s %s: signed by the writer key of an epoch that is over, %s. A copy of the "
-			     "store from "
-			     "before is in use, or its key was stolen",
-			     q->method, q->target, q->params.keyid);
+		request_alarm_past_writer(q);
+	else
+		alarm_of_forgery(q);
+}
+
+void request_alarm_past_writer(struct request *q)
+{
+	alarms_raise(q->service->alarms, "epoch_over", volume_id_words(q->volume),
+		     "%s %s: signed by the writer key of an earlier epoch, %s. Was it stolen, or does the old machine "
+		     "run still?",
+		     q->method, q->target, q->params.keyid);
 }
 
 /* May this key ask this? A PUT is judged with its certificate. */
@@ -309,7 +321,7 @@ static bool judge_key(struct request *q)
 	q->key = volume_judge_key(q->volume, q->params.key);
 	volume_newest_cert(q->volume, &cert);
 	if (q->key == VOLUME_KEY_PAST_WRITER) {
-		alarm_of_old_writer(q);
+		alarm_of_past_writer(q);
 		answer_error(
 			q, MHD_HTTP_FORBIDDEN, "epoch_over",
 			"epoch over: this volume is written by the writer of epoch %" PRIu32
@@ -326,15 +338,6 @@ static bool judge_key(struct request *q)
 		return false;
 	}
 	return true;
-}
-
-/* A stranger's nonsense under a key of his own is refused, and no alarm. */
-static void alarm_of_forgery(struct request *q)
-{
-	if (q->volume && volume_judge_key(q->volume, q->params.key) != VOLUME_KEY_UNKNOWN)
-		alarms_raise(q->service->alarms, "bad_signature", volume_id_words(q->volume),
-			     "%s %s: signed by another key than it names, %s", q->method, q->target,
-			     q->params.keyid);
 }
 
 static void note_pulse(struct request *q)

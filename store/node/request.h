@@ -81,6 +81,7 @@ void request_target_parse(struct request *q);
 struct http_sig_request request_covered(const struct request *q);
 /* The signature itself, then the nonce: true, or it has been answered. */
 bool request_prove(struct request *q);
+void request_alarm_past_writer(struct request *q); /* it was proved by the key of an epoch that is over */
 
 bool handle_append_early(struct request *q); /* an append is proved: true, or it has been answered */
 void handle(struct request *q); /* the request is proved (but for PUT) and its body whole */

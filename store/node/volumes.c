@@ -474,6 +474,30 @@ static int check_follows(struct volume *v, const struct epoch_cert *cert, bool b
 	return 0;
 }
 
+int volume_check_floor(const struct epoch_cert *certs, size_t n, const struct epoch_cert *cert, struct hf_error *err)
+{
+	uint16_t floor = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (certs[i].format_floor > floor)
+			floor = certs[i].format_floor;
+	if (cert->format_floor >= floor)
+		return 0;
+	return hf_error_set(err, -EPROTONOSUPPORT,
+			    "the certificate would let format version %u in again, and this volume has reached version %u",
+			    cert->format_floor, floor);
+}
+
+static int check_floor(struct volume *v, const struct epoch_cert *cert, struct hf_error *err)
+{
+	int r;
+
+	(void)pthread_mutex_lock(&v->lock);
+	r = volume_check_floor(v->certs, v->n_certs, cert, err);
+	(void)pthread_mutex_unlock(&v->lock);
+	return r;
+}
+
 static int enrol_epoch(struct volumes *vs, struct volume *v, const struct epoch_cert *cert, bool by_owner,
 		       const uint8_t *token, struct hf_error *err)
 {
@@ -483,7 +507,9 @@ static int enrol_epoch(struct volumes *vs, struct volume *v, const struct epoch_
 	volume_newest_cert(v, &last);
 	if (same_cert(&last, cert))
 		return 0;
-	r = check_follows(v, cert, by_owner, err);
+	r = check_floor(v, cert, err);
+	if (r == 0)
+		r = check_follows(v, cert, by_owner, err);
 	if (r == 0 && !by_owner)
 		r = use_invitation(vs, cert, token, false, err);
 	if (r == 0)

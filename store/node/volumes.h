@@ -48,10 +48,17 @@ enum volume_key volume_judge_key(struct volume *v, const uint8_t key[PUBLIC_KEY_
 MUST_USE int volume_check_header(struct volume *v, const void *header, size_t len, struct hf_error *err);
 
 /*
+ * The format floor only rises (PROTOCOL.md §6): may this certificate come after those, of the same volume? 0, or
+ * -EPROTONOSUPPORT with words.
+ */
+MUST_USE int volume_check_floor(const struct epoch_cert *certs, size_t n, const struct epoch_cert *cert,
+				struct hf_error *err);
+
+/*
  * Enrol a certificate whose request was signed by its owner key (by_owner) or its writer key. token NULL:
  * none was given. 0  it is the newest now (or was already); *ret is the volume -EACCES     the invitation
- * (see invitation_use), or none where one is needed -EKEYREJECTED   the epoch is over here already -EEXIST
- * the log here has gone past where the certificate begins others      the node's disk
+ * (see invitation_use), or none where one is needed -EKEYREJECTED   the epoch is over here already -EPROTONOSUPPORT  below
+ * the format floor -EEXIST the log here has gone past where the certificate begins others      the node's disk
  */
 MUST_USE int volumes_enrol(struct volumes *vs, const struct epoch_cert *cert, bool by_owner,
 			   const uint8_t token[PLACE_TOKEN_BYTES], struct volume **ret, struct hf_error *err);

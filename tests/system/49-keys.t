@@ -125,7 +125,7 @@ try "and says why" eval 'grep -q "epoch over" "$T/out" && grep -q "copy from bef
 try "unmounting says it too" eval 'hf unmount "$T/old" --timeout 1 2>&1 | grep -q "copy from before"'
 hf node status "$T/node" > "$T/out"
 is $? 1 "the node has an alarm"
-try "of an old writer" grep -q "old_writer" "$T/out"
+try "of an old writer" grep -q "epoch_over" "$T/out"
 try "the store itself goes on" eval 'hf mount "$T/store" "$T/mnt" && echo more > "$T/mnt/more" && hf unmount "$T/mnt"'
 try "from the node all of it comes back, with keys that are wrapped" eval \
 	'hf recover --from "$(hf node invite "$T/node")" --kit "$T/kit" "$T/back" --passphrase-fd 3 3< "$T/new"'

@@ -200,7 +200,7 @@ static void the_old_writer_is_refused_everywhere(void **state)
 	tid = status_of(&copy).committed_tid;
 	expect_refused(&copy, 0, "is in epoch 2, and this store in epoch 1");
 	expect_refused(&copy, 1, "epoch over");
-	expect_alarm(&b, "old_writer");
+	expect_alarm(&b, "epoch_over");
 	store_close(&copy);
 
 	goes_on(&b.f, 2, "after");
@@ -337,7 +337,7 @@ static void a_fork_is_told(void **state)
 	commit(&thief);
 	expect_refused(&thief, 1, "epoch over");
 	store_close(&thief);
-	expect_alarm(&b, "old_writer");
+	expect_alarm(&b, "epoch_over");
 	bench_release(&b);
 }
 

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* What becomes of the key of an epoch that is over, and that a format once reached is not gone back from. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/volume/kit.h"
+#include "store/node/volumes.h"
+#include "tests/unit/node_helper.h"
+
+struct bench {
+	struct node_fixture node;
+	struct log_fixture volume;
+	struct log *log;
+	const uint8_t *id;
+	struct http_signer writer, owner;
+	struct keyring *later;    /* the writer of epoch 2 */
+	struct epoch_cert second; /* whose certificate this is */
+	struct buf body;
+};
+
+/* A node that has a volume's log of three groups, in epoch 1. */
+static void bench_init(struct bench *b)
+{
+	struct log_point end;
+	struct wire w;
+
+	memset(b, 0, sizeof(*b));
+	node_fixture_init(&b->node);
+	log_fixture_init(&b->volume, NULL, 64 << 10);
+	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
+	log_put_groups(b->log, 1, 3, 3000);
+	b->id = owner_volume_id(b->volume.owner);
+	b->writer = http_signer_of_writer(b->volume.keys);
+	b->owner = http_signer_of_owner(b->volume.owner);
+	w = wire_enrol(&b->node, b->writer, &b->volume.cert, &b->body, b->node.place.token);
+	(void)wire_expect(&w, 200, NULL);
+	wire_send_log(&b->node, b->writer, b->log, b->id);
+	log_durable(b->log, &end);
+	assert_int_equal(owner_keyring(b->volume.owner, &b->later), 0);
+	log_fixture_cert(&b->volume, b->later, 2, &end, &b->second);
+}
+
+static void bench_release(struct bench *b)
+{
+	keyring_free(b->later);
+	buf_release(&b->body);
+	log_close(b->log);
+	log_fixture_release(&b->volume);
+	node_fixture_release(&b->node);
+}
+
+static void begin_second(struct bench *b)
+{
+	struct wire w = wire_enrol(&b->node, b->owner, &b->second, &b->body, NULL);
+
+	assert_int_equal(wire_expect(&w, 200, NULL).enrolled_epoch, 2);
+}
+
+/* Open alarms of this kind, and how often they were raised, as far as is written down. */
+static uint64_t alarms_of(const struct bench *b, const char *kind)
+{
+	struct hf_node_status s;
+	uint64_t n = 0;
+
+	assert_int_equal(hf_node_status(b->node.dir, &s, NULL), 0);
+	for (size_t i = 0; i < s.n_alarms; i++)
+		if (strcmp(s.alarms[i].kind, kind) == 0)
+			n += s.alarms[i].count;
+	hf_node_status_release(&s);
+	return n;
+}
+
+static void test_past_writer(void **state)
+{
+	struct bench b;
+	struct wire w;
+
+	(void)state;
+	bench_init(&b);
+	begin_second(&b);
+	assert_int_equal(alarms_of(&b, "epoch_over"), 0);
+	/* Named by who has not got it: that is a forgery, and no news of the key. */
+	w = wire_position(&b.node, b.writer, b.id);
+	w.signed_method = "POST";
+	(void)wire_expect(&w, 403, "epoch_over");
+	assert_int_equal(alarms_of(&b, "epoch_over"), 0);
+	assert_int_equal(alarms_of(&b, "bad_signature"), 1);
+	/* Used: to ask, to append, to enrol its own certificate again. */
+	w = wire_position(&b.node, b.writer, b.id);
+	(void)wire_expect(&w, 403, "epoch_over");
+	assert_int_equal(alarms_of(&b, "epoch_over"), 1);
+	w = wire_append(&b.node, b.writer, b.id, (struct log_pos){ 2, 0 }, "anything", 8);
+	(void)wire_expect(&w, 403, "epoch_over");
+	w = wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, NULL);
+	(void)wire_expect(&w, 403, "epoch_over");
+	node_fixture_stop(&b.node); /* which writes down how often */
+	assert_int_equal(alarms_of(&b, "epoch_over"), 3);
+	bench_release(&b);
+}
+
+static void test_new_epochs(void **state)
+{
+	struct http_signer later;
+	struct bench b;
+	struct wire w;
+
+	(void)state;
+	bench_init(&b);
+	later = http_signer_of_writer(b.later);
+	/* The new writer himself, with the owner's certificate in hand, is not enough: it may be an old one. */
+	w = wire_enrol(&b.node, later, &b.second, &b.body, NULL);
+	(void)wire_expect(&w, 403, "invitation");
+	/* Nor is the present writer, who may be the thief. */
+	w = wire_enrol(&b.node, b.writer, &b.second, &b.body, NULL);
+	(void)wire_expect(&w, 403, "not_allowed");
+	w = wire_position(&b.node, b.writer, b.id);
+	assert_int_equal(wire_expect(&w, 200, NULL).enrolled_epoch, 1);
+	/* The operator's word for this volume is. */
+	free(node_fixture_invite(&b.node, b.id));
+	w = wire_enrol(&b.node, later, &b.second, &b.body, b.node.place.token);
+	assert_int_equal(wire_expect(&w, 200, NULL).enrolled_epoch, 2);
+	bench_release(&b);
+}
+
+static void test_floor(void **state)
+{
+	struct epoch_cert certs[2] = { { .epoch = 1, .format_floor = 1 }, { .epoch = 2, .format_floor = 3 } };
+	struct epoch_cert next = { .epoch = 3, .format_floor = 3 };
+	struct hf_error err = HF_ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(volume_check_floor(certs, 2, &next, &err), 0);
+	next.format_floor = 4;
+	assert_int_equal(volume_check_floor(certs, 2, &next, &err), 0);
+	next.format_floor = 2;
+	assert_int_equal(volume_check_floor(certs, 2, &next, &err), -EPROTONOSUPPORT);
+	assert_non_null(strstr(err.text, "version 2 in again"));
+	assert_int_equal(volume_check_floor(certs, 1, &next, &err), 0);
+	/* Not only the newest counts. */
+	certs[0].format_floor = 3;
+	certs[1].format_floor = 1;
+	assert_int_equal(volume_check_floor(certs, 2, &next, &err), -EPROTONOSUPPORT);
+}
+
+/* A floor that this build does not know, at the door and on the disk. */
+static void test_other_floors(void **state)
+{
+	CLEANUP(buf_release) struct buf cert = BUF_INIT;
+	struct bench b;
+	struct wire w;
+	char path[256];
+	int fd;
+
+	(void)state;
+	bench_init(&b);
+	for (uint16_t floor = 0; floor <= 2; floor = (uint16_t)(floor + 2)) {
+		b.second.format_floor = floor;
+		epoch_cert_sign(&b.second, b.volume.owner);
+		w = wire_enrol(&b.node, b.owner, &b.second, &b.body, NULL);
+		(void)wire_expect(&w, 422, "unknown_version");
+	}
+	w = wire_position(&b.node, b.writer, b.id);
+	assert_int_equal(wire_expect(&w, 200, NULL).enrolled_epoch, 1);
+	/* A later build took it; then this one is run again. */
+	node_fixture_stop(&b.node);
+	epoch_cert_encode(&b.second, &cert);
+	node_fixture_path(&b.node, b.id, "epoch-0000000002.cert", path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, cert.data, cert.len), (ssize_t)cert.len);
+	(void)close(fd);
+	assert_int_equal(node_fixture_start(&b.node), -EPROTONOSUPPORT);
+	bench_release(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_past_writer),
+		cmocka_unit_test(test_new_epochs),
+		cmocka_unit_test(test_floor),
+		cmocka_unit_test(test_other_floors),
+	};
+
+	return crypto_init() < 0 || cmocka_run_group_tests_name("node epochs", tests, NULL, NULL);
+}
