@@ -241,6 +241,10 @@ install: all
 	install -m 644 $(B)/libholdfast.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast/
 	install -m 644 docs/holdfast.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	sed 's,/usr/local/,$(PREFIX)/,' fs/systemd/holdfast-node@.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-node@.service
+	install -m 644 fs/systemd/holdfast.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/holdfast.conf
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: holdfast' 'Description: a filesystem that cannot forget' \
 		'Version: $(VERSION)' 'Requires: $(filter-out fuse3 libqrencode,$(PACKAGES))' \
 		'Libs: -L$${prefix}/lib -lholdfast -pthread' 'Cflags: -I$${prefix}/include' \
@@ -249,7 +253,9 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/holdfast $(DESTDIR)$(PREFIX)/sbin/mount.fuse.holdfast \
 		$(DESTDIR)$(PREFIX)/lib/libholdfast.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc \
-		$(DESTDIR)$(PREFIX)/share/man/man1/holdfast.1
+		$(DESTDIR)$(PREFIX)/share/man/man1/holdfast.1 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-node@.service \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/holdfast.conf
 	rm -rf $(DESTDIR)$(PREFIX)/include/holdfast
 
 clean:

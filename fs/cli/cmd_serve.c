@@ -7,6 +7,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/daemon.h"
+#include "fs/cli/harden.h"
 #include "holdfast/node.h"
 
 /* DIR/pid, by which a script stops us: kill $(cat DIR/pid). */
@@ -43,6 +44,22 @@ static void wait_for_signal(const sigset_t *signals)
 		;
 }
 
+/* What is less than it could be is said, and stops nothing. */
+static void give_up_rights(const struct daemon *d)
+{
+	char missing[200], line[300];
+
+	harden_open_files();
+	harden(missing, sizeof(missing));
+	if (missing[0]) {
+		snprintf(line, sizeof(line), "this process is less hardened than it could be: %s", missing);
+		daemon_log(d, LOG_WARNING, line);
+	}
+	if (geteuid() == 0)
+		daemon_log(d, LOG_WARNING,
+		    "running as root: a node needs none of its rights. Give it a user of its own; see holdfast(1)");
+}
+
 static int serve(struct daemon *d, const char *dir)
 {
 	struct hf_error err = HF_ERROR_INIT;
@@ -62,13 +79,15 @@ static int serve(struct daemon *d, const char *dir)
 	signal(SIGPIPE, SIG_IGN);
 
 	daemon_take_log(d);
+	give_up_rights(d);
 	if (hf_node_start(dir, &node, &err) < 0)
 		return daemon_failed(d, &err);
 	if (write_pid(dir, &pid_path, &err) < 0) {
 		hf_node_stop(node);
 		return daemon_failed(d, &err);
 	}
-	snprintf(words, sizeof(words), "serving %s at %s, process %d", dir, hf_node_url(node), (int)getpid());
+	snprintf(words, sizeof(words), "serving %s at %s, process %d%s", dir, hf_node_url(node), (int)getpid(),
+		 geteuid() == 0 ? ", as root, which it need not be" : "");
 	daemon_ready(d, words);
 	wait_for_signal(&signals);
 	hf_node_stop(node);
@@ -111,7 +130,9 @@ const struct command command_serve = {
 		 "\n"
 		 "Serve the node in DIR (made by holdfast node init). Returns when it listens; its\n"
 		 "process id is then in DIR/pid, and SIGTERM ends it, requests at hand finished.\n"
-		 "It logs to syslog, and with -f to stderr.\n"
+		 "It logs to syslog, and with -f to stderr. It needs no rights: run it as a user\n"
+		 "of its own. Before it listens it gives up what it does not need: new privileges,\n"
+		 "core dumps, and system calls as mount and ptrace; its alarm hook inherits that.\n"
 		 "\n"
 		 "  -f, --foreground   stay in front, as systemd likes it\n"
 		 "\n"

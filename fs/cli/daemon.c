@@ -154,6 +154,14 @@ void daemon_take_log(const struct daemon *d)
 	hf_set_log(d->fd >= 0 ? log_to_syslog : log_to_stderr, NULL);
 }
 
+void daemon_log(const struct daemon *d, int priority, const char *line)
+{
+	if (d->fd >= 0)
+		log_to_syslog(NULL, priority, line);
+	else
+		log_to_stderr(NULL, priority, line);
+}
+
 void daemon_ready(struct daemon *d, const char *words)
 {
 	char line[HF_ERROR_TEXT_BYTES + 64];

@@ -32,6 +32,8 @@ struct hf_progress daemon_progress(struct daemon *d);
 
 /* The library's lines for a person (hf_set_log): to stderr in front, else to syslog. */
 void daemon_take_log(const struct daemon *d);
+/* A line of our own, to the same place; priority as syslog(3). */
+void daemon_log(const struct daemon *d, int priority, const char *line);
 
 /* Let the parent go with these words on stdout (empty: none); from here on there is no terminal. */
 void daemon_ready(struct daemon *d, const char *words);

@@ -147,7 +147,8 @@ static int write_invitation(const struct os *os, const char *dir, const struct p
 		     os->now_ns(os->state) + valid_s * 1000000000u);
 	if (!file_path(dir, p->token, ".json", &path) || buf_status(&text) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory");
-	r = os_write_file(os, (const char *)path.data, text.data, text.len, 0600);
+	/* Often by root, and read by the node's own user; the folder is closed to others. */
+	r = os_write_file(os, (const char *)path.data, text.data, text.len, 0644);
 	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)path.data, strerror(-r)) : 0;
 }
 
