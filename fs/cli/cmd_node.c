@@ -5,6 +5,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/node_budget.h"
+#include "fs/cli/node_check.h"
 #include "fs/cli/node_status.h"
 #include "fs/cli/output.h"
 #include "holdfast/node.h"
@@ -133,6 +134,8 @@ static int run(const struct command *self, int argc, char **argv)
 		return cli_operands(self, argc, 4, 4) ?
 			       node_budget(dir, argv[optind + 2], argv[optind + 3]) :
 			       CLI_FAILED;
+	if (!strcmp(verb, "check"))
+		return cli_operands(self, argc, 2, 3) ? node_check(dir, argv[optind + 2], a.json) : CLI_FAILED;
 	if (!cli_operands(self, argc, 2, 2))
 		return CLI_FAILED;
 	if (!strcmp(verb, "init"))
@@ -153,6 +156,7 @@ const struct command command_node = {
 		 "holdfast node status DIR [--json]\n"
 		 "holdfast node acknowledge DIR ALARM|all\n"
 		 "holdfast node budget DIR VOLUME|default SIZE|none\n"
+		 "holdfast node check DIR [VOLUME] [--json]\n"
 		 "\n"
 		 "A node keeps other machines' logs, takes appends at the end and nothing else.\n"
 		 "Run it at another provider, under another account. init makes its folder and\n"
@@ -162,6 +166,8 @@ const struct command command_node = {
 		 "budget says how much a volume may have here, or (default) one that comes later:\n"
 		 "an alarm at nine tenths, and what would go beyond is refused, from the next\n"
 		 "append on, also while the node is served. Nothing is ever given up for room.\n"
+		 "check reads all that is kept and verifies chain and signatures, while the node\n"
+		 "is served or not; each fault is a line, and the exit code then 1.\n"
 		 "\n"
 		 "  --listen HOST:PORT   where to listen; " LISTEN_DEFAULT " when not said;\n"
 		 "                       127.0.0.1:0: loopback, any free port\n"

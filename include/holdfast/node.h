@@ -13,6 +13,7 @@
 #include "holdfast/alarm.h"
 #include "holdfast/error.h"
 #include "holdfast/kit.h"
+#include "holdfast/store.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,6 +95,19 @@ void hf_node_status_release(struct hf_node_status *s);
  * raised by now. *ret_n: how many. -ENOENT: no such open alarm; -EINVAL: not a number.
  */
 int hf_node_acknowledge(const char *dir, const char *alarm, unsigned *ret_n, struct hf_error *err);
+
+struct hf_node_check_summary {
+	uint64_t volumes, segments, bytes; /* verified */
+};
+
+/*
+ * Read every byte of a volume's log (volume_id NULL: of all) and verify it as far as that can be without its key: headers, the
+ * chain, every signature. Changes nothing, and takes no lock: a process that serves the node goes on. Each fault goes to
+ * `found` as words; a damaged segment hides nothing beyond it. Returns how many; -ENOENT: not a node's folder, or no such volume;
+ * -EINVAL: not a volume id; and what reading says.
+ */
+long hf_node_check(const char *dir, const char *volume_id, void (*found)(void *arg, const char *what), void *arg,
+		   struct hf_node_check_summary *ret, const struct hf_progress *progress, struct hf_error *err);
 
 #ifdef __cplusplus
 }

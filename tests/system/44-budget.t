@@ -45,6 +45,7 @@ try "less than there is: that is said, and nothing is given up" grep -q "no more
 try "raised" hf node budget "$node" "$volume" 100M
 eventually 60 eval '[ "$(state)" = current ]'
 ok $? "the store catches up by itself" || diag "$(hf status "$T/store")"
+try "all that the node has is whole, it says while it is served" eval 'hf node check "$node" "$volume" | grep -q "no fault"'
 hf unmount "$T/mnt" > /dev/null
 hf node acknowledge "$node" all > /dev/null
 
@@ -84,6 +85,11 @@ if [ "$(id -u)" -eq 0 ]; then
 	ok $? "so that it goes on with the recovered store" || diag "$(hf status "$T/back")"
 	hf unmount "$T/mnt2" > /dev/null
 	stop_node "$node"
+	segment=$(echo "$node/volumes/$volume"/log/*1.seg)
+	printf X | dd of="$segment" bs=1 seek=500000 conv=notrunc 2> /dev/null
+	hf node check "$node" > "$T/out"
+	is $? 1 "a byte that is wrong is found: exit code 1"
+	try "and named" grep -q "volume $volume: .*segment 1" "$T/out"
 	umount "$T/disk"
 else
 	ok 0 "a node on a read-only file system # SKIP needs root, to make one"

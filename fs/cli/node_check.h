@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* holdfast node check (layer 6). */
+#ifndef FS_CLI_NODE_CHECK_H
+#define FS_CLI_NODE_CHECK_H
+
+#include <stdbool.h>
+
+/* volume NULL: all. Returns the exit code. */
+int node_check(const char *dir, const char *volume, bool json);
+
+#endif

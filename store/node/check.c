@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that a node keeps, read and verified (layer 4), beside the process that serves it: a sealed segment does not change any
+ * more, and opening a shelf to read verifies the last one up to what is durable.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "holdfast/node.h"
+#include "store/crypto/wire.h"
+#include "store/node/setup.h"
+#include "store/replica/shelf.h"
+#include "store/replica/shelf_scan.h"
+
+enum { LOOKS_MAX = 3 };
+
+struct check {
+	const struct os *os;
+	void (*found)(void *arg, const char *what);
+	void *arg;
+	const struct hf_progress *progress;
+	struct hf_node_check_summary sum;
+	long faults;
+
+	/* of the volume at hand */
+	const char *volume;
+	const uint8_t *id;
+	char *dir, *log_dir;
+	struct verifier before; /* behind the segment before; then is_linked */
+	bool is_linked;
+};
+
+static void found(struct check *c, const char *what)
+{
+	char text[HF_ERROR_TEXT_BYTES + 64];
+
+	c->faults++;
+	(void)snprintf(text, sizeof(text), "volume %s: %s", c->volume, what);
+	if (c->found)
+		c->found(c->arg, text);
+}
+
+/* Is it the bytes that are wrong, and not the reading of them? */
+static bool is_verdict(int r)
+{
+	return r == -EUCLEAN || r == -EKEYREJECTED || r == -EPROTONOSUPPORT;
+}
+
+/* --- one segment */
+
+/* Leaves the verifier behind the segment's last group. */
+static int check_bytes(struct check *c, int fd, uint32_t segment, struct verifier *v, struct hf_error *err)
+{
+	const struct shelf_note no_append = { 0, 0, 0 };
+	struct shelf_scan scan;
+	int r;
+
+	verifier_begin(v, c->id);
+	r = shelf_scan_segment(c->os, fd, segment, &no_append, v, &scan, err);
+	if (r < 0)
+		return r;
+	if (scan.tail > 0)
+		return hf_error_set(err, -EUCLEAN,
+				    "segment %" PRIu32 " does not verify from offset %" PRIu32 " on: %" PRIu64 " bytes",
+				    segment, v->point.end.offset, scan.tail);
+	c->sum.segments++;
+	c->sum.bytes += v->point.end.offset;
+	return 0;
+}
+
+/* Does it follow the one before? That can only be said when that one is whole. */
+static int check_link(struct check *c, int fd, struct hf_error *err)
+{
+	uint8_t header[SEGMENT_HEADER_BYTES];
+	int r;
+
+	if (!c->is_linked)
+		return 0;
+	r = os_pread_full(c->os, fd, header, sizeof(header), 0);
+	return r < 0 ? hf_error_set(err, r, "cannot read its header: %s", strerror(-r)) :
+		       verifier_segment(&c->before, header, err);
+}
+
+/* is_last: its bytes were verified when the shelf was opened. */
+static int check_segment(struct check *c, uint32_t segment, bool is_last, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	struct hf_error what = HF_ERROR_INIT;
+	struct verifier v;
+	char name[16];
+	bool whole;
+	int fd, r = 0;
+
+	segment_file_name(segment, name);
+	if (!os_join(&path, c->log_dir, name))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	fd = c->os->open(c->os->state, (const char *)path.data, O_RDONLY, 0);
+	if (fd < 0)
+		return hf_error_set(err, fd, "cannot open %s: %s", (const char *)path.data, strerror(-fd));
+	if (!is_last)
+		r = check_bytes(c, fd, segment, &v, &what);
+	whole = r == 0 && !is_last;
+	if (r == 0)
+		r = check_link(c, fd, &what);
+	(void)c->os->close(c->os->state, fd);
+	c->is_linked = whole;
+	if (whole)
+		c->before = v;
+	if (!is_verdict(r))
+		return r < 0 ? hf_error_set(err, r, "%s: %s", (const char *)path.data, what.text) : 0;
+	found(c, what.text);
+	return 0;
+}
+
+/* --- one volume */
+
+/* An append that is being written may look like damage for as long as that takes. */
+static int open_shelf(const struct check *c, struct shelf **ret, struct hf_error *err)
+{
+	int r = -EUCLEAN;
+
+	for (int i = 0; r == -EUCLEAN && i < LOOKS_MAX; i++) {
+		*err = (struct hf_error)HF_ERROR_INIT;
+		r = shelf_open(c->os, c->dir, c->id, true, ret, NULL, err);
+	}
+	return r;
+}
+
+/* Which is the last segment, and is it whole? *ret_whole false: that has been told. */
+static int find_last(struct check *c, uint32_t *ret, bool *ret_whole, struct hf_error *err)
+{
+	struct hf_error what = HF_ERROR_INIT;
+	struct shelf *shelf = NULL;
+	struct log_point end;
+	int r = open_shelf(c, &shelf, &what);
+
+	*ret_whole = r == 0;
+	if (r == 0) {
+		shelf_position(shelf, &end);
+		shelf_close(shelf);
+		*ret = end.end.segment;
+		c->sum.segments += end.end.segment > 0;
+		c->sum.bytes += end.end.offset;
+		return 0;
+	}
+	if (!is_verdict(r))
+		return hf_error_set(err, r, "%s", what.text);
+	found(c, what.text);
+	*ret = 0;
+	r = shelf_find_segments(c->os, c->log_dir, ret, &what); /* with a gap, that was what it said */
+	return r == -EUCLEAN ? 0 : r < 0 ? hf_error_set(err, r, "%s", what.text) : 0;
+}
+
+static int check_segments(struct check *c, struct hf_error *err)
+{
+	uint32_t last = 0;
+	bool whole = false;
+	int r = find_last(c, &last, &whole, err);
+
+	c->is_linked = false;
+	for (uint32_t n = 1; r == 0 && n <= last; n++) {
+		if (n == last && !whole)
+			break;
+		if (c->progress && c->progress->fn)
+			c->progress->fn(c->progress->arg, "segments verified", n - 1, last);
+		r = check_segment(c, n, n == last, err);
+	}
+	c->sum.volumes++;
+	return r;
+}
+
+static int check_volume(struct check *c, const char *dir, const uint8_t id[VOLUME_ID_BYTES], struct hf_error *err)
+{
+	char text[2 * VOLUME_ID_BYTES + 1];
+	int r = -ENOMEM;
+
+	wire_hex(id, VOLUME_ID_BYTES, text);
+	c->volume = text;
+	c->id = id;
+	if (asprintf(&c->dir, "%s/volumes/%s", dir, text) < 0)
+		c->dir = NULL;
+	if (!c->dir || asprintf(&c->log_dir, "%s/log", c->dir) < 0)
+		c->log_dir = NULL;
+	r = c->log_dir ? check_segments(c, err) : hf_error_set(err, -ENOMEM, "no memory");
+	free(c->log_dir);
+	free(c->dir);
+	c->dir = c->log_dir = NULL;
+	return r;
+}
+
+/* --- which */
+
+struct wanted {
+	const char *only; /* NULL: all */
+	struct buf ids;
+};
+
+static void note_volume(void *arg, const char *name)
+{
+	struct wanted *w = arg;
+	uint8_t id[VOLUME_ID_BYTES];
+
+	if (wire_unhex(name, strlen(name), id, sizeof(id)) == 0 && (!w->only || strcmp(name, w->only) == 0))
+		buf_add(&w->ids, id, sizeof(id));
+}
+
+static int find_volumes(const struct os *os, const char *dir, struct wanted *w, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	uint8_t id[VOLUME_ID_BYTES];
+	int r;
+
+	if (w->only && wire_unhex(w->only, strlen(w->only), id, sizeof(id)) < 0)
+		return hf_error_set(err, -EINVAL, "%.60s is not the id of a volume", w->only);
+	if (!os_join(&path, dir, "volumes"))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = os->list(os->state, (const char *)path.data, note_volume, w);
+	if (r < 0)
+		return hf_error_set(err, r, "cannot read the folder %s: %s", (const char *)path.data, strerror(-r));
+	if (buf_status(&w->ids) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	if (w->only && w->ids.len == 0)
+		return hf_error_set(err, -ENOENT, "there is no volume %s in %s", w->only, dir);
+	return 0;
+}
+
+long hf_node_check(const char *dir, const char *volume_id, void (*found_fn)(void *arg, const char *what), void *arg,
+		   struct hf_node_check_summary *ret, const struct hf_progress *progress, struct hf_error *err)
+{
+	struct check c = { .os = os_posix(), .found = found_fn, .arg = arg, .progress = progress };
+	struct wanted w = { volume_id, BUF_INIT };
+	struct setup setup;
+	int r = setup_read(c.os, dir, &setup, err);
+
+	if (r == 0 && crypto_init() < 0)
+		r = hf_error_set(err, -EIO, "the system gives no random bytes");
+	if (r == 0)
+		r = find_volumes(c.os, dir, &w, err);
+	for (size_t at = 0; r == 0 && at < w.ids.len; at += VOLUME_ID_BYTES)
+		r = check_volume(&c, dir, w.ids.data + at, err);
+	buf_release(&w.ids);
+	if (r < 0)
+		return r;
+	*ret = c.sum;
+	return c.faults;
+}
