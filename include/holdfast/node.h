@@ -83,7 +83,8 @@ struct hf_node_status {
 	size_t n_alarms;
 	struct hf_node_volume *volumes;
 	size_t n_volumes;
-	char failed[HF_ERROR_TEXT_BYTES]; /* why no volume is here: they cannot be read. "": they can */
+	/* why no volume is here, or not what new ones get: it cannot be read. "": it can */
+	char failed[HF_ERROR_TEXT_BYTES];
 };
 
 /* -ENOENT: not a node's folder. What is wrong with a volume is in `failed`. Changes nothing. */

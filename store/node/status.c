@@ -125,6 +125,7 @@ static void describe_all(const struct os *os, const char *dir, struct hf_node_st
 int hf_node_status(const char *dir, struct hf_node_status *ret, struct hf_error *err)
 {
 	const struct os *os = os_posix();
+	struct hf_error why = HF_ERROR_INIT;
 	struct hf_node_status s;
 	struct setup setup;
 	int r = setup_read(os, dir, &setup, err);
@@ -134,15 +135,15 @@ int hf_node_status(const char *dir, struct hf_node_status *ret, struct hf_error 
 	memset(&s, 0, sizeof(s));
 	s.served = is_served(dir);
 	s.read_only = is_read_only(dir);
-	r = budget_read(os, dir, &s.budget_bytes, err);
-	if (r < 0)
-		return r;
+	s.budget_bytes = BUDGET_NONE;
 	s.silent_after_ns = setup.silent_after_s * UINT64_C(1000000000);
 	(void)os->free_bytes(os->state, dir, &s.free_bytes, &s.total_bytes);
 	r = alarm_read_open(os, dir, &s.alarms, &s.n_alarms, err);
 	if (r < 0)
 		return r;
 	describe_all(os, dir, &s);
+	if (budget_read(os, dir, &s.budget_bytes, &why) < 0 && !s.failed[0])
+		(void)snprintf(s.failed, sizeof(s.failed), "%s", why.text);
 	*ret = s;
 	return 0;
 }

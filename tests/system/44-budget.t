@@ -55,6 +55,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	mount --bind "$T/disk" "$T/disk" && mount -o remount,bind,ro "$T/disk" || bail "no read-only bind mount"
 	"$HOLDFAST" serve "$node" -f > "$T/served" 2>&1 &
 	server=$!
+	trap 'kill "$server" 2> /dev/null; cleanup' EXIT # it has no pid file
 	eventually 20 grep -q "^serving" "$T/served"
 	ok $? "a node on a read-only file system serves" || diag "$(cat "$T/served")"
 	try "and in its log what it does not do" grep -q "read-only file system.*takes nothing" "$T/served"
@@ -77,6 +78,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	kill "$server"
 	wait "$server"
 	is $? 0 "it ends as it should"
+	trap cleanup EXIT
 	mount -o remount,bind,rw "$T/disk"
 	try "writable again, it serves" hf serve "$node"
 	try "and is told of the new epoch, by invitation" hf replica add "$T/back" "$(hf node invite "$node" --volume "$volume")"

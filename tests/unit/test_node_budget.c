@@ -243,6 +243,15 @@ static void test_damaged(void **state)
 	hf_node_status_release(&s);
 	set_budget(&b, 1 << 30);
 	assert_string_equal(send_all(&b, code), "");
+	/* And that of new volumes. */
+	(void)snprintf(path, sizeof(path), "%s/budget", b.node.dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(hf_node_status(b.node.dir, &s, NULL), 0);
+	assert_int_equal(s.n_volumes, 1);
+	assert_non_null(strstr(s.failed, "/budget is damaged"));
+	hf_node_status_release(&s);
 	bench_release(&b);
 }
 
