@@ -17,7 +17,7 @@ B       := build/$(CONFIG)
 DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev libssl-dev \
 	libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libzstd-dev \
 	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
-	git perl attr acl util-linux e2fsprogs sqlite3 rsync fio openssl
+	git perl attr acl util-linux e2fsprogs sqlite3 rsync fio openssl python3 python3-nacl
 BENCH_DEPS := python3 procps bindfs gocryptfs mergerfs fio rsync make tar openssl
 SCALE_DEPS := python3 rsync restic borgbackup gnuplot-nox
 REPLICA_DEPS := python3 rsync restic borgbackup openssh-client openssh-server
@@ -87,7 +87,7 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all lib units check check-fault check-fuzz check-long bench bench-deps bench-scale bench-replica demo demo-stop install \
+.PHONY: all lib units check check-attack check-fault check-fuzz check-long bench bench-deps bench-scale bench-replica demo demo-stop install \
 	uninstall clean asan tsan tidy format layers help deps
 
 all: $(B)/holdfast $(B)/libholdfast.a
@@ -150,7 +150,13 @@ $(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 check: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units
-	$(Q)tests/run.sh layers units:build/check units:build/asan system:build/check
+	$(Q)tests/run.sh layers units:build/check units:build/asan system:build/check attack:build/check
+
+# Whoever has all keys of the primary, the replica's provider, and those in between; against a node under ASan too.
+check-attack: deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan all
+	$(Q)tests/run.sh attack:build/check attack:build/asan
 
 # Power cuts, torn writes, failing disks and memory, at every step there is.
 check-fault: deps
@@ -266,6 +272,7 @@ help:
 	'make              build build/release/holdfast and libholdfast.a' \
 	'make deps         install the Debian packages that are missing (as root, or by sudo)' \
 	'make check        build with -Werror, layers, unit tests (also under ASan and UBSan), system tests' \
+	'make check-attack stolen keys, lying replicas, hostile bytes: every row of the threats, as an attack' \
 	'make check-fault  power cuts and failing disks at every step     make check-long   all of it, longer' \
 	'make check-fuzz   fuzz every parser, FUZZ_SECONDS=60 each (clang)' \
 	'make demo         the whole story in a minute, under ./demo      make demo-stop    end it' \

@@ -5,6 +5,7 @@
 #   run.sh layers                      includes point down only
 #          'units:BUILD[:GLOB GLOB…]'  unit test binaries BUILD/tests/unit/test_*
 #          'system:BUILD[:GLOB GLOB…]' tests/system/*.t with BUILD/holdfast
+#          'attack:BUILD[:GLOB GLOB…]' tests/attack/*.t with BUILD/holdfast
 #          fuzz:BUILD:SECONDS          every BUILD/tests/fuzz/fuzz_* for so long
 #
 # What a sanitizer says in a process that has gone to the background, and in a test that passes, is a failure of
@@ -122,14 +123,15 @@ add_reports()
 	done
 }
 
-run_system()
+# run_scripts FOLDER BUILD [GLOBS]
+run_scripts()
 {
-	local dir=$1 globs=${2:-*} test name start code
+	local folder=$1 dir=$2 globs=${3:-*} test name start code
 
-	echo "system tests, $dir"
+	echo "$folder tests, $dir"
 	export HOLDFAST=$PWD/$dir/holdfast
 	mkdir -p "$work/reports"
-	for test in tests/system/*.t; do
+	for test in tests/"$folder"/*.t; do
 		name=${test##*/}
 		[ -e "$test" ] && matches "${name%.t}" "$globs" || continue
 		start=$SECONDS
@@ -176,8 +178,8 @@ for arg in "$@"; do
 	layers) run_layers ;;
 	units:*:*) run_units "${rest%%:*}" "${rest#*:}" ;;
 	units:*) run_units "$rest" ;;
-	system:*:*) run_system "${rest%%:*}" "${rest#*:}" ;;
-	system:*) run_system "$rest" ;;
+	system:*:* | attack:*:*) run_scripts "${arg%%:*}" "${rest%%:*}" "${rest#*:}" ;;
+	system:* | attack:*) run_scripts "${arg%%:*}" "$rest" ;;
 	fuzz:*:*) run_fuzz "${rest%%:*}" "${rest#*:}" ;;
 	*) echo "run.sh: what is '$arg'?" >&2; exit 2 ;;
 	esac
