@@ -140,6 +140,8 @@ void frame_ad(const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment, uint32
 
 /* §7 */
 enum { COMMIT_SEALS = 1 };
+#define COMMIT_OPERATIONS_MAX UINT32_MAX     /* that its tid is higher than the last commit's */
+#define COMMIT_TIME_MAX ((uint64_t)INT64_MAX) /* in the year 2262 */
 struct commit {
 	uint64_t number;
 	uint64_t tid;

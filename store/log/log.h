@@ -193,7 +193,8 @@ struct log_group {
 /*
  * Hand every group from `from` (NULL: the beginning) up to the durable point to fn, in order, verifying
  * chain, signatures and metadata frames on the way (data frames: their hash, not their opening). Stops when
- * fn returns non-zero and returns that.
+ * fn returns non-zero and returns that. -EBADMSG: the group behind those handed out is signed, and its chain
+ * right, but a frame of it does not open: no damage does that, only who has the writer key. -EUCLEAN: damage.
  */
 MUST_USE int log_replay(const struct log *l, const struct log_point *from,
 			int (*fn)(void *arg, const struct log_group *group, struct hf_error *err), void *arg,

@@ -91,7 +91,7 @@ static int reserve(struct stage *p, size_t n)
 }
 
 /* The batch, opened, as the group that will be handed out. */
-static int stage_open(const struct log *l, struct stage *p, struct hf_error *err)
+static int stage_open(struct stage *p, struct hf_error *err)
 {
 	int r = p->batch.failed ? -ENOMEM : reserve(p, p->batch.n);
 
@@ -103,7 +103,10 @@ static int stage_open(const struct log *l, struct stage *p, struct hf_error *err
 		const struct frame_batch_item *item = &p->batch.items[i];
 
 		if (item->result == -EUCLEAN)
-			return segment_damage(l, item->pos, item->err.text, err);
+			return hf_error_set(err, -EBADMSG,
+					    "segment %" PRIu32 ", offset %" PRIu32
+					    ": what its writer signed there is no frame of this volume: %s",
+					    item->pos.segment, item->pos.offset, item->err.text);
 		if (item->result < 0)
 			return hf_error_set(err, item->result, "segment %" PRIu32 ", offset %" PRIu32 ": %s",
 					    item->pos.segment, item->pos.offset, hf_strerror(item->result));
@@ -143,7 +146,7 @@ static int read_group(struct replay *p, struct stage *s, struct hf_error *err)
 		return r;
 	set_points(p, &s->group);
 	p->last = p->g.v.point;
-	r = stage_open(p->g.l, s, err);
+	r = stage_open(s, err);
 	return r < 0 ? r : 1;
 }
 

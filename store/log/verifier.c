@@ -265,6 +265,9 @@ static int commit_fits(const struct verifier *v, const struct shape *s, const st
 		return frame_fault(v, s->commit, err, "commit number out of turn");
 	if (c->tid < p->tid || c->time_ns < p->time_ns)
 		return frame_fault(v, s->commit, err, "commit goes back in time");
+	/* Nobody uses up the numbers and times of all who come later. */
+	if (c->tid - p->tid > COMMIT_OPERATIONS_MAX || c->time_ns > COMMIT_TIME_MAX)
+		return frame_fault(v, s->commit, err, "commit is further ahead than a commit can be");
 	if (c->epoch != p->epoch)
 		return frame_fault(v, s->commit, err, "commit of another epoch");
 	if (c->frames != s->frames)

@@ -15,7 +15,7 @@ struct replay {
 	struct index_load *load;
 	size_t cap_times, n_times;
 	struct op_time *times; /* of the present group */
-	bool misfit;
+	struct replay_end *end;
 	struct op_base base;
 };
 
@@ -72,7 +72,7 @@ static int replay_op(struct replay *p, uint8_t type, struct span body, struct hf
 	if (r == 0) {
 		r = note_time(p, &op);
 	} else if (r != -ENOMEM && r != -EIO && r != -ENOSPC) {
-		p->misfit = true;
+		p->end->misfit = true;
 		r = -EUCLEAN; /* whatever the operation said to it */
 		(void)hf_error_prefix(err, r, "operation %llu (%s) of the log cannot be done",
 				      (unsigned long long)op.tid, op_name(type));
@@ -93,9 +93,8 @@ static int replay_mark(struct replay *p, struct hf_error *err)
 	return index_load_mark(p->load, state.data, state.len, err);
 }
 
-static int replay_group(void *arg, const struct log_group *group, struct hf_error *err)
+static int replay_records(struct replay *p, const struct log_group *group, struct hf_error *err)
 {
-	struct replay *p = arg;
 	size_t frame = 0;
 
 	p->n_times = 0;
@@ -117,16 +116,67 @@ static int replay_group(void *arg, const struct log_group *group, struct hf_erro
 	}
 	if (frame != group->n_data)
 		return hf_error_set(err, -EUCLEAN, "a group in segment %u does not describe all its data frames", group->after.end.segment);
+	return 0;
+}
+
+static bool at_stop(const struct replay *p)
+{
+	return p->end->stop && log_pos_compare(p->at.point.end, p->end->at) == 0;
+}
+
+static int replay_group(void *arg, const struct log_group *group, struct hf_error *err)
+{
+	struct replay *p = arg;
+	int r;
+
+	if (at_stop(p))
+		return 1;
+	r = replay_records(p, group, err);
+	p->end->foreign = r == -EUCLEAN || r == -EPROTONOSUPPORT;
+	if (r < 0)
+		return r;
 	tree_put_times(index_load_batch(p->load), p->times, p->n_times);
 	p->at.point = group->after;
 	return replay_mark(p, err);
 }
 
+/*
+ * The groups of the log, one after the other. To a place where one must not be replayed the log itself may
+ * refuse to go on.
+ */
+static int replay_groups(struct replay *p, const struct log_point *from, const struct log_progress *told,
+			 struct hf_error *err)
+{
+	int r = log_replay(p->s->log, from, replay_group, p, told, err);
+
+	if (r == -EBADMSG) {
+		p->end->foreign = true;
+		r = -EUCLEAN;
+		err->code = r;
+	}
+	if (r != 0 && at_stop(p)) {
+		*err = (struct hf_error)HF_ERROR_INIT;
+		return 0;
+	}
+	p->end->at = p->at.point.end;
+	return r;
+}
+
+/* A commit may name a later operation than its group has: what comes next is behind it all the same. */
+static void go_behind(struct tree_state *tree, const struct log_point *point)
+{
+	if (tree->tid < point->tid)
+		tree->tid = point->tid;
+	if (tree->time_ns < point->time_ns)
+		tree->time_ns = point->time_ns;
+}
+
 int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t memory_bytes,
-	       const struct hf_progress *progress, struct volume_state *ret, bool *ret_misfit, struct hf_error *err)
+	       const struct hf_progress *progress, struct volume_state *ret, struct replay_end *end,
+	       struct hf_error *err)
 {
 	struct log_progress told = { NULL, NULL };
-	struct replay p = { .s = s };
+	struct replay p = { .s = s, .end = end };
 	int r;
 
 	if (from)
@@ -138,21 +188,22 @@ int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t mem
 		told.fn = progress->fn;
 		told.arg = progress->arg;
 	}
-	*ret_misfit = false;
+	end->misfit = end->foreign = false;
 	/* A loader keeps what is read again itself. */
 	r = index_load_new(s->index, memory_bytes + index_lend(s->index), &p.load, err);
 	if (r < 0) {
 		index_lend_end(s->index);
 		return r;
 	}
-	r = log_replay(s->log, from ? &from->point : NULL, replay_group, &p, told.fn ? &told : NULL, err);
-	if (r == 0)
+	r = replay_groups(&p, from ? &from->point : NULL, told.fn ? &told : NULL, err);
+	if (r == 0) {
+		go_behind(&p.at.tree, &p.at.point);
 		r = replay_mark(&p, err); /* also when there was nothing to replay */
+	}
 	if (r == 0)
 		r = index_load_finish(p.load, err);
 	if (r == 0)
 		*ret = p.at;
-	*ret_misfit = p.misfit;
 	index_load_free(p.load);
 	index_lend_end(s->index);
 	free(p.times);

@@ -281,6 +281,32 @@ static int remake_index(struct opening *p, struct hf_error *err)
 	return r;
 }
 
+/*
+ * What follows in the log was signed with the writer key, but is nothing that this build wrote: a thief's, or
+ * a newer build's. It is no reason to keep what came before from who only reads.
+ */
+static int open_before(struct opening *p, uint64_t memory, struct volume_state *at, struct replay_end *end,
+		       struct hf_error *err)
+{
+	struct hf_store *s = p->s;
+	int r;
+
+	s->failed = hf_error_prefix(err, err->code, "shown as it was before this");
+	memcpy(s->failed_text, err->text, sizeof(s->failed_text));
+	*err = (struct hf_error)HF_ERROR_INIT;
+	end->stop = true;
+	r = remake_index(p, err);
+	return r < 0 ? r : replay_log(s, NULL, memory, &p->o->progress, at, end, err);
+}
+
+/* Say what a person can do who cannot write. */
+static int point_to_reading(int code, struct hf_error *err)
+{
+	struct hf_error why = *err;
+
+	return hf_error_set(err, code, "%s. All that came before it can be read: mount with -o ro", why.text);
+}
+
 /* Bring the index to where the log is; one to which the log's operations cannot be applied is made anew. */
 static int open_replay(struct opening *p, struct hf_error *err)
 {
@@ -288,18 +314,20 @@ static int open_replay(struct opening *p, struct hf_error *err)
 	const bool anew = p->state.point.end.segment == 0;
 	/* Nobody reads yet: a part of what frames may have is lent; sorting and writing take the rest. */
 	const uint64_t memory = p->frame_bytes / 3;
+	struct replay_end end = { .stop = false };
 	struct volume_state at;
-	bool misfit;
 	int r;
 
 	memset(&at, 0, sizeof(at));
-	r = replay_log(s, anew ? NULL : &p->state, memory, &p->o->progress, &at, &misfit, err);
-	if (r < 0 && misfit && !anew) {
+	r = replay_log(s, anew ? NULL : &p->state, memory, &p->o->progress, &at, &end, err);
+	if (r < 0 && end.misfit && !anew) {
 		*err = (struct hf_error)HF_ERROR_INIT;
 		r = remake_index(p, err);
 		if (r == 0)
-			r = replay_log(s, NULL, memory, &p->o->progress, &at, &misfit, err);
+			r = replay_log(s, NULL, memory, &p->o->progress, &at, &end, err);
 	}
+	if (r < 0 && end.foreign)
+		r = s->read_only ? open_before(p, memory, &at, &end, err) : point_to_reading(r, err);
 	if (r < 0)
 		return r;
 	s->state = at.tree;

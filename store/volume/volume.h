@@ -291,11 +291,17 @@ bool settle_is_urgent(const struct hf_store *s);
 void *settle_thread(void *store);
 
 /*
- * --- replay.c: bring the index up to the log's end, with about so much memory. *ret_misfit: it failed because
- * the index (from NULL: the log) is not what the log's next operation was done to.
+ * --- replay.c: bring the index up to the log's end, with about so much memory; or, with `stop`, only to
+ * end->at. When it fails, the rest of *end says why, and at which place of the log.
  */
+struct replay_end {
+	bool stop;
+	struct log_pos at; /* behind the last group that was replayed; {0, 0}: none was */
+	bool misfit;       /* the index (from NULL: the log) is not what the next operation was done to */
+	bool foreign;      /* the group there is rightly signed, but no holdfast of this build wrote it */
+};
 MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t memory_bytes,
 			const struct hf_progress *progress,
-			struct volume_state *ret, bool *ret_misfit, struct hf_error *err);
+			struct volume_state *ret, struct replay_end *end, struct hf_error *err);
 
 #endif

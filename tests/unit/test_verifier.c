@@ -222,6 +222,8 @@ static void test_wrong_commits(void **state)
 		{ { .number = -1 }, -EUCLEAN },
 		{ { .tid = -4 }, -EUCLEAN },
 		{ { .time = -101 }, -EUCLEAN },
+		{ { .tid = INT64_C(1) << 32 }, -EUCLEAN },
+		{ { .time = INT64_MAX }, -EUCLEAN },
 		{ { .frames = 1 }, -EUCLEAN },
 		{ { .frames = -1 }, -EUCLEAN },
 		{ { .seal = true, .table_offset = 1 }, -EUCLEAN },
