@@ -159,6 +159,12 @@ static bool judge_size(struct request *q)
 
 static bool judge_form(struct request *q)
 {
+	const char *twice = request_said_twice(q);
+
+	if (twice) {
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "there is more than one header %s", twice);
+		return false;
+	}
 	if (!q->target[0]) {
 		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request",
 			     "the request target is longer than %d bytes", HTTP_SIG_TARGET_BYTES_MAX);

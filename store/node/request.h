@@ -79,6 +79,7 @@ void request_free(struct request *q);
 /* What request.c and handlers.c have for each other. */
 void request_target_parse(struct request *q);
 struct http_sig_request request_covered(const struct request *q);
+const char *request_said_twice(const struct request *q); /* a header that may not be; NULL: none (once.c) */
 /* The signature itself, then the nonce: true, or it has been answered. */
 bool request_prove(struct request *q);
 void request_alarm_past_writer(struct request *q); /* it was proved by the key of an epoch that is over */
