@@ -260,6 +260,11 @@ int log_failed(const struct log *l, struct hf_error *err)
 		l->dir, hf_strerror(code));
 }
 
+uint32_t log_epoch_start(const struct log *l)
+{
+	return l->v.header.cert.first_segment;
+}
+
 void log_durable(const struct log *l, struct log_point *ret)
 {
 	struct log *m = log_mutable(l);

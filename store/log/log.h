@@ -99,6 +99,8 @@ MUST_USE int log_create(const struct log_options *o, const struct epoch_cert *ce
  */
 MUST_USE int log_open(const struct log_options *o, const struct log_point *known, struct log **ret,
 		      struct hf_error *err);
+/* The first segment of the log's present epoch. Not while it is written to. */
+uint32_t log_epoch_start(const struct log *l);
 void log_close(struct log *l); /* stops the background; NULL is fine. What was not committed is gone */
 
 /*

@@ -92,6 +92,34 @@ static int read_chunk(const struct reading *g, const struct piece *p, uint8_t *o
 	return r;
 }
 
+int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since, const uint8_t name[HASH_BYTES], uint32_t len,
+		  struct hf_error *err)
+{
+	struct chunk_place place = { 0 };
+	struct frame *frame = NULL;
+	uint8_t have[HASH_BYTES];
+	const uint8_t *data;
+	size_t data_len;
+	int r = chunk_place(t, number, &place, err);
+
+	if (r < 0 || place.frame.segment >= since)
+		return r < 0 ? r : 1;
+	r = frame_cache_get(t->frames, place.frame, (size_t)place.off + place.len, &frame, err);
+	if (r == -EUCLEAN || r == -EINVAL) {
+		*err = (struct hf_error)HF_ERROR_INIT;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	data = frame_data(frame, &data_len);
+	if (place.len == len && in_range(place.off, len, data_len)) {
+		keyring_chunk_name(t->keys, data + place.off, len, have);
+		r = crypto_equal(have, name, HASH_BYTES);
+	}
+	frame_release(frame);
+	return r;
+}
+
 /* [off, off + len) of a block into out. 0, -EAGAIN (a run went away: look again), or a failure. */
 static int read_list(const struct reading *g, const struct block_list *l, uint32_t off, uint32_t len,
 		     uint8_t *out)

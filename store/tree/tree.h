@@ -68,6 +68,13 @@ void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t na
 MUST_USE int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *ret_number,
 			     struct hf_error *err);
 
+/*
+ * Can what a chunk of this name and length is found under be taken for it? Who described it in a segment before
+ * `since` had the key of another epoch, maybe stolen: then its bytes are looked at. 1, 0, or negative.
+ */
+MUST_USE int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since, const uint8_t name[HASH_BYTES],
+			   uint32_t len, struct hf_error *err);
+
 /* For index_settle: rewrite pending pieces into the chunks they have become. arg: the tree. */
 int tree_rewrite_pending(void *arg, enum index_space space, struct span key, struct span value,
 			 struct buf *out);

@@ -250,6 +250,8 @@ static int slice_place(struct packing *p, const struct slice *sl, struct hf_erro
 		piece.ref = f->number;
 	} else {
 		r = tree_find_chunk(p->s->index, sl->name, &piece.ref, err);
+		if (r == 1 && piece.ref < p->s->chunks_of_others)
+			r = tree_chunk_is(&p->s->tree, piece.ref, p->s->epoch_start, sl->name, sl->len, err);
 		if (r < 0)
 			return r;
 		if (r == 0) {

@@ -333,6 +333,8 @@ static int open_replay(struct opening *p, struct hf_error *err)
 	s->state = at.tree;
 	s->next_chunk = s->counted_next_chunk = at.next_chunk;
 	s->chunk_bytes = s->counted_chunk_bytes = at.chunk_bytes;
+	s->epoch_start = log_epoch_start(s->log);
+	s->chunks_of_others = s->epoch_start > 1 ? at.next_chunk : 0;
 	s->open = group_new(1, &s->state);
 	return s->open ? 0 : -ENOMEM;
 }

@@ -166,6 +166,9 @@ struct hf_store {
 	unsigned commit_interval_ms;
 	unsigned sync_timeout_ms; /* an fsync waits so long for receipts; 0: it does not */
 	int lock_fd;
+	/* Of chunks below this number some may come from earlier epochs, whose segments end before epoch_start. */
+	uint64_t chunks_of_others;
+	uint32_t epoch_start;
 
 	/* packing: protected by pack */
 	pthread_mutex_t pack;
