@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A header that is there twice can mean one thing to us and another to whoever stands before us (RFC 9112 §6.3
- * has it of Content-Length): none that counts may be.
+ * A header that is there twice can mean one thing to us and another to whoever stands before us (RFC 9112
+ * §6.3 has it of Content-Length): none that counts may be.
  */
 #include <string.h>
 #include <strings.h>

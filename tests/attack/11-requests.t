@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Root on the primary signs requests: again, later, for others, in others' names; and reaches for an epoch of its own."""
+"""Root on the primary signs requests: again, later, for others, in others' names; and reaches for an epoch of his."""
 
 import base64
 import os

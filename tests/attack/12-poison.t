@@ -69,7 +69,7 @@ for number, (name, frames) in enumerate(POISON.items()):
     tap.ok(done.returncode == 0, f"{name}: it is for reading", done.stderr)
     tap.equal(wrong_moments(mnt), [], f"{name}: every one of {len(store.moments)} moments is there, to the byte")
     status = json.loads(tap.run("status", mnt, "--json").stdout)
-    tap.ok("shown as it was before this" in (status["failed"] or ""), f"{name}: and its status says so", status["failed"])
+    tap.ok("shown as it was before this" in (status["failed"] or ""), f"{name}: and its status says so", status)
     tap.must("unmount", mnt)
     put_back("before")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Bytes on the node's port that are no HTTP, or HTTP that two readers would read differently. Most are rightly signed."""
+"""Bytes on the node's port that are no HTTP, or HTTP that two readers read differently. Most are rightly signed."""
 
 import os
 import socket
@@ -70,7 +70,8 @@ alive("lengths")
 position = T.request("GET", T.volume)
 line, rest = position.raw().split(b"\r\n", 1)
 refused("a header that is folded", line + b"\r\nX-Folded: a\r\n b\r\n" + rest, (0, 200, 400))
-refused("a signature that is folded", line + b"\r\n" + rest.replace(b"Signature: ", b"Signature:\r\n "), (0, 200, 400, 401, 403))
+refused("a signature that is folded", line + b"\r\n" + rest.replace(b"Signature: ", b"Signature:\r\n "),
+        (0, 200, 400, 401, 403))
 refused("a blank before the colon", line + b"\r\n" + rest.replace(b"Holdfast-Node:", b"Holdfast-Node :"), (0, 400, 401))
 refused("a NUL in a header", line + b"\r\nX: a\0b\r\n" + rest, (0, 400, 403))
 refused("a NUL in the target", line.replace(b"/v1", b"/v1\0") + b"\r\n" + rest, (0, 400, 404))
@@ -100,14 +101,17 @@ for target in ("//v1/volumes/" + ID, f"/v1/volumes/{ID}/", f"/v1/volumes/{ID.upp
                f"/v1/volumes/{ID}/log/%31", f"/v1/volumes/{ID}/log/1%00", f"/v1/volumes/{ID}/log/-1",
                f"/v1/volumes/{ID}/log/+1", f"/v1/volumes/{ID}/log/4294967297", f"/v1/volumes/{ID}/log/1/",
                f"/v1/volumes/{ID};x", f"/v1/volumes/{ID}/epoch-0000000001.cert", f"/v1/volumes/{ID}\\log\\1",
-               f"https://{place.host}:{place.port}/v1/volumes/{ID}", f"http://other/v1/volumes/{ID}", "/v1/volumes/" + ID + "x"):
+               f"https://{place.host}:{place.port}/v1/volumes/{ID}", f"http://other/v1/volumes/{ID}",
+               f"/v1/volumes/{ID}x"):
     refused(f"the target {target.replace(ID, 'ID')}", T.request("GET", target).raw(), (0, 400, 404))
-for query in ("?offset=1", "?from=-1", "?from=1&from=2", "?from=", "?from=01", "?from=99999999999", "??from=1", "?FROM=1"):
+for query in ("?offset=1", "?from=-1", "?from=1&from=2", "?from=", "?from=01", "?from=99999999999", "??from=1",
+              "?FROM=1"):
     refused(f"the list {query}", T.request("GET", f"{T.volume}/log{query}").raw(), (400,))
-for query in ("?tid=1", "?commit=1&tid=1", "?tid=1&commit=", "?tid=18446744073709551616&commit=1", "?tid=1&commit=1&x=1"):
+for query in ("?tid=1", "?commit=1&tid=1", "?tid=1&commit=", "?tid=18446744073709551616&commit=1",
+              "?tid=1&commit=1&x=1"):
     refused(f"the position {query}", T.request("GET", T.volume + query).raw(), (400,))
-for value in ("bytes=-5", "bytes=5-2", "bytes=0-1,3-4", "lines=0-1", "bytes=0x1-", "bytes=18446744073709551616-", "bytes=1- 2",
-              "bytes=" + "9" * 300 + "-"):
+for value in ("bytes=-5", "bytes=5-2", "bytes=0-1,3-4", "lines=0-1", "bytes=0x1-", "bytes=18446744073709551616-",
+              "bytes=1- 2", "bytes=" + "9" * 300 + "-"):
     refused(f"the range {value[:30]}", T.request("GET", f"{T.volume}/log/1", extra=[("Range", value)]).raw(), (400, 416))
 for offset in ("-1", "4294967296", "0x5", "", "1 ", "01"):
     raw = T.request("POST", f"{T.volume}/log/1?offset={offset}", forged).raw()
@@ -122,18 +126,18 @@ head, body = T.request("POST", APPEND, forged).raw().split(b"\r\n\r\n", 1)
 connection.send(head + b"\r\n\r\n" + body[:50])
 connection.close()
 tap.ok(True, "a body that breaks off")
-headers = [(k, str(96 << 20) if k == "Content-Length" else v) for k, v in T.request("POST", APPEND, forged).headers()]
+long = T.request("POST", APPEND, forged)
+headers = [(k, str(96 << 20) if k == "Content-Length" else v) for k, v in long.headers()]
 connection = Connection(place)
-connection.send(f"POST {APPEND} HTTP/1.1\r\n".encode() + "".join(f"{k}: {v}\r\n" for k, v in headers).encode() + b"\r\n")
+connection.send(long.raw(headers).split(b"\r\n\r\n")[0] + b"\r\n\r\n")
 sent = 0
 while sent < 96 << 20 and connection.send(bytes(4 << 20)):
     sent += 4 << 20
 attack.expect("96 MiB that were not signed", connection.answer(), 400, "digest")
 connection.close()
 connection = Connection(place)
-connection.send(f"POST {APPEND} HTTP/1.1\r\n".encode()
-                + "".join(f"{k}: {v}\r\n" for k, v in headers if k != "Content-Length").encode()
-                + b"Transfer-Encoding: chunked\r\n\r\n")
+headers = [("Transfer-Encoding", "chunked") if k == "Content-Length" else (k, v) for k, v in long.headers()]
+connection.send(long.raw(headers).split(b"\r\n\r\n")[0] + b"\r\n\r\n")
 sent = 0
 while sent < 200 << 20 and connection.send(b"100000\r\n" + bytes(1 << 20) + b"\r\n"):
     sent += 1 << 20

@@ -34,7 +34,6 @@ tap.equal(found, [], "what the provider has are no contents, no names and no key
 
 node.stop()
 liar = Liar(node, store.volume)
-position_before = T.segment.points.index(T.before)
 
 
 def huge(handler):
@@ -76,18 +75,14 @@ def noise(handler):
     handler.close_connection = True
 
 
-stale = {}
-
-
-def replayed(fields):
-    """The receipt of an earlier request."""
-    return stale.setdefault("receipt", fields)
+first = {}
 
 
 PRIMARY = {
     "a receipt under another key": (Lie(signer=SigningKey.generate()), "receipt key"),
     "a receipt for another volume": (Lie(receipt=lambda r: {**r, "volume": "ab" * 16}), "another volume"),
     "a receipt for another request": (Lie(receipt=lambda r: {**r, "nonce": "0" * 32}), "another request"),
+    "the receipt of an earlier request": (Lie(receipt=lambda r: first.setdefault("of all", r)), ""),
     "a receipt in another node's name": (Lie(receipt=lambda r: {**r, "node": "cd" * 32}), "form"),
     "a receipt for bytes that were never written":
         (Lie(receipt=lambda r: {**r, "offset": r["offset"] + 4096, "commit": "99", "tid": "9999"}), ""),
@@ -160,7 +155,9 @@ size = len(T.segment.raw)
 
 def flip(place):
     def change(_, at, data):
-        return bytes(b ^ 1 if at + i == place else b for i, b in enumerate(data)) if at <= place < at + len(data) else data
+        if not at <= place < at + len(data):
+            return data
+        return data[:place - at] + bytes([data[place - at] ^ 1]) + data[place - at + 1:]
     return change
 
 
@@ -195,8 +192,8 @@ for number, (name, lie) in enumerate(RECOVERY.items()):
     liar.lie, liar.epoch = lie, 1
     to, words = recovered(f"lied{number}", node, store)
     made = os.path.exists(tap.path(f"lied{number}", "volume"))
-    tap.ok(not to and words.startswith("holdfast: ") and not made, f"{name}: no store is made of it ({words.strip()[-60:]!r})",
-           words)
+    tap.ok(not to and words.startswith("holdfast: ") and not made,
+           f"{name}: no store is made of it ({words.strip()[-60:]!r})", words)
 tap.ok(not liar.followed, "no redirect was followed")
 liar.close()
 
@@ -244,5 +241,7 @@ tap.ok(store.caught_up(), "the true node gets what it lacks", store.status())
 store.unmount()
 T.attack.begin()
 tap.equal(log_of(node, store)[-1].end, log_of(other, store)[-1].end, "both have the same")
-has_all_moments("again", node, store)
+node.stop()
+shutil.rmtree(node.dir)  # the provider deletes everything
+has_all_moments("the other provider", other, store)
 tap.done_testing()

@@ -76,9 +76,10 @@ if os.getuid() == 0:
 whole("another user")
 NONSENSE = [
     b"\n", b"{}\n", b"[]\n", b"null\n", b"\0\0\0\0\n", b'{"do":"format"}\n', b'{"do":7}\n', b'{"do":null}\n',
-    b'{"do":"snapshot"}\n', b'{"do":"snapshot","name":7,"at":[]}\n', b'{"do":"snapshot","name":"../../x"}\n',
-    b'{"do":"snapshot","name":"' + b"x" * 5000 + b'"}\n', b'{"do":"status","do":"unmount"}\n', b'{"do":"linger","x":1}\n',
-    b'{"do":"snapshot","name":"a","at":"' + b"9" * 4000 + b'"}\n', b'{"do":"drain","timeout":-1e308}\n',
+    b'{"do":"tag"}\n', b'{"do":"tag","name":7,"moment":[]}\n', b'{"do":"tag","name":"../../x","moment":"tid-1"}\n',
+    b'{"do":"tag","name":"' + b"x" * 5000 + b'","moment":"tid-1"}\n', b'{"do":"status","do":"unmount"}\n',
+    b'{"do":"tag","name":"a","moment":"' + b"9" * 4000 + b'"}\n', b'{"do":"tag","name":"a","moment":"tid-99999"}\n',
+    b'{"do":"linger","x":1}\n', b'{"do":"untag","name":""}\n', b'{"do":"drain","timeout_ms":-1e308}\n',
     b'{"do":"drain","timeout_ms":99999999999999999999}\n', b"[" * 60000 + b"\n", b'{"a":' * 10000 + b"\n",
     b"x" * 70000, os.urandom(60000) + b"\n", b'{"do":"st\xff\xfe"}\n', b'{"do":"status"', b'{"do":"status"}\r\n',
 ]
@@ -157,8 +158,11 @@ for name in ("volume", "keys/volume.key", "keys/writer.key", "log/0000000001.seg
     tap.ok(done.returncode == 2 and done.stderr.startswith("holdfast: "), f"another volume's {name} is refused", done)
     if done.returncode == 0:
         tap.must("unmount", store.mnt)
-for number, harm in enumerate((lambda d: d[:len(d) // 2], lambda d: d[:40] + bytes([d[40] ^ 255]) + d[41:] if len(d) > 41 else d,
-                               lambda d: os.urandom(len(d)))):
+def flipped(data):
+    return data[:40] + bytes([data[40] ^ 255]) + data[41:] if len(data) > 41 else data
+
+
+for number, harm in enumerate((lambda d: d[:len(d) // 2], flipped, lambda d: os.urandom(len(d)))):
     to = prepared(f"index{number}")
     for name in os.listdir(os.path.join(to, "index")):
         full = os.path.join(to, "index", name)

@@ -48,11 +48,12 @@ class Node:
     def held(self):
         """Every byte that it keeps of volumes and keys, by hash; and which invitations are used."""
         found = {}
-        for top in ("volumes", "keys", "invitations", "node.json"):
+        for top in ("volumes", "keys", "invitations"):
             for folder, _, names in os.walk(os.path.join(self.dir, top)):
                 for name in names:
                     if name != "heard" and not name.startswith("heard."):  # derived, and rewritten as time goes by
-                        found[os.path.relpath(os.path.join(folder, name), self.dir)] = digest(os.path.join(folder, name))
+                        full = os.path.join(folder, name)
+                        found[os.path.relpath(full, self.dir)] = digest(full)
         found["node.json"] = digest(os.path.join(self.dir, "node.json"))
         return found
 
@@ -207,8 +208,8 @@ class Attack:
         bodies = [self.node.evidence_body(e) for e in new if e.endswith(".bin")]
         tap.ok(bodies and bodies[-1] == body, f"{name}: kept as evidence, to the byte", new)
         number = new[-1].split(".")[0] if new else "none"
-        tap.ok(tap.eventually(5, lambda: f"evidence/{number}" in self.node.words(kind)), f"{name}: and an alarm names it",
-               self.node.alarms(), self.node.words(kind))
+        named = tap.eventually(5, lambda: f"evidence/{number}" in self.node.words(kind))
+        tap.ok(named, f"{name}: and an alarm names it", self.node.alarms(), self.node.words(kind))
         self.kept = self.node.evidence()
 
 

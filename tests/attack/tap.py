@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""For tests/attack/*.t: TAP for prove(1), a folder of one's own, the command, and everything ended and gone at the end."""
+"""For tests/attack/*.t: TAP for prove(1), a folder of one's own, the command, and everything gone at the end."""
 
 import atexit
 import os

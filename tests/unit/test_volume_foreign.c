@@ -122,7 +122,9 @@ static void test_garbage(void **state)
 static void test_impossible_operation(void **state)
 {
 	/* UNLINK of a name that is not there, behind an operation that is possible: tag "t". */
-	static const uint8_t records[] = { 27, 5, 1, 1, 1, 't', 1, 18, 9, 1, 1, 1, 4, 'n', 'o', 'n', 'e', 77 };
+	static const uint8_t records[] = {
+		27, 5, 1, 1, 1, 't', 1, 18, 9, 1, 1, 1, 4, 'n', 'o', 'n', 'e', 77
+	};
 	uint8_t body[sizeof(records) + 1] = { 0 };
 	struct log_frame frame;
 
@@ -201,8 +203,8 @@ static void begin_epoch(struct foreign *v)
 }
 
 /*
- * The thief gives bytes of his own the name of others, which he knows will be written again. In the next epoch they
- * are not taken for those; the same bytes under their right name are.
+ * The thief gives bytes of his own the name of others, which he knows will be written again. In the next
+ * epoch they are not taken for those; the same bytes under their right name are.
  */
 static void test_a_false_name(void **state)
 {
