@@ -72,6 +72,7 @@ UNIT_OBJ    := $(UNIT_SRC:%.c=$(B)/%.o)
 FUZZ_OBJ    := $(FUZZ_SRC:%.c=$(B)/%.o)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
+REPLAY_BIN  := $(FUZZ_SRC:%.c=$(B)/%-replay)
 BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench
 SCALE_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/scalebench
 REPLICA_BIN := $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
@@ -87,12 +88,13 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all lib units check check-attack check-fault check-fuzz check-long bench bench-deps bench-scale bench-replica demo demo-stop install \
+.PHONY: all lib units replays check check-attack check-fault check-fuzz check-long bench bench-deps bench-scale bench-replica demo demo-stop install \
 	uninstall clean asan tsan tidy format layers help deps
 
 all: $(B)/holdfast $(B)/libholdfast.a
 lib: $(B)/libholdfast.a
 units: $(UNIT_BIN)
+replays: $(REPLAY_BIN)
 
 # ---------------------------------------------------------------------------------------------- building
 
@@ -130,9 +132,13 @@ $(UNIT_BIN): $(B)/%: $(B)/%.o $(B)/helpers.a $(B)/fs.a $(B)/store.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS) $(shell pkg-config --libs cmocka)
 
-$(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/store.a
+$(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/fs.a $(B)/store.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+$(REPLAY_BIN): $(B)/%-replay: $(B)/%.o $(B)/tests/fuzz/replay.o $(B)/fs.a $(B)/store.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
 $(B)/tests/bench/fsbench: $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
@@ -142,15 +148,15 @@ $(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
--include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) \
+-include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(B)/tests/fuzz/replay.o \
 	$(BENCH_BIN:=.o) $(SCALE_BIN:=.o) $(REPLICA_BIN:=.o))
 
 # ---------------------------------------------------------------------------------------------- testing
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units
-	$(Q)tests/run.sh layers units:build/check units:build/asan system:build/check attack:build/check
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units replays
+	$(Q)tests/run.sh layers units:build/check units:build/asan replay:build/asan system:build/check attack:build/check
 
 # Whoever has all keys of the primary, the replica's provider, and those in between; against a node under ASan too.
 check-attack: deps

@@ -7,6 +7,7 @@
 #          'system:BUILD[:GLOB GLOB…]' tests/system/*.t with BUILD/holdfast
 #          'attack:BUILD[:GLOB GLOB…]' tests/attack/*.t with BUILD/holdfast
 #          fuzz:BUILD:SECONDS          every BUILD/tests/fuzz/fuzz_* for so long
+#          replay:BUILD                every BUILD/tests/fuzz/fuzz_*-replay over its part of tests/fuzz/corpus
 #
 # What a sanitizer says in a process that has gone to the background, and in a test that passes, is a failure of
 # the test it was said in.
@@ -151,7 +152,7 @@ run_fuzz()
 
 	echo "fuzzing, $seconds s each"
 	for bin in "$dir"/tests/fuzz/fuzz_*; do
-		[ -x "$bin" ] && [ ! -d "$bin" ] || continue
+		[ -x "$bin" ] && [ ! -d "$bin" ] && [ -f "tests/fuzz/${bin##*/}.c" ] || continue
 		name=${bin##*/} corpus=$dir/corpus/${bin##*/} start=$SECONDS
 		mkdir -p "$corpus" "$dir/found"
 		local seeds=()
@@ -159,6 +160,21 @@ run_fuzz()
 		"$bin" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -artifact_prefix="$dir/found/$name-" \
 			"$corpus" "${seeds[@]}" > "$work/fuzz" 2>&1 < /dev/null && echo "ok 1 - $name" >> "$work/fuzz"
 		tally "$name" $? $((SECONDS - start)) "$work/fuzz"
+	done
+}
+
+run_replay()
+{
+	local dir=$1 bin name start code
+
+	echo "corpus of the fuzz targets, $dir"
+	for bin in "$dir"/tests/fuzz/fuzz_*-replay; do
+		name=${bin##*/} start=$SECONDS
+		name=${name%-replay}
+		[ -x "$bin" ] && [ -f "tests/fuzz/$name.c" ] || continue
+		timeout -k 10 "$limit" "$bin" "tests/fuzz/corpus/${name#fuzz_}" > "$work/replay" 2>&1 < /dev/null
+		code=$?
+		tally "$name" $code $((SECONDS - start)) "$work/replay"
 	done
 }
 
@@ -180,6 +196,7 @@ for arg in "$@"; do
 	units:*) run_units "$rest" ;;
 	system:*:* | attack:*:*) run_scripts "${arg%%:*}" "${rest%%:*}" "${rest#*:}" ;;
 	system:* | attack:*) run_scripts "${arg%%:*}" "$rest" ;;
+	replay:*) run_replay "$rest" ;;
 	fuzz:*:*) run_fuzz "${rest%%:*}" "${rest#*:}" ;;
 	*) echo "run.sh: what is '$arg'?" >&2; exit 2 ;;
 	esac

@@ -78,11 +78,15 @@ def noise(handler):
 first = {}
 
 
+def keep(receipt):
+    first.update(receipt)
+
+
 PRIMARY = {
     "a receipt under another key": (Lie(signer=SigningKey.generate()), "receipt key"),
     "a receipt for another volume": (Lie(receipt=lambda r: {**r, "volume": "ab" * 16}), "another volume"),
-    "a receipt for another request": (Lie(receipt=lambda r: {**r, "nonce": "0" * 32}), "another request"),
-    "the receipt of an earlier request": (Lie(receipt=lambda r: first.setdefault("of all", r)), ""),
+    "a receipt for another request": (Lie(receipt=lambda r: {**r, "nonce": keep(r) or "0" * 32}), "another request"),
+    "the receipt of an earlier request": (Lie(receipt=lambda r: dict(first)), "another request"),
     "a receipt in another node's name": (Lie(receipt=lambda r: {**r, "node": "cd" * 32}), "form"),
     "a receipt for bytes that were never written":
         (Lie(receipt=lambda r: {**r, "offset": r["offset"] + 4096, "commit": "99", "tid": "9999"}), ""),
