@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "fs/cli/cli.h"
 #include "fs/cli/daemon.h"
