@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "holdfast/node.h"
 #include "store/crypto/wire.h"
 #include "store/node/setup.h"
 #include "store/replica/json.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "store/node/journal.h"
+#include "store/base/journal.h"
 
 enum { ADDRESS_BYTES = 16, LOOK_EVERY_S = 1, TELL_EVERY_S = 60 };
 

@@ -9,7 +9,7 @@
 
 #include "fs/mount/mount.h"
 #include "holdfast/moment.h"
-#include "store/node/alarm_file.h"
+#include "store/alarm/alarm_file.h"
 #include "store/node/invitation.h"
 #include "store/node/pulse.h"
 #include "store/node/setup.h"
