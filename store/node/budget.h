@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "holdfast/node.h"
 #include "store/alarm/alarms.h"
 #include "store/replica/shelf.h"
 
