@@ -164,8 +164,8 @@ int replica_add(const struct replica_home *home, const char *place_text,
 
 /* --- which one is meant */
 
-static bool is_at(const struct os *os, const char *path, const struct keyring *keys, const char *name,
-		  const char *which)
+static bool is_at(const struct os *os, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES],
+		  const char *name, const char *which)
 {
 	CLEANUP(buf_release) struct buf url = BUF_INIT;
 	struct place place;
@@ -173,7 +173,7 @@ static bool is_at(const struct os *os, const char *path, const struct keyring *k
 
 	if (config_read(os, path, name, &place, NULL) < 0)
 		return false;
-	memcpy(place.volume_id, keyring_volume_id(keys), VOLUME_ID_BYTES);
+	memcpy(place.volume_id, volume_id, VOLUME_ID_BYTES);
 	place.has_volume = true;
 	same = (place_url(&place, &url) == 0 && strcmp(buf_cstr(&url), which) == 0) ||
 	       (place.kind == PLACE_NODE && strcmp(place.url, which) == 0);
@@ -181,8 +181,8 @@ static bool is_at(const struct os *os, const char *path, const struct keyring *k
 	return same;
 }
 
-int replica_find(const struct os *os, const char *path, const struct keyring *keys, const char *which,
-		 char ret_name[CONFIG_NAME_BYTES], struct hf_error *err)
+int replica_find(const struct os *os, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES],
+		 const char *which, char ret_name[CONFIG_NAME_BYTES], struct hf_error *err)
 {
 	char **names = NULL;
 	size_t n = 0, found = 0;
@@ -196,7 +196,7 @@ int replica_find(const struct os *os, const char *path, const struct keyring *ke
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		if (!is_at(os, path, keys, names[i], which))
+		if (!is_at(os, path, volume_id, names[i], which))
 			continue;
 		if (found++ == 0)
 			(void)snprintf(ret_name, CONFIG_NAME_BYTES, "%s", names[i]);
@@ -224,7 +224,8 @@ int replica_write_limit(const struct os *os, const char *path, const char *name,
 
 struct at_rest {
 	struct replica_home home;
-	struct keyring *keys;
+	struct volume_descriptor descriptor;
+	struct keyring *keys; /* NULL until they are needed: they may be behind a passphrase */
 	struct epoch_cert cert;
 	int lock;
 };
@@ -238,19 +239,22 @@ static void at_rest_release(struct at_rest *s)
 
 static int at_rest_open(struct at_rest *s, const char *path, const char *holder, struct hf_error *err)
 {
-	struct volume_descriptor descriptor;
 	int r;
 
 	*s = (struct at_rest){ .home = { .os = os_posix(), .path = path, .cert = &s->cert }, .lock = -1 };
 	if (crypto_init() < 0)
 		return hf_error_set(err, -EIO, "the system gives no random bytes");
-	r = files_read_descriptor(s->home.os, path, &descriptor, err);
+	r = files_read_descriptor(s->home.os, path, &s->descriptor, err);
 	if (r < 0)
 		return r;
 	s->lock = files_lock(path, holder, 0, err);
-	if (s->lock < 0)
-		return s->lock;
-	r = files_read_keys(s->home.os, path, &descriptor, &s->keys, err);
+	return s->lock < 0 ? s->lock : 0;
+}
+
+static int at_rest_keys(struct at_rest *s, struct hf_error *err)
+{
+	int r = files_read_keys(s->home.os, s->home.path, &s->descriptor, &s->keys, err);
+
 	s->home.keys = s->keys;
 	return r;
 }
@@ -277,6 +281,8 @@ int hf_replica_add_with(const char *path, const char *place, const struct hf_rep
 	if (r == 0)
 		r = check_count(&s, err);
 	if (r == 0)
+		r = at_rest_keys(&s, err);
+	if (r == 0)
 		r = read_cert(s.home.os, path, &s.cert, err);
 	return r < 0 ? r : replica_add(&s.home, place, options, err);
 }
@@ -294,7 +300,7 @@ static int at_rest_find(struct at_rest *s, const char *path, const char *which, 
 {
 	int r = at_rest_open(s, path, holder, err);
 
-	return r < 0 ? r : replica_find(s->home.os, path, s->keys, which, ret_name, err);
+	return r < 0 ? r : replica_find(s->home.os, path, s->descriptor.volume_id, which, ret_name, err);
 }
 
 int hf_replica_remove(const char *path, const char *which, struct hf_error *err)

@@ -21,7 +21,7 @@ MUST_USE int replica_add(const struct replica_home *home, const char *place,
 			 const struct hf_replica_options *options, struct hf_error *err);
 
 /* The name of the one that is meant (hf_replica_remove). -ENOENT, -ENOTUNIQ. */
-MUST_USE int replica_find(const struct os *os, const char *path, const struct keyring *keys,
+MUST_USE int replica_find(const struct os *os, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES],
 			  const char *which, char ret_name[CONFIG_NAME_BYTES], struct hf_error *err);
 
 /* -EINVAL: too low. */

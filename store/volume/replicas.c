@@ -152,7 +152,7 @@ static int change(struct hf_store *s, enum change what, const char *which, uint6
 
 	if (r < 0)
 		return r;
-	r = replica_find(s->os, s->path, s->keys, which, name, err);
+	r = replica_find(s->os, s->path, s->descriptor.volume_id, which, name, err);
 	if (r == 0)
 		r = what == REMOVE ? remove_named(s, name, err) :
 		    what == LIMIT  ? limit_named(s, name, bytes_s, err) :

@@ -286,6 +286,32 @@ static void test_limit(void **state)
 	many_release(&m);
 }
 
+/* Of a store at rest, nothing but adding one needs its keys: they may be behind a passphrase, or gone. */
+static void test_without_keys(void **state)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	char keys[300], away[300];
+	struct many m;
+
+	(void)state;
+	many_init(&m);
+	must_add(&m, NULL, "disk");
+	must_add(&m, &m.a, "a");
+	(void)snprintf(keys, sizeof(keys), "%s/keys", m.f.path);
+	(void)snprintf(away, sizeof(away), "%s/away", m.f.dir);
+	assert_int_equal(rename(keys, away), 0);
+	assert_true(add(&m, &m.b, "b", &err) < 0);
+	assert_int_equal(hf_replica_limit(m.f.path, m.disk, 1 << 20, &err), 0);
+	assert_int_equal(hf_replica_acknowledge(m.f.path, "a", &err), 0);
+	assert_int_equal(hf_replica_remove(m.f.path, "b", &err), -ENOENT);
+	assert_int_equal(hf_replica_remove(m.f.path, "a", &err), 0);
+	assert_int_equal(rename(away, keys), 0);
+	store_open(&m.f, 0);
+	assert_int_equal(hf_store_replicas(m.f.store, NULL, 0), 1);
+	assert_int_equal(status_named(&m, "disk").limit_bytes_s, 1 << 20);
+	many_release(&m);
+}
+
 static void test_at_rest_and_read_only(void **state)
 {
 	struct hf_error err = HF_ERROR_INIT;
@@ -473,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_sync),
 		cmocka_unit_test(test_sync_one_away),
 		cmocka_unit_test(test_sync_threads),
+		cmocka_unit_test(test_without_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
