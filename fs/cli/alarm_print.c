@@ -13,8 +13,8 @@ static const char *text_or_null(const char *text)
 static json_t *alarm_to_json(const struct hf_alarm *a)
 {
 	return json_pack("{s:I, s:s, s:s?, s:s?, s:s?, s:o, s:o, s:o, s:b, s:s}", "alarm",
-			 (json_int_t)a->number, "kind", a->kind, "volume", text_or_null(a->volume_id), "replica",
-			 text_or_null(a->replica), "moment", text_or_null(a->moment), "first_time",
+			 (json_int_t)a->number, "kind", a->kind, "volume", text_or_null(a->volume_id),
+			 "replica", text_or_null(a->replica), "moment", text_or_null(a->moment), "first_time",
 			 output_time(a->first_ns), "last_time", output_time(a->last_ns), "count",
 			 output_number(a->count), "delivered", a->delivered, "words", a->words);
 }

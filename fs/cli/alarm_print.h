@@ -10,7 +10,8 @@
 /* A new array, NULL without memory. */
 json_t *alarms_to_json(const struct hf_alarm *alarms, size_t n);
 
-/* For a person, from that JSON. of_itself: whose it is when it is of no volume ("this node"); NULL: not said. */
+/* For a person, from that JSON. of_itself: whose it is when it is of no volume ("this node"); NULL: not said.
+ */
 void alarms_print(const json_t *alarms, const char *of_itself);
 
 #endif

@@ -103,8 +103,13 @@ static int run_in(const struct command *self, int argc, char **argv, bool json)
 	const bool setting = verb && !strcmp(verb, "set");
 	int code = CLI_FAILED;
 
-	if (!cli_operands(self, argc, acknowledging ? 3 : setting ? 2 : 0,
-			  acknowledging ? 3 : setting ? 100 : 1))
+	if (!cli_operands(self, argc,
+			  acknowledging ? 3 :
+			  setting       ? 2 :
+					  0,
+			  acknowledging ? 3 :
+			  setting       ? 100 :
+					  1))
 		return CLI_FAILED;
 	if (location_find(acknowledging || setting ? argv[optind + 1] : verb, &location, &err) < 0)
 		return cli_fail_error(&err);
@@ -140,7 +145,7 @@ const struct command command_alarms = {
 		 "holdfast alarms set STORE|DIR [NAME=VALUE]... [--json]\n"
 		 "\n"
 		 "Shows the open alarms; exit code 1 when there is one. While a store is mounted it\n"
-		 "raises them: of a replica that is away, behind or refuses the log, of mass deletion\n"
+		 "raises them: of a replica that is away, behind, full or at odds, of mass deletion\n"
 		 "and overwriting, and of files that are being encrypted. Those name a moment from\n"
 		 "just before, for .history/at/. An alarm stays open until it is acknowledged.\n"
 		 "\n"

@@ -248,8 +248,9 @@ static void log_alarm(const struct hf_alarm *a)
 		     a->words);
 }
 
-static void raise_alarm(struct alarms *a, const char *kind, const struct alarm_about *about, const char *fmt,
-		  va_list args)
+__attribute__((format(printf, 4, 0))) static void raise_alarm(struct alarms *a, const char *kind,
+							      const struct alarm_about *about,
+							      const char *fmt, va_list args)
 {
 	struct hf_alarm news = { .count = 1 };
 	struct alarm *at;

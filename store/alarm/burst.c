@@ -11,8 +11,8 @@ enum {
 	RING = BURST_BUCKETS * BURST_WINDOWS,
 	QUIET_BUCKETS = BURST_BUCKETS / 5, /* so long a pause ends a burst that began before the window */
 	TRICKLE_PART = 10,                 /* ten times less than the window has is a trickle */
-	SMALL_VOLUME_PART = 4, /* encrypted: a fourth of a small volume is enough */
-	RENAMED_PART = 5,      /* … and a fifth of the files, when they got one new ending */
+	SMALL_VOLUME_PART = 4,             /* encrypted: a fourth of a small volume is enough */
+	RENAMED_PART = 5,                  /* … and a fifth of the files, when they got one new ending */
 	PEAK_HALVES_S = 12 * 3600,
 };
 
@@ -127,7 +127,7 @@ static void add_pair(struct burst *b, struct bucket *k, const struct burst_pair 
 static bool seen_before(struct burst *b, uint64_t ino, uint64_t number)
 {
 	const uint64_t key = burst_key(BURST_KEY_INODE, ino, NULL, 0);
-	struct burst_slot *at = burst_table_find(&b->seen, key, number, BURST_BUCKETS);
+	const struct burst_slot *at = burst_table_find(&b->seen, key, number, BURST_BUCKETS);
 
 	if (at)
 		return true;
@@ -202,7 +202,7 @@ static size_t stem_len(const char *name)
 static bool take_other(struct burst *b, enum burst_key_kind kind, uint64_t parent, const char *name,
 		       size_t len, uint64_t number, struct burst_slot *ret)
 {
-	struct burst_slot *at;
+	const struct burst_slot *at;
 
 	if (len == 0)
 		return false;
@@ -210,7 +210,7 @@ static bool take_other(struct burst *b, enum burst_key_kind kind, uint64_t paren
 	if (!at)
 		return false;
 	*ret = *at;
-	at->bucket = 0;
+	burst_table_drop(&b->names, at);
 	return true;
 }
 
@@ -219,7 +219,9 @@ void burst_removed(struct burst *b, const struct burst_when *when, uint64_t pare
 {
 	const size_t len = strlen(name), stem = stem_len(name);
 	struct bucket *k = note(b, when, REMOVED, !young);
-	struct burst_slot slot = { .ino = ino, .size = size, .op = when->op, .bucket = k->number, .young = young };
+	struct burst_slot slot = {
+		.ino = ino, .size = size, .op = when->op, .bucket = k->number, .young = young
+	};
 	struct burst_pair pair;
 	struct burst_slot made;
 
@@ -436,7 +438,8 @@ static struct burst_op find_first(struct burst *b, enum burst_kind kind, uint64_
 	for (uint64_t i = 0; i < RING && i < now; i++) {
 		const struct bucket *k = bucket_find(b, now - i);
 		bool belongs = i < BURST_BUCKETS ||
-			       (quiet <= QUIET_BUCKETS && count_of(k, kind) * TRICKLE_PART * BURST_BUCKETS >= total &&
+			       (quiet <= QUIET_BUCKETS &&
+				count_of(k, kind) * TRICKLE_PART * BURST_BUCKETS >= total &&
 				count_of(k, kind) > 0) ||
 			       (kind == BURST_ENCRYPTION && k && k->encrypted > 0);
 
@@ -458,7 +461,8 @@ static uint64_t usual(struct state *s, uint64_t n, uint64_t mono_ns)
 {
 	if (s->halved_ns == 0 || mono_ns < s->halved_ns)
 		s->halved_ns = mono_ns;
-	for (; mono_ns - s->halved_ns >= PEAK_HALVES_S * second_ns; s->halved_ns += PEAK_HALVES_S * second_ns) {
+	for (; mono_ns - s->halved_ns >= PEAK_HALVES_S * second_ns;
+	     s->halved_ns += PEAK_HALVES_S * second_ns) {
 		s->peaks[0] /= 2;
 		s->peaks[1] /= 2;
 	}

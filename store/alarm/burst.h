@@ -6,8 +6,8 @@
  * tables of a fixed size, however much happens.
  *
  * Of a file whose contents give way to others it makes a *pair*: what was and what is now. Whoever can read
- * looks at both (burst_take, burst_judged); only so many pairs wait, and the others are taken to be like those
- * that were looked at.
+ * looks at both (burst_take, burst_judged); only so many pairs wait, and the others are taken to be like
+ * those that were looked at.
  *
  * One thread at a time.
  */
@@ -23,11 +23,11 @@
 enum burst_kind { BURST_DELETION, BURST_OVERWRITE, BURST_ENCRYPTION, BURST_KINDS };
 
 enum {
-	BURST_PAIRS_MAX = 256,     /* that wait to be looked at */
-	BURST_BUCKETS = 30,        /* a window has */
-	BURST_WINDOWS = 12,        /* so long it remembers where a burst began */
-	BURST_SURE_FILES = 10,     /* so many must really have been seen encrypted */
-	BURST_MASS_SHARE = 50,     /* so many percent are mass, however usual */
+	BURST_PAIRS_MAX = 256, /* that wait to be looked at */
+	BURST_BUCKETS = 30,    /* a window has */
+	BURST_WINDOWS = 12,    /* so long it remembers where a burst began */
+	BURST_SURE_FILES = 10, /* so many must really have been seen encrypted */
+	BURST_MASS_SHARE = 50, /* so many percent are mass, however usual */
 };
 #define BURST_MASS_BYTES (UINT64_C(1) << 30) /* so much may be mass however few the files */
 

@@ -85,8 +85,7 @@ static int load(const struct os *os, const char *dir, struct buf *path, json_t *
 	o = r == -ENOENT ? json_pack("{s:i}", "version", 1) : json_read(data.data, data.len);
 	if (!o || json_get_u32(o, "version", &version) < 0 || version != 1) {
 		json_decref(o);
-		return hf_error_set(err, -EUCLEAN,
-				    "%s is damaged, or of a newer version: mend or remove it",
+		return hf_error_set(err, -EUCLEAN, "%s is damaged, or of a newer version: mend or remove it",
 				    (const char *)path->data);
 	}
 	*ret = o;

@@ -145,7 +145,8 @@ static void raise_burst(struct guard *g, enum burst_kind kind, const struct burs
 	volume_id_text(g->s->descriptor.volume_id, id);
 	name_moment(&a->first, moment);
 	(void)alarms_duration(g->settings.window_s * second_ns, window);
-	/* So that the moment is one of the log when somebody goes there. Without that it is named all the same. */
+	/* So that the moment is one of the log when somebody goes there. Without that it is named all the
+	 * same. */
 	(void)!hf_store_commit(g->s, NULL);
 	if (a->renamed >= BURST_SURE_FILES)
 		(void)snprintf(more, sizeof(more), ", %" PRIu64 " were given one new ending", a->renamed);
@@ -153,12 +154,14 @@ static void raise_burst(struct guard *g, enum burst_kind kind, const struct burs
 		(void)snprintf(more, sizeof(more), ", %" PRIu64 " MiB", a->bytes >> 20);
 	if (kind == BURST_ENCRYPTION)
 		alarms_raise_about(g->alarms, kinds[kind], &about,
-				   "within %s some %" PRIu64 " files that could be read were replaced by what looks "
+				   "within %s some %" PRIu64
+				   " files that could be read were replaced by what looks "
 				   "encrypted%s: is that ransomware? As it was just before: .history/at/%s",
 				   window, a->files, more, moment);
 	else
 		alarms_raise_about(g->alarms, kinds[kind], &about,
-				   "within %s %" PRIu64 " files were %s%s, %u %% of what is here: was that meant? "
+				   "within %s %" PRIu64
+				   " files were %s%s, %u %% of what is here: was that meant? "
 				   "As it was just before: .history/at/%s",
 				   window, a->files, kind == BURST_DELETION ? "removed" : "overwritten", more,
 				   a->percent, moment);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What watches over an open store (layer 4; docs/ALARMS.md): operations that take something away are told to
- * it as they happen, and a thread looks once a second at what came together (burst.h), at files whose contents
- * were replaced, and, less often, at the replicas. What a person must look at is an alarm in STORE/alarms,
- * delivered by a thread of its own.
+ * it as they happen, and a thread looks once a second at what came together (burst.h), at files whose
+ * contents were replaced, and, less often, at the replicas. What a person must look at is an alarm in
+ * STORE/alarms, delivered by a thread of its own.
  *
  * Only a store that is open for writing and ships to its replicas has one: hf_store.guard is NULL otherwise,
  * and then every call here does nothing.

@@ -2,16 +2,18 @@
 #include "store/volume/guard_look.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "store/alarm/sample.h"
 #include "store/volume/kit.h"
 
 enum {
-	TRIES_MAX = 5,           /* as long as a file is still being written */
-	STRETCH_MIN = 4096,      /* looked at of a shorter one */
-	LOOK_LONGEST_S = 60,     /* between two looks at the replicas */
+	TRIES_MAX = 5,       /* as long as a file is still being written */
+	STRETCH_MIN = 4096,  /* looked at of a shorter one */
+	LOOK_LONGEST_S = 60, /* between two looks at the replicas */
 	LOOKS_IN_A_LIMIT = 4,
 	REFUSED_AGAIN_S = 3600,
 };
@@ -107,8 +109,8 @@ static void look_at_lag(const struct asked *q, const struct hf_replica_status *r
 	}
 	if (is_due(&st->told_lag_ns, q->now_ns, limit_s))
 		alarms_raise_about(q->alarms, "lag", &about,
-				   "it is behind by %s and %" PRIu64 " bytes: what is lost with this machine now is "
-				   "lost for good",
+				   "it is behind by %s and %" PRIu64
+				   " bytes: what is lost with this machine now is lost for good",
 				   alarms_duration((uint64_t)(r->lag_seconds * 1e9), lag), r->lag_bytes);
 }
 
@@ -122,6 +124,53 @@ static void look_at_refusal(const struct asked *q, const struct hf_replica_statu
 	else if (is_due(&st->told_refused_ns, q->now_ns, REFUSED_AGAIN_S))
 		alarms_raise_about(q->alarms, "refused", &about, "it takes nothing of this log: %s",
 				   r->error[0] ? r->error : "it does not say why");
+}
+
+/* Said once of each time; it stays known until a person has acknowledged the replica. */
+static void look_at_regress(const struct asked *q, const struct hf_replica_status *r,
+			    struct guard_replica *st)
+{
+	const struct alarm_about about = { .volume = q->volume, .replica = r->name };
+	const bool fresh = r->regressed_ns > 0 && r->regressed_ns != st->told_regressed_ns;
+
+	st->told_regressed_ns = r->regressed_ns;
+	if (fresh)
+		alarms_raise_about(q->alarms, "regressed", &about,
+				   "it had acknowledged tid-%" PRIu64 " and came back with tid-%" PRIu64
+				   ": was it restored from an older copy? What it lacks is sent again",
+				   r->regressed_from_tid, r->regressed_to_tid);
+}
+
+/* What is known of a replica of this name. */
+static struct guard_replica known(const struct guard_replicas *r, const char *name)
+{
+	struct guard_replica fresh = { .away_ns = 0 };
+
+	for (size_t i = 0; i < r->n; i++)
+		if (strcmp(r->states[i].name, name) == 0)
+			return r->states[i];
+	(void)snprintf(fresh.name, sizeof(fresh.name), "%s", name);
+	return fresh;
+}
+
+void guard_look_at_statuses(struct guard_replicas *r, const struct hf_replica_status *all, size_t n,
+			    const char *volume, uint64_t mono_ns, const struct hf_alarm_settings *settings,
+			    struct alarms *alarms)
+{
+	const struct asked q = { settings, alarms, volume, mono_ns };
+	struct guard_replica now[GUARD_REPLICAS_MAX];
+
+	if (n > GUARD_REPLICAS_MAX)
+		n = GUARD_REPLICAS_MAX;
+	for (size_t i = 0; i < n; i++) {
+		now[i] = known(r, all[i].name);
+		look_at_reach(&q, &all[i], &now[i]);
+		look_at_lag(&q, &all[i], &now[i]);
+		look_at_refusal(&q, &all[i], &now[i]);
+		look_at_regress(&q, &all[i], &now[i]);
+	}
+	memcpy(r->states, now, n * sizeof(now[0]));
+	r->n = n;
 }
 
 /* In seconds; as often as the shorter limit asks for. */
@@ -139,22 +188,18 @@ static uint64_t look_every_s(const struct hf_alarm_settings *s)
 void guard_look_at_replicas(struct guard_replicas *r, struct hf_store *s,
 			    const struct hf_alarm_settings *settings, struct alarms *alarms)
 {
+	const uint64_t now_ns = s->os->monotonic_ns(s->os->state);
 	char id[HF_VOLUME_ID_TEXT_BYTES];
-	const struct asked q = { settings, alarms, id, s->os->monotonic_ns(s->os->state) };
 	size_t n;
 
-	if (q.now_ns - r->looked_ns < look_every_s(settings) * second_ns && r->looked_ns > 0)
+	if (r->looked_ns > 0 && now_ns - r->looked_ns < look_every_s(settings) * second_ns)
 		return;
-	r->looked_ns = q.now_ns;
+	r->looked_ns = now_ns;
 	if (!r->all)
 		r->all = calloc(GUARD_REPLICAS_MAX, sizeof(*r->all));
 	if (!r->all)
 		return; /* the next look tries again */
 	volume_id_text(s->descriptor.volume_id, id);
 	n = hf_store_replicas(s, r->all, GUARD_REPLICAS_MAX);
-	for (size_t i = 0; i < n && i < GUARD_REPLICAS_MAX; i++) {
-		look_at_reach(&q, &r->all[i], &r->states[i]);
-		look_at_lag(&q, &r->all[i], &r->states[i]);
-		look_at_refusal(&q, &r->all[i], &r->states[i]);
-	}
+	guard_look_at_statuses(r, r->all, n, id, now_ns, settings, alarms);
 }

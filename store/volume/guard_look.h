@@ -19,13 +19,21 @@ bool guard_look_at_pair(const struct tree *t, struct burst_pair *pair, enum burs
 struct guard_replicas {
 	uint64_t looked_ns;
 	struct hf_replica_status *all; /* room for GUARD_REPLICAS_MAX */
+	size_t n;
 	struct guard_replica {
-		uint64_t away_ns;                               /* since when; 0: it is not. All monotonic */
+		char name[HF_ALARM_REPLICA_BYTES];
+		uint64_t away_ns; /* since when; 0: it is not. All monotonic but for the last */
 		uint64_t told_away_ns, told_lag_ns, told_refused_ns; /* 0: not since it was last well */
+		uint64_t told_regressed_ns;                          /* of which going back it was told */
 	} states[GUARD_REPLICAS_MAX];
 };
 
-/* Look at each, not more often than the limits ask for. */
+/* Look at what is said of each replica there is now; they come and go. */
+void guard_look_at_statuses(struct guard_replicas *r, const struct hf_replica_status *all, size_t n,
+			    const char *volume, uint64_t mono_ns, const struct hf_alarm_settings *settings,
+			    struct alarms *alarms);
+
+/* Ask the store, not more often than the limits ask for, and look. */
 void guard_look_at_replicas(struct guard_replicas *r, struct hf_store *s,
 			    const struct hf_alarm_settings *settings, struct alarms *alarms);
 

@@ -120,8 +120,8 @@ static void they_say_what_they_are_about(void **state)
 {
 	CLEANUP(sim_freep) struct sim *sim = disk(8);
 	CLEANUP(cleanup_free) struct hf_alarm *all = NULL;
-	const struct alarm_about here = { .volume = VOLUME, .replica = "here" },
-				 there = { .volume = VOLUME, .replica = "there" };
+	const struct alarm_about here = { .volume = VOLUME, .replica = "here" };
+	const struct alarm_about there = { .volume = VOLUME, .replica = "there" };
 	struct alarm_about past = { .volume = VOLUME, .moment = "2026-11-21T101530Z" };
 	struct alarms *a = open_alarms(sim);
 

@@ -16,10 +16,9 @@
 static const uint64_t second = UINT64_C(1000000000);
 static const uint64_t mib = 1 << 20;
 
-static const struct burst_limits limits = { .files = 1000,
-					    .deletion_percent = 20,
-					    .overwrite_percent = 50,
-					    .encryption_files = 50 };
+static const struct burst_limits limits = {
+	.files = 1000, .deletion_percent = 20, .overwrite_percent = 50, .encryption_files = 50
+};
 
 enum { DIR_INO = 2 };
 
@@ -169,7 +168,8 @@ static void what_is_no_loss(void **state)
 		burst_made(v.b, &w, DIR_INO, name, 90000 + i);
 		v.files++;
 	}
-	assert_int_equal(look(&v, BURST_HARMLESS), BURST_PAIRS_MAX); /* what it was is compared with what it is */
+	assert_int_equal(look(&v, BURST_HARMLESS),
+			 BURST_PAIRS_MAX); /* what it was is compared with what it is */
 	expect_quiet(&v);
 	burst_free(v.b);
 }
@@ -464,7 +464,7 @@ static void looks(void **state)
 	assert_int_equal(sample_look(data, sizeof(data)), SAMPLE_RANDOM);
 	assert_int_equal(sample_look(data, SAMPLE_BYTES_MIN), SAMPLE_RANDOM);
 	for (size_t i = 0; i < sizeof(data); i++)
-		data[i] = (uint8_t)"a few words, and then \n other ones"[data[i] % 32];
+		data[i] = (uint8_t) "a few words, and then \n other ones"[data[i] % 32];
 	assert_int_equal(sample_look(data, sizeof(data)), SAMPLE_PLAIN);
 	assert_int_equal(sample_look(data, SAMPLE_BYTES_MIN), SAMPLE_PLAIN);
 }

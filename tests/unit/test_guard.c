@@ -13,7 +13,10 @@
 #include <string.h>
 
 #include "holdfast/alarm.h"
+#include "store/alarm/acknowledge.h"
 #include "store/base/cleanup.h"
+#include "store/volume/guard_look.h"
+#include "tests/sim/sim_os.h"
 #include "tests/unit/store_helper.h"
 
 enum { FILES = 60, BYTES = 8192 };
@@ -27,7 +30,8 @@ struct fixture {
 static void fill_text(uint8_t *data, unsigned seed)
 {
 	for (size_t i = 0; i < BYTES; i++)
-		data[i] = (uint8_t)"lines of words, much as people and compilers write them\n"[(i * 7 + i / 13 + seed) % 56];
+		data[i] = (uint8_t) "lines of words, much as people and compilers write them\n"
+			[(i * 7 + i / 13 + seed) % 56];
 }
 
 static const char *name_of(unsigned i, const char *ending, char out[32])
@@ -165,8 +169,8 @@ static void punched(void **state)
 	(void)state;
 	begin(&x, false);
 	for (unsigned i = 0; i < FILES; i++)
-		assert_int_equal(hf_fallocate(x.f.store, x.inos[i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-					      BYTES, 0, NULL),
+		assert_int_equal(hf_fallocate(x.f.store, x.inos[i],
+					      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, BYTES, 0, NULL),
 				 0);
 	expect_alarm(&x, "overwrite");
 }
@@ -189,7 +193,8 @@ static void encrypted_after_cutting(void **state)
 	(void)state;
 	begin(&x, false);
 	for (unsigned i = 0; i < FILES; i++) {
-		set_size(&x, x.inos[i], i % 2 ? 0 : BYTES - 1); /* the latter alone is no reason not to look */
+		set_size(&x, x.inos[i],
+			 i % 2 ? 0 : BYTES - 1); /* the latter alone is no reason not to look */
 		write_random(&x, x.inos[i], i);
 	}
 	expect_alarm(&x, "encryption");
@@ -342,11 +347,14 @@ static void expect_refused(struct fixture *x, const char *change)
 
 static void they_are_set(void **state)
 {
-	static const char *const bad[] = { "lag",	   "lag=",	 "lag=soon",   "lag=-1",      "lag=1y",
-					   "window=off",   "window=1",	 "files=0",    "deletion=101%", "deletion=20s",
-					   "hook=program", "url=ftp://x", "colour=red", "=1",	      "lag=99999999999" };
-	static const char *const good[] = { "lag=2m", "unreachable=off", "window=1h", "files=5", "deletion=30%",
-					    "encryption=7", "hook=/bin/true", "url=https://example.org/" };
+	static const char *const bad[] = { "lag",           "lag=",         "lag=soon",       "lag=-1",
+					   "lag=1y",        "window=off",   "window=1",       "files=0",
+					   "deletion=101%", "deletion=20s", "hook=program",   "url=ftp://x",
+					   "colour=red",    "=1",           "lag=99999999999" };
+	static const char *const good[] = { "lag=2m",         "unreachable=off",
+					    "window=1h",      "files=5",
+					    "deletion=30%",   "encryption=7",
+					    "hook=/bin/true", "url=https://example.org/" };
 	struct hf_alarm_settings s;
 	struct fixture x;
 
@@ -424,6 +432,112 @@ static void they_are_acknowledged(void **state)
 	store_fixture_release(&x.f);
 }
 
+/* --- replicas, as they say they are */
+
+struct watched {
+	struct sim *sim;
+	struct alarms *alarms;
+	struct guard_replicas replicas;
+	struct hf_replica_status all[3];
+	uint64_t now_ns;
+};
+
+/* So many of them are there, so long after the last look. */
+static void look(struct watched *w, size_t n, unsigned later_s)
+{
+	const struct hf_alarm_settings s = { .lag_s = 600, .unreachable_s = 3600 };
+
+	w->now_ns += later_s * UINT64_C(1000000000);
+	guard_look_at_statuses(&w->replicas, w->all, n, "60bd2e02a1b2f4e6f3a9b05cb46ba5de", w->now_ns, &s,
+			       w->alarms);
+}
+
+static void expect_open(struct watched *w, const char *wanted)
+{
+	CLEANUP(cleanup_free) struct hf_alarm *all = NULL;
+	char got[400] = "";
+	size_t n, len = 0;
+
+	assert_int_equal(alarm_read_open(sim_os(w->sim), "/store", &all, &n, NULL), 0);
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)snprintf(got + len, sizeof(got) - len, "%s %s %d; ", all[i].kind,
+					all[i].replica, (int)all[i].count);
+	assert_string_equal(got, wanted);
+}
+
+static void begin_watching(struct watched *w)
+{
+	const struct os *os;
+
+	memset(w, 0, sizeof(*w));
+	w->sim = sim_new(1);
+	assert_non_null(w->sim);
+	os = sim_os(w->sim);
+	assert_int_equal(os->mkdir(os->state, "/store", 0700), 0);
+	assert_int_equal(alarms_open(os, "/store", &w->alarms, NULL), 0);
+	w->now_ns = 1000;
+	(void)snprintf(w->all[0].name, sizeof(w->all[0].name), "a");
+	(void)snprintf(w->all[1].name, sizeof(w->all[1].name), "b");
+	for (unsigned i = 0; i < 2; i++)
+		w->all[i].state = HF_REPLICA_CURRENT;
+}
+
+static void end_watching(struct watched *w)
+{
+	alarms_close(w->alarms);
+	sim_free(w->sim);
+}
+
+static void replicas_that_are_away(void **state)
+{
+	struct watched w;
+
+	(void)state;
+	begin_watching(&w);
+	w.all[1].state = HF_REPLICA_UNREACHABLE;
+	look(&w, 2, 0);
+	look(&w, 2, 3000);
+	w.all[1].state = HF_REPLICA_CURRENT; /* back in time */
+	look(&w, 2, 500);
+	w.all[1].state = HF_REPLICA_UNREACHABLE;
+	look(&w, 2, 100);
+	look(&w, 2, 3599);
+	expect_open(&w, "");
+	w.all[0] = w.all[1]; /* the first is removed: it is the same that is away */
+	look(&w, 1, 1);
+	look(&w, 1, 1);
+	alarms_close(w.alarms); /* counts are on the disk then */
+	assert_int_equal(alarms_open(sim_os(w.sim), "/store", &w.alarms, NULL), 0);
+	expect_open(&w, "unreachable b 1; ");
+	look(&w, 1, 3600);
+	alarms_close(w.alarms);
+	assert_int_equal(alarms_open(sim_os(w.sim), "/store", &w.alarms, NULL), 0);
+	expect_open(&w, "unreachable b 2; ");
+	end_watching(&w);
+}
+
+static void replicas_in_other_trouble(void **state)
+{
+	struct watched w;
+
+	(void)state;
+	begin_watching(&w);
+	w.all[0].lag_seconds = 599;
+	look(&w, 2, 0);
+	expect_open(&w, "");
+	w.all[0].lag_seconds = 601;
+	w.all[1].state = HF_REPLICA_REFUSED;
+	look(&w, 2, 100);
+	look(&w, 2, 100);
+	expect_open(&w, "lag a 1; refused b 1; ");
+	w.all[1].state = HF_REPLICA_CURRENT;
+	w.all[1].regressed_ns = 77;
+	look(&w, 2, 100);
+	look(&w, 2, 100);
+	expect_open(&w, "lag a 1; refused b 1; regressed b 1; ");
+	end_watching(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +558,8 @@ int main(void)
 		cmocka_unit_test(they_are_set),
 		cmocka_unit_test(damaged_settings_are_an_alarm),
 		cmocka_unit_test(they_are_acknowledged),
+		cmocka_unit_test(replicas_that_are_away),
+		cmocka_unit_test(replicas_in_other_trouble),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
