@@ -10,6 +10,7 @@
 #include "fs/mount/mount.h"
 #include "holdfast/moment.h"
 #include "store/alarm/alarm_file.h"
+#include "store/alarm/settings.h"
 #include "store/node/invitation.h"
 #include "store/node/pulse.h"
 #include "store/node/setup.h"
@@ -34,9 +35,13 @@ static void must(bool ok)
 static void fuzz_setup(const struct os *os)
 {
 	struct hf_error err = HF_ERROR_INIT;
+	struct hf_alarm_settings settings;
 	char url[SETUP_ADDRESS_BYTES];
 	struct setup s;
 
+	if (settings_read(os, "/store", &settings, &err) < 0)
+		must(err.text[0]);
+	err = (struct hf_error)HF_ERROR_INIT;
 	if (setup_read(os, "/node", &s, &err) < 0) {
 		must(err.text[0]);
 		return;
@@ -77,7 +82,7 @@ static void fuzz_alarms(const struct os *os)
 	for (size_t i = 0; i < n; i++) {
 		CLEANUP(buf_release) struct buf text = BUF_INIT;
 
-		must(alarm_file_text(&alarms[i], NULL, &text) == 0 && text.len > 0);
+		must(alarm_file_text(&alarms[i], NULL, NULL, &text) == 0 && text.len > 0);
 		must(alarms[i].number < next);
 		(void)alarm_file_is_acknowledged(os, "/node", &alarms[i]);
 	}
