@@ -56,7 +56,8 @@ static ssize_t take(struct prefetch *p, struct buf *out, struct hf_error *err)
 	return buf_status(out) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : p->result;
 }
 
-ssize_t prefetch_read(struct prefetch *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err)
+ssize_t prefetch_read(struct prefetch *p, struct log_pos at, size_t max, struct buf *out,
+		      struct hf_error *err)
 {
 	bool ours = p->running && log_pos_compare(p->at, at) == 0 && p->max == max;
 

@@ -28,7 +28,7 @@ struct prefetch {
 void prefetch_init(struct prefetch *p, struct peer *peer);
 void prefetch_release(struct prefetch *p); /* waits for a request that is under way */
 
-/* Begin to read up to max bytes at `at`. Without a thread to be had nothing is begun, which is slower only. */
+/* Begin to read up to max bytes at `at`. When no thread is to be had nothing is begun: only slower. */
 void prefetch_start(struct prefetch *p, struct log_pos at, size_t max);
 /* As peer_read; with what prefetch_start was told to get when that is from this place. */
 MUST_USE ssize_t prefetch_read(struct prefetch *p, struct log_pos at, size_t max, struct buf *out,

@@ -2,10 +2,10 @@
 /*
  * What `make bench-replica` does through the library, without FUSE:
  *
- *	replbench many SECONDS STORE…      open all of them at once and write a little to each, round after round,
- *	                                   for so long; say "ready" when every replica has the first round
+ *	replbench many SECONDS STORE…
  *
- * prints what it took as one JSON object. docs/BENCHMARKS.md says what it is for.
+ * opens all of the stores at once and writes a little to each, round after round, for so long; says "ready"
+ * when every replica has the first round, and at the end what it did as one JSON object. docs/BENCHMARKS.md says what it is for.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -29,7 +30,7 @@ LAG_SECONDS, LAG_BYTES_A_SECOND, LAG_WRITE_BYTES = 60, 50_000_000, 500_000
 OUTAGE_SECONDS, OUTAGE_BYTES_A_SECOND = 600, 5_000_000
 POLL_SECONDS = 0.004
 VOLUMES, VOLUMES_AN_ADDRESS, MEMORY_SECONDS = 100, 25, 20
-REPOSITORY_MIB, REPOSITORY_FILES, REPOSITORY_COMMITS = 512, 20000, 10
+REPOSITORY_MIB, REPOSITORY_FILES, REPOSITORY_COMMITS = 256, 10000, 10
 WAIT_SECONDS = 900
 
 # name -> what; the order is that of running
@@ -384,7 +385,8 @@ class Bench:
             "holdfast": (invite, from_node),
             "restic": (nothing, lambda there, _: {
                 "restored": timed(*restic, "restore", "latest", "--target", there)}),
-            "borg": (nothing, lambda there, _: {"restored": timed("borg", "extract", f"{borg}::tree", cwd=there)}),
+            "borg": (nothing, lambda there, _: {
+                "restored": timed("borg", "extract", f"{borg}::tree", cwd=there)}),
         }
 
     def recovery(self):
@@ -455,6 +457,7 @@ def main():
             sys.exit(f"replica: {name} is not known; there are {', '.join(FIGURES)}")
     if not can_drop_caches():
         say("not root, so caches cannot be dropped: a recovery reads what is in memory still")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended all the same
     bench = Bench(args)
     results = bench.base / "results"
     results.mkdir(parents=True, exist_ok=True)

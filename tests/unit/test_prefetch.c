@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading ahead of a peer: what is wanted next is used, what is not is dropped, and errors come where they belong. */
+/* Reading ahead of a peer: what is wanted is used, what is not is dropped, errors come where they belong. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
