@@ -39,6 +39,7 @@ enum {
 	TAG_BYTES_MAX = 128,
 	RECORD_PIECES_MAX = 65536,
 	RANGE_BYTES_MAX = 1 << 30,
+	RECORD_RANGES_MAX = 65536,
 };
 
 /* §3 */
@@ -121,14 +122,14 @@ void segment_file_name(uint32_t segment, char out[16]); /* "0000000001.seg" */
 bool segment_file_number(const char *name, uint32_t *ret);
 
 /* §6 */
-enum frame_type { FRAME_DATA = 1, FRAME_META = 2, FRAME_COMMIT = 3, FRAME_TABLE = 4 };
+enum frame_type { FRAME_DATA = 1, FRAME_META = 2, FRAME_COMMIT = 3, FRAME_TABLE = 4, FRAME_PRUNED = 5 };
 enum { FRAME_COMPRESSED = 1, FRAME_IN_PIECES = 2 };
 enum { FRAME_PIECE_BYTES = 16 << 10 };
 struct frame_header {
 	uint8_t type;
 	uint8_t flags;
 	uint32_t body_len;
-	uint8_t nonce[NONCE_BYTES];
+	uint8_t nonce[NONCE_BYTES]; /* of a pruned frame: the first bytes of its hash */
 };
 void frame_header_encode(const struct frame_header *h, uint8_t out[FRAME_HEADER_BYTES]);
 MUST_USE int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_header *ret,
@@ -137,6 +138,14 @@ uint32_t frame_plain_len(const struct frame_header *h); /* as it was sealed, so 
 /* Associated data of a frame at this place. */
 void frame_ad(const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment, uint32_t offset,
 	      const uint8_t header[FRAME_HEADER_BYTES], uint8_t out[FRAME_AD_BYTES]);
+
+/*
+ * §14: a data frame whose body was taken away, in as many bytes, all zeros behind the first PRUNED_FRAME_BYTES.
+ * Written over a whole data frame of len bytes; the hash of what was there, from a pruned frame's first bytes.
+ */
+enum { PRUNED_HASH_AT = 16, PRUNED_FRAME_BYTES = PRUNED_HASH_AT + HASH_BYTES };
+void pruned_frame_encode(uint8_t *frame, size_t len);
+const uint8_t *pruned_frame_hash(const uint8_t *frame);
 
 /* §7 */
 enum { COMMIT_SEALS = 1 };
@@ -224,6 +233,7 @@ enum record_type {
 	OP_REAP = 26,
 	OP_TAG = 27,
 	OP_FOLD = 28,
+	OP_RETIRE = 29,
 };
 
 /* A run of bytes of a file and where they are. */
@@ -274,7 +284,15 @@ enum {
 	SETATTR_ALL = 511,
 };
 
-/* One operation. Pointers inside are borrowed; op_decode's `pieces` and `inos` are malloc'ed (op_release). */
+/* Chunk numbers [first, first + n). */
+struct chunk_range {
+	uint64_t first, n;
+};
+
+/*
+ * One operation. Pointers inside are borrowed; op_decode's `pieces`, `inos` and `ranges` are malloc'ed
+ * (op_release).
+ */
 struct op {
 	uint8_t type;
 	uint64_t tid;
@@ -344,6 +362,10 @@ struct op {
 			struct piece *pieces;
 			size_t n_pieces;
 		} fold;
+		struct {
+			struct chunk_range *ranges; /* rising, none touching the next */
+			size_t n;
+		} retire;
 	};
 };
 

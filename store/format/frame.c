@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Frame header and its associated data, FORMAT.md §6. */
+/* Frame header and its associated data, FORMAT.md §6; what is left of a pruned frame, §14. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@ _Static_assert(FRAME_AD_BYTES == sizeof(ad_domain) + VOLUME_ID_BYTES + 4 + 4 + F
 
 void frame_header_encode(const struct frame_header *h, uint8_t out[FRAME_HEADER_BYTES])
 {
-	assert(h->type >= FRAME_DATA && h->type <= FRAME_TABLE);
+	assert(h->type >= FRAME_DATA && h->type <= FRAME_PRUNED);
 	assert(h->body_len <= FRAME_BODY_MAX);
 	memset(out, 0, FRAME_HEADER_BYTES);
 	memcpy(out, magic, sizeof(magic));
@@ -49,6 +49,8 @@ static int check_body(const struct frame_header *h, struct hf_error *err)
 {
 	uint32_t last = h->body_len % (FRAME_PIECE_BYTES + TAG_BYTES);
 
+	if (h->type == FRAME_PRUNED && h->flags)
+		return unknown("flags of this type", h->flags, err);
 	if (h->body_len < TAG_BYTES || h->body_len > FRAME_BODY_MAX)
 		return hf_error_set(err, -EUCLEAN, "frame: a body of %" PRIu32 " bytes; %d to %d can be",
 				    h->body_len, TAG_BYTES, FRAME_BODY_MAX);
@@ -74,7 +76,7 @@ int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_hea
 	h.flags = data[5];
 	h.body_len = get_u32(data + 8);
 	memcpy(h.nonce, data + 16, NONCE_BYTES);
-	if (h.type < FRAME_DATA || h.type > FRAME_TABLE)
+	if (h.type < FRAME_DATA || h.type > FRAME_PRUNED)
 		return unknown("type", h.type, err);
 	if (h.flags & ~(FRAME_COMPRESSED | FRAME_IN_PIECES))
 		return unknown("flags", h.flags, err);
@@ -87,6 +89,25 @@ int frame_header_decode(const uint8_t data[FRAME_HEADER_BYTES], struct frame_hea
 		return r;
 	*ret = h;
 	return 0;
+}
+
+void pruned_frame_encode(uint8_t *frame, size_t len)
+{
+	uint8_t hash[HASH_BYTES], body_len[4];
+
+	assert(len >= FRAME_HEADER_BYTES + TAG_BYTES && frame[4] == FRAME_DATA);
+	hash_one(NULL, frame, len, hash, sizeof(hash));
+	memcpy(body_len, frame + 8, sizeof(body_len));
+	memset(frame, 0, len);
+	memcpy(frame, magic, sizeof(magic));
+	frame[4] = FRAME_PRUNED;
+	memcpy(frame + 8, body_len, sizeof(body_len));
+	memcpy(frame + PRUNED_HASH_AT, hash, sizeof(hash));
+}
+
+const uint8_t *pruned_frame_hash(const uint8_t *frame)
+{
+	return frame + PRUNED_HASH_AT;
 }
 
 uint32_t frame_plain_len(const struct frame_header *h)

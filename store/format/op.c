@@ -23,6 +23,7 @@ static const struct op_codec *codec_of(uint8_t type)
 		[OP_REAP] = &op_codec_reap,
 		[OP_TAG] = &op_codec_tag,
 		[OP_FOLD] = &op_codec_fold,
+		[OP_RETIRE] = &op_codec_retire,
 	};
 
 	return type < sizeof(codecs) / sizeof(codecs[0]) ? codecs[type] : NULL;
@@ -115,6 +116,11 @@ void op_release(struct op *op)
 		free(op->fold.pieces);
 		op->fold.pieces = NULL;
 		op->fold.n_pieces = 0;
+		break;
+	case OP_RETIRE:
+		free(op->retire.ranges);
+		op->retire.ranges = NULL;
+		op->retire.n = 0;
 		break;
 	case OP_REAP:
 		free(op->reap.inos);

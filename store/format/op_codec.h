@@ -2,7 +2,7 @@
 /*
  * How one type of operation is written and read (FORMAT.md §10.2). Private to store/format: op.c has the
  * table of them and what is common (record frame, tid, time), op_name.c those that work on directory
- * entries, op_file.c on the contents of a file, op_attr.c on everything else.
+ * entries, op_file.c on the contents of a file, op_retire.c on chunks, op_attr.c on everything else.
  */
 #ifndef STORE_FORMAT_OP_CODEC_H
 #define STORE_FORMAT_OP_CODEC_H
@@ -48,5 +48,6 @@ extern const struct op_codec op_codec_create, op_codec_link, op_codec_unlink, op
 extern const struct op_codec op_codec_write, op_codec_range, op_codec_clone, op_codec_fold;    /* op_file.c */
 extern const struct op_codec op_codec_setattr, op_codec_setxattr, op_codec_removexattr, op_codec_reap,
 	op_codec_tag; /* op_attr.c */
+extern const struct op_codec op_codec_retire; /* op_retire.c */
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/format/format.h"
+#include "store/format/prune.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -289,12 +289,42 @@ static void fuzz_head(const uint8_t *data, size_t len)
 	must_equal(&again, line.data, line.len);
 }
 
+/* Signed rightly, by our owner, whatever it says. */
+static void fuzz_prune(const uint8_t *data, size_t len)
+{
+	CLEANUP(buf_release) struct buf in = BUF_INIT, out = BUF_INIT;
+	struct hf_error err = HF_ERROR_INIT;
+	struct prune_list list;
+	uint8_t hash[HASH_BYTES];
+
+	add_copy(&in, data, len);
+	if (len >= PRUNE_HEAD_BYTES + SIGNATURE_BYTES) {
+		put_u32(in.data + 12, (uint32_t)len);
+		memcpy(in.data + 16, owner_volume_id(owner), VOLUME_ID_BYTES);
+		memcpy(in.data + 32, owner_public(owner), PUBLIC_KEY_BYTES);
+		hash_one("holdfast prune list", in.data, len - SIGNATURE_BYTES, hash, sizeof(hash));
+		owner_sign(owner, "holdfast prune", hash, sizeof(hash), in.data + len - SIGNATURE_BYTES);
+	}
+	if (prune_list_decode(in.data, in.len, &list, &err) < 0)
+		return;
+	must(prune_list_encode(&list, owner, &out) == 0);
+	must_equal(&out, in.data, in.len);
+	for (size_t i = 0; i < list.n; i++) {
+		const struct prune_segment *s = prune_list_find(&list, list.segments[i].segment);
+
+		must(s == &list.segments[i]);
+		for (size_t k = 0; k < s->n; k++)
+			must(prune_segment_covers(s, s->ranges[k].offset, s->ranges[k].len));
+	}
+	prune_list_release(&list);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const targets[])(const uint8_t *data, size_t len) = {
 		fuzz_volume, fuzz_key_file, fuzz_kit,         fuzz_cert,    fuzz_segment,
 		fuzz_frame,  fuzz_commit,   fuzz_table,       fuzz_records, fuzz_pieces,
-		fuzz_names,  fuzz_head,     fuzz_wrapped_key,
+		fuzz_names,  fuzz_head,     fuzz_wrapped_key, fuzz_prune,
 	};
 	static const uint8_t seed[SEED_BYTES];
 

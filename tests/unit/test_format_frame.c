@@ -41,8 +41,8 @@ static void frame_headers(void **state)
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(decode_frame_with(i, '?', raw, &err), -EUCLEAN);
 	assert_int_equal(decode_frame_with(4, 0, raw, &err), -EPROTONOSUPPORT);
-	assert_int_equal(decode_frame_with(4, 5, raw, &err), -EPROTONOSUPPORT);
-	assert_non_null(strstr(err.text, "type 0x5"));
+	assert_int_equal(decode_frame_with(4, 6, raw, &err), -EPROTONOSUPPORT);
+	assert_non_null(strstr(err.text, "type 0x6"));
 	assert_int_equal(decode_frame_with(5, 5, raw, &err), -EPROTONOSUPPORT);
 	assert_non_null(strstr(err.text, "flags 0x5"));
 	assert_int_equal(decode_frame_with(6, 1, raw, &err), -EPROTONOSUPPORT);

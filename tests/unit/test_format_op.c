@@ -29,6 +29,7 @@ static struct piece some_pieces[] = {
 	{ PIECE_ZERO, 0, 1, 0 },
 };
 static struct piece block_pieces[] = { { PIECE_CHUNK, 5, BLOCK_BYTES - 1, 77 }, { PIECE_ZERO, 0, 1, 0 } };
+static struct chunk_range some_ranges[] = { { 0, 1 }, { 2, 300 }, { UINT64_MAX - 9, 9 } };
 static uint64_t some_inos[] = { 2, 300, UINT64_MAX };
 static uint8_t big_value[XATTR_VALUE_BYTES_MAX];
 
@@ -150,6 +151,10 @@ static const struct op ops[] = {
 	  .tid = 112,
 	  .time_ns = UINT64_C(1700000000000000005),
 	  .tag = { .name = SPAN("v1.0_rc-2"), .tid_plus_1 = 100 } },
+	{ .type = OP_RETIRE,
+	  .tid = 113,
+	  .time_ns = UINT64_C(1700000000000000006),
+	  .retire = { .ranges = some_ranges, .n = COUNT(some_ranges) } },
 	{ .type = OP_FOLD,
 	  .tid = UINT64_MAX,
 	  .time_ns = UINT64_MAX,
@@ -271,6 +276,11 @@ static void assert_other_op(const struct op *got, const struct op *want)
 	case OP_REAP:
 		assert_int_equal(got->reap.n, want->reap.n);
 		assert_memory_equal(got->reap.inos, want->reap.inos, want->reap.n * sizeof(uint64_t));
+		break;
+	case OP_RETIRE:
+		assert_int_equal(got->retire.n, want->retire.n);
+		assert_memory_equal(got->retire.ranges, want->retire.ranges,
+				    want->retire.n * sizeof(struct chunk_range));
 		break;
 	default:
 		assert_int_equal(want->type, OP_TAG);
@@ -496,6 +506,15 @@ static const struct bad_record bad_contents[] = {
 	{ OP_FOLD, -EUCLEAN, "length", { V(2), V(0), V(1), V(0), V(BLOCK_BYTES + 1) } },
 	{ OP_FOLD, -EUCLEAN, "length", { V(2), V(0), V(0) } },
 	{ OP_FOLD, -EUCLEAN, "block", { V(2), V(1L << 47), V(1), V(0), V(1) } },
+	{ OP_RETIRE, 0, "", { V(2), V(0), V(1), V(1), V(1) } },
+	{ OP_RETIRE, -EUCLEAN, "gap", { V(2), V(0), V(1), V(0), V(1) } },
+	{ OP_RETIRE, -EUCLEAN, "chunks", { V(1), V(5), V(0) } },
+	{ OP_RETIRE, 0, "", { V(1), V(1), V(UINT64_MAX - 1) } },
+	{ OP_RETIRE, -EUCLEAN, "chunks", { V(1), V(1), V(UINT64_MAX) } },
+	{ OP_RETIRE, -EUCLEAN, "gap", { V(2), V(0), V(UINT64_MAX), V(1), V(1) } },
+	{ OP_RETIRE, -EUCLEAN, "ranges", { V(0), V(0), V(0) } },
+	{ OP_RETIRE, -EUCLEAN, "ranges", { V(RECORD_RANGES_MAX + 1), V(0), V(1) } },
+	{ OP_RETIRE, -EUCLEAN, "ranges", { V(2), V(0), V(1) } },
 };
 
 static const struct bad_record bad_others[] = {
@@ -522,7 +541,7 @@ static const struct bad_record bad_others[] = {
 	{ OP_TAG, -EUCLEAN, "tag", { S(".t"), V(0) } },
 	{ OP_TAG, -EUCLEAN, "tag", { S("a b"), V(0) } },
 	{ OP_TAG, -EUCLEAN, "tag", { Z(129), V(0) } },
-	{ 29, -EPROTONOSUPPORT, "record type 29", { V(0) } },
+	{ 30, -EPROTONOSUPPORT, "record type 30", { V(0) } },
 	{ 15, -EPROTONOSUPPORT, "record type 15", { V(0) } },
 	{ RECORD_CHUNKS, -EPROTONOSUPPORT, "record type 1", { V(0) } },
 	{ 255, -EPROTONOSUPPORT, "record type 255", { V(0) } },
@@ -670,6 +689,7 @@ static void names_are_judged(void **state)
 	assert_int_equal(tag_name_check("a-.", 3), 0);
 	assert_int_equal(tag_name_check("a:b", 3), -EINVAL);
 	assert_string_equal(op_name(OP_FOLD), "FOLD");
+	assert_string_equal(op_name(OP_RETIRE), "RETIRE");
 	assert_string_equal(op_name(RECORD_CHUNKS), "?");
 	assert_string_equal(op_name(200), "?");
 }
