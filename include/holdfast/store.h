@@ -139,6 +139,7 @@ uint64_t hf_store_kit_checked(const struct hf_store *store);
 struct hf_check_summary {
 	uint64_t segments, commits, frames, chunks, operations, bytes;
 	uint64_t last_tid, last_time_ns;
+	uint64_t pruned_frames; /* of those data frames: taken away as the owner's signed list says */
 };
 long hf_store_check(const char *path, void (*found)(void *arg, const char *what), void *arg,
 		    struct hf_check_summary *ret, const struct hf_progress *progress, struct hf_error *err);

@@ -328,7 +328,7 @@ static void batch_job(void *arg, size_t i)
 	struct frame_batch_item *item = &b->items[i];
 
 	buf_clear(&item->plain);
-	if (item->header.type == FRAME_COMMIT || item->result)
+	if (item->header.type == FRAME_COMMIT || item->header.type == FRAME_PRUNED || item->result)
 		return;
 	item->result = frame_open(b->l, item->pos, &item->header, item->body, &item->plain, &item->err);
 }

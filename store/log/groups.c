@@ -43,7 +43,7 @@ int groups_begin_at(struct groups *g, const struct log *l, const struct log_poin
 	uint32_t segment = from && from->end.segment ? from->end.segment : l->first_segment;
 	int r;
 
-	verifier_begin(&v, keyring_volume_id(l->keys));
+	log_verifier_begin(l, &v);
 	r = segment_read_header(l, segment, raw, err);
 	if (r == 0)
 		r = from && from->end.segment ? verifier_resume(&v, raw, from, err)

@@ -41,6 +41,7 @@ static void log_free(struct log *l)
 	buf_release(&l->group);
 	free(l->slots);
 	free(l->entries);
+	grants_release(&l->grants);
 	free(l->dir);
 	free(l);
 }
@@ -80,7 +81,7 @@ static int log_new(const struct log_options *o, struct log **ret, struct hf_erro
 	cond_init_monotonic(&l->moved);
 	cond_init_monotonic(&l->lay_wanted);
 	cond_init_monotonic(&l->lay_done);
-	verifier_begin(&l->v, keyring_volume_id(o->keys));
+	log_verifier_begin(l, &l->v);
 	l->dir = strdup(o->dir);
 	r = l->dir ? fd_cache_new(l->os, &l->fds) : -ENOMEM;
 	if (r < 0) {
@@ -127,21 +128,29 @@ static int begin_laying_out(struct log *l, struct hf_error *err)
 	return r < 0 ? hf_error_set(err, r, "cannot start the log's lay-out thread: %s", hf_strerror(r)) : 0;
 }
 
+/* The folder that the log's is in, into out, terminated. */
+static int parent_of(const struct log *l, struct buf *out)
+{
+	const char *slash = strrchr(l->dir, '/');
+
+	if (slash)
+		buf_add(out, l->dir, slash == l->dir ? 1 : (size_t)(slash - l->dir));
+	else
+		buf_add(out, ".", 1);
+	(void)buf_cstr(out);
+	return buf_status(out);
+}
+
 static int make_dir(const struct log *l, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf parent = BUF_INIT;
-	const char *slash = strrchr(l->dir, '/');
 	const char *p;
 	int r = l->os->mkdir(l->os->state, l->dir, 0700);
 
 	if (r < 0 && r != -EEXIST)
 		return hf_error_set(err, r, "cannot make %s: %s", l->dir, hf_strerror(r));
-	if (slash)
-		buf_add(&parent, l->dir, slash == l->dir ? 1 : (size_t)(slash - l->dir));
-	else
-		buf_add(&parent, ".", 1);
-	p = buf_cstr(&parent);
-	r = buf_status(&parent);
+	r = parent_of(l, &parent);
+	p = (const char *)parent.data;
 	if (r == 0)
 		r = l->os->sync_dir(l->os->state, p);
 	return r < 0 ? hf_error_set(err, r, "cannot sync the folder of %s: %s", l->dir, hf_strerror(r)) : 0;
@@ -198,12 +207,29 @@ static int check_writer(const struct log *l, struct hf_error *err)
 	return 0;
 }
 
+static int load_grants(struct log *l, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf parent = BUF_INIT;
+
+	if (parent_of(l, &parent) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory to open the log");
+	return grants_load(l->os, (const char *)parent.data, keyring_volume_id(l->keys), &l->grants, err);
+}
+
+void log_verifier_begin(const struct log *l, struct verifier *v)
+{
+	verifier_begin(v, keyring_volume_id(l->keys));
+	verifier_grant(v, &l->grants);
+}
+
 int log_open(const struct log_options *o, const struct log_point *known, struct log **ret,
 	     struct hf_error *err)
 {
 	CLEANUP(log_freep) struct log *l = NULL;
 	int r = log_new(o, &l, err);
 
+	if (r == 0)
+		r = load_grants(l, err);
 	if (r == 0)
 		r = scan_find_end(l, known, err);
 	if (r == 0 && !l->read_only)

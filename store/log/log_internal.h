@@ -13,6 +13,7 @@
  *   scan.c      opening: where the log ends, what is torn, what is damage
  *   replay.c, verify.c, raw.c   what log.h says of log_replay, log_verify, log_read_raw
  *   verifier.c  the rules of FORMAT.md §5 and §7, without keys
+ *   grants.c    which frames may be missing (FORMAT.md §14)
  *
  * Locks, in order: log.lock, then (each a leaf) fd_cache.lock, log.stats_lock, ahead.lock. None is held across a read, a
  * write or a sync.
@@ -201,6 +202,7 @@ struct log {
 	bool damaged_too;
 	uint32_t first_segment;
 	struct fd_cache *fds;
+	struct grants grants;
 
 	/* The writer's alone (log_commit, log_start_epoch). */
 	/* v.point is the durable point too, but only the writer may look at it without the lock */
@@ -256,6 +258,9 @@ static inline struct log_pos log_durable_end(const struct log *l)
 
 	return (struct log_pos){ .segment = (uint32_t)(v >> 32), .offset = (uint32_t)v };
 }
+
+/* A verifier of this log, which takes what its owner pruned for gone. */
+void log_verifier_begin(const struct log *l, struct verifier *v);
 
 /* Make v.point the durable point, and wake who waits for it. `grew`: bytes of a group that made it. */
 void log_publish(struct log *l, uint64_t grew);

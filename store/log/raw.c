@@ -107,7 +107,7 @@ static int point_of_header(const struct raw *r, const uint8_t *raw, struct log_p
 	struct verifier v;
 	int res;
 
-	verifier_begin(&v, keyring_volume_id(r->l->keys));
+	log_verifier_begin(r->l, &v);
 	res = verifier_enter(&v, raw, &why);
 	if (res == -EUCLEAN)
 		return segment_damage(r->l, (struct log_pos){ r->segment, 0 }, why.text, err);

@@ -110,7 +110,7 @@ static int stage_open(struct stage *p, struct hf_error *err)
 		if (item->result < 0)
 			return hf_error_set(err, item->result, "segment %" PRIu32 ", offset %" PRIu32 ": %s",
 					    item->pos.segment, item->pos.offset, hf_strerror(item->result));
-		if (item->header.type == FRAME_DATA)
+		if (item->header.type == FRAME_DATA || item->header.type == FRAME_PRUNED)
 			p->data[p->group.n_data++] = item->pos;
 		else if (item->header.type == FRAME_META)
 			p->meta[p->group.n_meta++] = (struct span){ item->plain.data, item->plain.len };

@@ -290,7 +290,7 @@ static int find_end_by_headers(struct log *l, uint32_t last, struct hf_error *er
 		uint64_t n_groups;
 		int r = segment_read_header(l, segment, raw, err);
 
-		verifier_begin(&l->v, keyring_volume_id(l->keys));
+		log_verifier_begin(l, &l->v);
 		if (r == 0)
 			r = segment == l->first_segment ? verifier_segment(&l->v, raw, err)
 							: verifier_enter(&l->v, raw, err);

@@ -18,6 +18,11 @@ void verifier_begin(struct verifier *v, const uint8_t volume_id[VOLUME_ID_BYTES]
 	memcpy(v->volume_id, volume_id, VOLUME_ID_BYTES);
 }
 
+void verifier_grant(struct verifier *v, const struct grants *grants)
+{
+	v->grants = grants;
+}
+
 /* The state behind a segment's header, as the header says it. */
 static void point_behind_header(const struct segment_header *h, struct log_point *ret)
 {
@@ -190,11 +195,18 @@ static int frame_fault(const struct verifier *v, size_t at, struct hf_error *err
 			    v->point.end.offset + at, what);
 }
 
+/* What was there is gone, all of it: nobody keeps anything else in its place. */
+static bool is_zeros(const uint8_t *data, size_t len)
+{
+	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
+}
+
 /* The order that FORMAT.md §6 gives to the frames of a group. */
 static int frame_rank(uint8_t type)
 {
 	switch (type) {
 	case FRAME_DATA:
+	case FRAME_PRUNED:
 		return 0;
 	case FRAME_META:
 		return 1;
@@ -215,6 +227,10 @@ static int shape_frame(const struct verifier *v, size_t at, const struct frame_h
 		return frame_fault(v, at, err, "frames out of order");
 	if (v->point.end.offset + (uint64_t)at + FRAME_HEADER_BYTES + h->body_len > SEGMENT_BYTES_MAX)
 		return frame_fault(v, at, err, "frame passes the largest size of a segment");
+	if (h->type == FRAME_PRUNED &&
+	    !(v->grants && grants_cover(v->grants, v->point.end.segment, v->point.end.offset + (uint32_t)at,
+					FRAME_HEADER_BYTES + h->body_len)))
+		return frame_fault(v, at, err, "the frame was taken away, and no list that the owner signed says so");
 	return 0;
 }
 
@@ -240,6 +256,9 @@ static int group_shape(const struct verifier *v, const uint8_t *data, size_t len
 			return r;
 		if (len - at - FRAME_HEADER_BYTES < h.body_len)
 			return 0;
+		if (h.type == FRAME_PRUNED &&
+		    !is_zeros(data + at + PRUNED_FRAME_BYTES, FRAME_HEADER_BYTES + h.body_len - PRUNED_FRAME_BYTES))
+			return frame_fault(v, at, err, "bytes in the place of a frame that was pruned");
 		if (h.type == FRAME_COMMIT) {
 			s->commit = at;
 			return 1;
@@ -312,6 +331,11 @@ static void group_chain(const struct verifier *v, const uint8_t *data, const str
 		struct frame_header h;
 
 		len = frame_at(data + at, &h);
+		if (h.type == FRAME_PRUNED) { /* it stands for what it was */
+			batch_flush(&b, &c);
+			chain_frame(&c, pruned_frame_hash(data + at));
+			continue;
+		}
 		b.jobs[b.n] = (struct hash_job){ data + at, len, b.hashes[b.n] };
 		if (++b.n == BATCH_FRAMES)
 			batch_flush(&b, &c);

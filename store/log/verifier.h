@@ -6,10 +6,14 @@
  * Order: verifier_begin for a volume, verifier_segment with each segment's 320 header bytes, verifier_group
  * for each group behind it. A failed call leaves the verifier as it was. Not thread-safe; holds no resources
  * (copy it freely).
+ *
+ * A frame that was pruned (FORMAT.md §14) stands for what it was by its hash, and only where the owner let it go:
+ * without verifier_grant, nowhere.
  */
 #ifndef STORE_LOG_VERIFIER_H
 #define STORE_LOG_VERIFIER_H
 
+#include "store/log/grants.h"
 #include "store/log/log.h"
 
 struct verifier {
@@ -17,9 +21,11 @@ struct verifier {
 	struct log_point point;    /* behind the last thing verified; point.end.segment 0: nothing yet */
 	struct segment_header header; /* of the present segment */
 	uint8_t chain[HASH_BYTES];    /* what the next commit's chain value starts from (FORMAT.md §7) */
+	const struct grants *grants;  /* borrowed; NULL: none */
 };
 
 void verifier_begin(struct verifier *v, const uint8_t volume_id[VOLUME_ID_BYTES]);
+void verifier_grant(struct verifier *v, const struct grants *grants); /* good for as long as v and its copies */
 
 /*
  * Start where a trusted point is, inside the segment with this header (decoded and checked here). 0 or as

@@ -70,7 +70,7 @@ static void remember_entry(struct check *c, const struct frame_header *h)
 		c->cap_entries = cap;
 	}
 	c->entries[c->n_entries++] =
-		(struct table_entry){ .type = h->type, .len = FRAME_HEADER_BYTES + h->body_len };
+		(struct table_entry){ .type = h->type == FRAME_PRUNED ? FRAME_DATA : h->type, .len = FRAME_HEADER_BYTES + h->body_len };
 }
 
 static void check_table(struct check *c, const struct frame_batch_item *item)
@@ -132,7 +132,7 @@ static int enter_anew(struct check *c, uint32_t segment, const uint8_t raw[SEGME
 	struct verifier v;
 	int r;
 
-	verifier_begin(&v, keyring_volume_id(c->l->keys));
+	log_verifier_begin(c->l, &v);
 	r = verifier_enter(&v, raw, &own);
 	if (r == 0 && v.point.end.segment != segment)
 		r = hf_error_set(&own, -EUCLEAN, "its header says that it is segment %" PRIu32,
@@ -286,7 +286,7 @@ long log_verify(const struct log *l, const struct log_check *check, const struct
 	if (r < 0)
 		return r;
 	c.batch.l = l;
-	verifier_begin(&c.v, keyring_volume_id(l->keys));
+	log_verifier_begin(l, &c.v);
 	if (l->damaged_too && n)
 		r = find_last(&c, segments, n, err);
 	if (r == 0)

@@ -22,6 +22,7 @@ struct shelf {
 	int fd;                      /* last segment's file; append_lock */
 	int note_fd;                 /* append_lock */
 	int failed;                  /* append_lock */
+	struct grants grants;        /* what may be missing; append_lock */
 
 	pthread_mutex_t state_lock;
 	struct verifier v; /* behind what is durable; written under both locks, read under either */
@@ -204,6 +205,7 @@ int shelf_open(const struct os *os, const char *dir, const uint8_t volume_id[VOL
 	s->fd = s->note_fd = -1;
 	s->read_only = read_only;
 	verifier_begin(&s->v, volume_id);
+	verifier_grant(&s->v, &s->grants);
 	(void)pthread_mutex_init(&s->append_lock, NULL);
 	(void)pthread_mutex_init(&s->state_lock, NULL);
 	s->dir = strdup(dir);
@@ -211,7 +213,9 @@ int shelf_open(const struct os *os, const char *dir, const uint8_t volume_id[VOL
 		s->log_dir = NULL;
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	} else {
-		r = open_last(s, &cut, err);
+		r = grants_load(os, dir, volume_id, &s->grants, err);
+		if (r == 0)
+			r = open_last(s, &cut, err);
 	}
 	if (r < 0) {
 		shelf_close(s);
@@ -238,6 +242,7 @@ void shelf_close(struct shelf *s)
 		(void)s->os->close(s->os->state, s->note_fd);
 	(void)pthread_mutex_destroy(&s->append_lock);
 	(void)pthread_mutex_destroy(&s->state_lock);
+	grants_release(&s->grants);
 	free(s->dir);
 	free(s->log_dir);
 	free(s);
@@ -548,6 +553,20 @@ static int append_locked(struct shelf *s, struct log_pos at, const uint8_t *data
 	return hf_error_set(err, -ERANGE,
 			    "the log ends at segment %" PRIu32 ", offset %" PRIu32 ": begin there",
 			    end.segment, end.offset);
+}
+
+int shelf_load_grants(struct shelf *s, struct hf_error *err)
+{
+	struct grants now;
+	int r = grants_load(s->os, s->dir, s->v.volume_id, &now, err);
+
+	if (r < 0)
+		return r;
+	(void)pthread_mutex_lock(&s->append_lock);
+	grants_release(&s->grants);
+	s->grants = now;
+	(void)pthread_mutex_unlock(&s->append_lock);
+	return 0;
 }
 
 int shelf_append(struct shelf *s, struct log_pos at, const void *data, size_t len,

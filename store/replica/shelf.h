@@ -6,7 +6,8 @@
  * Invariants
  *  1. Every byte up to the position has been verified (header, chain, signatures) before it was written.
  *  2. The position moves forward only, and only over bytes that are durable. What it says is acknowledged.
- *  3. Bytes before the position are never written again; there is no call that deletes or shortens.
+ *  3. Bytes before the position are never written again; there is no call that deletes or shortens. (What the owner
+ *     lets go is taken away beside it: shelf_prune.h.)
  *  4. After a sync has failed, or a failed write could not be taken back, the shelf takes nothing more (-EIO)
  * until opened anew.
  *  5. Before an append of several groups, or of a new segment, is written, DIR/append says durably which
@@ -31,6 +32,7 @@ MUST_USE int shelf_make(const struct os *os, const char *dir, struct hf_error *e
  * left out. -ENOENT        no DIR/log -EUCLEAN       damage, or a segment missing; nothing was changed
  *  -EKEYREJECTED  of another volume
  *  -EPROTONOSUPPORT
+ * Frames that were pruned (FORMAT.md §14) are taken where the lists that are in DIR/prunes now name them.
  */
 MUST_USE int shelf_open(const struct os *os, const char *dir, const uint8_t volume_id[VOLUME_ID_BYTES],
 			bool read_only, struct shelf **ret, uint64_t *ret_cut, struct hf_error *err);
@@ -56,6 +58,9 @@ MUST_USE int shelf_cert(struct shelf *s, struct epoch_cert *ret);
  */
 MUST_USE int shelf_append(struct shelf *s, struct log_pos at, const void *data, size_t len,
 			  struct log_point *ret_point, struct hf_error *err);
+
+/* Look again which lists are in DIR/prunes, for what is appended from now on. */
+MUST_USE int shelf_load_grants(struct shelf *s, struct hf_error *err);
 
 /* Verified bytes of a segment. -ENOENT: there is none of this number. */
 MUST_USE int shelf_segment_bytes(struct shelf *s, uint32_t segment, uint64_t *ret, struct hf_error *err);

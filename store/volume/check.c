@@ -15,6 +15,7 @@
 struct kept_frame {
 	struct log_pos pos;
 	struct buf plain;
+	bool pruned;
 };
 
 struct checking {
@@ -54,7 +55,7 @@ static void drop_data(struct checking *c)
 	c->n_data = c->described = 0;
 }
 
-static void keep_data(struct checking *c, struct log_pos pos, struct span plain)
+static void keep_data(struct checking *c, struct log_pos pos, struct span plain, bool pruned)
 {
 	struct kept_frame *k;
 
@@ -70,7 +71,7 @@ static void keep_data(struct checking *c, struct log_pos pos, struct span plain)
 		c->cap_data = cap;
 	}
 	k = &c->data[c->n_data++];
-	*k = (struct kept_frame){ pos, BUF_INIT };
+	*k = (struct kept_frame){ pos, BUF_INIT, pruned };
 	buf_add(&k->plain, plain.data, plain.len);
 }
 
@@ -90,6 +91,10 @@ static void check_chunks(struct checking *c, struct log_pos pos, struct span bod
 		return;
 	}
 	k = &c->data[c->described++];
+	if (k->pruned) {
+		c->sum.chunks += n;
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		uint8_t name[HASH_BYTES];
 
@@ -138,11 +143,12 @@ static void check_frame(void *arg, struct log_pos pos, uint8_t type, struct span
 	struct checking *c = arg;
 
 	c->sum.frames++;
-	if (type == FRAME_DATA) {
+	if (type == FRAME_DATA || type == FRAME_PRUNED) {
 		if (c->in_meta)
 			drop_data(c);
 		c->in_meta = false;
-		keep_data(c, pos, plain);
+		c->sum.pruned_frames += type == FRAME_PRUNED;
+		keep_data(c, pos, plain, type == FRAME_PRUNED);
 	} else if (type == FRAME_META) {
 		c->in_meta = true;
 		check_meta(c, pos, plain);
