@@ -56,6 +56,8 @@ static int apply(struct tx *tx)
 		return apply_tag(tx);
 	case OP_FOLD:
 		return apply_fold(tx);
+	case OP_RETIRE:
+		return apply_retire(tx);
 	default:
 		return hf_error_set(tx->err, -EPROTONOSUPPORT, "operation %u is of a newer version", tx->op->type);
 	}

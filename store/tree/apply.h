@@ -21,5 +21,6 @@ MUST_USE int apply_range(struct tx *tx);
 MUST_USE int apply_clone(struct tx *tx);
 MUST_USE int apply_fold(struct tx *tx);
 MUST_USE int apply_tag(struct tx *tx);
+MUST_USE int apply_retire(struct tx *tx);
 
 #endif

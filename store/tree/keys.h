@@ -12,6 +12,7 @@
  *                T first-time first-tid     nothing: finds the group of a time
  *                n name                     tag: varint tid
  *                o ino                      nothing: an inode that has no name
+ *                r last-number              retired chunks: varint number of the first (retire.c)
  *
  * hash is the low 62 bits of the keyed hash of the name, with 2 added, so that it can serve as a directory
  * cookie.

@@ -75,6 +75,21 @@ MUST_USE int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], ui
 MUST_USE int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since, const uint8_t name[HASH_BYTES],
 			   uint32_t len, struct hf_error *err);
 
+/* Every chunk there is, by rising number. What `each` returns stops it when it is not 0. */
+MUST_USE int tree_each_chunk(struct index *x,
+			     int (*each)(void *arg, uint64_t number, const struct chunk_place *place), void *arg,
+			     struct hf_error *err);
+
+/*
+ * Set the bit of every chunk (of n_chunks; number i: bit i % 8 of byte i / 8) that a moment from tid `keep` on is
+ * made of, or a tagged one before it. Not while operations are done.
+ */
+MUST_USE int tree_needed_chunks(const struct tree *t, uint64_t keep, uint64_t n_chunks, uint8_t *bits,
+				struct hf_error *err);
+/* Did a RETIRE name it: is it not to be named any more? 1, 0, negative. Is there any such chunk? */
+MUST_USE int tree_chunk_is_retired(struct index *x, uint64_t number, struct hf_error *err);
+MUST_USE int tree_has_retired(struct index *x, struct hf_error *err);
+
 /* For index_settle: rewrite pending pieces into the chunks they have become. arg: the tree. */
 int tree_rewrite_pending(void *arg, enum index_space space, struct span key, struct span value,
 			 struct buf *out);

@@ -237,6 +237,17 @@ static int chunk_new(struct packing *p, const struct slice *sl, uint64_t number)
 	return buf_status(&g->frames[frame].plain);
 }
 
+/* A chunk of before that has these bytes, and may be named: 1, 0, negative. */
+static int find_chunk(struct packing *p, const uint8_t name[HASH_BYTES], uint64_t *ret, struct hf_error *err)
+{
+	int r = tree_find_chunk(p->s->index, name, ret, err);
+
+	if (r != 1 || !atomic_load(&p->s->has_retired))
+		return r;
+	r = tree_chunk_is_retired(p->s->index, *ret, err);
+	return r < 0 ? r : !r;
+}
+
 /* Which chunk a slice is: one of this group, one of before, or a new one. */
 static int slice_place(struct packing *p, const struct slice *sl, struct hf_error *err)
 {
@@ -249,7 +260,7 @@ static int slice_place(struct packing *p, const struct slice *sl, struct hf_erro
 	if (f) {
 		piece.ref = f->number;
 	} else {
-		r = tree_find_chunk(p->s->index, sl->name, &piece.ref, err);
+		r = find_chunk(p, sl->name, &piece.ref, err);
 		if (r == 1 && piece.ref < p->s->chunks_of_others)
 			r = tree_chunk_is(&p->s->tree, piece.ref, p->s->epoch_start, sl->name, sl->len, err);
 		if (r < 0)

@@ -336,7 +336,11 @@ static int open_replay(struct opening *p, struct hf_error *err)
 	s->epoch_start = log_epoch_start(s->log);
 	s->chunks_of_others = s->epoch_start > 1 ? at.next_chunk : 0;
 	s->open = group_new(1, &s->state);
-	return s->open ? 0 : -ENOMEM;
+	if (!s->open)
+		return -ENOMEM;
+	r = tree_has_retired(s->index, err);
+	atomic_store(&s->has_retired, r == 1);
+	return r < 0 ? r : 0;
 }
 
 /* Unlinked files that a crash left: nobody has them open now. */

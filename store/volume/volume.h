@@ -25,6 +25,7 @@
 #define STORE_VOLUME_VOLUME_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* Without memory uthash would leave the process: it leaves the element out, which then has no hh.tbl. */
 #define HASH_NONFATAL_OOM 1
@@ -173,6 +174,7 @@ struct hf_store {
 	/* packing: protected by pack */
 	pthread_mutex_t pack;
 	uint64_t next_chunk, chunk_bytes;
+	atomic_bool has_retired; /* chunks that are not to be named any more */
 
 	pthread_mutex_t write; /* held while a group is written and synced */
 
