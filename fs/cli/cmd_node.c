@@ -6,6 +6,7 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/node_budget.h"
 #include "fs/cli/node_check.h"
+#include "fs/cli/node_prune.h"
 #include "fs/cli/node_status.h"
 #include "fs/cli/output.h"
 #include "holdfast/node.h"
@@ -18,6 +19,7 @@ static const struct option longs[] = { { "listen", 1, NULL, 'l' },       { "volu
 				       { "host", 1, NULL, 'H' },         { "hours", 1, NULL, 't' },
 				       { "silent-after", 1, NULL, 's' }, { "alarm-hook", 1, NULL, 'k' },
 				       { "alarm-url", 1, NULL, 'u' },    { "json", 0, NULL, 'j' },
+				       { "cancel", 0, NULL, 'C' },       { "list", 0, NULL, 'L' },
 				       { "help", 0, NULL, 'h' },         { 0 } };
 
 static int node_init(const char *dir, const struct hf_node_options *options)
@@ -67,7 +69,7 @@ struct arguments {
 	struct hf_node_options init;
 	const char *volume, *host;
 	unsigned hours;
-	bool json;
+	bool json, cancel, list;
 };
 
 /* A whole number up to max; 0 when it is not that. */
@@ -105,10 +107,27 @@ static int take_option(int o, struct arguments *a)
 	case 'u':
 		a->init.alarm_url = optarg;
 		return 0;
+	case 'C':
+		a->cancel = true;
+		return 0;
+	case 'L':
+		a->list = true;
+		return 0;
 	default:
 		a->json = true;
 		return 0;
 	}
+}
+
+static int prune(const struct command *self, int argc, char **argv, const struct arguments *a)
+{
+	const char *dir = argv[optind + 1];
+
+	if (a->list)
+		return cli_operands(self, argc, 2, 2) ? node_prune_list(dir, a->json) : CLI_FAILED;
+	if (!cli_operands(self, argc, 3, 3))
+		return CLI_FAILED;
+	return a->cancel ? node_prune_cancel(dir, argv[optind + 2]) : node_prune(dir, argv[optind + 2]);
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -117,7 +136,7 @@ static int run(const struct command *self, int argc, char **argv)
 	const char *verb, *dir;
 	int o, r;
 
-	while ((o = cli_option(self, argc, argv, "l:v:H:t:s:k:u:jh", longs)) != -1) {
+	while ((o = cli_option(self, argc, argv, "l:v:H:t:s:k:u:CLjh", longs)) != -1) {
 		if (o == 'h' || o == '?')
 			return cli_option_code(o);
 		r = take_option(o, &a);
@@ -136,6 +155,8 @@ static int run(const struct command *self, int argc, char **argv)
 			       CLI_FAILED;
 	if (!strcmp(verb, "check"))
 		return cli_operands(self, argc, 2, 3) ? node_check(dir, argv[optind + 2], a.json) : CLI_FAILED;
+	if (!strcmp(verb, "prune"))
+		return prune(self, argc, argv, &a);
 	if (!cli_operands(self, argc, 2, 2))
 		return CLI_FAILED;
 	if (!strcmp(verb, "init"))
@@ -157,6 +178,9 @@ const struct command command_node = {
 		 "holdfast node acknowledge DIR ALARM|all\n"
 		 "holdfast node budget DIR VOLUME|default SIZE|none\n"
 		 "holdfast node check DIR [VOLUME] [--json]\n"
+		 "holdfast node prune DIR LIST\n"
+		 "holdfast node prune --cancel DIR N\n"
+		 "holdfast node prune --list DIR [--json]\n"
 		 "\n"
 		 "A node keeps other machines' logs, takes appends at the end and nothing else.\n"
 		 "Run it at another provider, under another account. init makes its folder and\n"
@@ -168,6 +192,11 @@ const struct command command_node = {
 		 "append on, also while the node is served. Nothing is ever given up for room.\n"
 		 "check reads all that is kept and verifies chain and signatures, while the node\n"
 		 "is served or not; each fault is a line, and the exit code then 1.\n"
+		 "\n"
+		 "prune hands in a list that holdfast prune plan wrote and the owner of the volume\n"
+		 "signed. The node announces it by an alarm, and after prune_delay_s of node.json\n"
+		 "(two weeks, or more) of being served it takes away what the list names. While\n"
+		 "another alarm is open nothing of that goes on; --cancel N ends it for good.\n"
 		 "\n"
 		 "  --listen HOST:PORT   where to listen; " LISTEN_DEFAULT " when not said;\n"
 		 "                       127.0.0.1:0: loopback, any free port\n"

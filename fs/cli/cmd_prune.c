@@ -6,6 +6,7 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
+#include "fs/cli/unlock.h"
 #include "holdfast/prune.h"
 
 static const struct option longs[] = { { "before", 1, NULL, 'b' }, { "kit", 1, NULL, 'k' },
@@ -112,7 +113,9 @@ const struct command command_prune = {
 		 "  --before MOMENT   the first moment that stays whole: 30d, 2026-05-01, a snapshot\n"
 		 "  --kit KIT         the recovery kit of the volume\n"
 		 "  --replica NAME    which node, when there are several; see holdfast replica list\n"
+		 UNLOCK_USAGE
 		 "\n"
 		 "  holdfast prune plan /var/lib/volume --before 365d --kit volume.kit > prune.list\n",
 	.run = run,
+	.takes_keys = true,
 };

@@ -110,6 +110,11 @@ bool alarm_file_is_acknowledged(const struct os *os, const char *dir, const stru
 	return a->count == 0 ? count == 0 : count >= a->count;
 }
 
+bool alarm_freezes(const struct hf_alarm *a)
+{
+	return !a->acknowledged && strcmp(a->kind, "prune") != 0 && strcmp(a->kind, "space") != 0;
+}
+
 static void say_damaged(const char *path, struct hf_alarm *ret)
 {
 	uint32_t number = ret->number;

@@ -27,6 +27,12 @@ MUST_USE int alarm_file_acknowledge(const struct os *os, const char *dir, const 
 /* Has someone done that, for no lower count? */
 bool alarm_file_is_acknowledged(const struct os *os, const char *dir, const struct hf_alarm *alarm);
 
+/*
+ * Does it hold up a prune (PROTOCOL.md §10)? Any that is open does, but the announcement of a prune and that the
+ * disk is filling up, which is what one is for.
+ */
+bool alarm_freezes(const struct hf_alarm *alarm);
+
 /* Remove it, then what acknowledged it. A crash in between leaves that, whose number is not given again. */
 void alarm_file_remove(const struct os *os, const char *dir, uint32_t number);
 

@@ -273,6 +273,18 @@ __attribute__((format(printf, 4, 0))) static void raise_alarm(struct alarms *a, 
 	(void)pthread_mutex_unlock(&a->lock);
 }
 
+uint32_t alarms_freeze(struct alarms *a)
+{
+	uint32_t number = 0;
+
+	(void)pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; number == 0 && i < a->n; i++)
+		if (is_open(a, &a->all[i]) && alarm_freezes(&a->all[i].is))
+			number = a->all[i].is.number;
+	(void)pthread_mutex_unlock(&a->lock);
+	return number;
+}
+
 const char *alarms_duration(uint64_t ns, char out[ALARMS_DURATION_BYTES])
 {
 	uint64_t s = ns / second_ns;

@@ -42,6 +42,9 @@ struct alarm_about {
 void alarms_raise_about(struct alarms *a, const char *kind, const struct alarm_about *about, const char *fmt,
 			...) __attribute__((format(printf, 4, 5)));
 
+/* The number of an open alarm that holds up prunes (alarm_freezes), 0: there is none. */
+MUST_USE uint32_t alarms_freeze(struct alarms *a);
+
 /*
  * For the thread that delivers: wait for an alarm that is to be delivered (true, a copy in *ret), or the end
  * (false). What it made of that goes to alarms_delivered before the next call.

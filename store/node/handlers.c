@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What a request asks for (PROTOCOL.md §3, §4 and §6). */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "store/log/grants.h"
 #include "store/base/journal.h"
+#include "store/node/prune_file.h"
 #include "store/node/request.h"
 #include "store/volume/kit.h"
 
@@ -306,6 +309,101 @@ static void handle_read(struct request *q)
 	answer_file(q, fd, from, to - from + 1, size, range == NULL);
 }
 
+/* --- what the owner let go. Nothing that a request can do announces a prune of this node, hurries or cancels it. */
+
+static void handle_prunes(struct request *q)
+{
+	CLEANUP(cleanup_free) uint32_t *numbers = NULL;
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	struct hf_error err = HF_ERROR_INIT;
+	size_t n = 0;
+	int r = grants_numbers(q->service->os, volume_dir(q->volume), &numbers, &n, &err);
+
+	if (r < 0) {
+		answer_shelf_failure(q, r, &err);
+		return;
+	}
+	buf_add_text(&text, "{\"prunes\":[");
+	for (size_t i = 0; i < n && i < LIST_PRUNES_MAX; i++)
+		buf_add_text(&text, "%s%" PRIu32, i ? "," : "", numbers[i]);
+	buf_add_text(&text, "]}");
+	if (buf_status(&text) < 0)
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "no memory");
+	else
+		answer_json(q, &text);
+}
+
+static void handle_prune(struct request *q)
+{
+	const struct os *os = q->service->os;
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	uint64_t size = 0;
+	int fd, r;
+
+	fd = grants_path(volume_dir(q->volume), q->number, "list", &path) ?
+		     os->open(os->state, (const char *)path.data, O_RDONLY, 0) :
+		     -ENOMEM;
+	if (fd == -ENOENT) {
+		answer_error(q, MHD_HTTP_NOT_FOUND, "not_found", "there is no prune %" PRIu32, q->number);
+		return;
+	}
+	r = fd < 0 ? fd : os->size(os->state, fd, &size);
+	if (r == 0) {
+		answer_file(q, fd, 0, size, size, true);
+		return;
+	}
+	if (fd >= 0)
+		(void)os->close(os->state, fd);
+	journal_line(LOG_CRIT, "cannot read %s: %s", (const char *)path.data, strerror(-r));
+	answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "the node cannot read it: its log says more");
+}
+
+/* Is it the owner's, and not for this node, where only who administers it hands one in? */
+static bool judge_known(struct request *q)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	struct prune_list list;
+	bool ours, mine;
+	int r = prune_list_decode(q->body.data, q->body.len, &list, &err);
+
+	if (r < 0) {
+		answer_error(q, r == -EKEYREJECTED ? MHD_HTTP_FORBIDDEN : MHD_HTTP_UNPROCESSABLE_CONTENT,
+			     r == -EKEYREJECTED ? "bad_log_signature" : "not_verified", "%s", err.text);
+		return false;
+	}
+	ours = memcmp(list.volume_id, q->volume_id, VOLUME_ID_BYTES) == 0;
+	mine = prune_is_for(&list, q->service->identity->name);
+	prune_list_release(&list);
+	if (!ours || mine)
+		answer_error(q, MHD_HTTP_FORBIDDEN, "not_allowed",
+			     mine ? "a list for this node is handed in on it, by who administers it" :
+				    "the list is of another volume");
+	return ours && !mine;
+}
+
+/* A list of another node: so that the log of a store that was recovered from there can be kept here. */
+static void handle_known(struct request *q)
+{
+	struct service *s = q->service;
+	struct hf_error err = HF_ERROR_INIT;
+	uint32_t number;
+	int r;
+
+	if (!judge_known(q))
+		return;
+	r = prune_file_put(s->os, s->dir, s->volumes, q->volume, q->body.data, q->body.len, &number, &err);
+	if (r == 0 || r == -EEXIST)
+		r = shelf_load_grants(volume_shelf(q->volume), &err);
+	if (r == 0) {
+		answer_receipt(q, q->volume);
+	} else if (r == -ENOSPC || r == -EDQUOT) {
+		answer_error(q, MHD_HTTP_INSUFFICIENT_STORAGE, "full", "the node has no room");
+	} else {
+		journal_line(LOG_CRIT, "%s", err.text);
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "the node could not do it: its log says why");
+	}
+}
+
 static void handle_position(struct request *q)
 {
 	const struct os *os = q->service->os;
@@ -336,6 +434,15 @@ void handle(struct request *q)
 			handle_append(q);
 		else
 			handle_read(q);
+		break;
+	case ROUTE_PRUNES:
+		if (q->has_body)
+			handle_known(q);
+		else
+			handle_prunes(q);
+		break;
+	case ROUTE_PRUNE:
+		handle_prune(q);
 		break;
 	case ROUTE_NONE:
 		answer_error(q, MHD_HTTP_NOT_FOUND, "not_found", "there is nothing at this path");

@@ -18,6 +18,7 @@
 
 #include "store/alarm/herald.h"
 #include "store/base/journal.h"
+#include "store/node/pruner.h"
 #include "store/node/request.h"
 #include "store/node/setup.h"
 #include "store/node/watch.h"
@@ -41,6 +42,7 @@ struct hf_node {
 	struct service service;
 	struct MHD_Daemon *server;
 	struct watch *watch;
+	struct pruner *pruner;
 	struct herald *herald;
 };
 
@@ -203,6 +205,7 @@ static int start_server(struct hf_node *node, struct hf_error *err)
 
 static void node_free(struct hf_node *node)
 {
+	pruner_free(node->pruner);
 	watch_stop(node->watch);
 	herald_stop(node->herald);
 	alarms_close(node->service.alarms);
@@ -237,9 +240,20 @@ static int start_watching(struct hf_node *node, const struct setup *setup, struc
 		.hook = setup->alarm_hook,
 		.url = setup->alarm_url,
 	};
+	const struct pruner_options pruner = {
+		.os = s->os,
+		.volumes = s->volumes,
+		.alarms = s->alarms,
+		.node = node->identity.name,
+		.delay_s = setup->prune_delay_s,
+	};
 	int r = herald_start(&herald, &node->herald, err);
 
-	return r < 0 ? r : watch_start(&watch, &node->watch, err);
+	if (r == 0)
+		r = watch_start(&watch, &node->watch, err);
+	if (r == 0)
+		r = pruner_new(&pruner, &node->pruner, err);
+	return r < 0 ? r : pruner_start(node->pruner, err);
 }
 
 /* Where nothing can be written, the lock that may be there is taken all the same. */

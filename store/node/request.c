@@ -79,7 +79,7 @@ static void split(struct request *q)
 	(void)snprintf(q->query, sizeof(q->query), "%s", mark ? mark : "?");
 }
 
-/* Sets route, volume_id and, for a segment, number. */
+/* Sets route, volume_id and, for a segment or prune, number. */
 void request_target_parse(struct request *q)
 {
 	const char *at = q->path + strlen(prefix);
@@ -97,6 +97,11 @@ void request_target_parse(struct request *q)
 		q->route = ROUTE_LIST;
 	else if (strncmp(at, "/log/", 5) == 0 && read_number(at + 5, 0, &q->number) && q->number > 0)
 		q->route = ROUTE_SEGMENT;
+	else if (strcmp(at, "/prunes") == 0)
+		q->route = ROUTE_PRUNES;
+	else if (strncmp(at, "/prunes/", 8) == 0 && read_number(at + 8, 0, &q->number) && q->number > 0 &&
+		 q->number <= GRANTS_MAX)
+		q->route = ROUTE_PRUNE;
 }
 
 /* "?tid=N&commit=N" */
@@ -135,6 +140,7 @@ static bool method_allowed(const struct request *q)
 		return true;
 	return strcmp(q->method, q->route == ROUTE_VOLUME  ? "PUT" :
 				 q->route == ROUTE_SEGMENT ? "POST" :
+				 q->route == ROUTE_PRUNES  ? "POST" :
 							     "") == 0;
 }
 
@@ -194,7 +200,10 @@ static bool judge_form(struct request *q)
 static bool judge_length(struct request *q)
 {
 	const char *length = header(q, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	uint32_t max = q->route == ROUTE_VOLUME ? EPOCH_CERT_BYTES : REQUEST_BODY_BYTES_MAX, n = 0;
+	uint32_t max = q->route == ROUTE_VOLUME ? EPOCH_CERT_BYTES :
+		       q->route == ROUTE_PRUNES ? PRUNE_LIST_BYTES_MAX :
+						  REQUEST_BODY_BYTES_MAX,
+		 n = 0;
 
 	if (header(q, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (q->has_body && !length)) {
 		answer_error(q, MHD_HTTP_LENGTH_REQUIRED, "length_required",

@@ -23,6 +23,7 @@ enum {
 	REQUEST_BODY_BYTES_MAX = 96 << 20,
 	REQUEST_HEADERS_BYTES_MAX = 16 << 10,
 	LIST_SEGMENTS_MAX = 1000,
+	LIST_PRUNES_MAX = 10000,
 };
 
 /* What all requests share. Immutable but for the counters. */
@@ -39,7 +40,7 @@ struct service {
 	atomic_uint active;       /* requests not answered yet */
 };
 
-enum route { ROUTE_NONE, ROUTE_VOLUME, ROUTE_LIST, ROUTE_SEGMENT };
+enum route { ROUTE_NONE, ROUTE_VOLUME, ROUTE_LIST, ROUTE_SEGMENT, ROUTE_PRUNES, ROUTE_PRUNE };
 
 struct request {
 	struct service *service;
@@ -52,7 +53,7 @@ struct request {
 
 	enum route route;
 	uint8_t volume_id[VOLUME_ID_BYTES];
-	uint32_t number; /* segment, or first of a list */
+	uint32_t number; /* segment, first of a list, or prune */
 	uint32_t offset; /* of an append */
 	bool says_own;   /* of a position: how far the writer's own log is */
 	uint64_t own_tid, own_commit;

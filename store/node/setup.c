@@ -73,6 +73,16 @@ static int read_limit(const json_t *o, const char *key, uint32_t otherwise, uint
 	return json_get_u32(o, key, ret) < 0 || *ret == 0 || *ret > LIMIT_LONGEST_S ? -EINVAL : 0;
 }
 
+/* There is no way below two weeks: a hurry is what an attacker has. */
+static int read_prune_setup(const json_t *o, struct setup *s, struct hf_error *err)
+{
+	if (read_limit(o, "prune_delay_s", SETUP_PRUNE_DELAY_S, &s->prune_delay_s) < 0 ||
+	    s->prune_delay_s < SETUP_PRUNE_DELAY_S)
+		return hf_error_set(err, -EINVAL, "prune_delay_s is seconds, %d (two weeks) to %d",
+				    SETUP_PRUNE_DELAY_S, LIMIT_LONGEST_S);
+	return 0;
+}
+
 static int read_alarm_setup(const json_t *o, struct setup *s, struct hf_error *err)
 {
 	s->alarm_hook[0] = s->alarm_url[0] = 0;
@@ -115,6 +125,8 @@ int setup_read(const struct os *os, const char *dir, struct setup *ret, struct h
 	r = setup_parse_listen(listen, ret, err);
 	if (r == 0)
 		r = read_alarm_setup(o, ret, err);
+	if (r == 0)
+		r = read_prune_setup(o, ret, err);
 	return r < 0 ? hf_error_prefix(err, r, "%s", (const char *)path.data) : 0;
 }
 

@@ -11,12 +11,14 @@ enum {
 	SETUP_TEXT_BYTES = 1024,
 	SETUP_SILENT_AFTER_S = 86400,
 	SETUP_STALLED_AFTER_S = 600,
+	SETUP_PRUNE_DELAY_S = 14 * 86400, /* when it is not said, and the least that can be */
 };
 
 struct setup {
 	char host[SETUP_HOST_BYTES]; /* an address, without brackets */
 	unsigned port;               /* 0: any that is free */
 	uint32_t silent_after_s, stalled_after_s;
+	uint32_t prune_delay_s;
 	char alarm_hook[SETUP_TEXT_BYTES], alarm_url[SETUP_TEXT_BYTES]; /* "": none */
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/replica/peer.h"
+#include "store/replica/prunes.h"
 #include "store/replica/shelf.h"
 #include "store/volume/files.h"
 #include "store/volume/kit.h"
@@ -176,6 +177,43 @@ static ssize_t directory_read(struct peer *p, struct log_pos at, size_t max, str
 	return n;
 }
 
+/* A node's folder of the volume, which a recovery may read as a directory, can have some. */
+static int directory_prunes(struct peer *p, uint32_t **ret, size_t *ret_n, struct hf_error *err)
+{
+	struct directory *d = (struct directory *)p;
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	int r = directory_find(d->os, d->path, d->volume_id, !d->writable, &dir, err);
+
+	return r < 0 ? r : grants_numbers(d->os, (const char *)dir.data, ret, ret_n, err);
+}
+
+static int directory_prune_list(struct peer *p, uint32_t number, struct buf *out, struct hf_error *err)
+{
+	struct directory *d = (struct directory *)p;
+	CLEANUP(buf_release) struct buf dir = BUF_INIT, path = BUF_INIT;
+	int r = directory_find(d->os, d->path, d->volume_id, !d->writable, &dir, err);
+
+	if (r < 0)
+		return r;
+	if (!grants_path((const char *)dir.data, number, "list", &path))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = os_read_file(d->os, (const char *)path.data, PRUNE_LIST_BYTES_MAX, out);
+	return r < 0 ? hf_error_set(err, r, "cannot read %s: %s", (const char *)path.data, strerror(-r)) : 0;
+}
+
+static int directory_know(struct peer *p, const void *list, size_t len, struct hf_error *err)
+{
+	struct directory *d = (struct directory *)p;
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	int r = open_shelf(d, err);
+
+	if (r == 0)
+		r = directory_find(d->os, d->path, d->volume_id, false, &dir, err);
+	if (r == 0)
+		r = prunes_put(d->os, (const char *)dir.data, list, len, err);
+	return r < 0 ? r : shelf_load_grants(d->shelf, err);
+}
+
 static void directory_free(struct peer *p)
 {
 	struct directory *d = (struct directory *)p;
@@ -192,6 +230,9 @@ static const struct peer_ops directory_ops = {
 	.position = directory_position,
 	.append = directory_append,
 	.read = directory_read,
+	.prunes = directory_prunes,
+	.prune_list = directory_prune_list,
+	.know = directory_know,
 	.free = directory_free,
 };
 

@@ -40,3 +40,22 @@ ssize_t peer_read(struct peer *p, struct log_pos at, size_t max, struct buf *out
 {
 	return p->ops->read(p, at, max, out, err);
 }
+
+int peer_prunes(struct peer *p, uint32_t **ret, size_t *ret_n, struct hf_error *err)
+{
+	if (p->ops->prunes)
+		return p->ops->prunes(p, ret, ret_n, err);
+	*ret = NULL;
+	*ret_n = 0;
+	return 0;
+}
+
+int peer_prune_list(struct peer *p, uint32_t number, struct buf *out, struct hf_error *err)
+{
+	return p->ops->prune_list(p, number, out, err);
+}
+
+int peer_know(struct peer *p, const void *list, size_t len, struct hf_error *err)
+{
+	return p->ops->know ? p->ops->know(p, list, len, err) : 0;
+}

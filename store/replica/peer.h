@@ -33,6 +33,10 @@ struct peer_ops {
 	int (*append)(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
 		      struct hf_error *err);
 	ssize_t (*read)(struct peer *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err);
+	/* NULL: nothing is ever pruned there */
+	int (*prunes)(struct peer *p, uint32_t **ret, size_t *ret_n, struct hf_error *err);
+	int (*prune_list)(struct peer *p, uint32_t number, struct buf *out, struct hf_error *err);
+	int (*know)(struct peer *p, const void *list, size_t len, struct hf_error *err);
 	void (*free)(struct peer *p);
 };
 
@@ -72,6 +76,19 @@ MUST_USE int peer_append(struct peer *p, struct log_pos at, const void *data, si
 /* Up to max bytes from `at` on, appended to out; returns how many, 0 at or behind the segment's end. */
 MUST_USE ssize_t peer_read(struct peer *p, struct log_pos at, size_t max, struct buf *out,
 			   struct hf_error *err);
+
+/*
+ * Numbers of the prune lists (FORMAT.md §15) that the peer has for the volume, malloc'ed; one of them, appended. They
+ * prove themselves by their signature.
+ */
+MUST_USE int peer_prunes(struct peer *p, uint32_t **ret, size_t *ret_n, struct hf_error *err);
+MUST_USE int peer_prune_list(struct peer *p, uint32_t number, struct buf *out, struct hf_error *err);
+
+/*
+ * Let it know a prune list that is not for it, so that it takes appends which lack what that names. Fine when it knows
+ * it already. A node of an earlier build, which does not take such appends, is not told.
+ */
+MUST_USE int peer_know(struct peer *p, const void *list, size_t len, struct hf_error *err);
 
 /* The two kinds. */
 MUST_USE int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);

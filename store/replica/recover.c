@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A new primary from a replica and the kit (layer 4). The order matters: the log is fetched; it is held against
+ * A new primary from a replica and the kit (layer 4). The order matters: what the owner let go is learned; the log
+ * is fetched; it is held against
  * saved heads, so that a replica with an older state is left as it is; the node is
  * given the new epoch's certificate, which locks the old writer key out; if the old writer was quicker, what
  * it added is fetched and a new certificate made; then the epoch begins here; the descriptor, without which a
@@ -16,6 +17,7 @@
 #include "store/replica/config.h"
 #include "store/replica/fetch.h"
 #include "store/replica/freshness.h"
+#include "store/replica/prunes.h"
 #include "store/replica/trail.h"
 #include "store/volume/keys.h"
 #include "store/volume/kit.h"
@@ -379,6 +381,9 @@ static int recover(struct recovery *v, struct hf_recovery *ret, struct hf_error 
 	struct log_point head;
 	int r, begun;
 
+	r = prunes_fetch(v->os, v->peer, v->path, v->volume_id, err);
+	if (r < 0)
+		return r;
 	r = shelf_open(v->os, v->path, v->volume_id, false, &v->shelf, NULL, err);
 	if (r < 0)
 		return r;

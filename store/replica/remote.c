@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/log/grants.h"
 #include "store/replica/json.h"
 #include "store/replica/peer.h"
 #include "store/replica/post.h"
@@ -473,6 +474,82 @@ static ssize_t remote_read(struct peer *p, struct log_pos at, size_t max, struct
 	return take_read(&a, out, err);
 }
 
+static int take_numbers(const struct answer *a, uint32_t **ret, size_t *ret_n)
+{
+	CLEANUP(json_decrefp) json_t *o = json_read(a->body.data, a->body.len);
+	const json_t *list = o ? json_object_get(o, "prunes") : NULL, *each;
+	uint32_t *numbers;
+	size_t i;
+
+	if (!json_is_array(list))
+		return -EPROTO;
+	numbers = calloc(json_array_size(list) + 1, sizeof(*numbers));
+	if (!numbers)
+		return -ENOMEM;
+	json_array_foreach(list, i, each) {
+		json_int_t n = json_integer_value(each);
+
+		if (n < 1 || n > GRANTS_MAX) {
+			free(numbers);
+			return -EPROTO;
+		}
+		numbers[i] = (uint32_t)n;
+	}
+	*ret = numbers;
+	*ret_n = json_array_size(list);
+	return 0;
+}
+
+static int remote_prunes(struct peer *p, uint32_t **ret, size_t *ret_n, struct hf_error *err)
+{
+	struct remote *r = (struct remote *)p;
+	CLEANUP(answer_release) struct answer a = { .body = BUF_INIT, .body_max = ANSWER_BYTES_MAX };
+	struct request q = { .method = "GET" };
+	int n;
+
+	set_path(r, &q, "/prunes");
+	n = request(r, &q, &a, err);
+	if (n == -ENOENT) { /* a node of an earlier build: it takes nothing away */
+		if (err)
+			*err = (struct hf_error)HF_ERROR_INIT;
+		*ret = NULL;
+		*ret_n = 0;
+		return 0;
+	}
+	if (n == 0)
+		n = take_numbers(&a, ret, ret_n);
+	return n == -EPROTO ? hf_error_set(err, n, "%s does not answer with its prunes", r->url) : n;
+}
+
+static int remote_prune_list(struct peer *p, uint32_t number, struct buf *out, struct hf_error *err)
+{
+	struct remote *r = (struct remote *)p;
+	CLEANUP(answer_release) struct answer a = { .body = BUF_INIT, .body_max = PRUNE_LIST_BYTES_MAX };
+	struct request q = { .method = "GET" };
+	char rest[32];
+	int n;
+
+	(void)snprintf(rest, sizeof(rest), "/prunes/%" PRIu32, number);
+	set_path(r, &q, rest);
+	n = request(r, &q, &a, err);
+	if (n < 0)
+		return n;
+	buf_add(out, a.body.data, a.body.len);
+	return buf_status(out) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : 0;
+}
+
+static int remote_know(struct peer *p, const void *list, size_t len, struct hf_error *err)
+{
+	struct remote *r = (struct remote *)p;
+	struct request q = { .method = "POST", .body = list, .body_len = len, .has_body = true };
+	struct receipt receipt;
+	int n;
+
+	set_path(r, &q, "/prunes");
+	n = ask_receipt(r, &q, &receipt, err);
+	return n == -ENOENT ? 0 : n;
+}
+
 static void remote_free(struct peer *p)
 {
 	struct remote *r = (struct remote *)p;
@@ -486,6 +563,9 @@ static const struct peer_ops remote_ops = {
 	.position = remote_position,
 	.append = remote_append,
 	.read = remote_read,
+	.prunes = remote_prunes,
+	.prune_list = remote_prune_list,
+	.know = remote_know,
 	.free = remote_free,
 };
 

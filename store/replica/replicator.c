@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "store/replica/config.h"
+#include "store/replica/prunes.h"
 #include "store/replica/trail.h"
 
 enum {
@@ -327,6 +328,11 @@ static int step(struct replicator *r, struct hf_error *err)
 	struct log_point behind;
 	int n;
 
+	if (!r->told) { /* before bytes that lack what those name */
+		n = prunes_tell(r->os, r->peer, r->path, r->place.kind == PLACE_NODE ? r->place.key : NULL, err);
+		r->told = n == 0;
+		return n;
+	}
 	if (!r->positioned)
 		return ask_position(r, err);
 	if (wait_for_share(r))

@@ -47,6 +47,7 @@ struct replicator {
 	struct buf data;
 	bool positioned;
 	bool no_room; /* it was full when it was last sent something */
+	bool told; /* it knows what the store's log lacks */
 	struct log_pos next;
 	unsigned pause_ms;
 	uint64_t heard_ns, kept_ns;

@@ -203,7 +203,7 @@ static int walk_segment(const struct os *os, int fd, uint64_t end, uint64_t newe
 
 	*ret = (struct last){ 0, 0 };
 	for (; (r = step_at(os, fd, offset, end, &s)) == 1; offset = s.next) {
-		if (s.header.type == FRAME_DATA || s.header.type == FRAME_META)
+		if (s.header.type == FRAME_DATA || s.header.type == FRAME_META) /* what can be opened */
 			frame = offset;
 		if (s.header.type != FRAME_COMMIT)
 			continue;
