@@ -27,19 +27,20 @@ cp "$T/old" "$T/mnt/file"
 sync "$T/mnt/file"
 before=$(hf status "$T/mnt" --json | json head_tid)
 cp "$T/new" "$T/mnt/file"
-hf snapshot "$T/mnt" now > /dev/null || bail "no snapshot"
+hf snapshot "$T/mnt" keep > /dev/null || bail "no snapshot"
 hf unmount "$T/mnt" --timeout 60 > /dev/null || bail "not unmounted"
-files() { (cd "$node/volumes/$volume/log" && stat -c '%n %s %b' ./*.seg && sha256sum ./0000000001.seg); }
-files > "$T/before"
+# The segment that is worth it: its bytes, and the room they take.
+segment() { (cd "$node/volumes/$volume/log" && sync && stat -c '%s %b' 0000000001.seg && sha256sum 0000000001.seg); }
+segment > "$T/before"
 state() { hf node prune --list "$node" --json | json state; }
 
 # The plan
-fails "a plan wants the kit" 2 "kit KIT" hf prune plan "$T/store" --before now
+fails "a plan wants the kit" 2 "kit KIT" hf prune plan "$T/store" --before keep
 hf init "$T/other" --kit-file "$T/other.kit" > /dev/null
-fails "and the right one" 2 "another volume" eval 'hf prune plan "$T/store" --before now --kit "$T/other.kit" > "$list"'
+fails "and the right one" 2 "another volume" eval 'hf prune plan "$T/store" --before keep --kit "$T/other.kit" > "$list"'
 fails "what every moment needs cannot go" 2 "nothing can go" eval 'hf prune plan "$T/store" --before "tid-$before" --kit "$T/kit" > "$list"'
-try "what only moments before the snapshot need can" eval 'hf prune plan "$T/store" --before now --kit "$T/kit" > "$list"'
-try "it says how much" grep -qE "4[0-9]\.[0-9] MiB in .* frames" "$T/.out"
+try "what only moments before the snapshot need can" eval 'hf prune plan "$T/store" --before keep --kit "$T/kit" > "$list" 2> "$T/said"'
+try "it says how much" grep -qE "4[0-9](\.[0-9])? MiB in .* frames" "$T/said"
 hf mount "$T/store" "$T/mnt" || bail "no second mount"
 try "the store itself keeps everything" cmp "$T/old" "$T/mnt/.history/at/tid-$before/file"
 hf unmount "$T/mnt" --timeout 60 > /dev/null
@@ -51,8 +52,8 @@ perl -pe 'BEGIN { $/ = undef } substr($_, 170, 1) ^= "\1"' "$list" > "$T/bad"
 fails "nor a list that was changed" 2 "signature is not the owner's" hf node prune "$node" "$T/bad"
 hf node init "$T/strange" --listen 127.0.0.1:0 > /dev/null
 fails "nor is it on another node" 2 "not on this node" hf node prune "$T/strange" "$list"
-try "the owner's list is taken" hf node prune "$node" "$list"
-try "it says after which time" grep -qE "carried out after 14 d" "$T/.out"
+try "the owner's list is taken" eval 'hf node prune "$node" "$list" > "$T/said"'
+try "it says after which time" grep -qE "carried out after 14 d" "$T/said"
 fails "but once" 2 "handed in before, as prune 1" hf node prune "$node" "$list"
 eventually 30 eval 'grep -q "^prune,$volume," "$T/told"'
 ok $? "it is announced by an alarm, to the hook" || diag "$(cat "$T/told")"
@@ -68,7 +69,7 @@ fails "the delay cannot be made a day" 2 "two weeks" hf serve "$node"
 sed -i 's/"prune_delay_s":86400/"prune_delay_s":2592000/' "$node/node.json"
 try "but thirty" hf serve "$node"
 try "which then counts" eval 'hf node prune --list "$node" | grep -qE "due after (29|30) d"'
-files > "$T/after"
+segment > "$T/after"
 try "not a byte has changed" cmp "$T/before" "$T/after"
 
 # Cancelling
@@ -78,12 +79,10 @@ is "$(state)" cancelled "it is cancelled"
 fails "for good" 2 "it is cancelled" hf node prune "$node" "$list"
 eventually 30 eval 'grep -q "somebody on this node cancelled it" "$node"/alarms/*.json'
 ok $? "and an alarm says so"
-files > "$T/after"
+segment > "$T/after"
 try "still not a byte has changed" cmp "$T/before" "$T/after"
 
 # What a recovery makes of it
-stop_node "$node"
-try "the node serves once more" hf serve "$node"
 hf recover --from "$node/volumes/$volume" --kit "$T/kit" "$T/again" > /dev/null
 try "a copy of it is whole, a list that was not carried out or not" hf check "$T/again"
 done_testing
