@@ -9,15 +9,18 @@
 #include "fs/cli/unlock.h"
 #include "holdfast/prune.h"
 
-static const struct option longs[] = { { "before", 1, NULL, 'b' }, { "kit", 1, NULL, 'k' },
-				       { "replica", 1, NULL, 'r' }, { "help", 0, NULL, 'h' }, { 0 } };
+static const struct option longs[] = { { "before", 1, NULL, 'b' },
+				       { "kit", 1, NULL, 'k' },
+				       { "replica", 1, NULL, 'r' },
+				       { "help", 0, NULL, 'h' },
+				       { 0 } };
 
 struct arguments {
 	const char *before, *kit, *replica;
 };
 
-static int plan_on(struct hf_store *store, const struct hf_kit *kit, const struct arguments *a, void **list, size_t *len,
-		   struct hf_prune_plan *plan, struct hf_error *err)
+static int plan_on(struct hf_store *store, const struct hf_kit *kit, const struct arguments *a, void **list,
+		   size_t *len, struct hf_prune_plan *plan, struct hf_error *err)
 {
 	struct hf_point before;
 	int r = hf_moment_find(store, a->before, &before, err);
@@ -25,11 +28,12 @@ static int plan_on(struct hf_store *store, const struct hf_kit *kit, const struc
 	return r < 0 ? r : hf_prune_plan(store, kit, &before, a->replica, list, len, plan, err);
 }
 
-static int plan(const char *path, const struct arguments *a, void **list, size_t *len, struct hf_prune_plan *ret,
-		struct hf_error *err)
+static int plan(const char *path, const struct arguments *a, void **list, size_t *len,
+		struct hf_prune_plan *ret, struct hf_error *err)
 {
 	struct progress progress;
-	struct hf_open_options options = { .holder = "planning what can go", .progress = progress_begin(&progress) };
+	struct hf_open_options options = { .holder = "planning what can go",
+					   .progress = progress_begin(&progress) };
 	struct hf_store *store = NULL;
 	struct hf_kit *kit = NULL;
 	int r = hf_kit_read(a->kit, &kit, err);
@@ -112,9 +116,8 @@ const struct command command_prune = {
 		 "\n"
 		 "  --before MOMENT   the first moment that stays whole: 30d, 2026-05-01, a snapshot\n"
 		 "  --kit KIT         the recovery kit of the volume\n"
-		 "  --replica NAME    which node, when there are several; see holdfast replica list\n"
-		 UNLOCK_USAGE
-		 "\n"
+		 "  --replica NAME    which node, when there are several; see holdfast replica "
+		 "list\n" UNLOCK_USAGE "\n"
 		 "  holdfast prune plan /var/lib/volume --before 365d --kit volume.kit > prune.list\n",
 	.run = run,
 	.takes_keys = true,

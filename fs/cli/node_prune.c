@@ -69,10 +69,12 @@ int node_prune(const char *dir, const char *list_file)
 		return cli_fail_error(&err);
 	printf("prune %" PRIu32 "    of volume %s\n", p.number, p.volume_id);
 	printf("            %s of %s segments, which only moments before tid-%" PRIu64 " of %s need\n",
-	       output_bytes(p.bytes, a), output_count(p.segments, b), p.before_tid, output_rfc3339(p.before_ns, c));
+	       output_bytes(p.bytes, a), output_count(p.segments, b), p.before_tid,
+	       output_rfc3339(p.before_ns, c));
 	printf("            announced when the node is served, and carried out after %s of that\n",
 	       output_duration((double)p.delay_s, d));
-	printf("            not wanted after all? holdfast node prune --cancel %s %" PRIu32 "\n", dir, p.number);
+	printf("            not wanted after all? holdfast node prune --cancel %s %" PRIu32 "\n", dir,
+	       p.number);
 	return CLI_FINE;
 }
 
@@ -89,8 +91,8 @@ int node_prune_cancel(const char *dir, const char *number)
 		return cli_fail("node prune: %.40s: a prune is named by its number", number);
 	if (hf_node_prune_cancel(dir, (uint32_t)n, &p, &err) < 0)
 		return cli_fail_error(&err);
-	printf("prune %" PRIu32 " is cancelled, after %" PRIu64 " of %" PRIu64 " segments\n", p.number, p.segments_done,
-	       p.segments);
+	printf("prune %" PRIu32 " is cancelled, after %" PRIu64 " of %" PRIu64 " segments\n", p.number,
+	       p.segments_done, p.segments);
 	return CLI_FINE;
 }
 
@@ -98,14 +100,16 @@ int node_prune_cancel(const char *dir, const char *number)
 
 static json_t *to_json(const struct hf_node_prune *p)
 {
-	return json_pack("{s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "prune",
-			 (json_int_t)p->number, "volume", p->volume_id, "state", hf_prune_state_name(p->state),
-			 "frozen", p->frozen, "before_tid", output_number(p->before_tid), "before_time",
-			 output_time(p->before_ns), "made_time", output_time(p->made_ns), "segments",
-			 output_number(p->segments), "bytes", output_number(p->bytes), "announced_time",
-			 output_time(p->announced_ns), "delay_seconds", output_number(p->delay_s), "waited_seconds",
-			 output_number(p->waited_s), "segments_done", output_number(p->segments_done), "freed_bytes",
-			 output_number(p->freed_bytes), "words", p->words[0] ? p->words : NULL);
+	return json_pack("{s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}",
+			 "prune", (json_int_t)p->number, "volume", p->volume_id, "state",
+			 hf_prune_state_name(p->state), "frozen", p->frozen, "before_tid",
+			 output_number(p->before_tid), "before_time", output_time(p->before_ns), "made_time",
+			 output_time(p->made_ns), "segments", output_number(p->segments), "bytes",
+			 output_number(p->bytes), "announced_time", output_time(p->announced_ns),
+			 "delay_seconds", output_number(p->delay_s), "waited_seconds",
+			 output_number(p->waited_s), "segments_done", output_number(p->segments_done),
+			 "freed_bytes", output_number(p->freed_bytes), "words",
+			 p->words[0] ? p->words : NULL);
 }
 
 static json_t *all_to_json(const struct hf_node_prune *all, size_t n)
@@ -160,8 +164,8 @@ static void print_one(const struct hf_node_prune *p)
 	printf("prune %-5" PRIu32 " volume %s, ", p->number, p->volume_id);
 	print_state(p);
 	if (p->bytes > 0)
-		printf("            %s that only moments before tid-%" PRIu64 " of %s need\n", output_bytes(p->bytes, a),
-		       p->before_tid, output_rfc3339(p->before_ns, b));
+		printf("            %s that only moments before tid-%" PRIu64 " of %s need\n",
+		       output_bytes(p->bytes, a), p->before_tid, output_rfc3339(p->before_ns, b));
 }
 
 int node_prune_list(const char *dir, bool json)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `holdfast node prune`: what the owner of a volume lets a node take away (layer 6). Each gives an exit code. */
+/* `holdfast node prune`: what the owner of a volume lets a node take away (layer 6). Each gives an exit code.
+ */
 #ifndef FS_CLI_NODE_PRUNE_H
 #define FS_CLI_NODE_PRUNE_H
 

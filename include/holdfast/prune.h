@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Letting old bytes go (docs/FORMAT.md §14 and §15, docs/PROTOCOL.md §10). The owner plans it on the store and signs
- * a list; the operator of one node announces that list there (node.h); after a delay on that node's own clock the
- * node takes away what the list names, unless somebody cancelled it. The store itself keeps everything.
+ * Letting old bytes go (docs/FORMAT.md §14 and §15, docs/PROTOCOL.md §10). The owner plans it on the store
+ * and signs a list; the operator of one node announces that list there (node.h); after a delay on that node's
+ * own clock the node takes away what the list names, unless somebody cancelled it. The store itself keeps
+ * everything.
  */
 #ifndef HOLDFAST_PRUNE_H
 #define HOLDFAST_PRUNE_H
@@ -24,14 +25,14 @@ struct hf_prune_plan {
 };
 
 /*
- * Plan and sign: the contents that no moment from `before` on, and no tagged moment, is made of. From then on the
- * store never names them again (durably; what has the same bytes is stored anew), so that a list which is carried
- * out weeks later takes nothing that came to be needed meanwhile. Nobody else uses the store during the call; it
- * may take long. replica: name of the node's entry in this store; NULL: the only node there is. The list is
- * *ret_list (malloc'ed, the caller frees it), for that node alone.
+ * Plan and sign: the contents that no moment from `before` on, and no tagged moment, is made of. From then on
+ * the store never names them again (durably; what has the same bytes is stored anew), so that a list which is
+ * carried out weeks later takes nothing that came to be needed meanwhile. Nobody else uses the store during
+ * the call; it may take long. replica: name of the node's entry in this store; NULL: the only node there is.
+ * The list is *ret_list (malloc'ed, the caller frees it), for that node alone.
  *
- * The commit that it rests on is then shipped, for as long as 10 s if need be; until it is there the node does not
- * take the list.
+ * The commit that it rests on is then shipped, for as long as 10 s if need be; until it is there the node
+ * does not take the list.
  *
  *  -ENODATA       there is nothing that could go
  *  -ENOENT        no such replica, or none that is a node; -EINVAL: there are several nodes, so say which

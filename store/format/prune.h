@@ -21,7 +21,7 @@ struct prune_range {
 
 struct prune_segment {
 	uint32_t segment;
-	uint8_t chain[HASH_BYTES]; /* behind its last commit */
+	uint8_t chain[HASH_BYTES];        /* behind its last commit */
 	const struct prune_range *ranges; /* rising, none touching the next; at least one */
 	size_t n;
 };
@@ -42,8 +42,8 @@ struct prune_list {
 };
 
 /*
- * Sign and append; volume id and owner's key are filled in. `ranges` of the list is not looked at, those of its
- * segments are. -EFBIG: longer than a list can be; -ENOMEM.
+ * Sign and append; volume id and owner's key are filled in. `ranges` of the list is not looked at, those of
+ * its segments are. -EFBIG: longer than a list can be; -ENOMEM.
  */
 MUST_USE int prune_list_encode(struct prune_list *list, const struct owner *owner, struct buf *out);
 /* -EKEYREJECTED: the signature is not the owner's, or the volume id not that of the owner key. -ENOMEM. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which bytes of a log its owner has let go (layer 2; FORMAT.md §14): the signed lists in a folder `prunes` that
- * stands beside the folder `log`. Where a frame is missing it must be named there. Immutable once loaded.
+ * Which bytes of a log its owner has let go (layer 2; FORMAT.md §14): the signed lists in a folder `prunes`
+ * that stands beside the folder `log`. Where a frame is missing it must be named there. Immutable once
+ * loaded.
  */
 #ifndef STORE_LOG_GRANTS_H
 #define STORE_LOG_GRANTS_H
@@ -17,8 +18,8 @@ struct grants {
 };
 
 /*
- * All lists of DIR/prunes that the owner of this volume has signed. A file that is no such list grants nothing.
- * No folder is no list. -ENOMEM, or what the disk says.
+ * All lists of DIR/prunes that the owner of this volume has signed. A file that is no such list grants
+ * nothing. No folder is no list. -ENOMEM, or what the disk says.
  */
 MUST_USE int grants_load(const struct os *os, const char *dir, const uint8_t volume_id[VOLUME_ID_BYTES],
 			 struct grants *ret, struct hf_error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prunes as whoever administers the node sees them (layer 4; PROTOCOL.md §10): from its folder alone, served or not.
+ * Prunes as whoever administers the node sees them (layer 4; PROTOCOL.md §10): from its folder alone, served
+ * or not.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,7 +30,8 @@ static void admin_close(struct admin *a)
 	identity_release(&a->identity);
 }
 
-/* The log of a node that is served may be in the middle of an append, which looks like damage for a moment. */
+/* The log of a node that is served may be in the middle of an append, which looks like damage for a moment.
+ */
 static int admin_open(struct admin *a, const char *dir, struct hf_error *err)
 {
 	struct hf_error local = HF_ERROR_INIT;
@@ -81,7 +83,8 @@ static bool is_over(const struct hf_node_prune *p)
 }
 
 /* As it is now: cancelled counts at once, though the node writes it down when it looks. */
-static int read_one(struct admin *a, struct volume *v, uint32_t number, struct hf_node_prune *ret, struct hf_error *err)
+static int read_one(struct admin *a, struct volume *v, uint32_t number, struct hf_node_prune *ret,
+		    struct hf_error *err)
 {
 	struct hf_error why = HF_ERROR_INIT;
 	struct prune_list list;
@@ -217,7 +220,8 @@ int hf_node_prune_cancel(const char *dir, uint32_t number, struct hf_node_prune 
 /* --- handing one in */
 
 /* Its segments have ended, and are what it says: all of them are read. */
-static int check_segments(const struct admin *a, struct volume *v, const struct prune_list *list, struct hf_error *err)
+static int check_segments(const struct admin *a, struct volume *v, const struct prune_list *list,
+			  struct hf_error *err)
 {
 	CLEANUP(grants_release) struct grants grants = { NULL, 0 };
 	struct shelf_pruned pruned;
@@ -246,8 +250,8 @@ static int refuse_second(struct admin *a, struct volume *v, uint32_t number, voi
 
 	if (r < 0 || v != arg || is_over(&p))
 		return r;
-	return hf_error_set(err, -EEXIST, "volume %s has prune %" PRIu32 " under way: one at a time", p.volume_id,
-			    number);
+	return hf_error_set(err, -EEXIST, "volume %s has prune %" PRIu32 " under way: one at a time",
+			    p.volume_id, number);
 }
 
 static int put(struct admin *a, struct volume *v, const void *data, size_t len, struct hf_node_prune *ret,
@@ -260,7 +264,8 @@ static int put(struct admin *a, struct volume *v, const void *data, size_t len, 
 		r = read_one(a, v, number, ret, err);
 		return r < 0 ? r :
 			       hf_error_set(err, -EEXIST,
-					    "this list was handed in before, as prune %" PRIu32 ": it is %s. Plan anew",
+					    "this list was handed in before, as prune %" PRIu32
+					    ": it is %s. Plan anew",
 					    number, hf_prune_state_name(ret->state));
 	}
 	if (r == 0)
@@ -270,7 +275,8 @@ static int put(struct admin *a, struct volume *v, const void *data, size_t len, 
 	return r == 0 ? read_one(a, v, number, ret, err) : r;
 }
 
-int hf_node_prune(const char *dir, const void *data, size_t len, struct hf_node_prune *ret, struct hf_error *err)
+int hf_node_prune(const char *dir, const void *data, size_t len, struct hf_node_prune *ret,
+		  struct hf_error *err)
 {
 	CLEANUP(admin_close) struct admin a;
 	struct hf_node_prune p;

@@ -17,8 +17,8 @@
 
 enum { RECORD_BYTES_MAX = 4096, LISTS_MAX = 1000 };
 
-static const char *const state_names[] = { "new", "announced", "running", "done", "cancelled", "refused",
-					   "known" };
+static const char *const state_names[] = { "new",       "announced", "running", "done",
+					   "cancelled", "refused",   "known" };
 
 const char *hf_prune_state_name(enum hf_prune_state state)
 {
@@ -43,9 +43,9 @@ int prune_file_write(const struct os *os, const char *dir, const struct hf_node_
 	decimal(p->waited_s, waited);
 	decimal(p->segments_done, segments);
 	decimal(p->freed_bytes, freed);
-	o = json_pack("{s:i,s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "version", 1, "prune", (json_int_t)p->number, "state",
-		      state_names[p->state], "announced_ns", announced, "delay_s", delay, "waited_s", waited,
-		      "segments", segments, "freed_bytes", freed, "words", p->words);
+	o = json_pack("{s:i,s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "version", 1, "prune", (json_int_t)p->number,
+		      "state", state_names[p->state], "announced_ns", announced, "delay_s", delay, "waited_s",
+		      waited, "segments", segments, "freed_bytes", freed, "words", p->words);
 	if (!o || json_write(o, &text) < 0 || !grants_path(dir, p->number, "json", &path))
 		return -ENOMEM;
 	return os_write_file(os, (const char *)path.data, text.data, text.len, 0644);
@@ -71,8 +71,9 @@ static bool parse_record(const struct buf *text, struct hf_node_prune *ret)
 	if (!o || json_get_u32(o, "version", &version) < 0 || version != 1 ||
 	    json_get_u32(o, "prune", &number) < 0 || number != p.number ||
 	    json_get_text(o, "state", state, sizeof(state)) < 0 || !parse_state(state, &p.state) ||
-	    json_get_u64(o, "announced_ns", &p.announced_ns) < 0 || json_get_u64(o, "delay_s", &p.delay_s) < 0 ||
-	    json_get_u64(o, "waited_s", &p.waited_s) < 0 || json_get_u64(o, "segments", &p.segments_done) < 0 ||
+	    json_get_u64(o, "announced_ns", &p.announced_ns) < 0 ||
+	    json_get_u64(o, "delay_s", &p.delay_s) < 0 || json_get_u64(o, "waited_s", &p.waited_s) < 0 ||
+	    json_get_u64(o, "segments", &p.segments_done) < 0 ||
 	    json_get_u64(o, "freed_bytes", &p.freed_bytes) < 0 ||
 	    json_get_text(o, "words", p.words, sizeof(p.words)) < 0 || p.segments_done > p.segments)
 		return false;
@@ -133,8 +134,8 @@ static bool is_same(const struct os *os, const char *dir, uint32_t number, const
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
 
 	return grants_path(dir, number, "list", &path) &&
-	       os_read_file(os, (const char *)path.data, PRUNE_LIST_BYTES_MAX, &data) == 0 && data.len == len &&
-	       memcmp(data.data, list, len) == 0;
+	       os_read_file(os, (const char *)path.data, PRUNE_LIST_BYTES_MAX, &data) == 0 &&
+	       data.len == len && memcmp(data.data, list, len) == 0;
 }
 
 int prune_file_is_there(const struct os *os, struct volume *v, const void *list, size_t len, uint32_t *ret,
@@ -167,7 +168,9 @@ static int make_folder(const struct os *os, const char *dir, struct hf_error *er
 		r = -errno;
 	if (r == 0)
 		r = os->sync_dir(os->state, dir);
-	return r < 0 ? hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)path.data, hf_strerror(r)) : 0;
+	return r < 0 ? hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)path.data,
+				    hf_strerror(r)) :
+		       0;
 }
 
 /* Held for a moment only. */
@@ -218,7 +221,8 @@ int prune_file_put(const struct os *os, const char *node_dir, struct volumes *vo
 		return hf_error_set(err, turn, "cannot lock %s/volumes: %s", node_dir, hf_strerror(turn));
 	r = prune_file_is_there(os, v, list, len, ret, err);
 	if (r != 0)
-		return r == 1 ? hf_error_set(err, -EEXIST, "the same list is here, as prune %" PRIu32, *ret) : r;
+		return r == 1 ? hf_error_set(err, -EEXIST, "the same list is here, as prune %" PRIu32, *ret) :
+				r;
 	r = last_number(os, volumes, v, &n, &last, err);
 	if (r < 0)
 		return r;
@@ -289,7 +293,8 @@ bool prune_is_for(const struct prune_list *list, const char *node)
 	return strcmp(name, node) == 0;
 }
 
-static int has_commit(const struct os *os, const struct prune_list *list, struct volume *v, struct hf_error *err)
+static int has_commit(const struct os *os, const struct prune_list *list, struct volume *v,
+		      struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	struct log_point here, point;
@@ -310,7 +315,8 @@ static int has_commit(const struct os *os, const struct prune_list *list, struct
 				    hf_strerror(r));
 	return r == 1 ? 0 :
 			hf_error_set(err, -ENODATA,
-				     "the log here does not have commit %" PRIu64 ", which the list rests on: let the "
+				     "the log here does not have commit %" PRIu64
+				     ", which the list rests on: let the "
 				     "store ship it, then again",
 				     list->commit);
 }
@@ -329,7 +335,8 @@ int prune_judge(const struct os *os, const struct prune_list *list, struct volum
 		return hf_error_set(err, -EKEYREJECTED, "the list is for another node");
 	if (list->epoch != cert.epoch)
 		return hf_error_set(err, -ESTALE,
-				    "the list was made in epoch %" PRIu32 ", and the volume is in epoch %" PRIu32
+				    "the list was made in epoch %" PRIu32
+				    ", and the volume is in epoch %" PRIu32
 				    ": it was taken over since. Plan anew",
 				    list->epoch, cert.epoch);
 	return has_commit(os, list, v, err);

@@ -43,8 +43,8 @@ struct pruner {
 
 static bool is_over(const struct job *j)
 {
-	return j->is.state == HF_PRUNE_DONE || j->is.state == HF_PRUNE_CANCELLED || j->is.state == HF_PRUNE_REFUSED ||
-	       j->is.state == HF_PRUNE_KNOWN;
+	return j->is.state == HF_PRUNE_DONE || j->is.state == HF_PRUNE_CANCELLED ||
+	       j->is.state == HF_PRUNE_REFUSED || j->is.state == HF_PRUNE_KNOWN;
 }
 
 /* A record that could not be written is written at a later look: nothing goes on before it is. */
@@ -55,7 +55,8 @@ static int save(struct pruner *p, struct job *j)
 	if (r == 0)
 		j->saved_s = j->is.waited_s;
 	else
-		journal_line(LOG_ERR, "prune %" PRIu32 ": cannot write its record: %s", j->is.number, hf_strerror(r));
+		journal_line(LOG_ERR, "prune %" PRIu32 ": cannot write its record: %s", j->is.number,
+			     hf_strerror(r));
 	return r;
 }
 
@@ -87,8 +88,8 @@ static int add_job(struct pruner *p, struct volume *v, uint32_t number, struct h
 		j->is.number = number;
 		j->is.state = HF_PRUNE_REFUSED;
 		(void)snprintf(j->is.words, sizeof(j->is.words), "%s", err->text);
-		alarms_raise(p->o.alarms, "prune", volume_id_words(v), "list %" PRIu32 " is refused: %s", number,
-			     err->text);
+		alarms_raise(p->o.alarms, "prune", volume_id_words(v), "list %" PRIu32 " is refused: %s",
+			     number, err->text);
 	}
 	if (r == 0 && !prune_is_for(&j->list, p->o.node))
 		j->is.state = HF_PRUNE_KNOWN; /* nothing that this node would do */
@@ -156,8 +157,10 @@ static void say_waiting(struct pruner *p, struct job *j)
 
 	alarms_raise(p->o.alarms, "prune", volume_id_words(j->volume),
 		     "prune %" PRIu32 ": in %" PRIu64 " days and %" PRIu64 " hours of serving %" PRIu64
-		     " MiB of %" PRIu64 " segments will be taken away for good, as the owner key signed; moments before "
-		     "tid-%" PRIu64 " will not be whole any more. Is that not wanted? holdfast node prune --cancel DIR "
+		     " MiB of %" PRIu64
+		     " segments will be taken away for good, as the owner key signed; moments before "
+		     "tid-%" PRIu64
+		     " will not be whole any more. Is that not wanted? holdfast node prune --cancel DIR "
 		     "%" PRIu32,
 		     j->is.number, left_s / DAY_S, left_s % DAY_S / 3600, j->is.bytes >> 20, j->is.segments,
 		     j->is.before_tid, j->is.number);
@@ -246,7 +249,8 @@ static void carry_out(struct pruner *p, struct job *j)
 		    !prune_next(p, j, &grants))
 			return;
 	}
-	(void)snprintf(words, sizeof(words), "%" PRIu64 " bytes of frames were taken away", j->is.freed_bytes);
+	(void)snprintf(words, sizeof(words), "%" PRIu64 " bytes of frames were taken away",
+		       j->is.freed_bytes);
 	end(p, j, HF_PRUNE_DONE, words);
 }
 

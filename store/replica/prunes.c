@@ -5,8 +5,35 @@
 #include <string.h>
 
 #include "store/log/grants.h"
+#include "store/replica/json.h"
 
 enum { LISTS_MAX = 1000 };
+
+int prunes_parse(const void *text, size_t len, uint32_t **ret, size_t *ret_n)
+{
+	CLEANUP(json_decrefp) json_t *o = json_read(text, len);
+	const json_t *list = o ? json_object_get(o, "prunes") : NULL, *each;
+	uint32_t *numbers;
+	size_t i;
+
+	if (!json_is_array(list))
+		return -EPROTO;
+	numbers = calloc(json_array_size(list) + 1, sizeof(*numbers));
+	if (!numbers)
+		return -ENOMEM;
+	json_array_foreach(list, i, each) {
+		json_int_t n = json_integer_value(each);
+
+		if (n < 1 || n > GRANTS_MAX) {
+			free(numbers);
+			return -EPROTO;
+		}
+		numbers[i] = (uint32_t)n;
+	}
+	*ret = numbers;
+	*ret_n = json_array_size(list);
+	return 0;
+}
 
 static int make_folder(const struct os *os, const char *path, struct hf_error *err)
 {
@@ -18,12 +45,13 @@ static int make_folder(const struct os *os, const char *path, struct hf_error *e
 	r = os->mkdir(os->state, (const char *)dir.data, 0700);
 	if (r == 0)
 		r = os->sync_dir(os->state, path);
-	return r < 0 && r != -EEXIST ?
-		       hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)dir.data, strerror(-r)) :
-		       0;
+	return r < 0 && r != -EEXIST ? hf_error_set(err, r, "cannot make the folder %s: %s",
+						    (const char *)dir.data, strerror(-r)) :
+				       0;
 }
 
-static int read_list(const struct os *os, const char *path, uint32_t number, struct buf *out, struct hf_error *err)
+static int read_list(const struct os *os, const char *path, uint32_t number, struct buf *out,
+		     struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf name = BUF_INIT;
 	int r;
@@ -71,8 +99,8 @@ static bool is_of(const struct buf *data, const uint8_t volume_id[VOLUME_ID_BYTE
 	return good;
 }
 
-int prunes_fetch(const struct os *os, struct peer *peer, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES],
-		 struct hf_error *err)
+int prunes_fetch(const struct os *os, struct peer *peer, const char *path,
+		 const uint8_t volume_id[VOLUME_ID_BYTES], struct hf_error *err)
 {
 	CLEANUP(cleanup_free) uint32_t *numbers = NULL;
 	size_t n = 0;
@@ -84,7 +112,8 @@ int prunes_fetch(const struct os *os, struct peer *peer, const char *path, const
 		CLEANUP(buf_release) struct buf data = BUF_INIT;
 
 		r = peer_prune_list(peer, numbers[i], &data, err);
-		if (r == 0 && is_of(&data, volume_id)) /* the same again, under another number, is kept once */
+		if (r == 0 &&
+		    is_of(&data, volume_id)) /* the same again, under another number, is kept once */
 			r = prunes_put(os, path, data.data, data.len, err);
 	}
 	return r;
@@ -102,7 +131,8 @@ static bool is_for(const struct buf *data, const uint8_t *key)
 	return same;
 }
 
-int prunes_tell(const struct os *os, struct peer *peer, const char *path, const uint8_t *key, struct hf_error *err)
+int prunes_tell(const struct os *os, struct peer *peer, const char *path, const uint8_t *key,
+		struct hf_error *err)
 {
 	CLEANUP(cleanup_free) uint32_t *numbers = NULL;
 	CLEANUP(buf_release) struct buf data = BUF_INIT;

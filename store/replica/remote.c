@@ -13,6 +13,7 @@
 #include "store/replica/json.h"
 #include "store/replica/peer.h"
 #include "store/replica/post.h"
+#include "store/replica/prunes.h"
 
 enum {
 	CONNECT_TIMEOUT_S = 5,
@@ -474,32 +475,6 @@ static ssize_t remote_read(struct peer *p, struct log_pos at, size_t max, struct
 	return take_read(&a, out, err);
 }
 
-static int take_numbers(const struct answer *a, uint32_t **ret, size_t *ret_n)
-{
-	CLEANUP(json_decrefp) json_t *o = json_read(a->body.data, a->body.len);
-	const json_t *list = o ? json_object_get(o, "prunes") : NULL, *each;
-	uint32_t *numbers;
-	size_t i;
-
-	if (!json_is_array(list))
-		return -EPROTO;
-	numbers = calloc(json_array_size(list) + 1, sizeof(*numbers));
-	if (!numbers)
-		return -ENOMEM;
-	json_array_foreach(list, i, each) {
-		json_int_t n = json_integer_value(each);
-
-		if (n < 1 || n > GRANTS_MAX) {
-			free(numbers);
-			return -EPROTO;
-		}
-		numbers[i] = (uint32_t)n;
-	}
-	*ret = numbers;
-	*ret_n = json_array_size(list);
-	return 0;
-}
-
 static int remote_prunes(struct peer *p, uint32_t **ret, size_t *ret_n, struct hf_error *err)
 {
 	struct remote *r = (struct remote *)p;
@@ -517,7 +492,7 @@ static int remote_prunes(struct peer *p, uint32_t **ret, size_t *ret_n, struct h
 		return 0;
 	}
 	if (n == 0)
-		n = take_numbers(&a, ret, ret_n);
+		n = prunes_parse(a.body.data, a.body.len, ret, ret_n);
 	return n == -EPROTO ? hf_error_set(err, n, "%s does not answer with its prunes", r->url) : n;
 }
 

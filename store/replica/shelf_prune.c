@@ -96,8 +96,8 @@ static int verify(struct job *j)
 	if (r == 0 && v.point.end.segment != j->segment->segment)
 		r = not_so(j, "its header says that it is another");
 	for (; r == 0 && v.point.end.offset < j->bytes.len;) {
-		r = verifier_group(&v, j->bytes.data + v.point.end.offset, j->bytes.len - v.point.end.offset, &used,
-				   &frames, j->err);
+		r = verifier_group(&v, j->bytes.data + v.point.end.offset, j->bytes.len - v.point.end.offset,
+				   &used, &frames, j->err);
 		r = r == 1 ? 0 : r == 0 ? not_so(j, "it ends in the middle of a group") : r;
 	}
 	if (r == 0 && memcmp(v.point.chain, j->segment->chain, HASH_BYTES) != 0)
@@ -162,7 +162,8 @@ static int write_kept(const struct job *j, int fd)
 
 		if (f->type != FRAME_PRUNED)
 			continue;
-		r = os_pwrite_full(j->os, fd, j->bytes.data + from, f->offset + PRUNED_FRAME_BYTES - from, from);
+		r = os_pwrite_full(j->os, fd, j->bytes.data + from, f->offset + PRUNED_FRAME_BYTES - from,
+				   from);
 		from = f->offset + f->len;
 	}
 	return r < 0 ? r : os_pwrite_full(j->os, fd, j->bytes.data + from, j->bytes.len - from, from);
@@ -187,7 +188,8 @@ static int replace(struct job *j)
 	const struct os *os = j->os;
 	int r;
 
-	if (!os_join(&temporary, j->dir, "prunes/segment") || !os_join(&folder, j->dir, "log") || !segment_path(j))
+	if (!os_join(&temporary, j->dir, "prunes/segment") || !os_join(&folder, j->dir, "log") ||
+	    !segment_path(j))
 		return hf_error_set(j->err, -ENOMEM, "no memory");
 	r = write_new(j, (const char *)temporary.data);
 	if (r == 0)
@@ -196,7 +198,9 @@ static int replace(struct job *j)
 		r = os->sync_dir(os->state, (const char *)folder.data);
 	else
 		(void)os->unlink(os->state, (const char *)temporary.data);
-	return r < 0 ? hf_error_set(j->err, r, "cannot replace %s: %s", (const char *)j->path.data, hf_strerror(r)) : 0;
+	return r < 0 ? hf_error_set(j->err, r, "cannot replace %s: %s", (const char *)j->path.data,
+				    hf_strerror(r)) :
+		       0;
 }
 
 static int run(struct job *j, bool only_look, struct shelf_pruned *ret)
@@ -214,20 +218,25 @@ static int run(struct job *j, bool only_look, struct shelf_pruned *ret)
 }
 
 int shelf_prune_check(const struct os *os, const char *dir, const struct grants *grants,
-		      const struct prune_list *list, const struct prune_segment *segment, struct shelf_pruned *ret,
-		      struct hf_error *err)
+		      const struct prune_list *list, const struct prune_segment *segment,
+		      struct shelf_pruned *ret, struct hf_error *err)
 {
-	CLEANUP(job_release) struct job j = { .os = os, .dir = dir, .grants = grants, .list = list, .segment = segment,
-					      .err = err };
+	CLEANUP(job_release)
+	struct job j = {
+		.os = os, .dir = dir, .grants = grants, .list = list, .segment = segment, .err = err
+	};
 
 	return run(&j, true, ret);
 }
 
-int shelf_prune(const struct os *os, const char *dir, const struct grants *grants, const struct prune_list *list,
-		const struct prune_segment *segment, struct shelf_pruned *ret, struct hf_error *err)
+int shelf_prune(const struct os *os, const char *dir, const struct grants *grants,
+		const struct prune_list *list, const struct prune_segment *segment, struct shelf_pruned *ret,
+		struct hf_error *err)
 {
-	CLEANUP(job_release) struct job j = { .os = os, .dir = dir, .grants = grants, .list = list, .segment = segment,
-					      .err = err };
+	CLEANUP(job_release)
+	struct job j = {
+		.os = os, .dir = dir, .grants = grants, .list = list, .segment = segment, .err = err
+	};
 
 	return run(&j, false, ret);
 }

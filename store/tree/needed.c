@@ -2,10 +2,10 @@
 /*
  * Which chunks any moment from one on, or any tagged one before it, is made of.
  *
- * A block's list held from the operation that made it to the one that ended it (in the present: for ever). One that
- * began behind the first moment was seen when it began. One that began before it was seen by a moment only if it
- * had not ended by then, and if the file had that generation of contents then: lists of a generation that was
- * dropped whole are not ended one by one (map.h).
+ * A block's list held from the operation that made it to the one that ended it (in the present: for ever).
+ * One that began behind the first moment was seen when it began. One that began before it was seen by a
+ * moment only if it had not ended by then, and if the file had that generation of contents then: lists of a
+ * generation that was dropped whole are not ended one by one (map.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -173,7 +173,8 @@ static int walk_space(struct walk *w, enum index_space space)
 	int r;
 
 	do {
-		r = index_scan(w->t->index, space, key_span(&from), key_span(&to), ROWS_AT_ONCE, 0, &rows, w->err);
+		r = index_scan(w->t->index, space, key_span(&from), key_span(&to), ROWS_AT_ONCE, 0, &rows,
+			       w->err);
 		for (size_t i = 0; r == 0 && i < rows.n; i++)
 			r = take_row(w, space, &rows.entries[i]);
 		if (r == 0 && rows.n > 0) {
@@ -185,7 +186,8 @@ static int walk_space(struct walk *w, enum index_space space)
 	return r;
 }
 
-int tree_needed_chunks(const struct tree *t, uint64_t keep, uint64_t n_chunks, uint8_t *bits, struct hf_error *err)
+int tree_needed_chunks(const struct tree *t, uint64_t keep, uint64_t n_chunks, uint8_t *bits,
+		       struct hf_error *err)
 {
 	struct walk w = { .t = t, .n_chunks = n_chunks, .bits = bits, .list = BLOCK_LIST_INIT, .err = err };
 	int r = collect_moments(&w, keep);
@@ -218,8 +220,11 @@ int tree_each_chunk(struct index *x, int (*each)(void *arg, uint64_t number, con
 			struct chunk_place place;
 
 			if (rows.entries[i].key.len != 8 || rows.entries[i].value.len != 16)
-				return hf_error_set(err, -EUCLEAN, "the index of chunks is damaged: mount with -o rebuild");
-			place = (struct chunk_place){ { get_u32(v), get_u32(v + 4) }, get_u32(v + 8), get_u32(v + 12) };
+				return hf_error_set(err, -EUCLEAN,
+						    "the index of chunks is damaged: mount with -o rebuild");
+			place = (struct chunk_place){ { get_u32(v), get_u32(v + 4) },
+						      get_u32(v + 8),
+						      get_u32(v + 12) };
 			next = get_be64(rows.entries[i].key.data) + 1;
 			r = each(arg, next - 1, &place);
 		}

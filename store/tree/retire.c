@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Chunks that the owner may have taken away (FORMAT.md §14): no operation behind RETIRE names them, so equal bytes
- * are stored anew. Kept in INDEX_META as r last-number: varint first number.
+ * Chunks that the owner may have taken away (FORMAT.md §14): no operation behind RETIRE names them, so equal
+ * bytes are stored anew. Kept in INDEX_META as r last-number: varint first number.
  */
 #include <errno.h>
 
@@ -35,7 +35,8 @@ static int range_behind(struct index *x, uint64_t number, uint64_t *ret_first, s
 	c = cursor_of(rows.entries[0].value.data, rows.entries[0].value.len);
 	*ret_first = cursor_varint(&c);
 	if (cursor_finish(&c) < 0)
-		return hf_error_set(err, -EUCLEAN, "the index of retired chunks is damaged: mount with -o rebuild");
+		return hf_error_set(err, -EUCLEAN,
+				    "the index of retired chunks is damaged: mount with -o rebuild");
 	return 1;
 }
 

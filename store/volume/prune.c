@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Planning what an owner lets go (holdfast/prune.h). Only whole data frames are named, of segments that have ended,
- * and only those that take more than a few blocks of a disk; records, tables and commits stay, so that the chain
- * can be verified and the index built from what is left.
+ * Planning what an owner lets go (holdfast/prune.h). Only whole data frames are named, of segments that have
+ * ended, and only those that take more than a few blocks of a disk; records, tables and commits stay, so that
+ * the chain can be verified and the index built from what is left.
  */
 #include "holdfast/prune.h"
 
@@ -90,10 +90,11 @@ static int frame_length(struct plan *p, struct log_pos at, uint32_t *ret)
 	if (r == 0)
 		r = frame_header_decode(raw, &h, NULL);
 	if (r < 0 || (h.type != FRAME_DATA && h.type != FRAME_PRUNED))
-		return hf_error_set(p->err, r < 0 ? r : -EUCLEAN,
-				    "segment %u, offset %u is not the data frame that the index says: run holdfast "
-				    "check",
-				    at.segment, at.offset);
+		return hf_error_set(
+			p->err, r < 0 ? r : -EUCLEAN,
+			"segment %u, offset %u is not the data frame that the index says: run holdfast "
+			"check",
+			at.segment, at.offset);
 	*ret = FRAME_HEADER_BYTES + h.body_len;
 	return 0;
 }
@@ -154,7 +155,9 @@ static int end_frame(struct plan *p)
 	add_range(p, p->frame, len);
 	p->sum.frames++;
 	p->sum.bytes += len;
-	return buf_status(&p->ranges) < 0 || buf_status(&p->segments) < 0 || buf_status(&p->retire) < 0 ? -ENOMEM : 0;
+	return buf_status(&p->ranges) < 0 || buf_status(&p->segments) < 0 || buf_status(&p->retire) < 0 ?
+		       -ENOMEM :
+		       0;
 }
 
 static int take_chunk(void *arg, uint64_t number, const struct chunk_place *place)
@@ -193,9 +196,10 @@ static int find_frames(struct plan *p, uint64_t keep)
 	p->needed = NULL;
 	p->sum.segments = p->segments.len / sizeof(struct planned);
 	if (r == 0 && p->sum.frames == 0)
-		return hf_error_set(p->err, -ENODATA,
-				    "nothing can go: every frame of a segment that has ended has something in it that a "
-				    "moment from then on, or a tagged one, needs");
+		return hf_error_set(
+			p->err, -ENODATA,
+			"nothing can go: every frame of a segment that has ended has something in it that a "
+			"moment from then on, or a tagged one, needs");
 	return r;
 }
 
@@ -252,7 +256,8 @@ static int describe_segments(struct plan *p, struct prune_list *list)
 	return 0;
 }
 
-static int make_list(struct plan *p, const struct owner *owner, const uint8_t node[PUBLIC_KEY_BYTES], struct buf *out)
+static int make_list(struct plan *p, const struct owner *owner, const uint8_t node[PUBLIC_KEY_BYTES],
+		     struct buf *out)
 {
 	struct prune_list list = { .before_tid = p->sum.before.tid, .before_ns = p->sum.before.time_ns };
 	struct log_point end;
@@ -271,8 +276,10 @@ static int make_list(struct plan *p, const struct owner *owner, const uint8_t no
 	if (r == 0) {
 		r = prune_list_encode(&list, owner, out);
 		if (r < 0)
-			(void)hf_error_set(p->err, r, r == -EFBIG ? "the list is too long: plan to an earlier moment first" :
-								    "no memory to plan");
+			(void)hf_error_set(p->err, r,
+					   r == -EFBIG ?
+						   "the list is too long: plan to an earlier moment first" :
+						   "no memory to plan");
 	}
 	free(list.segments);
 	return r;
@@ -280,8 +287,8 @@ static int make_list(struct plan *p, const struct owner *owner, const uint8_t no
 
 /* --- whom it is for */
 
-static int node_key(const struct hf_store *s, const char *name, uint8_t ret[PUBLIC_KEY_BYTES], bool *ret_is_node,
-		    struct hf_error *err)
+static int node_key(const struct hf_store *s, const char *name, uint8_t ret[PUBLIC_KEY_BYTES],
+		    bool *ret_is_node, struct hf_error *err)
 {
 	struct place place = { 0 };
 	int r = config_read(s->os, s->path, name, &place, err);
@@ -309,13 +316,15 @@ static int only_node(const struct hf_store *s, uint8_t ret[PUBLIC_KEY_BYTES], st
 	}
 	config_free_names(names, n);
 	if (r == 0 && nodes != 1)
-		return hf_error_set(err, nodes ? -EINVAL : -ENOENT,
-				    nodes ? "a list is for one node, and this store has several: say --replica NAME" :
-					    "this store has no node to prune");
+		return hf_error_set(
+			err, nodes ? -EINVAL : -ENOENT,
+			nodes ? "a list is for one node, and this store has several: say --replica NAME" :
+				"this store has no node to prune");
 	return r;
 }
 
-static int find_node(const struct hf_store *s, const char *replica, uint8_t ret[PUBLIC_KEY_BYTES], struct hf_error *err)
+static int find_node(const struct hf_store *s, const char *replica, uint8_t ret[PUBLIC_KEY_BYTES],
+		     struct hf_error *err)
 {
 	bool is_node = false;
 	int r;
@@ -326,12 +335,14 @@ static int find_node(const struct hf_store *s, const char *replica, uint8_t ret[
 	if (r == 0)
 		r = node_key(s, replica, ret, &is_node, err);
 	if (r == 0 && !is_node)
-		return hf_error_set(err, -ENOENT, "the replica %s is not a node: only a node is pruned by a list", replica);
+		return hf_error_set(err, -ENOENT,
+				    "the replica %s is not a node: only a node is pruned by a list", replica);
 	return r;
 }
 
-int hf_prune_plan(struct hf_store *s, const struct hf_kit *kit, const struct hf_point *before, const char *replica,
-		  void **ret_list, size_t *ret_len, struct hf_prune_plan *ret, struct hf_error *err)
+int hf_prune_plan(struct hf_store *s, const struct hf_kit *kit, const struct hf_point *before,
+		  const char *replica, void **ret_list, size_t *ret_len, struct hf_prune_plan *ret,
+		  struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT, list = BUF_INIT;
 	CLEANUP(plan_release) struct plan p = { .s = s, .fd = -1, .sum = { .before = *before }, .err = err };
@@ -340,7 +351,8 @@ int hf_prune_plan(struct hf_store *s, const struct hf_kit *kit, const struct hf_
 	int r;
 
 	if (s->read_only)
-		return hf_error_set(err, -EROFS, "the store is open for reading only, and a plan is written into its log");
+		return hf_error_set(err, -EROFS,
+				    "the store is open for reading only, and a plan is written into its log");
 	if (memcmp(owner_volume_id(owner), s->descriptor.volume_id, VOLUME_ID_BYTES) != 0)
 		return hf_error_set(err, -EKEYREJECTED, "the kit is that of another volume");
 	p.log_dir = os_join(&dir, s->path, "log");
@@ -357,7 +369,8 @@ int hf_prune_plan(struct hf_store *s, const struct hf_kit *kit, const struct hf_
 		r = make_list(&p, owner, node, &list);
 	if (r < 0)
 		return r;
-	(void)hf_store_drain(s, DRAIN_MS, NULL); /* what is not there by then comes when the store is mounted */
+	(void)hf_store_drain(s, DRAIN_MS,
+			     NULL); /* what is not there by then comes when the store is mounted */
 	*ret_len = list.len;
 	*ret_list = TAKE_PTR(list.data);
 	*ret = p.sum;

@@ -41,7 +41,8 @@ void past_plan(struct past *p)
 	store_open(&p->store, 0);
 	free(p->list);
 	p->list = NULL;
-	must(hf_prune_plan(p->store.store, p->store.kit, &before, NULL, &p->list, &p->len, &p->plan, &err), &err);
+	must(hf_prune_plan(p->store.store, p->store.kit, &before, NULL, &p->list, &p->len, &p->plan, &err),
+	     &err);
 	ship(p);
 	store_close(&p->store);
 }
@@ -60,7 +61,8 @@ static void write_past(struct past *p)
 	p->second = head(&p->store);
 	for (int i = 0; i < 8; i++) {
 		fill_random(rest, sizeof(rest), 77 + (uint64_t)i);
-		put(&p->store, make_file(&p->store, (char[]){ 'r', (char)('0' + i), 0 }), 0, rest, sizeof(rest));
+		put(&p->store, make_file(&p->store, (char[]){ 'r', (char)('0' + i), 0 }), 0, rest,
+		    sizeof(rest));
 		commit(&p->store);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of prunes: a store with a past worth pruning, the node that it ships to, and that node's pruner without its
- * thread, by a clock that the test moves.
+ * For tests of prunes: a store with a past worth pruning, the node that it ships to, and that node's pruner
+ * without its thread, by a clock that the test moves.
  */
 #ifndef TESTS_UNIT_PRUNE_HELPER_H
 #define TESTS_UNIT_PRUNE_HELPER_H
@@ -26,7 +26,7 @@ struct past {
 
 void past_init(struct past *p); /* up to the plan, which is shipped; the store is closed, the node served */
 void past_release(struct past *p);
-void past_plan(struct past *p); /* another list of the same (p->list is it) */
+void past_plan(struct past *p);             /* another list of the same (p->list is it) */
 uint64_t past_blocks(const struct past *p); /* of the node's segments, in bytes */
 const uint8_t *past_volume(const struct past *p);
 
@@ -43,7 +43,7 @@ struct still {
 
 void still_init(struct still *s, struct past *p);
 void still_release(struct still *s);
-void still_again(struct still *s);               /* the process ends, and another begins */
+void still_again(struct still *s);                  /* the process ends, and another begins */
 void still_look(struct still *s, uint64_t after_s); /* one look, so much later */
 void still_wait(struct still *s, uint64_t days);    /* by looks a minute apart */
 struct hf_node_prune still_prune(const struct still *s, uint32_t number);

@@ -15,13 +15,22 @@
 
 enum { LIST_BYTES = PRUNE_HEAD_BYTES + 2 * PRUNE_SEGMENT_BYTES + 3 * PRUNE_RANGE_BYTES + SIGNATURE_BYTES };
 
-static const struct prune_range first_ranges[] = { { 320, 9000 }, { 20000, 70000 } }, second_ranges[] = { { 400, 56 } };
+static const struct prune_range first_ranges[] = { { 320, 9000 }, { 20000, 70000 } },
+				second_ranges[] = { { 400, 56 } };
 
 /* Segments 2 and 7, of which the second must outlive the first's use. */
 static struct prune_list some_list(struct prune_segment segments[2])
 {
-	struct prune_list list = { .epoch = 3, .at_segment = 9, .at_offset = 4711, .commit = 12, .tid = 34,
-				   .before_tid = 20, .before_ns = 1000, .made_ns = 2000, .segments = segments, .n = 2 };
+	struct prune_list list = { .epoch = 3,
+				   .at_segment = 9,
+				   .at_offset = 4711,
+				   .commit = 12,
+				   .tid = 34,
+				   .before_tid = 20,
+				   .before_ns = 1000,
+				   .made_ns = 2000,
+				   .segments = segments,
+				   .n = 2 };
 
 	memset(segments, 0, 2 * sizeof(*segments));
 	segments[0] = (struct prune_segment){ .segment = 2, .ranges = first_ranges, .n = 2 };
@@ -55,7 +64,8 @@ static void lists_come_back(void **state)
 	assert_memory_equal(got.owner_public, owner_public(format_owner), PUBLIC_KEY_BYTES);
 	assert_memory_equal(got.node, want.node, PUBLIC_KEY_BYTES);
 	assert_memory_equal(got.chain, want.chain, HASH_BYTES);
-	assert_true(got.epoch == 3 && got.at_segment == 9 && got.at_offset == 4711 && got.commit == 12 && got.tid == 34);
+	assert_true(got.epoch == 3 && got.at_segment == 9 && got.at_offset == 4711 && got.commit == 12 &&
+		    got.tid == 34);
 	assert_true(got.before_tid == 20 && got.before_ns == 1000 && got.made_ns == 2000);
 	assert_int_equal(got.n, 2);
 	for (size_t i = 0; i < 2; i++) {
@@ -164,8 +174,8 @@ static void each_rule_is_kept(void **state)
 		int r = decode_with(rules[i].at, rules[i].value, &err);
 
 		if (r != rules[i].code || !strstr(err.text, rules[i].words))
-			fail_msg("rule %zu: %d \"%s\" instead of %d with \"%s\"", i, r, err.text, rules[i].code,
-				 rules[i].words);
+			fail_msg("rule %zu: %d \"%s\" instead of %d with \"%s\"", i, r, err.text,
+				 rules[i].code, rules[i].words);
 	}
 }
 

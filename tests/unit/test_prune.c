@@ -34,7 +34,8 @@ static void hand_in(struct past *p, uint32_t number)
 }
 
 /* hf_node_prune fails with this and such words. */
-static void not_taken(struct past *p, const char *dir, const void *list, size_t len, int code, const char *words)
+static void not_taken(struct past *p, const char *dir, const void *list, size_t len, int code,
+		      const char *words)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_node_prune got;
@@ -60,7 +61,8 @@ static size_t open_alarms(const struct past *p, const char *kind, char words[HF_
 }
 
 /* Read as many bytes as the file has, at a moment. */
-static ssize_t read_file(struct hf_store *store, uint64_t ino, uint64_t tid, uint8_t *out, struct hf_error *err)
+static ssize_t read_file(struct hf_store *store, uint64_t ino, uint64_t tid, uint8_t *out,
+			 struct hf_error *err)
 {
 	const struct hf_view view = { store, tid };
 
@@ -106,10 +108,13 @@ static void test_plan(void **state)
 	assert_true(p.plan.bytes > PAST_BYTES);
 	assert_int_equal(p.plan.chunks, 0);
 	store_open(&p.store, 0);
-	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &early, NULL, &list, &len, &plan, NULL), -ENODATA);
-	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &early, "else", &list, &len, &plan, NULL), -ENOENT);
+	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &early, NULL, &list, &len, &plan, NULL),
+			 -ENODATA);
+	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &early, "else", &list, &len, &plan, NULL),
+			 -ENOENT);
 	assert_int_equal(hf_kit_generate(&other, NULL), 0);
-	assert_int_equal(hf_prune_plan(p.store.store, other, &early, NULL, &list, &len, &plan, NULL), -EKEYREJECTED);
+	assert_int_equal(hf_prune_plan(p.store.store, other, &early, NULL, &list, &len, &plan, NULL),
+			 -EKEYREJECTED);
 	hf_kit_free(other);
 	expect_store(&p, p.store.store, true);
 	store_close(&p.store);
@@ -133,14 +138,17 @@ static void test_plan_keeps(void **state)
 	store_open(&p.store, 0);
 	assert_int_equal(hf_tag(p.store.store, "keep", p.first, NULL), 0);
 	now = (struct hf_point){ p.second, 1 };
-	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &now, NULL, &list, &len, &plan, NULL), -ENODATA);
+	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &now, NULL, &list, &len, &plan, NULL),
+			 -ENODATA);
 	assert_int_equal(hf_setattr(p.store.store, p.ino, &cut, &attr, NULL), 0);
 	commit(&p.store);
 	now.tid = head(&p.store) - 1; /* still whole just before */
-	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &now, NULL, &list, &len, &plan, NULL), -ENODATA);
+	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &now, NULL, &list, &len, &plan, NULL),
+			 -ENODATA);
 	now.tid++;
 	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &now, NULL, &list, &len, &plan, NULL), 0);
-	assert_true(plan.bytes > PAST_BYTES && plan.bytes < PAST_BYTES + (128 << 10)); /* the new ones, not the tagged */
+	assert_true(plan.bytes > PAST_BYTES &&
+		    plan.bytes < PAST_BYTES + (128 << 10)); /* the new ones, not the tagged */
 	free(list);
 	store_close(&p.store);
 	past_release(&p);
@@ -227,7 +235,7 @@ static void begin_replica(struct past *p, const char *store, const char *place, 
 {
 	struct hf_open_options o = { .cache_bytes = 16 << 20 };
 	struct hf_error err = HF_ERROR_INIT;
-	struct hf_store *s;
+	struct hf_store *s = NULL;
 
 	if (hf_replica_remove(store, "node", &err) < 0 && err.code != -ENOENT)
 		fail_msg("%s", err.text);
@@ -566,10 +574,12 @@ static void test_requests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan),      cmocka_unit_test(test_plan_keeps), cmocka_unit_test(test_retired),
-		cmocka_unit_test(test_whole_way), cmocka_unit_test(test_refused),    cmocka_unit_test(test_cancelled),
-		cmocka_unit_test(test_clocks),    cmocka_unit_test(test_frozen),     cmocka_unit_test(test_epoch),
-		cmocka_unit_test(test_damage),    cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_plan),     cmocka_unit_test(test_plan_keeps),
+		cmocka_unit_test(test_retired),  cmocka_unit_test(test_whole_way),
+		cmocka_unit_test(test_refused),  cmocka_unit_test(test_cancelled),
+		cmocka_unit_test(test_clocks),   cmocka_unit_test(test_frozen),
+		cmocka_unit_test(test_epoch),    cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

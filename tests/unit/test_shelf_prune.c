@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames taken out of a segment, on a disk whose power is cut at every step and whose every call fails once: what is
- * there afterwards is the segment as it was, or as it should be, and the second for sure once it was said to be done.
+ * Frames taken out of a segment, on a disk whose power is cut at every step and whose every call fails once:
+ * what is there afterwards is the segment as it was, or as it should be, and the second for sure once it was
+ * said to be done.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -232,16 +233,20 @@ static void test_refused(void **state)
 	const struct prune_range first = t.ranges[0], none = { 0, 0 };
 
 	(void)state;
-	refused((struct prune_range){ first.offset, first.len - 1 }, false, 0, -EUCLEAN, "not whole data frames");
-	refused((struct prune_range){ first.offset + 1, first.len }, false, 0, -EUCLEAN, "not whole data frames");
-	refused((struct prune_range){ first.offset, first.len + 40 }, false, 0, -EUCLEAN, "not whole data frames");
+	refused((struct prune_range){ first.offset, first.len - 1 }, false, 0, -EUCLEAN,
+		"not whole data frames");
+	refused((struct prune_range){ first.offset + 1, first.len }, false, 0, -EUCLEAN,
+		"not whole data frames");
+	refused((struct prune_range){ first.offset, first.len + 40 }, false, 0, -EUCLEAN,
+		"not whole data frames");
 	refused((struct prune_range){ t.meta, 100 }, false, 0, -EUCLEAN, "not whole data frames");
 	refused(none, true, 0, -EUCLEAN, "chain ends otherwise");
 	refused(none, false, first.offset + 60, -EUCLEAN, "not those it was made over");
 	refused(none, false, t.before.len - 3, -EKEYREJECTED, "not signed by the writer");
 }
 
-/* What is left verifies where a list names it, and nowhere else; nor with anything in the place of what was there. */
+/* What is left verifies where a list names it, and nowhere else; nor with anything in the place of what was
+ * there. */
 static void test_verified(void **state)
 {
 	static const struct {
@@ -271,7 +276,8 @@ static void test_verified(void **state)
 			assert_memory_equal(v.point.chain, t.segment.chain, HASH_BYTES);
 		} else {
 			assert_int_equal(r, -EUCLEAN);
-			assert_non_null(strstr(err.text, cases[i].stuffed ? "bytes in the place" : "no list"));
+			assert_non_null(
+				strstr(err.text, cases[i].stuffed ? "bytes in the place" : "no list"));
 		}
 	}
 }
@@ -279,8 +285,9 @@ static void test_verified(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_done),    cmocka_unit_test(test_power),    cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_verified),
+		cmocka_unit_test(test_done),     cmocka_unit_test(test_power),
+		cmocka_unit_test(test_faults),   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_verified),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
