@@ -34,7 +34,8 @@ static void print_summary(const json_t *answer)
 	       output_count(output_get_number(answer, "operations"), d),
 	       json_integer_value(json_object_get(answer, "last_tid")), output_get_text(answer, "last_time"));
 	if (output_get_number(answer, "pruned_frames") > 0)
-		printf("%s frames are not there, as a list says that the owner signed: old moments are not whole\n",
+		printf("%s frames are not there, as a list says that the owner signed: old moments are not "
+		       "whole\n",
 		       output_count(output_get_number(answer, "pruned_frames"), a));
 	if (output_get_number(answer, "faults") == 0)
 		printf("no fault: every signature, frame, chunk and record verified\n");

@@ -36,12 +36,12 @@ static json_t *status_to_json(const char *dir, const struct hf_node_status *s)
 
 	for (size_t i = 0; i < s->n_volumes; i++)
 		json_array_append_new(volumes, volume_to_json(&s->volumes[i]));
-	return json_pack("{s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:f, s:o, s:o, s:s?}", "alarms", alarms, "node", dir, "served",
-			 s->served, "read_only", s->read_only, "new_volume_budget_bytes",
+	return json_pack("{s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:f, s:o, s:o, s:s?}", "alarms", alarms, "node", dir,
+			 "served", s->served, "read_only", s->read_only, "new_volume_budget_bytes",
 			 budget_to_json(s->budget_bytes), "free_bytes", output_number(s->free_bytes), "total_bytes",
 			 output_number(s->total_bytes), "silent_after_seconds",
-			 (double)s->silent_after_ns / 1e9, "volumes", volumes, "prunes", node_prune_json(dir), "failed",
-			 s->failed[0] ? s->failed : NULL);
+			 (double)s->silent_after_ns / 1e9, "volumes", volumes, "prunes", node_prune_json(dir),
+			 "failed", s->failed[0] ? s->failed : NULL);
 }
 
 /* --- for people */

@@ -149,8 +149,8 @@ json_t *check_of_store(const char *path, struct hf_store *store, const struct op
 			   "segments", output_number(s.segments), "commits", output_number(s.commits),
 			   "frames", output_number(s.frames), "chunks", output_number(s.chunks), "operations",
 			   output_number(s.operations), "bytes", output_number(s.bytes), "last_tid",
-			   output_number(s.last_tid), "last_time", output_time(s.last_time_ns), "pruned_frames",
-			   output_number(s.pruned_frames));
+			   output_number(s.last_tid), "last_time", output_time(s.last_time_ns),
+			   "pruned_frames", output_number(s.pruned_frames));
 	if (!answer)
 		hf_error_set(err, -ENOMEM, "no memory");
 	return answer;

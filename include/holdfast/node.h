@@ -119,7 +119,8 @@ enum hf_prune_state {
 	HF_PRUNE_DONE,
 	HF_PRUNE_CANCELLED, /* for good, like the next: the same list is not taken again */
 	HF_PRUNE_REFUSED,
-	HF_PRUNE_KNOWN, /* another node's: what a store was recovered without, and so this node is given without */
+	/* another node's: what a store was recovered without, and so this node is given without */
+	HF_PRUNE_KNOWN,
 };
 const char *hf_prune_state_name(enum hf_prune_state state); /* "new", "announced" … */
 
@@ -129,19 +130,20 @@ struct hf_node_prune {
 	enum hf_prune_state state;
 	bool frozen; /* an open alarm holds it up */
 	/* what the owner signed */
-	uint64_t made_ns, before_tid, before_ns; /* when, by the signer's clock; the first moment that stays whole */
+	uint64_t made_ns;               /* by the signer's clock */
+	uint64_t before_tid, before_ns; /* the first moment that stays whole */
 	uint64_t segments, bytes;
 	/* what became of it */
-	uint64_t announced_ns;                /* by the node's wall clock, for people only */
-	uint64_t delay_s, waited_s;           /* to be served, and served, without an alarm */
+	uint64_t announced_ns;      /* by the node's wall clock, for people only */
+	uint64_t delay_s, waited_s; /* to be served, and served, without an alarm */
 	uint64_t segments_done, freed_bytes;
-	char words[HF_ERROR_TEXT_BYTES];      /* why it was refused or cancelled; "" */
+	char words[HF_ERROR_TEXT_BYTES]; /* why it was refused or cancelled; "" */
 };
 
 /*
- * Hand a signed list (hf_prune_plan, prune.h) to the node in `dir`, served or not. It is verified, every segment that
- * it names is read, and it is put where the node finds it, durably; the node announces it by an alarm within seconds
- * of being served, and only then does the delay begin.
+ * Hand a signed list (hf_prune_plan, prune.h) to the node in `dir`, served or not. It is verified, every
+ * segment that it names is read, and it is put where the node finds it, durably; the node announces it by an
+ * alarm within seconds of being served, and only then does the delay begin.
  *
  *  -EKEYREJECTED  not signed by the owner of a volume here, or for another node
  *  -ENOENT        no such volume here, or not a node's folder
@@ -150,7 +152,8 @@ struct hf_node_prune {
  *  -ESTALE        the volume has begun another epoch since: plan anew
  *  -EUCLEAN       it is no such list, or a segment is not as it says
  */
-int hf_node_prune(const char *dir, const void *list, size_t len, struct hf_node_prune *ret, struct hf_error *err);
+int hf_node_prune(const char *dir, const void *list, size_t len, struct hf_node_prune *ret,
+		  struct hf_error *err);
 /*
  * Durably; what has been taken away by then stays away (ret->segments_done). -ENOENT; -EALREADY: it is over.
  */

@@ -140,8 +140,9 @@ void frame_ad(const uint8_t volume_id[VOLUME_ID_BYTES], uint32_t segment, uint32
 	      const uint8_t header[FRAME_HEADER_BYTES], uint8_t out[FRAME_AD_BYTES]);
 
 /*
- * §14: a data frame whose body was taken away, in as many bytes, all zeros behind the first PRUNED_FRAME_BYTES.
- * Written over a whole data frame of len bytes; the hash of what was there, from a pruned frame's first bytes.
+ * §14: a data frame whose body was taken away, in as many bytes, all zeros behind the first
+ * PRUNED_FRAME_BYTES. Written over a whole data frame of len bytes; the hash of what was there, from a pruned
+ * frame's first bytes.
  */
 enum { PRUNED_HASH_AT = 16, PRUNED_FRAME_BYTES = PRUNED_HASH_AT + HASH_BYTES };
 void pruned_frame_encode(uint8_t *frame, size_t len);

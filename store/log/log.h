@@ -161,10 +161,9 @@ void log_wake(struct log *l);
 
 /*
  * Plaintext of the frame at pos (any frame before the durable point) into out (cleared first). Verifies.
- * expected: how many bytes of it there are at least, as far as is known (0: nothing is); that many are asked of
- * the disk at once.
- * -EUCLEAN: damaged; the words name segment, offset and what it means. -ENODATA: pruned by the owner (FORMAT.md
- * §14). -EINVAL: no such place.
+ * expected: how many bytes of it there are at least, as far as is known (0: nothing is); that many are asked
+ * of the disk at once. -EUCLEAN: damaged; the words name segment, offset and what it means. -ENODATA: pruned
+ * by the owner (FORMAT.md §14). -EINVAL: no such place.
  */
 MUST_USE int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out,
 			    struct hf_error *err);
@@ -206,9 +205,9 @@ MUST_USE int log_replay(const struct log *l, const struct log_point *from,
 /*
  * Verify everything: every segment's header and certificate, the chain, every signature, that every frame
  * opens, every table. Calls `found` for each fault (words ready to print) and goes on with the next segment;
- * `frame`, if not NULL, is handed each data and metadata frame's plaintext (for checks of what is inside), and
- * for each that the owner pruned its type FRAME_PRUNED and no bytes.
- * Returns the number of faults, or negative when it could not run.
+ * `frame`, if not NULL, is handed each data and metadata frame's plaintext (for checks of what is inside),
+ * and for each that the owner pruned its type FRAME_PRUNED and no bytes. Returns the number of faults, or
+ * negative when it could not run.
  */
 struct log_check {
 	void (*found)(void *arg, const char *what);

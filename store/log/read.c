@@ -52,14 +52,17 @@ static int read_bytes(const struct reading *g, size_t at, size_t want, struct bu
 /* Nothing is wrong here: the owner let it go, and no moment that stays needs it. */
 static int say_pruned(const struct reading *g)
 {
-	const struct prune_list *list = grants_find(&g->l->grants, g->pos.segment, g->pos.offset,
-						    FRAME_HEADER_BYTES + g->h.body_len);
+	const struct prune_list *list =
+		grants_find(&g->l->grants, g->pos.segment, g->pos.offset, FRAME_HEADER_BYTES + g->h.body_len);
 
 	if (!list)
-		return hf_error_set(g->err, -EUCLEAN, "the frame was taken away, and no list that the owner signed "
+		return hf_error_set(g->err, -EUCLEAN,
+				    "the frame was taken away, and no list that the owner signed "
 				    "says so");
-	return hf_error_set(g->err, -ENODATA, "pruned by the owner: moments before tid-%" PRIu64 " are not whole "
-			    "any more", list->before_tid);
+	return hf_error_set(g->err, -ENODATA,
+			    "pruned by the owner: moments before tid-%" PRIu64 " are not whole "
+			    "any more",
+			    list->before_tid);
 }
 
 /* The header, which raw begins with. */

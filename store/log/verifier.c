@@ -230,7 +230,8 @@ static int shape_frame(const struct verifier *v, size_t at, const struct frame_h
 	if (h->type == FRAME_PRUNED &&
 	    !(v->grants && grants_cover(v->grants, v->point.end.segment, v->point.end.offset + (uint32_t)at,
 					FRAME_HEADER_BYTES + h->body_len)))
-		return frame_fault(v, at, err, "the frame was taken away, and no list that the owner signed says so");
+		return frame_fault(v, at, err,
+				   "the frame was taken away, and no list that the owner signed says so");
 	return 0;
 }
 
@@ -256,8 +257,8 @@ static int group_shape(const struct verifier *v, const uint8_t *data, size_t len
 			return r;
 		if (len - at - FRAME_HEADER_BYTES < h.body_len)
 			return 0;
-		if (h.type == FRAME_PRUNED &&
-		    !is_zeros(data + at + PRUNED_FRAME_BYTES, FRAME_HEADER_BYTES + h.body_len - PRUNED_FRAME_BYTES))
+		if (h.type == FRAME_PRUNED && !is_zeros(data + at + PRUNED_FRAME_BYTES,
+							FRAME_HEADER_BYTES + h.body_len - PRUNED_FRAME_BYTES))
 			return frame_fault(v, at, err, "bytes in the place of a frame that was pruned");
 		if (h.type == FRAME_COMMIT) {
 			s->commit = at;

@@ -7,8 +7,8 @@
  * for each group behind it. A failed call leaves the verifier as it was. Not thread-safe; holds no resources
  * (copy it freely).
  *
- * A frame that was pruned (FORMAT.md §14) stands for what it was by its hash, and only where the owner let it go:
- * without verifier_grant, nowhere.
+ * A frame that was pruned (FORMAT.md §14) stands for what it was by its hash, and only where the owner let it
+ * go: without verifier_grant, nowhere.
  */
 #ifndef STORE_LOG_VERIFIER_H
 #define STORE_LOG_VERIFIER_H
@@ -25,7 +25,8 @@ struct verifier {
 };
 
 void verifier_begin(struct verifier *v, const uint8_t volume_id[VOLUME_ID_BYTES]);
-void verifier_grant(struct verifier *v, const struct grants *grants); /* good for as long as v and its copies */
+void verifier_grant(struct verifier *v,
+		    const struct grants *grants); /* good for as long as v and its copies */
 
 /*
  * Start where a trusted point is, inside the segment with this header (decoded and checked here). 0 or as

@@ -70,7 +70,8 @@ static void remember_entry(struct check *c, const struct frame_header *h)
 		c->cap_entries = cap;
 	}
 	c->entries[c->n_entries++] =
-		(struct table_entry){ .type = h->type == FRAME_PRUNED ? FRAME_DATA : h->type, .len = FRAME_HEADER_BYTES + h->body_len };
+		(struct table_entry){ .type = h->type == FRAME_PRUNED ? FRAME_DATA : h->type,
+				      .len = FRAME_HEADER_BYTES + h->body_len };
 }
 
 static void check_table(struct check *c, const struct frame_batch_item *item)

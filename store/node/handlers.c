@@ -309,7 +309,8 @@ static void handle_read(struct request *q)
 	answer_file(q, fd, from, to - from + 1, size, range == NULL);
 }
 
-/* --- what the owner let go. Nothing that a request can do announces a prune of this node, hurries or cancels it. */
+/* --- what the owner let go. Nothing that a request can do announces a prune of this node, hurries or cancels
+ * it. */
 
 static void handle_prunes(struct request *q)
 {
@@ -355,7 +356,8 @@ static void handle_prune(struct request *q)
 	if (fd >= 0)
 		(void)os->close(os->state, fd);
 	journal_line(LOG_CRIT, "cannot read %s: %s", (const char *)path.data, strerror(-r));
-	answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "the node cannot read it: its log says more");
+	answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed",
+		     "the node cannot read it: its log says more");
 }
 
 /* Is it the owner's, and not for this node, where only who administers it hands one in? */
@@ -400,7 +402,8 @@ static void handle_known(struct request *q)
 		answer_error(q, MHD_HTTP_INSUFFICIENT_STORAGE, "full", "the node has no room");
 	} else {
 		journal_line(LOG_CRIT, "%s", err.text);
-		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed", "the node could not do it: its log says why");
+		answer_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed",
+			     "the node could not do it: its log says why");
 	}
 }
 

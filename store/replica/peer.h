@@ -78,15 +78,15 @@ MUST_USE ssize_t peer_read(struct peer *p, struct log_pos at, size_t max, struct
 			   struct hf_error *err);
 
 /*
- * Numbers of the prune lists (FORMAT.md §15) that the peer has for the volume, malloc'ed; one of them, appended. They
- * prove themselves by their signature.
+ * Numbers of the prune lists (FORMAT.md §15) that the peer has for the volume, malloc'ed; one of them,
+ * appended. They prove themselves by their signature.
  */
 MUST_USE int peer_prunes(struct peer *p, uint32_t **ret, size_t *ret_n, struct hf_error *err);
 MUST_USE int peer_prune_list(struct peer *p, uint32_t number, struct buf *out, struct hf_error *err);
 
 /*
- * Let it know a prune list that is not for it, so that it takes appends which lack what that names. Fine when it knows
- * it already. A node of an earlier build, which does not take such appends, is not told.
+ * Let it know a prune list that is not for it, so that it takes appends which lack what that names. Fine when
+ * it knows it already. A node of an earlier build, which does not take such appends, is not told.
  */
 MUST_USE int peer_know(struct peer *p, const void *list, size_t len, struct hf_error *err);
 

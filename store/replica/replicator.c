@@ -329,7 +329,8 @@ static int step(struct replicator *r, struct hf_error *err)
 	int n;
 
 	if (!r->told) { /* before bytes that lack what those name */
-		n = prunes_tell(r->os, r->peer, r->path, r->place.kind == PLACE_NODE ? r->place.key : NULL, err);
+		n = prunes_tell(r->os, r->peer, r->path, r->place.kind == PLACE_NODE ? r->place.key : NULL,
+				err);
 		r->told = n == 0;
 		return n;
 	}

@@ -6,8 +6,8 @@
  * Invariants
  *  1. Every byte up to the position has been verified (header, chain, signatures) before it was written.
  *  2. The position moves forward only, and only over bytes that are durable. What it says is acknowledged.
- *  3. Bytes before the position are never written again; there is no call that deletes or shortens. (What the owner
- *     lets go is taken away beside it: shelf_prune.h.)
+ *  3. Bytes before the position are never written again; there is no call that deletes or shortens. (What the
+ * owner lets go is taken away beside it: shelf_prune.h.)
  *  4. After a sync has failed, or a failed write could not be taken back, the shelf takes nothing more (-EIO)
  * until opened anew.
  *  5. Before an append of several groups, or of a new segment, is written, DIR/append says durably which

@@ -77,12 +77,12 @@ MUST_USE int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since
 
 /* Every chunk there is, by rising number. What `each` returns stops it when it is not 0. */
 MUST_USE int tree_each_chunk(struct index *x,
-			     int (*each)(void *arg, uint64_t number, const struct chunk_place *place), void *arg,
-			     struct hf_error *err);
+			     int (*each)(void *arg, uint64_t number, const struct chunk_place *place),
+			     void *arg, struct hf_error *err);
 
 /*
- * Set the bit of every chunk (of n_chunks; number i: bit i % 8 of byte i / 8) that a moment from tid `keep` on is
- * made of, or a tagged one before it. Not while operations are done.
+ * Set the bit of every chunk (of n_chunks; number i: bit i % 8 of byte i / 8) that a moment from tid `keep`
+ * on is made of, or a tagged one before it. Not while operations are done.
  */
 MUST_USE int tree_needed_chunks(const struct tree *t, uint64_t keep, uint64_t n_chunks, uint8_t *bits,
 				struct hf_error *err);
