@@ -111,38 +111,54 @@ run_units()
 	done
 }
 
-# What sanitizers have said since it was asked last goes to the end of a test's output, as a failure.
+# What sanitizers have said in a test goes to the end of its output, as a failure.
 add_reports()
 {
 	local report
 
-	for report in "$work"/reports/*; do
+	for report in "$1"/*; do
 		[ -e "$report" ] || return
 		echo "not ok - a sanitizer had something to say"
 		head -n 60 "$report"
-		rm "$report"
 	done
+}
+
+# one script; its seconds and exit code go beside its output
+script_one()
+{
+	local test=$1 out=$2 reports=$2.reports start=$SECONDS code
+
+	mkdir -p "$reports"
+	ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$reports/asan" \
+		UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:print_stacktrace=1:log_path=$reports/ubsan" \
+		TSAN_OPTIONS="$TSAN_OPTIONS:exitcode=0:log_path=$reports/tsan" \
+		timeout -k 30 "$limit" prove -v --merge "$test" > "$out" 2>&1 < /dev/null
+	code=$?
+	add_reports "$reports" >> "$out"
+	echo "$code $((SECONDS - start))" > "$out.result"
 }
 
 # run_scripts FOLDER BUILD [GLOBS]
 run_scripts()
 {
-	local folder=$1 dir=$2 globs=${3:-*} test name start code
+	local folder=$1 dir=$2 globs=${3:-*} test name list=() code seconds running=0
+	local outputs=$work/$dir/$folder
 
 	echo "$folder tests, $dir"
 	export HOLDFAST=$PWD/$dir/holdfast
-	mkdir -p "$work/reports"
+	mkdir -p "$outputs"
 	for test in tests/"$folder"/*.t; do
 		name=${test##*/}
 		[ -e "$test" ] && matches "${name%.t}" "$globs" || continue
-		start=$SECONDS
-		ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$work/reports/asan" \
-			UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:print_stacktrace=1:log_path=$work/reports/ubsan" \
-			TSAN_OPTIONS="$TSAN_OPTIONS:exitcode=0:log_path=$work/reports/tsan" \
-			timeout -k 30 "$limit" prove -v --merge "$test" > "$work/system" 2>&1 < /dev/null
-		code=$?
-		add_reports >> "$work/system"
-		tally "$name" $code $((SECONDS - start)) "$work/system"
+		list+=("$name")
+		[ "$running" -ge "$jobs" ] && { wait -n; running=$((running - 1)); }
+		script_one "$test" "$outputs/$name" &
+		running=$((running + 1))
+	done
+	wait
+	for name in "${list[@]}"; do
+		read -r code seconds < "$outputs/$name.result"
+		tally "$name" "$code" "$seconds" "$outputs/$name"
 	done
 }
 
