@@ -29,6 +29,7 @@ struct check {
 	const char *volume;
 	const uint8_t *id;
 	char *dir, *log_dir;
+	struct grants grants;   /* of frames that were pruned */
 	struct verifier before; /* behind the segment before; then is_linked */
 	bool is_linked;
 };
@@ -51,21 +52,48 @@ static bool is_verdict(int r)
 
 /* --- one segment */
 
-/* Leaves the verifier behind the segment's last group. */
-static int check_bytes(struct check *c, int fd, uint32_t segment, struct verifier *v, struct hf_error *err)
+static int scan_bytes(struct check *c, int fd, uint32_t segment, struct verifier *v, struct hf_error *err)
 {
 	const struct shelf_note no_append = { 0, 0, 0 };
 	struct shelf_scan scan;
 	int r;
 
 	verifier_begin(v, c->id);
+	verifier_grant(v, &c->grants);
 	r = shelf_scan_segment(c->os, fd, segment, &no_append, v, &scan, err);
-	if (r < 0)
-		return r;
-	if (scan.tail > 0)
+	if (r == 0 && scan.tail > 0)
 		return hf_error_set(err, -EUCLEAN,
 				    "segment %" PRIu32 " does not verify from offset %" PRIu32 " on: %" PRIu64 " bytes",
 				    segment, v->point.end.offset, scan.tail);
+	return r;
+}
+
+/* Lists of what may be missing come while we read: what is missing now is in those of now. */
+static int load_grants(struct check *c, struct hf_error *err)
+{
+	struct grants now;
+	int r = grants_load(c->os, c->dir, c->id, &now, err);
+
+	if (r < 0)
+		return r;
+	grants_release(&c->grants);
+	c->grants = now;
+	return 0;
+}
+
+/* Leaves the verifier behind the segment's last group. */
+static int check_bytes(struct check *c, int fd, uint32_t segment, struct verifier *v, struct hf_error *err)
+{
+	int r = scan_bytes(c, fd, segment, v, err);
+
+	if (is_verdict(r)) {
+		*err = (struct hf_error)HF_ERROR_INIT;
+		r = load_grants(c, err);
+		if (r == 0)
+			r = scan_bytes(c, fd, segment, v, err);
+	}
+	if (r < 0)
+		return r;
 	c->sum.segments++;
 	c->sum.bytes += v->point.end.offset;
 	return 0;
@@ -158,8 +186,10 @@ static int check_segments(struct check *c, struct hf_error *err)
 {
 	uint32_t last = 0;
 	bool whole = false;
-	int r = find_last(c, &last, &whole, err);
+	int r = load_grants(c, err);
 
+	if (r == 0)
+		r = find_last(c, &last, &whole, err);
 	c->is_linked = false;
 	for (uint32_t n = 1; r == 0 && n <= last; n++) {
 		if (n == last && !whole)
@@ -185,6 +215,8 @@ static int check_volume(struct check *c, const char *dir, const uint8_t id[VOLUM
 	if (!c->dir || asprintf(&c->log_dir, "%s/log", c->dir) < 0)
 		c->log_dir = NULL;
 	r = c->log_dir ? check_segments(c, err) : hf_error_set(err, -ENOMEM, "no memory");
+	grants_release(&c->grants);
+	memset(&c->grants, 0, sizeof(c->grants));
 	free(c->log_dir);
 	free(c->dir);
 	c->dir = c->log_dir = NULL;

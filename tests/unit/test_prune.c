@@ -272,6 +272,7 @@ static void begin_replicas(struct past *p, const char *store)
 static void test_whole_way(void **state)
 {
 	char place[600], path[300], words[HF_ALARM_WORDS_BYTES];
+	struct hf_node_check_summary sum;
 	struct hf_node_prune is;
 	uint64_t blocks;
 	struct still s;
@@ -302,6 +303,8 @@ static void test_whole_way(void **state)
 	assert_non_null(strstr(words, "done"));
 
 	assert_int_equal(node_fixture_start(&p.node), 0);
+	assert_int_equal(hf_node_check(p.node.dir, NULL, NULL, NULL, &sum, NULL, NULL), 0); /* it is no damage */
+	assert_true(sum.segments > 1);
 	place_of(&p, place);
 	(void)snprintf(path, sizeof(path), "%s/again", p.store.dir);
 	recover_and_look(&p, place, path);
