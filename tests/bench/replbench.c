@@ -5,7 +5,8 @@
  *	replbench many SECONDS STORE…
  *
  * opens all of the stores at once and writes a little to each, round after round, for so long; says "ready"
- * when every replica has the first round, and at the end what it did as one JSON object. docs/BENCHMARKS.md says what it is for.
+ * when every replica has the first round, and at the end what it did as one JSON object. docs/BENCHMARKS.md
+ * says what it is for.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -203,31 +203,42 @@ class Bench:
         out.close()
         return written / (last - start)
 
+    def start_writing(self, folder, seconds):
+        """A process of its own that writes evenly; returns its id, and where it says how fast it was."""
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            code = 1
+            try:
+                os.write(writer, str(self.write_evenly(folder, seconds)).encode())
+                code = 0
+            finally:
+                os._exit(code)
+        os.close(writer)
+        return child, reader
+
     def lag(self):
         node = Node(self.command, self.base / "node").start()
         volume = Volume(self.command, self.base / "lag").make(node.invite())
         seconds = self.scaled(LAG_SECONDS, 5)
-        looks = []
+        looks, child = [], None
         volume.mount()
         try:
             control = Control(volume.store)
-            reader, writer = os.pipe()
-            child = os.fork()
-            if child == 0:
-                os.write(writer, str(self.write_evenly(volume.files, seconds)).encode())
-                os._exit(0)
-            os.close(writer)
+            child, reader = self.start_writing(volume.files, seconds)
             while os.waitpid(child, os.WNOHANG) == (0, 0):
-                status = control.status()
-                replica = status["replicas"][0]
-                looks.append((time.monotonic(), status["committed_tid"], replica["acked_tid"],
-                              replica["lag_bytes"]))
+                looks.append(self.look(control))
                 time.sleep(POLL_SECONDS)
+            child = None
             rate = float(os.read(reader, 100))
             os.close(reader)
             volume.wait_shipped(control, lambda *_: looks.append(self.look(control)))
             control.close()
         finally:
+            if child:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
             volume.unmount()
             node.remove()
         shutil.rmtree(volume.base)
