@@ -30,6 +30,7 @@ function bad(why)
 	if (name ~ /^openssl/ && FILENAME !~ /^store\/crypto\//) bad("libcrypto is for store/crypto alone")
 	if (name ~ /^rocksdb\// && FILENAME !~ /^store\/index\//) bad("RocksDB is for store/index alone")
 	if (name ~ /^curl\// && FILENAME !~ /^store\/replica\//) bad("libcurl is for store/replica alone")
+	if (name ~ /^expat/ && FILENAME !~ /^store\/replica\//) bad("libexpat is for store/replica alone")
 	if (name ~ /^microhttpd/ && FILENAME !~ /^store\/node\//) bad("libmicrohttpd is for store/node alone")
 	if (name ~ /^fuse/ && FILENAME !~ /^fs\/mount\//) bad("libfuse is for fs/mount alone")
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/findings.h"
 #include "fs/cli/output.h"
 #include "fs/cli/qr.h"
 #include "fs/cli/unlock.h"
@@ -18,6 +19,8 @@ struct arguments {
 	const char *store, *kit_file, *kit_qr, *key_file;
 	const char *replicas[REPLICAS_MAX];
 	size_t n_replicas;
+	unsigned retention_days;
+	bool without_lock;
 	bool passphrase, json;
 	struct hf_keeping keeping;
 	struct secret secret; /* what keeping.passphrase points into */
@@ -160,12 +163,29 @@ static void warn_of_same_disk(const char *file, const char *store)
 			file);
 }
 
+/* What a bucket enforces is told before it is refused. */
+static int add_replica(const struct arguments *a, const char *place, struct hf_error *err)
+{
+	bool bucket = strncmp(place, "s3://", 5) == 0;
+	json_t *findings = json_array();
+	struct hf_replica_options options = { .found = findings_take,
+					      .found_arg = findings,
+					      .retention_days = bucket ? a->retention_days : 0,
+					      .without_lock = bucket && a->without_lock };
+	int r = hf_replica_add_with(a->store, place, &options, err);
+
+	if (!a->json)
+		findings_print(findings);
+	json_decref(findings);
+	return r;
+}
+
 static int add_replicas(const struct arguments *a, struct hf_error *err)
 {
 	int r;
 
 	for (size_t i = 0; i < a->n_replicas; i++) {
-		r = hf_replica_add(a->store, a->replicas[i], NULL, err);
+		r = add_replica(a, a->replicas[i], err);
 		if (r < 0)
 			return hf_error_prefix(
 				err, r,
@@ -239,6 +259,7 @@ static int run(const struct command *self, int argc, char **argv)
 	static const struct option longs[] = { { "kit-file", 1, NULL, 'k' },   { "kit-qr", 1, NULL, 'q' },
 					       { "passphrase", 0, NULL, 'p' }, { "key-out", 1, NULL, 'o' },
 					       { "replica", 1, NULL, 'r' },    { "json", 0, NULL, 'j' },
+					       { "retention", 1, NULL, 'R' },  { "without-lock", 0, NULL, 'L' },
 					       { "help", 0, NULL, 'h' },       { 0 } };
 	struct arguments a = { .store = NULL };
 	int o;
@@ -262,6 +283,13 @@ static int run(const struct command *self, int argc, char **argv)
 		case 'o':
 			a.key_file = optarg;
 			break;
+		case 'R':
+			if (!findings_retention(self->name, optarg, &a.retention_days))
+				return CLI_FAILED;
+			break;
+		case 'L':
+			a.without_lock = true;
+			break;
 		case 'j':
 			a.json = true;
 			break;
@@ -280,7 +308,8 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_init = {
 	.name = "init",
 	.summary = "make a volume, and its recovery kit",
-	.usage = "holdfast init STORE [--kit-file KIT] [--kit-qr FILE.svg] [--replica INVITATION|DIR]…\n"
+	.usage = "holdfast init STORE [--kit-file KIT] [--kit-qr FILE.svg] [--replica PLACE]…\n"
+		 "              [--retention 90d] [--without-lock]\n"
 		 "              [--passphrase | --passphrase-fd N] [--key-out FILE] [--json]\n"
 		 "\n"
 		 "Make a volume whose log is kept in the folder STORE, and the recovery kit that\n"
@@ -290,9 +319,11 @@ const struct command command_init = {
 		 "  --kit-file KIT       keep it away from this machine afterwards\n"
 		 "  --kit-qr FILE.svg    its line as a QR code too, as a picture to print; mode 0600\n"
 		 "  --replica PLACE      where to ship the log: an invitation printed by holdfast\n"
-		 "                       node invite on the machine that is to keep it, or a\n"
-		 "                       folder (another disk: no defence against root on this\n"
-		 "                       machine)\n"
+		 "                       node invite on the machine that is to keep it, a\n"
+		 "                       bucket (s3://…), or a folder (another disk: no defence\n"
+		 "                       against root on this machine)\n"
+		 "  --retention, --without-lock\n"
+		 "                       of a bucket: see holdfast replica --help\n"
 		 "  --passphrase         wrap the keys by a passphrase, asked for twice (or a line\n"
 		 "                       read from descriptor N). To open the store it is asked for;\n"
 		 "                       the kit opens without\n"

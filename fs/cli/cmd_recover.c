@@ -73,10 +73,18 @@ static void print_freshness(const struct hf_recovery *r)
 
 static void print_epoch(const struct hf_recovery *r, const char *store)
 {
+	if (r->newest_only)
+		printf("these credentials may not list versions: only the newest of each object was seen, whoever "
+		       "put it\n");
+	if (r->behind)
+		printf("%llu objects lie behind the end, and nothing leads to them: put there by others, or what "
+		       "leads to them is gone\n",
+		       (unsigned long long)r->behind);
 	if (!r->untold_text[0])
-		printf("epoch %u has begun: the writer key of the lost machine is dead. Replication goes on from "
-		       "here.\n",
-		       r->epoch);
+		printf("epoch %u has begun: the writer key of the lost machine is dead. %s\n", r->epoch,
+		       r->goes_on ? "Replication goes on from here." :
+				    "Nothing is replicated yet: holdfast replica add, and of a bucket with "
+				    "credentials that cannot delete.");
 	else
 		printf("epoch %u has begun, BUT THE REPLICA WAS NOT TOLD: the writer key of the lost machine counts "
 		       "there still, and nothing is replicated.\n  %s\n  When it takes again: holdfast node invite "
@@ -91,13 +99,15 @@ static void print_result(const struct hf_recovery *r, double seconds, const char
 
 	hf_moment_format(r->time_ns, moment, sizeof(moment));
 	if (json) {
-		answer = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f, s:s, s:o, s:s, s:s}", "store", store,
+		answer = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f, s:s, s:o, s:s, s:s, s:b, s:b, s:o}",
+				   "store", store,
 				   "tid", output_number(r->tid), "time", output_time(r->time_ns), "moment",
 				   moment, "bytes", output_number(r->bytes), "segments",
 				   output_number(r->segments), "epoch", (int)r->epoch, "seconds", seconds,
 				   "freshness", hf_freshness_name(r->freshness), "proven_time",
 				   output_time(r->proven_ns), "stale", r->stale_text,
-				   "replica_not_told", r->untold_text);
+				   "replica_not_told", r->untold_text, "replication", r->goes_on, "newest_only",
+				   r->newest_only, "behind", output_number(r->behind));
 		output_json(answer);
 		json_decref(answer);
 		return;
@@ -215,7 +225,7 @@ const struct command command_recover = {
 	.name = "recover",
 	.summary = "a new store from a replica and the kit alone",
 	.usage =
-		"holdfast recover --from INVITATION|URL|DIR --kit KIT [--head HEAD|@FILE]…\n"
+		"holdfast recover --from INVITATION|URL|BUCKET|DIR --kit KIT [--head HEAD|@FILE]…\n"
 		"                 [--accept-stale] [--passphrase | --passphrase-fd N] STORE [--json]\n"
 		"\n"
 		"Make a new store from one replica and the recovery kit, on a bare machine: fetch\n"
@@ -224,8 +234,10 @@ const struct command command_recover = {
 		"it goes on where it was.\n"
 		"\n"
 		"  --from PLACE   an invitation made on the node with holdfast node invite DIR\n"
-		"                 --volume ID, the node's URL as status prints it, or a folder\n"
-		"                 that was a replica\n"
+		"                 --volume ID, the node's URL as status prints it, a bucket\n"
+		"                 (s3://…, as status prints it; with credentials, in the same\n"
+		"                 variables as for holdfast replica, that may list versions), or\n"
+		"                 a folder that was a replica\n"
 		"  --kit KIT      the kit file, or a file with its HF1- line\n"
 		"  --head HEAD    a line that holdfast head once printed, or a file of them: proves\n"
 		"                 that this replica serves nothing older than that. If its log has\n"

@@ -4,7 +4,10 @@
  * docs/PROTOCOL.md.
  *
  * A place is written as an invitation ("holdfast-invite:…", printed by a node), a node's URL
- * ("https://HOST:PORT/…#PIN", printed by status), or a directory's path.
+ * ("https://HOST:PORT/…#PIN", printed by status), a bucket ("s3://BUCKET/PREFIX?endpoint=…&region=…"), or a
+ * directory's path. A bucket's credentials, unless they are given, are taken from the environment:
+ * AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the file named by
+ * AWS_SHARED_CREDENTIALS_FILE.
  */
 #ifndef HOLDFAST_REPLICA_H
 #define HOLDFAST_REPLICA_H
@@ -63,6 +66,20 @@ void hf_store_sync_status(struct hf_store *store, struct hf_sync_status *ret);
 #define HF_REPLICA_NAME_BYTES 64 /* with NUL */
 #define HF_REPLICA_LIMIT_MIN 16384
 
+/* A bucket's: key and secret, or a file that has them. "" or NULL: not given. */
+struct hf_credentials {
+	const char *access_key, *secret_key, *token;
+	const char *file;
+};
+
+/* What was found out about a replica as it was added. */
+enum hf_finding {
+	HF_FINDING_GOOD,
+	HF_FINDING_NOTE,    /* good to know */
+	HF_FINDING_WARNING, /* ought to be mended */
+	HF_FINDING_DANGER,  /* by this, what is there could be lost */
+};
+
 /* Zeroed: the defaults. */
 struct hf_replica_options {
 	const char *name;       /* NULL: one is made up from the place */
@@ -70,13 +87,23 @@ struct hf_replica_options {
 	bool (*interrupted)(void *arg); /* asked about once a second, while a node is; may be NULL */
 	void *arg;
 	char *ret_name; /* HF_REPLICA_NAME_BYTES, filled with its name when it was added; may be NULL */
+
+	/* of a bucket */
+	const struct hf_credentials *credentials; /* NULL: the environment's */
+	unsigned retention_days; /* lock each object for so long; 0: as the bucket's default says */
+	bool without_lock;       /* take it though a HF_FINDING_DANGER was found */
+	/* Told of each finding, in order; texts are borrowed. May be NULL. */
+	void (*found)(void *arg, enum hf_finding finding, const char *what, const char *words);
+	void *found_arg;
 };
 
 /*
  * Add a replica: enrols with the node (uses the invitation up), or makes the directory; remembers it in
  * replicas/. It gets the whole log, from the beginning. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED (the
  * node's key is not the one pinned), -EACCES (invitation used, expired or unknown), -EINVAL, -ENOSPC (there are
- * 64 already), -ECANCELED.
+ * 64 already), -ECANCELED. A bucket is tried first: what it enforces is told to `found`. Its credentials are
+ * kept in replicas/, mode 0600. -EPERM: something dangerous was found, and without_lock is not set; -ENOKEY: no
+ * credentials; -EINVAL: a retention shorter than the bucket's own.
  */
 int hf_replica_add_with(const char *path, const char *place, const struct hf_replica_options *options,
 			struct hf_error *err);
@@ -96,6 +123,21 @@ int hf_store_replica_remove(struct hf_store *store, const char *which, struct hf
 /* Bytes a second that it is sent, on average; 0: no limit. Reading from it is never held back. */
 int hf_replica_limit(const char *path, const char *which, uint64_t bytes_s, struct hf_error *err);
 int hf_store_replica_limit(struct hf_store *store, const char *which, uint64_t bytes_s, struct hf_error *err);
+
+/* What a renewal came to, in versions of objects. */
+struct hf_renewal {
+	uint64_t extended, longer, failed; /* locked until then now; locked for longer already; neither */
+	char error[HF_ERROR_TEXT_BYTES];   /* of the first that failed; "" */
+};
+
+/*
+ * Lock every version of every object of a volume in a bucket for so many days from now on, COMPLIANCE. For the
+ * bucket's owner, away from the primary: it needs no store, no kit, and credentials (of the environment) that
+ * may list versions and set retention. Never shortens one. Blocks; `progress` may be NULL. -EINVAL: not a
+ * bucket, not a volume's ID, or no such number of days; -ENOENT: nothing of it is there.
+ */
+int hf_replica_renew(const char *place, const char *volume_id, unsigned days, const struct hf_progress *progress,
+		     struct hf_renewal *ret, struct hf_error *err);
 
 /* A person knows that it had regressed: status does not tell it any more. */
 int hf_replica_acknowledge(const char *path, const char *which, struct hf_error *err);
@@ -121,6 +163,9 @@ struct hf_recovery {
 	uint32_t epoch;         /* the new one */
 	enum hf_freshness freshness;
 	uint64_t proven_ns;     /* time of the newest saved head that is in it; 0: none */
+	bool goes_on;           /* the new store ships to where it came from */
+	bool newest_only;       /* bucket: older versions could not be listed */
+	uint64_t behind;        /* bucket: objects behind the end, to which nothing leads */
 	char stale_text[HF_ERROR_TEXT_BYTES]; /* STALE: which is not, and why; else "" */
 	/*
 	 * Why the replica could not be told of the new epoch (it is full, or read-only); "": it was. Then the old writer
@@ -132,7 +177,7 @@ struct hf_recovery {
 /*
  * Make a store at `path` (absent or empty) from a replica and the kit alone: fetch the log, verify every byte
  * of chain and signatures, start a new epoch with a new writer key, enrol it with the replica it came from,
- * so that replication goes on. On failure `path` is left with what was fetched, and running again resumes.
+ * so that replication goes on (not with a bucket: credentials that recover are not kept). On failure `path` is left with what was fetched, and running again resumes.
  * -EKEYREJECTED: the kit is not this volume's; -ENOENT: the replica has no such volume.
  */
 int hf_recover(const char *place, const struct hf_kit *kit, const char *path,

@@ -16,6 +16,11 @@ void wire_sha256(const void *data, size_t len, uint8_t out[SHA256_BYTES])
 		(void)crypto_hash_sha256(out, data, len);
 }
 
+int wire_md5(const void *data, size_t len, uint8_t out[MD5_BYTES])
+{
+	return gnutls_hash_fast(GNUTLS_DIG_MD5, data, len, out) < 0 ? -ENOTSUP : 0;
+}
+
 void wire_hex(const void *data, size_t len, char *out)
 {
 	(void)sodium_bin2hex(out, 2 * len + 1, data, len);

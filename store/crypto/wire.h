@@ -13,9 +13,12 @@
 #include "store/base/buf.h"
 #include "store/base/cleanup.h"
 
-enum { SHA256_BYTES = 32 };
+enum { SHA256_BYTES = 32, MD5_BYTES = 16 };
 
 void wire_sha256(const void *data, size_t len, uint8_t out[SHA256_BYTES]);
+
+/* Of no use against an attacker: object stores want it of what is sent. -ENOTSUP: this system has none. */
+MUST_USE int wire_md5(const void *data, size_t len, uint8_t out[MD5_BYTES]);
 
 /* Lower-case digits and a NUL: out has room for 2 * len + 1. */
 void wire_hex(const void *data, size_t len, char *out);

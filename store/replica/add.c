@@ -12,6 +12,8 @@
 #include "store/replica/peer.h"
 #include "store/replica/regress.h"
 #include "store/replica/replica.h"
+#include "store/replica/s3_credentials.h"
+#include "store/replica/s3_probe.h"
 #include "store/replica/shelf_scan.h"
 #include "store/volume/files.h"
 
@@ -95,6 +97,21 @@ static int check_place(const struct place *place, const struct keyring *keys, st
 	return 0;
 }
 
+/* Whether the other end is one to rely on, as far as that can be tried. */
+static int probe(const struct replica_home *home, struct place *place, const struct hf_replica_options *options,
+		 struct hf_error *err)
+{
+	int r;
+
+	if (place->kind != PLACE_BUCKET) {
+		if (options->retention_days || options->without_lock)
+			return hf_error_set(err, -EINVAL, "retention and lock are a bucket's (s3://…)");
+		return 0;
+	}
+	r = s3_credentials_find(home->os, options->credentials, &place->s3->credentials, err);
+	return r < 0 ? r : s3_probe(home->os, keyring_volume_id(home->keys), place->s3, options, err);
+}
+
 static int write_config(const struct replica_home *home, const char *name, const struct place *place,
 			const struct hf_replica_options *options, struct hf_error *err)
 {
@@ -125,6 +142,8 @@ static int add_place(const struct replica_home *home, struct place *place,
 		return hf_error_set(err, -EKEYREJECTED,
 				    "%s has no writer key: a replica takes nothing from it", home->path);
 	r = check_place(place, home->keys, err);
+	if (r == 0)
+		r = probe(home, place, options, err);
 	if (r == 0)
 		r = enrol(home, place, options, err);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "store/replica/json.h"
+#include "store/replica/s3_config.h"
 
 enum { CONFIG_FILE_BYTES_MAX = 16 << 10 };
 
@@ -42,7 +43,10 @@ int config_check_name(const char *name, struct hf_error *err)
 
 void config_make_name(const struct place *place, char ret[CONFIG_NAME_BYTES])
 {
-	const char *from = place->kind == PLACE_NODE ? place->url + strlen("https://") : place->path, *slash;
+	const char *from = place->kind == PLACE_NODE   ? place->url + strlen("https://") :
+			   place->kind == PLACE_BUCKET ? place->s3->bucket :
+							 place->path,
+		   *slash;
 	size_t n = 0;
 
 	slash = strrchr(from, '/');
@@ -100,6 +104,8 @@ static int read_place(const json_t *o, struct place *p)
 		return read_node(o, p);
 	if (strcmp(kind, "directory") == 0)
 		return read_directory(o, p);
+	if (strcmp(kind, "bucket") == 0)
+		return s3_config_read(o, p);
 	return -EPROTONOSUPPORT;
 }
 
@@ -132,6 +138,13 @@ int config_read(const struct os *os, const char *store, const char *name, struct
 				"of a version or kind that this build does not know" :
 				"a field is missing or damaged: remove the replica and add it again");
 	}
+	if (p.kind == PLACE_BUCKET) {
+		r = s3_config_credentials(os, store, name, p.s3, err);
+		if (r < 0) {
+			place_release(&p);
+			return r;
+		}
+	}
 	*ret = p;
 	return 0;
 }
@@ -156,6 +169,8 @@ static json_t *place_json(const struct place *p)
 
 	if (p->kind == PLACE_DIRECTORY)
 		return json_pack("{s:i,s:s,s:s}", "version", 1, "kind", "directory", "path", p->path);
+	if (p->kind == PLACE_BUCKET)
+		return s3_config_json(p->s3);
 	wire_base64(WIRE_BASE64URL, p->pin, sizeof(p->pin), &pin);
 	wire_hex(p->key, sizeof(p->key), key);
 	return json_pack("{s:i,s:s,s:s,s:s,s:s}", "version", 1, "kind", "node", "url", p->url, "pin",
@@ -176,6 +191,11 @@ int config_write(const struct os *os, const char *store, const char *name, const
 	if (config_exists(os, store, name))
 		return hf_error_set(err, -EEXIST, "there is a replica named %s already: give another name",
 				    name);
+	if (place->kind == PLACE_BUCKET) { /* first, so that there is no replica without them */
+		r = s3_config_keep_credentials(os, store, name, place->s3, err);
+		if (r < 0)
+			return r;
+	}
 	r = buf_status(&data);
 	if (r == 0)
 		r = os_write_file(os, (const char *)path.data, data.data, data.len, 0600);
@@ -242,11 +262,12 @@ int config_write_limit(const struct os *os, const char *store, const char *name,
 int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, receipt = BUF_INIT, dir = BUF_INIT;
-	CLEANUP(buf_release) struct buf regressed = BUF_INIT;
+	CLEANUP(buf_release) struct buf regressed = BUF_INIT, secret = BUF_INIT;
 	int r;
 
 	if (!file_path(store, name, suffix, &path) || !file_path(store, name, ".receipt", &receipt) ||
 	    !file_path(store, name, ".regressed", &regressed) ||
+	    !file_path(store, name, ".credentials", &secret) ||
 	    !os_join(&dir, store, "replicas"))
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = os->unlink(os->state, (const char *)path.data);
@@ -255,6 +276,7 @@ int config_remove(const struct os *os, const char *store, const char *name, stru
 	if (r == 0) {
 		(void)os->unlink(os->state, (const char *)receipt.data);
 		(void)os->unlink(os->state, (const char *)regressed.data);
+		(void)os->unlink(os->state, (const char *)secret.data);
 		r = os->sync_dir(os->state, (const char *)dir.data);
 	}
 	return r < 0 ? hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data, strerror(-r)) :

@@ -17,7 +17,7 @@ MUST_USE int config_check_name(const char *name, struct hf_error *err);
 /* A name made from where it is: host, or last part of the path. */
 void config_make_name(const struct place *place, char ret[CONFIG_NAME_BYTES]);
 
-/* -ENOENT; -EUCLEAN: not what config_write writes; -EPROTONOSUPPORT. The place has no token; its volume is
+/* A bucket comes with its credentials. -ENOENT; -EUCLEAN: not what config_write writes; -EPROTONOSUPPORT. The place has no token; its volume is
  * that of the store. */
 MUST_USE int config_read(const struct os *os, const char *store, const char *name, struct place *ret,
 			 struct hf_error *err);

@@ -3,6 +3,8 @@
 
 int peer_open(const struct peer_options *o, struct peer **ret, struct hf_error *err)
 {
+	if (o->place->kind == PLACE_BUCKET)
+		return bucket_open(o, ret, err);
 	return o->place->kind == PLACE_NODE ? remote_open(o, ret, err) : directory_open(o, ret, err);
 }
 
@@ -58,4 +60,20 @@ int peer_prune_list(struct peer *p, uint32_t number, struct buf *out, struct hf_
 int peer_know(struct peer *p, const void *list, size_t len, struct hf_error *err)
 {
 	return p->ops->know ? p->ops->know(p, list, len, err) : 0;
+}
+
+unsigned peer_pace_ms(struct peer *p, size_t len)
+{
+	return p->ops->pace_ms ? p->ops->pace_ms(p, len) : 0;
+}
+
+bool peer_fetches(const struct peer *p)
+{
+	return p->ops->fetch;
+}
+
+int peer_fetch(struct peer *p, struct shelf *shelf, const struct hf_progress *progress,
+	       struct peer_fetched *ret, struct hf_error *err)
+{
+	return p->ops->fetch(p, shelf, progress, ret, err);
 }

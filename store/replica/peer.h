@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other end: a node or a directory, asked in the same five words (layer 4). One thread at a time uses a
+ * The other end: a node, a bucket or a directory, asked in the same words (layer 4). One thread at a time uses a
  * peer.
  *
  * Errors have one meaning whatever the peer is:
@@ -21,10 +21,18 @@
 #ifndef STORE_REPLICA_PEER_H
 #define STORE_REPLICA_PEER_H
 
+#include "holdfast/replica.h"
 #include "store/replica/place.h"
 #include "store/replica/receipt.h"
 
 struct peer;
+struct shelf;
+
+/* What a fetch met beside the log. */
+struct peer_fetched {
+	uint64_t behind;   /* objects behind the end that nothing leads to */
+	bool newest_only;  /* it may not see older versions */
+};
 
 struct peer_ops {
 	int (*enrol)(struct peer *p, const struct epoch_cert *cert, const struct place *invitation,
@@ -32,11 +40,15 @@ struct peer_ops {
 	int (*position)(struct peer *p, struct receipt *ret, struct hf_error *err);
 	int (*append)(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
 		      struct hf_error *err);
+	/* One of the two: bytes as they are asked for, or all that verifies. */
 	ssize_t (*read)(struct peer *p, struct log_pos at, size_t max, struct buf *out, struct hf_error *err);
 	/* NULL: nothing is ever pruned there */
 	int (*prunes)(struct peer *p, uint32_t **ret, size_t *ret_n, struct hf_error *err);
 	int (*prune_list)(struct peer *p, uint32_t number, struct buf *out, struct hf_error *err);
 	int (*know)(struct peer *p, const void *list, size_t len, struct hf_error *err);
+	int (*fetch)(struct peer *p, struct shelf *shelf, const struct hf_progress *progress,
+		     struct peer_fetched *ret, struct hf_error *err);
+	unsigned (*pace_ms)(struct peer *p, size_t len); /* NULL: at once */
 	void (*free)(struct peer *p);
 };
 
@@ -52,6 +64,10 @@ struct peer_options {
 	const struct place *place; /* borrowed for the call */
 	uint8_t volume_id[VOLUME_ID_BYTES];
 	struct http_signer signer;      /* its key is borrowed until peer_free */
+	/* The store's own log, borrowed until peer_free; NULL in a recovery and while one is added. A bucket
+	 * finds its place by it. */
+	const struct log *log;
+	const char *log_dir;
 	bool writable;                  /* directory: will be enrolled with or appended to */
 	bool (*interrupted)(void *arg); /* asked about once a second during requests; may be NULL */
 	void *arg;
@@ -73,6 +89,8 @@ MUST_USE int peer_position(struct peer *p, struct receipt *ret, struct hf_error 
 /* 0: everything up to ret->point is on the peer's disk. */
 MUST_USE int peer_append(struct peer *p, struct log_pos at, const void *data, size_t len, struct receipt *ret,
 			 struct hf_error *err);
+/* How long an append of so many bytes should wait for more to come. 0: not at all. */
+unsigned peer_pace_ms(struct peer *p, size_t len);
 /* Up to max bytes from `at` on, appended to out; returns how many, 0 at or behind the segment's end. */
 MUST_USE ssize_t peer_read(struct peer *p, struct log_pos at, size_t max, struct buf *out,
 			   struct hf_error *err);
@@ -90,9 +108,18 @@ MUST_USE int peer_prune_list(struct peer *p, uint32_t number, struct buf *out, s
  */
 MUST_USE int peer_know(struct peer *p, const void *list, size_t len, struct hf_error *err);
 
-/* The two kinds. */
+/*
+ * A peer that is not read from place to place (peer_fetches): append to the shelf everything that verifies and
+ * follows. Errors as fetch_log's.
+ */
+bool peer_fetches(const struct peer *p);
+MUST_USE int peer_fetch(struct peer *p, struct shelf *shelf, const struct hf_progress *progress,
+			struct peer_fetched *ret, struct hf_error *err);
+
+/* The three kinds. */
 MUST_USE int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);
 MUST_USE int directory_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);
+MUST_USE int bucket_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);
 
 /*
  * The folder of the volume in a directory replica: PATH/ID; or, with `itself`, PATH when that has a folder

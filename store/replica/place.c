@@ -17,6 +17,8 @@ void place_release(struct place *p)
 	crypto_wipe(p->token, sizeof(p->token));
 	free(p->path);
 	p->path = NULL;
+	s3_place_free(p->s3);
+	p->s3 = NULL;
 }
 
 static bool host_char(char c)
@@ -168,6 +170,12 @@ static int parse_path(const char *text, struct place *p, struct hf_error *err)
 	return r;
 }
 
+static int parse_bucket(const char *text, struct place *p, struct hf_error *err)
+{
+	p->kind = PLACE_BUCKET;
+	return s3_place_parse(text, &p->s3, err);
+}
+
 int place_parse(const char *text, struct place *ret, struct hf_error *err)
 {
 	struct place p;
@@ -177,14 +185,16 @@ int place_parse(const char *text, struct place *ret, struct hf_error *err)
 	if (!*text || strlen(text) > PLACE_TEXT_BYTES_MAX)
 		return hf_error_set(err, -EINVAL,
 				    "a replica is named by an invitation (holdfast-invite:…), a node's URL "
-				    "(https://…) or a folder");
+				    "(https://…), a bucket (s3://…) or a folder");
 	if (strncmp(text, invite_label, strlen(invite_label)) == 0)
 		r = parse_invitation(text, &p, err);
 	else if (strncmp(text, https_label, strlen(https_label)) == 0)
 		r = parse_url(text, &p, err);
+	else if (s3_place_is(text))
+		r = parse_bucket(text, &p, err);
 	else if (strstr(text, "://"))
-		r = hf_error_set(err, -EINVAL, "%.60s: only https:// is known, an invitation, or a folder",
-				 text);
+		r = hf_error_set(err, -EINVAL,
+				 "%.60s: only https:// and s3:// are known, an invitation, or a folder", text);
 	else
 		r = parse_path(text, &p, err);
 	if (r < 0) {
@@ -224,6 +234,10 @@ int place_url(const struct place *p, struct buf *out)
 
 	if (p->kind == PLACE_DIRECTORY) {
 		buf_add_text(out, "%s", p->path);
+		return buf_status(out);
+	}
+	if (p->kind == PLACE_BUCKET) {
+		s3_place_text(p->s3, out);
 		return buf_status(out);
 	}
 	wire_hex(p->key, sizeof(p->key), key);

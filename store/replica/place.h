@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a replica is, as people hand it about (layer 4; PROTOCOL.md §6): an invitation line, a node's URL
- * with pin and key, or a folder's path. Pure, but that a path is made absolute by the system's idea of the
+ * with pin and key, a bucket, or a folder's path. Pure, but that a path is made absolute by the system's idea of the
  * present folder.
  */
 #ifndef STORE_REPLICA_PLACE_H
 #define STORE_REPLICA_PLACE_H
 
 #include "store/replica/http_sig.h"
+#include "store/replica/s3_place.h"
 
 enum {
 	PLACE_TEXT_BYTES_MAX = 4096,
@@ -16,7 +17,7 @@ enum {
 	PLACE_TOKEN_BYTES = 32,
 };
 
-enum place_kind { PLACE_NODE, PLACE_DIRECTORY };
+enum place_kind { PLACE_NODE, PLACE_DIRECTORY, PLACE_BUCKET };
 
 struct place {
 	enum place_kind kind;
@@ -28,6 +29,7 @@ struct place {
 	bool has_volume;
 	uint8_t volume_id[VOLUME_ID_BYTES];
 	char *path; /* directory: absolute, malloc'ed */
+	struct s3_place *s3; /* bucket: malloc'ed */
 };
 void place_release(struct place *p); /* wipes the token; safe on a zeroed place */
 
@@ -39,7 +41,7 @@ MUST_USE int place_check_url(const char *url);
 
 /* "holdfast-invite:…" of a node with a token. Appended. */
 MUST_USE int place_invitation(const struct place *p, struct buf *out);
-/* "https://…/v1/volumes/ID#pin=…&key=…", or the path. Appended. Requires has_volume for a node. */
+/* "https://…/v1/volumes/ID#pin=…&key=…", s3://…, or the path. Appended. Requires has_volume for a node. */
 MUST_USE int place_url(const struct place *p, struct buf *out);
 
 #endif

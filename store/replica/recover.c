@@ -18,6 +18,7 @@
 #include "store/replica/fetch.h"
 #include "store/replica/freshness.h"
 #include "store/replica/prunes.h"
+#include "store/replica/s3_credentials.h"
 #include "store/replica/trail.h"
 #include "store/volume/keys.h"
 #include "store/volume/kit.h"
@@ -37,6 +38,8 @@ struct recovery {
 	struct epoch_cert cert;
 	struct freshness fresh;
 	const struct hf_keeping *keeping; /* NULL: plain */
+	struct peer_fetched fetched;
+	bool goes_on;
 	struct hf_error untold; /* why the replica could not be told of the new epoch; code 0: it was */
 };
 
@@ -111,6 +114,12 @@ static int open_peer(struct recovery *v, struct hf_error *err)
 	memcpy(o.volume_id, v->volume_id, VOLUME_ID_BYTES);
 	memcpy(v->place.volume_id, v->volume_id, VOLUME_ID_BYTES);
 	v->place.has_volume = true;
+	if (v->place.kind == PLACE_BUCKET) {
+		int r = s3_credentials_find(v->os, NULL, &v->place.s3->credentials, err);
+
+		if (r < 0)
+			return r;
+	}
 	return peer_open(&o, &v->peer, err);
 }
 
@@ -133,12 +142,20 @@ static bool at_head(struct recovery *v, const struct log_point *head)
 	return log_pos_compare(here.end, head->end) == 0 && memcmp(here.chain, head->chain, HASH_BYTES) == 0;
 }
 
+/* A peer that only keeps what it is given: what verifies is the log. */
+static int fetch_verified(struct recovery *v, struct hf_error *err)
+{
+	return peer_fetch(v->peer, v->shelf, v->progress, &v->fetched, err);
+}
+
 /* Fetch until nothing more is there, though it may grow under our hands. */
 static int fetch(struct recovery *v, struct hf_error *err)
 {
 	struct receipt head;
 	int r;
 
+	if (peer_fetches(v->peer))
+		return fetch_verified(v, err);
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		r = peer_position(v->peer, &head, err);
 		if (r == 0 && head.point.end.segment == 0)
@@ -207,7 +224,7 @@ static int take_over(struct recovery *v, struct hf_error *err)
 
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		r = make_cert(v, err);
-		if (r < 0 || v->place.kind == PLACE_DIRECTORY)
+		if (r < 0 || v->place.kind != PLACE_NODE) /* nobody there who could be told */
 			return r;
 		r = peer_enrol(v->peer, &v->cert, NULL, &head, err);
 		if (takes_nothing(r)) {
@@ -285,8 +302,8 @@ static int replica_place(struct recovery *v)
 	char id[HF_VOLUME_ID_TEXT_BYTES];
 	char *slash;
 
-	if (v->place.kind == PLACE_NODE)
-		return 1;
+	if (v->place.kind != PLACE_DIRECTORY) /* credentials that recover can do more than a writer's should */
+		return v->place.kind == PLACE_NODE;
 	for (size_t len = strlen(v->place.path); len > 1 && v->place.path[len - 1] == '/'; len--)
 		v->place.path[len - 1] = 0;
 	volume_id_text(v->volume_id, id);
@@ -302,7 +319,8 @@ static int write_replica(struct recovery *v, struct hf_error *err)
 {
 	char name[CONFIG_NAME_BYTES];
 
-	if (v->untold.code < 0 || !replica_place(v)) /* it would refuse the new writer */
+	v->goes_on = v->untold.code == 0 && replica_place(v); /* not told, it would refuse the new writer */
+	if (!v->goes_on)
 		return 0;
 	config_make_name(&v->place, name);
 	return config_exists(v->os, v->path, name) ? 0 : config_write(v->os, v->path, name, &v->place, err);
@@ -370,6 +388,9 @@ static int sum_up(struct recovery *v, const struct log_point *head, struct hf_re
 		.epoch = v->cert.epoch,
 		.freshness = v->fresh.verdict,
 		.proven_ns = v->fresh.time_ns,
+		.goes_on = v->goes_on,
+		.newest_only = v->fetched.newest_only,
+		.behind = v->fetched.behind,
 	};
 	memcpy(ret->stale_text, v->fresh.stale, sizeof(ret->stale_text));
 	memcpy(ret->untold_text, v->untold.text, sizeof(ret->untold_text));

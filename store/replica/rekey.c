@@ -127,6 +127,8 @@ static int open_peer(struct rekeying *k, struct place *place, struct peer **ret,
 		.place = place,
 		.signer = http_signer_of_owner(k->owner),
 		.writable = true,
+		.log = k->log,
+		.log_dir = k->log_dir,
 	};
 
 	memcpy(o.volume_id, k->descriptor.volume_id, VOLUME_ID_BYTES);
@@ -166,7 +168,7 @@ static int ship(struct rekeying *k, struct peer *peer, struct hf_error *err)
 		if (r == 0)
 			r = peer_append(peer, next, data.data, data.len, &receipt, err);
 		if (r == 0)
-			next = behind.end;
+			next = receipt.point.end;
 	}
 	return r == -ENODATA ? 0 : r;
 }

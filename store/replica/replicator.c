@@ -323,6 +323,24 @@ static size_t step_bytes(struct replicator *r)
 	return bytes;
 }
 
+/* Some peers would rather have much at once. Not when somebody waits for what is here: false then. */
+static bool wait_for_more(struct replicator *r)
+{
+	unsigned ms = peer_pace_ms(r->peer, r->data.len);
+	struct timespec until;
+	bool waited = false;
+
+	deadline(ms, &until);
+	(void)pthread_mutex_lock(&r->lock);
+	while (ms > 0 && !r->hurry && atomic_load(r->waiting) == 0 && !atomic_load(&r->stop)) {
+		waited = true;
+		if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+	return waited;
+}
+
 static int step(struct replicator *r, struct hf_error *err)
 {
 	struct log_point behind;
@@ -348,7 +366,9 @@ static int step(struct replicator *r, struct hf_error *err)
 		r->next = (struct log_pos){ r->next.segment + 1, 0 };
 		return 0;
 	}
-	return n < 0 ? n : send_bytes(r, &behind, err);
+	if (n < 0)
+		return n;
+	return wait_for_more(r) ? 0 : send_bytes(r, &behind, err);
 }
 
 static void *run(void *arg)
@@ -374,6 +394,8 @@ static int open_peer(struct replicator *r, const struct keyring *keys, struct hf
 		.os = r->os,
 		.place = &r->place,
 		.writable = true,
+		.log = r->log,
+		.log_dir = r->log_dir,
 		.interrupted = interrupted,
 		.arg = r,
 	};

@@ -74,6 +74,55 @@ static int has_header(const struct os *os, const char *log_dir, const struct log
 	       memcmp(h.prev_chain, p->chain, HASH_BYTES) == 0;
 }
 
+static int header_point(const struct os *os, const char *log_dir, uint32_t segment, struct log_point *ret)
+{
+	struct segment_header h;
+	int r = trail_header(os, log_dir, segment, &h, NULL);
+
+	if (r < 0)
+		return r == -EUCLEAN || r == -EKEYREJECTED || r == -EPROTONOSUPPORT ? -ENODATA : r;
+	*ret = (struct log_point){ .end = { segment, SEGMENT_HEADER_BYTES },
+				   .commit = h.prev_commit,
+				   .tid = h.prev_tid,
+				   .time_ns = h.prev_time_ns,
+				   .epoch = h.epoch };
+	memcpy(ret->chain, h.prev_chain, HASH_BYTES);
+	return 0;
+}
+
+int trail_point(const struct os *os, const char *log_dir, struct log_pos end, struct log_point *ret)
+{
+	uint8_t raw[COMMIT_FRAME_BYTES];
+	struct frame_header h;
+	struct commit c;
+	int r;
+
+	if (end.offset == SEGMENT_HEADER_BYTES)
+		return header_point(os, log_dir, end.segment, ret);
+	if (end.offset < SEGMENT_HEADER_BYTES + COMMIT_FRAME_BYTES)
+		return -ENODATA;
+	r = read_at(os, log_dir, (struct log_pos){ end.segment, end.offset - COMMIT_FRAME_BYTES }, raw,
+		    sizeof(raw));
+	if (r < 0)
+		return r;
+	if (frame_header_decode(raw, &h, NULL) < 0 || h.type != FRAME_COMMIT ||
+	    commit_decode(raw + FRAME_HEADER_BYTES, &c, NULL) < 0)
+		return -ENODATA;
+	*ret = (struct log_point){ .end = end,
+				   .commit = c.number,
+				   .tid = c.tid,
+				   .time_ns = c.time_ns,
+				   .epoch = c.epoch,
+				   .sealed = c.flags & COMMIT_SEALS };
+	memcpy(ret->chain, c.chain, HASH_BYTES);
+	return 0;
+}
+
+int trail_read(const struct os *os, const char *log_dir, struct log_pos at, void *out, size_t len)
+{
+	return read_at(os, log_dir, at, out, len);
+}
+
 int trail_has(const struct os *os, const char *log_dir, const struct log_point *point,
 	      const struct log_point *durable, struct hf_error *err)
 {

@@ -32,6 +32,15 @@ MUST_USE int trail_last_frame(const struct os *os, const char *log_dir, const st
 MUST_USE int trail_has(const struct os *os, const char *log_dir, const struct log_point *point,
 		       const struct log_point *durable, struct hf_error *err);
 
+/*
+ * The point that ends at `end`: behind a commit or a bare header. -ENODATA: neither ends there. Other errors:
+ * the file cannot be read.
+ */
+MUST_USE int trail_point(const struct os *os, const char *log_dir, struct log_pos end, struct log_point *ret);
+
+/* Bytes of a segment as they stand in its file. -ENODATA: it is shorter. */
+MUST_USE int trail_read(const struct os *os, const char *log_dir, struct log_pos at, void *out, size_t len);
+
 /* Bytes from `from` (a point of this log) up to `durable`; *ret is set only when the files can be read. */
 int trail_bytes(const struct os *os, const char *log_dir, struct log_pos from,
 		const struct log_point *durable, uint64_t *ret);
