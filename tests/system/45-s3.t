@@ -1,0 +1,228 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A bucket as a replica, on a server of our own that misbehaves when it is told to (tests/s3/server.py): what is tried when
+# it is added, what the writer does when answers fail, get lost or lie, and what a recovery makes of it.
+. "$(dirname "$0")/lib.sh"
+need_fuse
+command -v python3 > /dev/null || skip_all "no python3"
+# shellcheck source=tests/s3/s3.sh
+. "$TOP/tests/s3/s3.sh"
+
+declare -A secret=([OWNER]=ownersecret [WRITER]=writersecret)
+PYTHONDONTWRITEBYTECODE=1 python3 "$TOP/tests/s3/server.py" "$T/port" 2> "$T/server.err" &
+server=$!
+trap 'kill $server 2> /dev/null; cleanup' EXIT
+eventually 20 test -s "$T/port" || bail "no server: $(cat "$T/server.err")"
+endpoint=http://127.0.0.1:$(cat "$T/port")
+good='lock=1 days=30 versions=1 first_wins=1 may_list=1 may_delete=0 locks_hold=1 md5_etags=1 check_md5=1 page=1000 busy=0 mute_puts=0
+spoil_puts=0 cut_gets=0 short_gets=0 bad_ranges=0 no_ranges=0 slow_ms=0 endless=0 forget=0'
+behave() { curl -s -X POST --data "$good $*" "$endpoint/_behave"; }
+log() { curl -s "$endpoint/_log"; }
+mkdir "$T/mnt"
+
+new_store() # NAME [options of init]
+{
+	as WRITER hf init "$T/$1" --kit-file "$T/$1.kit" --replica "$(place vault "$1")" "${@:2}" > "$T/said" 2>&1
+}
+mounted() { hf mount "$T/$1" "$T/mnt" || bail "$1 does not mount"; }
+unmounted() { hf unmount "$T/mnt" --timeout "${1:-30}" > /dev/null 2>&1; }
+fill() # DIR [BYTES]: several commits, and more than one object's worth when it is said
+{
+	mkdir -p "$1" && head -c "${2:-200000}" /dev/urandom > "$1/large" && sync "$1/large"
+	for i in 1 2 3; do head -c 3000 /dev/urandom > "$1/$i"; sync "$1/$i"; done
+}
+# The bucket alone gives back what $T/NAME.live says: returns NAME
+comes_back()
+{
+	rm -rf "$T/new"
+	try "$2: recovered" as OWNER hf recover --from "$(place vault "$1")" --kit "$T/$1.kit" "$T/new" || return
+	mounted new
+	contents "$T/mnt" | cmp -s - "$T/$1.live"
+	ok $? "$2: with every file"
+	unmounted
+}
+# Fill a mounted store, wait until the bucket has it, keep what it holds.
+settled()
+{
+	fill "$T/mnt/$2" "${3:-200000}"
+	eventually 20 is_current "$T/$1"
+	ok $? "$2: all is in the bucket" || diag "$(hf status "$T/$1")"
+	contents "$T/mnt" > "$T/$1.live"
+}
+
+# --- what is tried when it is added
+
+behave
+try "a bucket with a lock" new_store a
+for line in 'versions +kept' 'object lock +COMPLIANCE.*by the bucket.s default' 'overwriting +refused: the first' 'damaged uploads +refused' \
+	'deleting a version +refused' 'deleting +refused' 'shortening a retention +refused' 'listing +allowed'; do
+	grep -qE "$line" "$T/said"
+	ok $? "told: ${line//+/}" || diag "$(cat "$T/said")"
+done
+is "$(stat -c %a "$T/a/replicas/vault.credentials")" 600 "the credentials are for the owner's eyes"
+! grep -rq writersecret "$T/a" --include='*.json' --include='*.receipt'
+ok $? "and nowhere else in the store"
+
+refused() # NAME PATTERN behaviour…
+{
+	behave "${@:3}"
+	rm -rf "$T/r" "$T/r.kit"
+	new_store r
+	grep -qE "$2" "$T/said" && [ -e "$T/r/volume" ] && [ ! -e "$T/r/replicas/vault.json" ]
+	ok $? "refused: $1" || diag "$(cat "$T/said")"
+	rm -rf "$T/r" "$T/r.kit"
+	new_store r --without-lock
+	[ -e "$T/r/replicas/vault.json" ]
+	ok $? "but taken when it is said: $1" || diag "$(cat "$T/said")"
+}
+refused "no versions" 'versions +not kept' lock=0 versions=0
+refused "no lock" 'object lock +none' lock=0
+refused "a lock that does not hold" 'deleting a version +works' may_delete=1 locks_hold=0
+behave lock=0
+rm -rf "$T/r" "$T/r.kit"
+new_store r --retention 30d
+grep -q 'without Object Lock' "$T/said"
+ok $? "refused: a retention where there is no lock" || diag "$(cat "$T/said")"
+behave
+rm -rf "$T/r" "$T/r.kit"
+new_store r --retention 90d
+grep -qE 'object lock +COMPLIANCE, for what is put now until [0-9T:-]+$' "$T/said"
+ok $? "a retention of our own" || diag "$(cat "$T/said")"
+AWS_ACCESS_KEY_ID='' fails "no credentials" 2 'set AWS_ACCESS_KEY_ID' hf replica add "$T/r" "$(place vault x)" --name x
+printf '[default]\naws_access_key_id = WRITER\naws_secret_access_key = writersecret\n' > "$T/credentials"
+AWS_SHARED_CREDENTIALS_FILE=$T/credentials fails "a file that others may read" 2 'chmod 600' hf replica add "$T/r" "$(place vault x)" --name x
+chmod 600 "$T/credentials"
+AWS_SHARED_CREDENTIALS_FILE=$T/credentials try "credentials from a file" hf replica add "$T/r" "$(place vault x)" --name x
+fails "http to elsewhere" 2 'http:// is for this machine' as WRITER hf replica add "$T/r" 's3://vault/x?endpoint=http://192.0.2.1' --name y
+AWS_ACCESS_KEY_ID=WRITER AWS_SECRET_ACCESS_KEY=wrong fails "a wrong secret" 2 'SignatureDoesNotMatch' hf replica add "$T/r" \
+	"$(place vault x)" --name y
+rm -rf "$T/r"
+
+# --- the writer, when answers fail
+
+log > /dev/null
+mounted a
+settled a plain 9000000
+as WRITER try "a second one, while it is mounted" hf replica add "$T/mnt" "$(place vault second)" --name second
+grep -qE 'object lock +COMPLIANCE' "$T/.out"
+ok $? "tried and told as well" || diag "$(cat "$T/.out")"
+eventually 20 eval '[ "$(keys OWNER vault second | is_log | wc -l)" -ge 2 ]'
+ok $? "it gets the past"
+try "and is removed again" hf replica remove "$T/mnt" second
+is "$(log | grep -c ' PUT /vault/a/.*0000000001-')" "$(keys OWNER vault a | is_log | wc -l)" "each object was put once"
+behave busy=3
+settled a busy
+behave mute_puts=3
+settled a mute
+behave first_wins=0 mute_puts=3
+settled a mute-and-more
+behave md5_etags=0
+settled a no-md5
+behave slow_ms=200
+settled a slow
+unmounted
+behave md5_etags=0 spoil_puts=1
+mounted a
+echo more > "$T/mnt/spoilt" && sync "$T/mnt/spoilt"
+eventually 30 is_current "$T/a"
+ok $? "bytes that a server spoils are not taken for kept: the right ones are put over them" || diag "$(hf status "$T/a")"
+contents "$T/mnt" > "$T/a.live"
+unmounted
+behave
+comes_back a "after all that"
+
+# --- lists
+
+behave page=2
+mounted a
+settled a pages
+unmounted
+comes_back a "with two on a page"
+behave endless=1
+rm -rf "$T/new"
+fails "a list without end is no list" 2 'goes on' as OWNER hf recover --from "$(place vault a)" --kit "$T/a.kit" "$T/new"
+behave may_list=0
+log > /dev/null
+mounted a
+settled a no-list
+unmounted
+is "$(log | grep -c '^412')" 0 "without leave to list its end is found, and nothing put twice"
+behave
+
+# --- what hides, and what lies on top
+
+for key in $(keys OWNER vault a | is_log | head -n 3); do ask OWNER DELETE "vault/$key"; done
+before=$(keys OWNER vault a | is_log | wc -l)
+comes_back a "behind delete markers"
+mounted a
+settled a markers
+unmounted
+[ "$(keys OWNER vault a | is_log | wc -l)" -ge $((before + 3)) ]
+ok $? "the writer puts what is hidden again"
+head -c 5000 /dev/urandom > "$T/junk"
+for key in $(keys OWNER vault a | is_log); do ask OWNER PUT "vault/$key" "$T/junk"; done
+comes_back a "under newer versions of everything"
+mounted a
+settled a junk
+unmounted
+comes_back a "and the writer goes on"
+behave no_ranges=100 cut_gets=5
+comes_back a "ranges not known, and bodies that end too early"
+behave bad_ranges=100
+comes_back a "other parts than were asked for"
+behave short_gets=1000
+rm -rf "$T/new"
+fails "bodies that are all cut short" 2 "owner's signature|verif|beginning" as OWNER hf recover --from "$(place vault a)" --kit "$T/a.kit" "$T/new"
+
+# --- another history
+
+behave
+try "another store" new_store b
+mounted b
+settled b first
+unmounted
+cp -a "$T/b" "$T/b.old"
+mounted b
+settled b second
+unmounted
+cp -a "$T/b" "$T/thief"
+rm -rf "$T/b" && mv "$T/b.old" "$T/b"
+mounted b
+echo other > "$T/mnt/other" && sync "$T/mnt/other"
+eventually 20 eval 'hf status "$T/b" | grep -q "another history than this store, or more of it"'
+ok $? "a store that was rolled back is told so" || diag "$(hf status "$T/b")"
+unmounted 1
+comes_back b "and what it would have covered"
+
+# --- epochs
+
+as WRITER try "the new store ships to the same bucket" hf replica add "$T/new" "$(place vault b)"
+mounted new
+fill "$T/mnt/new"
+eventually 20 is_current "$T/new"
+ok $? "its epoch is in the bucket" || diag "$(hf status "$T/new")"
+contents "$T/mnt" > "$T/b.live"
+unmounted
+mounted b
+eventually 20 eval 'hf status "$T/b" | grep -q "is over"'
+ok $? "the old store's epoch is over" || diag "$(hf status "$T/b")"
+unmounted 1
+comes_back b "of two epochs"
+# The old key, and credentials that nobody has revoked: lists would tell him that his epoch is over.
+behave may_list=0
+mounted thief
+echo stolen > "$T/mnt/stolen" && sync "$T/mnt/stolen"
+eventually 20 is_current "$T/thief"
+ok $? "a thief goes on in the old epoch" || diag "$(hf status "$T/thief")"
+unmounted
+behave
+as WRITER try "the newest store ships there" hf replica add "$T/new" "$(place vault b)"
+mounted new
+fill "$T/mnt/more"
+eventually 20 is_current "$T/new"
+ok $? "and is not kept from it" || diag "$(hf status "$T/new")"
+contents "$T/mnt" > "$T/b.live"
+unmounted
+comes_back b "without what the thief put"
+fails "nothing of this volume" 2 'nothing of this volume' as OWNER hf recover --from "$(place vault c)" --kit "$T/b.kit" "$T/none"
+done_testing
