@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests to a bucket, signed, and what comes back (layer 4; PROTOCOL.md §10.1). One thread at a time uses a
+ * Requests to a bucket, signed, and what comes back (layer 4; PROTOCOL.md §11.1). One thread at a time uses a
  * struct s3, which keeps one connection.
  */
 #ifndef STORE_REPLICA_S3_H
@@ -95,7 +95,7 @@ void s3_date(uint64_t time_ns, char out[S3_DATE_BYTES]);
 
 /* --- lists */
 
-/* One object, or one version of it, whose key is of the form of §10.2. */
+/* One object, or one version of it, whose key is of the form of §11.2. */
 struct s3_object {
 	struct s3_name name;
 	uint32_t age; /* among the versions of its key: 0 is the newest */

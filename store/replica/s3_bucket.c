@@ -7,7 +7,7 @@
 
 #include "store/replica/trail.h"
 
-/* --- receipts: nobody signs them, so they say no more than what was seen (PROTOCOL.md §10.4) */
+/* --- receipts: nobody signs them, so they say no more than what was seen (PROTOCOL.md §11.4) */
 
 static int fill_receipt(struct bucket *b, struct receipt *ret, struct hf_error *err)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bucket as a peer (layer 4; private to s3_…; PROTOCOL.md §10.4). The writer's side: s3_bucket.c puts and
+ * A bucket as a peer (layer 4; private to s3_…; PROTOCOL.md §11.4). The writer's side: s3_bucket.c puts and
  * answers, s3_survey.c finds out where the bucket is.
  *
  * Invariants

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bucket's credentials (layer 4; PROTOCOL.md §10.1): from the environment or a file of the usual form, and
+ * A bucket's credentials (layer 4; PROTOCOL.md §11.1): from the environment or a file of the usual form, and
  * kept with a store in a file of its own.
  */
 #ifndef STORE_REPLICA_S3_CREDENTIALS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A log out of a bucket that others may have put things into (layer 4; PROTOCOL.md §10.5). Nothing the server
+ * A log out of a bucket that others may have put things into (layer 4; PROTOCOL.md §11.5). Nothing the server
  * says is believed: what the shelf verifies is the log, whichever version of whichever object it is in.
  */
 #include <errno.h>

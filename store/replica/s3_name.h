@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys of objects (layer 4; PROTOCOL.md §10.2). Pure.
+ * Keys of objects (layer 4; PROTOCOL.md §11.2). Pure.
  */
 #ifndef STORE_REPLICA_S3_NAME_H
 #define STORE_REPLICA_S3_NAME_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects one by one, and lists of them (layer 4; PROTOCOL.md §10.2, §10.5). */
+/* Objects one by one, and lists of them (layer 4; PROTOCOL.md §11.2, §11.5). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

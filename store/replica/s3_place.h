@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a bucket is, and what was chosen and found as it was added (layer 4; PROTOCOL.md §10.1). Pure.
+ * Where a bucket is, and what was chosen and found as it was added (layer 4; PROTOCOL.md §11.1). Pure.
  */
 #ifndef STORE_REPLICA_S3_PLACE_H
 #define STORE_REPLICA_S3_PLACE_H

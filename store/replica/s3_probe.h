@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a bucket really enforces, found out by trying (layer 4; PROTOCOL.md §10.7). Leaves two or three
+ * What a bucket really enforces, found out by trying (layer 4; PROTOCOL.md §11.7). Leaves two or three
  * objects of 64 bytes behind.
  */
 #ifndef STORE_REPLICA_S3_PROBE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Extending retentions, for the bucket's owner and away from the primary (layer 4; PROTOCOL.md §10.6). */
+/* Extending retentions, for the bucket's owner and away from the primary (layer 4; PROTOCOL.md §11.6). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

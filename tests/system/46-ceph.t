@@ -19,7 +19,7 @@ trap '"$TOP/tests/s3/ceph.sh" down "$T/ceph"; cleanup' EXIT
 endpoint=$(cat "$T/ceph/endpoint")
 mkdir "$T/mnt"
 
-# --- a bucket as PROTOCOL.md §10.6 wants it
+# --- a bucket as PROTOCOL.md §11.6 wants it
 
 cat > "$T/lock.xml" <<'END'
 <ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Days>30</Days></DefaultRetention></Rule></ObjectLockConfiguration>
