@@ -181,23 +181,26 @@ static int grow(struct log *l, struct seg_file *f, uint64_t to, uint64_t least)
 static int open_both(const struct log *l, uint32_t segment, struct seg_file *ret)
 {
 	ret->segment = segment;
-	ret->fd = segment_open(l, segment, O_CREAT);
+	ret->fd = segment_open(l, segment, O_CREAT | O_EXCL);
 	if (ret->fd < 0)
 		return ret->fd;
 	ret->lay_fd = segment_open(l, segment, 0);
 	return ret->lay_fd < 0 ? ret->lay_fd : 0;
 }
 
-/* The next segment's file, empty, its name durable. Requires lock, nothing busy. */
+/*
+ * The next segment's file, empty, its name durable. An older spare is not taken over: whether its name is durable
+ * is not known, and a sync that failed once may say nothing the second time. Requires lock, nothing busy.
+ */
 static int make_next(struct log *l)
 {
 	struct seg_file f = SEG_FILE_NONE;
 	int r;
 
 	busy_begin(l, &l->next, 0);
-	r = open_both(l, l->cur.segment + 1, &f);
-	if (r == 0)
-		r = l->os->truncate(l->os->state, f.fd, 0); /* an older spare's content goes */
+	r = segment_unlink(l, l->cur.segment + 1);
+	if (r == 0 || r == -ENOENT)
+		r = open_both(l, l->cur.segment + 1, &f);
 	if (r == 0)
 		r = l->os->fsync(l->os->state, f.fd);
 	if (r == 0)

@@ -442,7 +442,17 @@ static int power_unlink(void *state, const char *path)
 {
 	int r = power_fault();
 
-	return r ? r : os_posix_real()->unlink(state, path);
+	if (r == 0)
+		r = os_posix_real()->unlink(state, path);
+	if (r < 0)
+		return r;
+	power_lock();
+	for (uint64_t k = 0; k < power->n; k++) { /* another file of that name is another file */
+		if (strcmp(power->entries[k].path, path) == 0)
+			power->entries[k].number = 0;
+	}
+	power_unlock();
+	return 0;
 }
 
 static int power_mkdir(void *state, const char *path, mode_t mode)
