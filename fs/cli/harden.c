@@ -21,43 +21,84 @@
 #endif
 
 /*
- * A list of what is refused, not of what is allowed: the hook is any program, and inherits it. The unit in fs/systemd
- * has a list of what is allowed, for it knows that the operator can change it.
+ * A list of what is refused, not of what is allowed: the hook is any program, and inherits it. The unit in
+ * fs/systemd has a list of what is allowed, for it knows that the operator can change it.
  */
 static const unsigned refused[] = {
-	/* other processes' memory; a leak checker looks into its own process by ptrace */
+/* other processes' memory; a leak checker looks into its own process by ptrace */
 #ifndef __SANITIZE_ADDRESS__
 	SYS_ptrace,
 #endif
-	SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp, SYS_pidfd_getfd, SYS_process_madvise,
+	SYS_process_vm_readv,
+	SYS_process_vm_writev,
+	SYS_kcmp,
+	SYS_pidfd_getfd,
+	SYS_process_madvise,
 	/* what others see of the file systems */
-	SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_open_tree, SYS_move_mount, SYS_fsopen, SYS_fsconfig,
-	SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_open_by_handle_at, SYS_swapon, SYS_swapoff, SYS_quotactl,
-	SYS_unshare, SYS_setns,
+	SYS_mount,
+	SYS_umount2,
+	SYS_pivot_root,
+	SYS_chroot,
+	SYS_open_tree,
+	SYS_move_mount,
+	SYS_fsopen,
+	SYS_fsconfig,
+	SYS_fsmount,
+	SYS_fspick,
+	SYS_mount_setattr,
+	SYS_open_by_handle_at,
+	SYS_swapon,
+	SYS_swapoff,
+	SYS_quotactl,
+	SYS_unshare,
+	SYS_setns,
 	/* the kernel itself */
-	SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load, SYS_reboot, SYS_syslog,
-	SYS_acct, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter,
-	SYS_io_uring_register, SYS_fanotify_init, SYS_vhangup,
+	SYS_init_module,
+	SYS_finit_module,
+	SYS_delete_module,
+	SYS_kexec_load,
+	SYS_kexec_file_load,
+	SYS_reboot,
+	SYS_syslog,
+	SYS_acct,
+	SYS_bpf,
+	SYS_perf_event_open,
+	SYS_userfaultfd,
+	SYS_io_uring_setup,
+	SYS_io_uring_enter,
+	SYS_io_uring_register,
+	SYS_fanotify_init,
+	SYS_vhangup,
 #ifdef SYS_iopl
-	SYS_iopl, SYS_ioperm, SYS_modify_ldt,
+	SYS_iopl,
+	SYS_ioperm,
+	SYS_modify_ldt,
 #endif
 	/* keys that are not ours, clocks and names that are everybody's */
-	SYS_add_key, SYS_request_key, SYS_keyctl, SYS_settimeofday, SYS_clock_settime, SYS_clock_adjtime, SYS_adjtimex,
-	SYS_sethostname, SYS_setdomainname,
+	SYS_add_key,
+	SYS_request_key,
+	SYS_keyctl,
+	SYS_settimeofday,
+	SYS_clock_settime,
+	SYS_clock_adjtime,
+	SYS_adjtimex,
+	SYS_sethostname,
+	SYS_setdomainname,
 };
 enum { REFUSED = sizeof(refused) / sizeof(refused[0]), FIRST = 5 };
 
 _Static_assert(REFUSED < 255, "a jump in a filter is at most 255 far");
 
 /*
- * arch is not ours: refuse. It is: the call is on the list (or of x32, which numbers them otherwise): refuse; else allow.
- * The program ends with "allow", "refuse".
+ * arch is not ours: refuse. It is: the call is on the list (or of x32, which numbers them otherwise): refuse;
+ * else allow. The program ends with "allow", "refuse".
  */
 static void write_filter(struct sock_filter out[FIRST + REFUSED + 2])
 {
 	size_t n = 0;
 
-	out[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+	out[n++] =
+		(struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
 	out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
 	out[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
 	out[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
@@ -86,7 +127,8 @@ void harden(char *missing, size_t size)
 
 	*missing = 0;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-		(void)snprintf(missing, size, "it may gain privileges, and has no filter of system calls: %s", strerror(errno));
+		(void)snprintf(missing, size, "it may gain privileges, and has no filter of system calls: %s",
+			       strerror(errno));
 		return;
 	}
 	r = install_filter();

@@ -20,7 +20,8 @@ static void warn_when_used(const char *dir, const char *volume, uint64_t bytes)
 		return;
 	for (size_t i = 0; i < s.n_volumes; i++)
 		if (strcmp(s.volumes[i].volume_id, volume) == 0 && s.volumes[i].bytes >= bytes)
-			printf("that is no more than it has now, %s: appends are refused, and nothing is given up\n",
+			printf("that is no more than it has now, %s: appends are refused, and nothing is "
+			       "given up\n",
 			       output_bytes(s.volumes[i].bytes, a));
 	hf_node_status_release(&s);
 }

@@ -28,8 +28,8 @@ static void print_summary(const struct hf_node_check_summary *s, long faults)
 {
 	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES], c[OUTPUT_TEXT_BYTES];
 
-	printf("%s in %s segments of %s volumes verified\n", output_bytes(s->bytes, a), output_count(s->segments, b),
-	       output_count(s->volumes, c));
+	printf("%s in %s segments of %s volumes verified\n", output_bytes(s->bytes, a),
+	       output_count(s->segments, b), output_count(s->volumes, c));
 	if (faults == 0)
 		printf("no fault: every header, every link of the chain and every signature\n");
 	else
@@ -51,9 +51,9 @@ int node_check(const char *dir, const char *volume, bool json)
 		return cli_fail_error(&err);
 	}
 	if (json) {
-		answer = json_pack("{s:I, s:o, s:o, s:o, s:o}", "faults", (json_int_t)faults, "found", report.faults,
-				   "volumes", output_number(s.volumes), "segments", output_number(s.segments), "bytes",
-				   output_number(s.bytes));
+		answer = json_pack("{s:I, s:o, s:o, s:o, s:o}", "faults", (json_int_t)faults, "found",
+				   report.faults, "volumes", output_number(s.volumes), "segments",
+				   output_number(s.segments), "bytes", output_number(s.bytes));
 		output_json(answer);
 		json_decref(answer);
 	} else {

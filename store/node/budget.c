@@ -48,8 +48,10 @@ int budget_read(const struct os *os, const char *dir, uint64_t *ret, struct hf_e
 	if (r < 0 && r != -EFBIG)
 		return hf_error_set(err, r, "cannot read %s: %s", (const char *)path.data, strerror(-r));
 	o = r == 0 ? json_read(data.data, data.len) : NULL;
-	if (!o || json_get_u32(o, "version", &version) < 0 || version != 1 || json_get_u64(o, "bytes", &bytes) < 0)
-		return hf_error_set(err, -EUCLEAN, "%s is damaged: set the budget anew with holdfast node budget",
+	if (!o || json_get_u32(o, "version", &version) < 0 || version != 1 ||
+	    json_get_u64(o, "bytes", &bytes) < 0)
+		return hf_error_set(err, -EUCLEAN,
+				    "%s is damaged: set the budget anew with holdfast node budget",
 				    (const char *)path.data);
 	*ret = bytes;
 	return 0;
@@ -80,7 +82,8 @@ static int remove_file(const struct os *os, const char *dir, struct hf_error *er
 		return 0;
 	if (r == 0)
 		r = os->sync_dir(os->state, dir);
-	return r < 0 ? hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data, strerror(-r)) : 0;
+	return r < 0 ? hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data, strerror(-r)) :
+		       0;
 }
 
 static void count_entry(void *arg, const char *name)
@@ -96,7 +99,8 @@ static int find_folder(const struct os *os, const char *dir, const char *volume_
 	uint8_t id[VOLUME_ID_BYTES];
 	size_t n = 0;
 
-	if (strlen(volume_id) != 2 * sizeof(id) || wire_unhex(volume_id, strlen(volume_id), id, sizeof(id)) < 0)
+	if (strlen(volume_id) != 2 * sizeof(id) ||
+	    wire_unhex(volume_id, strlen(volume_id), id, sizeof(id)) < 0)
 		return hf_error_set(err, -EINVAL, "%.60s is not the id of a volume", volume_id);
 	buf_add_text(out, "%s/volumes/%s", dir, volume_id);
 	(void)buf_cstr(out);
@@ -140,7 +144,8 @@ static int count_before(struct budget *b, struct shelf *s, uint32_t segment, str
 	return 0;
 }
 
-static int used(struct budget *b, struct shelf *s, const struct log_point *end, uint64_t *ret, struct hf_error *err)
+static int used(struct budget *b, struct shelf *s, const struct log_point *end, uint64_t *ret,
+		struct hf_error *err)
 {
 	int r = count_before(b, s, end->end.segment, err);
 
@@ -185,8 +190,8 @@ static int refuse(struct budget *b, struct budget_append *a, uint64_t limit, uin
 }
 
 /* unread: why the limit is not known, NULL when it is. */
-static int judge(struct budget *b, struct shelf *s, struct budget_append *a, uint64_t limit, const char *unread,
-		 struct hf_error *err)
+static int judge(struct budget *b, struct shelf *s, struct budget_append *a, uint64_t limit,
+		 const char *unread, struct hf_error *err)
 {
 	struct log_point end;
 	uint64_t bytes = 0;
@@ -211,8 +216,8 @@ static int judge(struct budget *b, struct shelf *s, struct budget_append *a, uin
 			    bytes, limit, a->len);
 }
 
-int budget_admit(struct budget *b, const struct os *os, const char *dir, struct shelf *s, struct budget_append *a,
-		 struct hf_error *err)
+int budget_admit(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
+		 struct budget_append *a, struct hf_error *err)
 {
 	struct hf_error why = HF_ERROR_INIT;
 	uint64_t limit = 0;
@@ -227,8 +232,8 @@ int budget_admit(struct budget *b, const struct os *os, const char *dir, struct 
 	return r;
 }
 
-int budget_append(struct budget *b, const struct os *os, const char *dir, struct shelf *s, struct budget_append *a,
-		  struct log_point *ret, struct hf_error *err)
+int budget_append(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
+		  struct budget_append *a, struct log_point *ret, struct hf_error *err)
 {
 	int r;
 
@@ -260,8 +265,7 @@ static bool news(struct budget *b, uint64_t limit, uint64_t bytes, uint64_t mono
 		b->told_percent = 0;
 	}
 	percent = percent_of(b, limit, bytes);
-	if (percent <= b->told_percent &&
-	    (percent == 0 || mono_ns - b->told_ns < BUDGET_AGAIN_S * second_ns))
+	if (percent <= b->told_percent && (percent == 0 || mono_ns - b->told_ns < BUDGET_AGAIN_S * second_ns))
 		return false;
 	b->told_percent = percent;
 	b->told_ns = mono_ns;
@@ -269,8 +273,8 @@ static bool news(struct budget *b, uint64_t limit, uint64_t bytes, uint64_t mono
 	return true;
 }
 
-void budget_look(struct budget *b, const struct os *os, const char *dir, struct shelf *s, struct alarms *alarms,
-		 const char *volume, uint64_t mono_ns)
+void budget_look(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
+		 struct alarms *alarms, const char *volume, uint64_t mono_ns)
 {
 	const struct alarm_about worse = { .volume = volume, .worse = true };
 	struct hf_error err = HF_ERROR_INIT;
@@ -289,11 +293,12 @@ void budget_look(struct budget *b, const struct os *os, const char *dir, struct 
 	if (r < 0)
 		alarms_raise_about(alarms, "budget", &worse, "no append is taken: %s", err.text);
 	else if (percent == FULL_PERCENT)
-		alarms_raise_about(alarms, "budget", &worse,
-				   "its budget is used up: %" PRIu64 " of %" PRIu64
-				   " bytes. Appends are refused, and nothing is given up; raise it with holdfast node "
-				   "budget",
-				   bytes, limit);
+		alarms_raise_about(
+			alarms, "budget", &worse,
+			"its budget is used up: %" PRIu64 " of %" PRIu64
+			" bytes. Appends are refused, and nothing is given up; raise it with holdfast node "
+			"budget",
+			bytes, limit);
 	else
 		alarms_raise(alarms, "budget", volume,
 			     "it has used %" PRIu64 " of its budget of %" PRIu64

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a volume may take of the node's disk (layer 4; PROTOCOL.md §8.1). The operator says it in a file, which is
- * read at each append, so that it can be changed while the node is served. Nothing is ever given up for it.
- * Thread-safe, but for budget_init and budget_release.
+ * What a volume may take of the node's disk (layer 4; PROTOCOL.md §8.1). The operator says it in a file,
+ * which is read at each append, so that it can be changed while the node is served. Nothing is ever given up
+ * for it. Thread-safe, but for budget_init and budget_release.
  */
 #ifndef STORE_NODE_BUDGET_H
 #define STORE_NODE_BUDGET_H
@@ -19,7 +19,7 @@ enum { BUDGET_NEAR_PERCENT = 90, BUDGET_AGAIN_S = 86400 };
 struct budget {
 	pthread_mutex_t append_lock; /* one append at a time is judged and written; before the shelf's */
 	pthread_mutex_t lock;        /* for all that follows; held while sizes of segments are asked for */
-	uint32_t counted;     /* segments up to this one are full and in `bytes` */
+	uint32_t counted;            /* segments up to this one are full and in `bytes` */
 	uint64_t bytes;
 	bool refused;          /* an append, under told_limit */
 	uint64_t told_limit;   /* what is below was told of */
@@ -31,11 +31,12 @@ void budget_init(struct budget *b);
 void budget_release(struct budget *b);
 
 /*
- * DIR/budget: DIR is a volume's folder, or the node's for what new volumes get. No file: BUDGET_NONE. -EUCLEAN:
- * damaged, and what reading says, with words that say how to set it anew.
+ * DIR/budget: DIR is a volume's folder, or the node's for what new volumes get. No file: BUDGET_NONE.
+ * -EUCLEAN: damaged, and what reading says, with words that say how to set it anew.
  */
 MUST_USE int budget_read(const struct os *os, const char *dir, uint64_t *ret, struct hf_error *err);
-MUST_USE int budget_write(const struct os *os, const char *dir, uint64_t bytes, struct hf_error *err); /* durable */
+MUST_USE int budget_write(const struct os *os, const char *dir, uint64_t bytes,
+			  struct hf_error *err); /* durable */
 
 /* What the volume's segments take now. */
 MUST_USE int budget_used(struct budget *b, struct shelf *s, uint64_t *ret, struct hf_error *err);
@@ -51,8 +52,8 @@ struct budget_append {
 };
 
 /*
- * May it come? 0: yes, or it is not at the log's end, and so takes no room. -EDQUOT: no, with words. The data is not
- * looked at.
+ * May it come? 0: yes, or it is not at the log's end, and so takes no room. -EDQUOT: no, with words. The data
+ * is not looked at.
  */
 MUST_USE int budget_admit(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
 			  struct budget_append *a, struct hf_error *err);
@@ -60,8 +61,9 @@ MUST_USE int budget_admit(struct budget *b, const struct os *os, const char *dir
 MUST_USE int budget_append(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
 			   struct budget_append *a, struct log_point *ret, struct hf_error *err);
 
-/* Raise the alarm, if there is a reason that was not told yet, or not for a day. After appends, and now and then. */
-void budget_look(struct budget *b, const struct os *os, const char *dir, struct shelf *s, struct alarms *alarms,
-		 const char *volume, uint64_t mono_ns);
+/* Raise the alarm, if there is a reason that was not told yet, or not for a day. After appends, and now and
+ * then. */
+void budget_look(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
+		 struct alarms *alarms, const char *volume, uint64_t mono_ns);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All that a node keeps, read and verified (layer 4), beside the process that serves it: a sealed segment does not change any
- * more, and opening a shelf to read verifies the last one up to what is durable.
+ * All that a node keeps, read and verified (layer 4), beside the process that serves it: a sealed segment
+ * does not change any more, and opening a shelf to read verifies the last one up to what is durable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +63,8 @@ static int scan_bytes(struct check *c, int fd, uint32_t segment, struct verifier
 	r = shelf_scan_segment(c->os, fd, segment, &no_append, v, &scan, err);
 	if (r == 0 && scan.tail > 0)
 		return hf_error_set(err, -EUCLEAN,
-				    "segment %" PRIu32 " does not verify from offset %" PRIu32 " on: %" PRIu64 " bytes",
+				    "segment %" PRIu32 " does not verify from offset %" PRIu32 " on: %" PRIu64
+				    " bytes",
 				    segment, v->point.end.offset, scan.tail);
 	return r;
 }
@@ -202,7 +203,8 @@ static int check_segments(struct check *c, struct hf_error *err)
 	return r;
 }
 
-static int check_volume(struct check *c, const char *dir, const uint8_t id[VOLUME_ID_BYTES], struct hf_error *err)
+static int check_volume(struct check *c, const char *dir, const uint8_t id[VOLUME_ID_BYTES],
+			struct hf_error *err)
 {
 	char text[2 * VOLUME_ID_BYTES + 1];
 	int r = -ENOMEM;
@@ -251,7 +253,8 @@ static int find_volumes(const struct os *os, const char *dir, struct wanted *w, 
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = os->list(os->state, (const char *)path.data, note_volume, w);
 	if (r < 0)
-		return hf_error_set(err, r, "cannot read the folder %s: %s", (const char *)path.data, strerror(-r));
+		return hf_error_set(err, r, "cannot read the folder %s: %s", (const char *)path.data,
+				    strerror(-r));
 	if (buf_status(&w->ids) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	if (w->only && w->ids.len == 0)
@@ -259,8 +262,9 @@ static int find_volumes(const struct os *os, const char *dir, struct wanted *w, 
 	return 0;
 }
 
-long hf_node_check(const char *dir, const char *volume_id, void (*found_fn)(void *arg, const char *what), void *arg,
-		   struct hf_node_check_summary *ret, const struct hf_progress *progress, struct hf_error *err)
+long hf_node_check(const char *dir, const char *volume_id, void (*found_fn)(void *arg, const char *what),
+		   void *arg, struct hf_node_check_summary *ret, const struct hf_progress *progress,
+		   struct hf_error *err)
 {
 	struct check c = { .os = os_posix(), .found = found_fn, .arg = arg, .progress = progress };
 	struct wanted w = { volume_id, BUF_INIT };

@@ -36,8 +36,8 @@ struct gate {
 	pthread_mutex_t lock; /* for all that follows */
 	pthread_cond_t changed;
 	bool stop;
-	struct guest *guests; /* the newest first */
-	uint64_t told_ns;     /* monotonic */
+	struct guest *guests;                /* the newest first */
+	uint64_t told_ns;                    /* monotonic */
 	unsigned slow, crowded, turned_away; /* since then */
 };
 
@@ -99,7 +99,8 @@ static void tell(struct gate *g, uint64_t now_ns)
 	if (g->told_ns > 0 && now_ns - g->told_ns < TELL_EVERY_S * second_ns)
 		return;
 	journal_line(LOG_WARNING,
-		     "connections cut off: %u for being too slow, %u unknown or idle ones to let others in; %u turned "
+		     "connections cut off: %u for being too slow, %u unknown or idle ones to let others in; "
+		     "%u turned "
 		     "away",
 		     g->slow, g->crowded, g->turned_away);
 	g->told_ns = now_ns;

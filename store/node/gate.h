@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is connected to a node, for how long each may take, and who has to go when others want in, so that no client
- * keeps another out (layer 4; PROTOCOL.md §1.1).
+ * Who is connected to a node, for how long each may take, and who has to go when others want in, so that no
+ * client keeps another out (layer 4; PROTOCOL.md §1.1).
  *
- * A guest is a connection. It is unknown until a request on it has been proved by a key of a volume. Every stage but
- * the node's own work has a deadline for all of it, whatever trickles in meanwhile. When there are too many of one address, or
- * in all, the newcomer is let in and another is cut off: an unknown one, the oldest of the address that has most; else a
- * known one that asks nothing; else the newcomer.
+ * A guest is a connection. It is unknown until a request on it has been proved by a key of a volume. Every
+ * stage but the node's own work has a deadline for all of it, whatever trickles in meanwhile. When there are
+ * too many of one address, or in all, the newcomer is let in and another is cut off: an unknown one, the
+ * oldest of the address that has most; else a known one that asks nothing; else the newcomer.
  *
  * Thread-safe, but for gate_start and gate_stop. Nothing here waits.
  */
@@ -46,16 +46,18 @@ MUST_USE int gate_start(const struct os *os, struct gate **ret, struct hf_error 
 void gate_stop(struct gate *g); /* all guests have left; NULL is fine */
 
 /*
- * A connection has come. fd is its socket, the caller's, and open until gate_leave; to be cut off is to be shut down. NULL: no
- * memory, and it is shut down.
+ * A connection has come. fd is its socket, the caller's, and open until gate_leave; to be cut off is to be
+ * shut down. NULL: no memory, and it is shut down.
  */
 struct guest *gate_enter(struct gate *g, int fd, const struct sockaddr *address);
 void gate_leave(struct gate *g, struct guest *guest); /* NULL is fine, here and below */
 
-/* It goes on to this stage, in which so many bytes (0: does not matter) will pass. A request's end gives back its share. */
+/* It goes on to this stage, in which so many bytes (0: does not matter) will pass. A request's end gives back
+ * its share. */
 void gate_go(struct gate *g, struct guest *guest, enum gate_stage stage, uint64_t bytes);
 
-/* Its request is proved by the owner or the writer of this volume. false: that key has as many as it may at once. */
+/* Its request is proved by the owner or the writer of this volume. false: that key has as many as it may at
+ * once. */
 MUST_USE bool gate_know(struct gate *g, struct guest *guest, const void *volume, bool is_owner);
 /* A share of the memory for bodies, until the request ends. false: there is none now. */
 MUST_USE bool gate_reserve(struct gate *g, struct guest *guest, const void *volume, size_t bytes);

@@ -178,8 +178,9 @@ void raw_request(const struct wire *w, const char *more, bool with_body, struct 
 	CLEANUP(buf_release) struct buf digest = BUF_INIT, input = BUF_INIT, sig = BUF_INIT;
 	char path[400], name[HTTP_SIG_KEY_TEXT_BYTES];
 	const char *mark = strchr(w->target, '?');
-	struct http_sig_request covered = { .method = w->method, .path = path, .query = mark ? mark : "?",
-					    .node = name };
+	struct http_sig_request covered = {
+		.method = w->method, .path = path, .query = mark ? mark : "?", .node = name
+	};
 	struct http_sig_params params;
 
 	(void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(w->target, "?"), w->target);
@@ -189,10 +190,13 @@ void raw_request(const struct wire *w, const char *more, bool with_body, struct 
 		covered.digest = buf_cstr(&digest);
 	}
 	assert_int_equal(http_sig_make(&covered, &w->signer, (uint64_t)time(NULL), &params, &input, &sig), 0);
-	buf_add_text(out, "%s %s HTTP/1.1\r\nHost: node\r\nHoldfast-Node: %s\r\nSignature-Input: %s\r\nSignature: %s\r\n%s",
+	buf_add_text(out,
+		     "%s %s HTTP/1.1\r\nHost: node\r\nHoldfast-Node: %s\r\nSignature-Input: %s\r\nSignature: "
+		     "%s\r\n%s",
 		     w->method, w->target, name, buf_cstr(&input), buf_cstr(&sig), more ? more : "");
 	if (w->body)
-		buf_add_text(out, "Content-Digest: %s\r\nContent-Length: %zu\r\n", covered.digest, w->body_len);
+		buf_add_text(out, "Content-Digest: %s\r\nContent-Length: %zu\r\n", covered.digest,
+			     w->body_len);
 	buf_add_text(out, "\r\n");
 	if (w->body && with_body)
 		buf_add(out, w->body, w->body_len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of nodes: a client below HTTP, which sends the bytes it is told to, as fast or slowly as it likes, from any address of
- * this machine.
+ * For tests of nodes: a client below HTTP, which sends the bytes it is told to, as fast or slowly as it
+ * likes, from any address of this machine.
  */
 #ifndef TESTS_UNIT_RAW_CLIENT_H
 #define TESTS_UNIT_RAW_CLIENT_H
@@ -24,12 +24,13 @@ bool raw_is_closed(struct raw *r, int wait_ms);
 
 /* Wait for "100 Continue": the headers of a request with that wish were judged. */
 bool raw_goes_on(struct raw *r);
-/* The next answer: its status, 0 when the node has closed without one. The body is read, and dropped when NULL. */
+/* The next answer: its status, 0 when the node has closed without one. The body is read, and dropped when
+ * NULL. */
 unsigned raw_answer(struct raw *r, struct buf *body);
 
 /*
- * A signed request as bytes, into out: all of its headers; the body (of w) only with with_body. w as for wire_send. More header
- * lines ("Name: value\r\n") may be put in; NULL: none.
+ * A signed request as bytes, into out: all of its headers; the body (of w) only with with_body. w as for
+ * wire_send. More header lines ("Name: value\r\n") may be put in; NULL: none.
  */
 void raw_request(const struct wire *w, const char *more, bool with_body, struct buf *out);
 

@@ -68,8 +68,8 @@ static size_t enter(struct bench *b, const char *address)
 			 1);
 	b->ours[b->n] = ends[0];
 	b->theirs[b->n] = ends[1];
-	b->guests[b->n] = gate_enter(b->gate, ends[0],
-				     six ? (struct sockaddr *)&ip6 : (struct sockaddr *)&ip4);
+	b->guests[b->n] =
+		gate_enter(b->gate, ends[0], six ? (struct sockaddr *)&ip6 : (struct sockaddr *)&ip4);
 	assert_non_null(b->guests[b->n]);
 	atomic_fetch_add(&clock_ns, 1000); /* no two at the same time */
 	return b->n++;

@@ -273,8 +273,10 @@ static void test_what_cannot_be_set(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_over_budget), cmocka_unit_test(test_alarm),
-		cmocka_unit_test(test_default),     cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_over_budget),
+		cmocka_unit_test(test_alarm),
+		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_what_cannot_be_set),
 	};
 

@@ -151,7 +151,8 @@ static void test_damage(void **state)
 	last = wire_expect(&w, 200, NULL).point.end.segment;
 	assert_true(last >= 4);
 	assert_int_equal(check(&b, NULL), 0);
-	/* In the middle of a sealed segment, of which the node that is served knows nothing; and in the header of another. */
+	/* In the middle of a sealed segment, of which the node that is served knows nothing; and in the
+	 * header of another. */
 	damage(&b, 1, 20000);
 	damage(&b, 3, 100);
 	assert_int_equal(check(&b, NULL), 2);
@@ -221,7 +222,8 @@ static void test_which(void **state)
 	bench_init(&b);
 	assert_int_equal(hf_node_check("/", NULL, NULL, NULL, &sum, NULL, &err), -ENOENT);
 	assert_int_equal(hf_node_check(b.node.dir, "some", NULL, NULL, &sum, NULL, &err), -EINVAL);
-	assert_int_equal(hf_node_check(b.node.dir, "00000000000000000000000000000000", NULL, NULL, &sum, NULL, &err),
+	assert_int_equal(hf_node_check(b.node.dir, "00000000000000000000000000000000", NULL, NULL, &sum, NULL,
+				       &err),
 			 -ENOENT);
 	bench_release(&b);
 }

@@ -115,7 +115,8 @@ static void test_new_epochs(void **state)
 	(void)state;
 	bench_init(&b);
 	later = http_signer_of_writer(b.later);
-	/* The new writer himself, with the owner's certificate in hand, is not enough: it may be an old one. */
+	/* The new writer himself, with the owner's certificate in hand, is not enough: it may be an old one.
+	 */
 	w = wire_enrol(&b.node, later, &b.second, &b.body, NULL);
 	(void)wire_expect(&w, 403, "invitation");
 	/* Nor is the present writer, who may be the thief. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A node against clients that are slow, many, or make no sense: they go, and honest ones get their answers. */
+/* A node against clients that are slow, many, or make no sense: they go, and honest ones get their answers.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -135,7 +136,8 @@ static void test_crowd(struct bench *b, unsigned addresses, bool with_tls, unsig
 		expect_honest_answer(b);
 	w = wire_position(&b->node, b->writer, b->id);
 	(void)wire_expect(&w, 200, NULL);
-	for (int i = 0; i < 1000 && open > most; i++) { /* they are told at once, and hear of it a bit later */
+	for (int i = 0; i < 1000 && open > most;
+	     i++) { /* they are told at once, and hear of it a bit later */
 		(void)usleep(10000);
 		open = count_open(crowd, CROWD);
 	}
@@ -209,7 +211,8 @@ static void test_slow(void **state)
 	make_request(&b, &w, NULL, false);
 	assert_true(raw_send(&body, b.bytes.data, b.bytes.len));
 	while ((headers_open || body_open || silent_open) && time(NULL) < end) {
-		headers_open = headers_open && raw_send(&headers, b.bytes.data + at, 1) && !raw_is_closed(&headers, 0);
+		headers_open = headers_open && raw_send(&headers, b.bytes.data + at, 1) &&
+			       !raw_is_closed(&headers, 0);
 		body_open = body_open && raw_send(&body, b.body.data + at, 1) && !raw_is_closed(&body, 0);
 		silent_open = silent_open && !raw_is_closed(&silent, 0);
 		at++;
@@ -276,17 +279,28 @@ static const struct nonsense nonsenses[] = {
 	{ "an absolute target", "GET http://elsewhere/ HTTP/1.1\r\nHost: elsewhere\r\n\r\n", 404 },
 	{ "up and away", "GET /v1/volumes/../../../../etc/passwd HTTP/1.1\r\nHost: node\r\n\r\n", 404 },
 	{ "a header without a colon", "GET / HTTP/1.1\r\nHost: node\r\nnothing\r\n\r\n", 400 },
-	{ "no unsigned append", "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
-	  "Content-Length: 5\r\n\r\nhello", 401 },
-	{ "two lengths of one body", "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
-	  "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n", 411 },
-	{ "a length below nothing", "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
-	  "Content-Length: -5\r\n\r\nhello", 400 },
-	{ "a length beyond all", "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
-	  "Content-Length: 99999999999999999999999\r\n\r\nhello", 413 },
-	{ "a length that is too much", "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
-	  "Content-Length: 100663297\r\n\r\nhello", 413 },
-	{ "a method to take away", "DELETE /v1/volumes/00000000000000000000000000000000 HTTP/1.1\r\nHost: node\r\n\r\n", 405 },
+	{ "no unsigned append",
+	  "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
+	  "Content-Length: 5\r\n\r\nhello",
+	  401 },
+	{ "two lengths of one body",
+	  "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
+	  "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+	  411 },
+	{ "a length below nothing",
+	  "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
+	  "Content-Length: -5\r\n\r\nhello",
+	  400 },
+	{ "a length beyond all",
+	  "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
+	  "Content-Length: 99999999999999999999999\r\n\r\nhello",
+	  413 },
+	{ "a length that is too much",
+	  "POST /v1/volumes/00000000000000000000000000000000/log/1?offset=0 HTTP/1.1\r\nHost: node\r\n"
+	  "Content-Length: 100663297\r\n\r\nhello",
+	  413 },
+	{ "a method to take away",
+	  "DELETE /v1/volumes/00000000000000000000000000000000 HTTP/1.1\r\nHost: node\r\n\r\n", 405 },
 	{ "a proxy's request", "CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere\r\n\r\n", 404 },
 };
 
@@ -325,7 +339,9 @@ static void test_oversized(void **state)
 	(void)state;
 	bench_init(&b);
 	assert_non_null(long_text);
-	for (size_t n = 15 << 10; n <= FAR_TOO_MUCH; n = n == 15 << 10 ? TOO_MUCH : n == TOO_MUCH ? FAR_TOO_MUCH : n * 2) {
+	for (size_t n = 15 << 10; n <= FAR_TOO_MUCH; n = n == 15 << 10 ? TOO_MUCH :
+							 n == TOO_MUCH ? FAR_TOO_MUCH :
+									 n * 2) {
 		memset(long_text, 'x', n);
 		memcpy(long_text, "X-Much: ", 8);
 		memcpy(long_text + n, "\r\n", 3);

@@ -303,7 +303,8 @@ static void test_whole_way(void **state)
 	assert_non_null(strstr(words, "done"));
 
 	assert_int_equal(node_fixture_start(&p.node), 0);
-	assert_int_equal(hf_node_check(p.node.dir, NULL, NULL, NULL, &sum, NULL, NULL), 0); /* it is no damage */
+	assert_int_equal(hf_node_check(p.node.dir, NULL, NULL, NULL, &sum, NULL, NULL),
+			 0); /* it is no damage */
 	assert_true(sum.segments > 1);
 	place_of(&p, place);
 	(void)snprintf(path, sizeof(path), "%s/again", p.store.dir);
