@@ -112,7 +112,8 @@ bool alarm_file_is_acknowledged(const struct os *os, const char *dir, const stru
 
 bool alarm_freezes(const struct hf_alarm *a)
 {
-	return !a->acknowledged && strcmp(a->kind, "prune") != 0 && strcmp(a->kind, "space") != 0;
+	return !a->acknowledged && strcmp(a->kind, "prune") != 0 && strcmp(a->kind, "space") != 0 &&
+	       strcmp(a->kind, "budget") != 0;
 }
 
 static void say_damaged(const char *path, struct hf_alarm *ret)

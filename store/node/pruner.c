@@ -24,6 +24,7 @@ struct job {
 	struct prune_list list;  /* while it is not over */
 	uint64_t saved_s;        /* is.waited_s in the file */
 	uint64_t waited_ns;      /* less than a second that is not in is.waited_s yet */
+	bool said;               /* it was announced, whether that is written down or not */
 	bool failed;             /* it could not go on, and that was said */
 };
 
@@ -173,7 +174,9 @@ static void announce(struct pruner *p, struct job *j)
 		return;
 	j->is.announced_ns = p->o.os->now_ns(p->o.os->state);
 	j->is.delay_s = p->o.delay_s;
-	say_waiting(p, j);
+	if (!j->said)
+		say_waiting(p, j);
+	j->said = true;
 	j->is.state = HF_PRUNE_ANNOUNCED;
 	if (save(p, j) < 0)
 		j->is.state = HF_PRUNE_NEW;
