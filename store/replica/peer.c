@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/replica/peer.h"
 
+#include <errno.h>
+
 int peer_open(const struct peer_options *o, struct peer **ret, struct hf_error *err)
 {
 	if (o->place->kind == PLACE_BUCKET)
@@ -59,7 +61,11 @@ int peer_prune_list(struct peer *p, uint32_t number, struct buf *out, struct hf_
 
 int peer_know(struct peer *p, const void *list, size_t len, struct hf_error *err)
 {
-	return p->ops->know ? p->ops->know(p, list, len, err) : 0;
+	if (p->ops->know)
+		return p->ops->know(p, list, len, err);
+	return hf_error_set(err, -EPROTONOSUPPORT,
+			    "this store was recovered from a node that has prune lists, and a replica of this kind "
+			    "cannot keep those: what is pruned would be missing in a recovery from it");
 }
 
 unsigned peer_pace_ms(struct peer *p, size_t len)
