@@ -14,7 +14,7 @@ struct report {
 	bool missed;
 };
 
-static void told(void *arg, const char *name, int is_folder, const struct hf_error *err)
+static void told(void *arg, const char *name, enum hf_rekey_kind kind, const struct hf_error *err)
 {
 	struct report *report = arg;
 
@@ -24,7 +24,12 @@ static void told(void *arg, const char *name, int is_folder, const struct hf_err
 								  !err, "error", err ? err->text : NULL));
 	else if (err)
 		printf("replica %s did NOT take it: %s\n", name, err->text);
-	else if (is_folder)
+	else if (kind == HF_REKEY_BUCKET)
+		printf("replica %s has it: a bucket, which checks no keys. What the old one still puts there "
+		       "is passed "
+		       "over by a recovery; take its credentials away all the same\n",
+		       name);
+	else if (kind == HF_REKEY_FOLDER)
 		printf("replica %s has it: a folder, which refuses what the old key writes, and is no "
 		       "defence against "
 		       "root here\n",

@@ -87,7 +87,8 @@ int hf_key_keep(const char *path, const struct hf_keeping *keeping, struct hf_er
 /*
  * End the present epoch of a store at rest, by the owner key: a new writer key, in the form the old one is
  * kept in, and a certificate that is given to every replica of the store. `told` hears of each in turn: err
- * NULL, it took it; else why not. A folder is shipped the log up to there, which may take long.
+ * NULL, it took it; else why not. A folder or a bucket is shipped the log up to there, which may take
+ * long.
  *
  * With `retry` no epoch is begun: the certificate of the present one is given to them once more.
  *
@@ -99,8 +100,10 @@ struct hf_rekey {
 	uint32_t epoch; /* that is the present one now */
 	size_t replicas, refused;
 };
+/* What refuses the old key there from now on. */
+enum hf_rekey_kind { HF_REKEY_NODE, HF_REKEY_FOLDER, HF_REKEY_BUCKET };
 struct hf_rekey_told {
-	void (*replica)(void *arg, const char *name, int is_folder, const struct hf_error *err);
+	void (*replica)(void *arg, const char *name, enum hf_rekey_kind kind, const struct hf_error *err);
 	void *arg;
 };
 int hf_rekey(const char *path, const struct hf_kit *kit, int retry, const struct hf_rekey_told *told,

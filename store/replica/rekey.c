@@ -181,16 +181,24 @@ static int give_cert(struct rekeying *k, struct peer *peer, struct hf_error *err
 	return r < 0 ? r : check_trail(k, &receipt, err);
 }
 
-static int tell_replica(struct rekeying *k, const char *name, bool *ret_folder, struct hf_error *err)
+static enum hf_rekey_kind kind_of(enum place_kind kind)
+{
+	return kind == PLACE_DIRECTORY ? HF_REKEY_FOLDER :
+	       kind == PLACE_BUCKET    ? HF_REKEY_BUCKET :
+					 HF_REKEY_NODE;
+}
+
+static int tell_replica(struct rekeying *k, const char *name, enum hf_rekey_kind *ret_kind,
+			struct hf_error *err)
 {
 	struct place place = { .path = NULL };
 	struct peer *peer = NULL;
 	int r = config_read(k->os, k->path, name, &place, err);
 
-	*ret_folder = false;
+	*ret_kind = HF_REKEY_NODE;
 	if (r < 0)
 		return r;
-	*ret_folder = place.kind == PLACE_DIRECTORY;
+	*ret_kind = kind_of(place.kind);
 	r = open_peer(k, &place, &peer, err);
 	if (r == 0)
 		r = place.kind == PLACE_NODE ? give_cert(k, peer, err) : ship(k, peer, err);
@@ -210,13 +218,13 @@ static int tell_replicas(struct rekeying *k, const struct hf_rekey_told *told, s
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		struct hf_error why = HF_ERROR_INIT;
-		bool folder;
-		int one = tell_replica(k, names[i], &folder, &why);
+		enum hf_rekey_kind kind;
+		int one = tell_replica(k, names[i], &kind, &why);
 
 		ret->replicas++;
 		ret->refused += one < 0;
 		if (told && told->replica)
-			told->replica(told->arg, names[i], folder, one < 0 ? &why : NULL);
+			told->replica(told->arg, names[i], kind, one < 0 ? &why : NULL);
 	}
 	config_free_names(names, n);
 	return (int)ret->refused;

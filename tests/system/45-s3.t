@@ -224,5 +224,19 @@ ok $? "and is not kept from it" || diag "$(hf status "$T/new")"
 contents "$T/mnt" > "$T/b.live"
 unmounted
 comes_back b "without what the thief put"
+
+# --- an epoch that ends by plan
+
+try "a third store" new_store k
+mounted k
+settled k before
+unmounted
+try "it is given a new key" hf rekey "$T/k" --kit "$T/k.kit"
+grep -q 'a bucket, which checks no keys' "$T/.out"
+ok $? "and what that means for a bucket is told" || diag "$(cat "$T/.out")"
+mounted k
+settled k after
+unmounted
+comes_back k "of both"
 fails "nothing of this volume" 2 'nothing of this volume' as OWNER hf recover --from "$(place vault c)" --kit "$T/b.kit" "$T/none"
 done_testing

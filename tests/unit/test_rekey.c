@@ -102,12 +102,12 @@ struct heard {
 	struct hf_error last;
 };
 
-static void hear(void *arg, const char *name, int is_folder, const struct hf_error *err)
+static void hear(void *arg, const char *name, enum hf_rekey_kind kind, const struct hf_error *err)
 {
 	struct heard *h = arg;
 
-	assert_string_equal(name, is_folder ? "folder" : "node");
-	h->folders += is_folder != 0;
+	assert_string_equal(name, kind == HF_REKEY_FOLDER ? "folder" : "node");
+	h->folders += kind == HF_REKEY_FOLDER;
 	h->took += !err;
 	h->missed += err != NULL;
 	if (err)
