@@ -189,3 +189,27 @@ def after_header(raw):
 
 def moved(point, **change):
     return replace(point, **change)
+
+
+def prune_list(owner, volume_id, node, point, pruned, *, owner_public=None, version=1, claimed=None):
+    """A prune list (§15) signed by whatever key is at hand; pruned: segment to (chain, ranges)."""
+    body = b"".join(struct.pack("<II", number, len(ranges)) + chain + b"".join(struct.pack("<II", *r) for r in ranges)
+                    for number, (chain, ranges) in pruned.items())
+    fixed = (b"HFPRUNE1" + struct.pack("<HHI", version, 0, 192 + len(body) + 64) + volume_id
+             + (owner_public or bytes(owner.verify_key)) + node
+             + struct.pack("<IIIIQQ", point.epoch, len(pruned) if claimed is None else claimed, point.segment,
+                           point.offset, point.commit, point.tid)
+             + point.chain + struct.pack("<QQQQ", point.tid, point.time_ns, point.time_ns, 0) + body)
+    return fixed + sign(owner, "holdfast prune", h("holdfast prune list", fixed))
+
+
+def owner_of(kit):
+    """The owner key, which only the kit has (§4.2)."""
+    with open(kit, encoding="utf-8") as f:
+        line = next(line for line in f if line.startswith("HF1-"))
+    number = 0
+    digits = [c for c in line[4:] if c.isalnum()]
+    for c in digits:
+        number = number << 5 | "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(c)
+    raw = number.to_bytes(len(digits) * 5 // 8, "big")
+    return SigningKey(derive(raw[1:33], b"HFSEED01", 2, 32))
