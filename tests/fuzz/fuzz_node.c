@@ -44,17 +44,23 @@ struct MHD_Daemon {
 	void *on_target_arg;
 	MHD_RequestCompletedCallback on_completed;
 	void *on_completed_arg;
+	MHD_NotifyConnectionCallback on_connection;
+	void *on_connection_arg;
 };
 
 struct MHD_Response {
 	size_t len;
-	int fd;
+	int fd; /* -1: none */
+	MHD_ContentReaderCallback read;
+	MHD_ContentReaderFreeCallback free;
+	void *arg;
 };
 
 struct MHD_Connection {
 	const char *names[HEADERS_MAX], *values[HEADERS_MAX];
 	size_t n;
 	unsigned answers, status;
+	void *guest; /* the node's own */
 };
 
 static struct MHD_Daemon server;
@@ -87,9 +93,12 @@ struct MHD_Daemon *MHD_start_daemon(unsigned flags, uint16_t port, MHD_AcceptPol
 			server.on_completed = (MHD_RequestCompletedCallback)one;
 			server.on_completed_arg = va_arg(args, void *);
 			break;
+		case MHD_OPTION_NOTIFY_CONNECTION:
+			server.on_connection = (MHD_NotifyConnectionCallback)one;
+			server.on_connection_arg = va_arg(args, void *);
+			break;
 		case MHD_OPTION_EXTERNAL_LOGGER:
 		case MHD_OPTION_UNESCAPE_CALLBACK:
-		case MHD_OPTION_NOTIFY_CONNECTION:
 			(void)va_arg(args, void *);
 			break;
 		default:
@@ -133,11 +142,28 @@ const union MHD_ConnectionInfo *MHD_get_connection_info(struct MHD_Connection *c
 							enum MHD_ConnectionInfoType what, ...)
 {
 	static struct sockaddr_in address = { .sin_family = AF_INET };
-	static union MHD_ConnectionInfo info = { .client_addr = (struct sockaddr *)&address };
+	static union MHD_ConnectionInfo info;
 
-	(void)c;
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return what == MHD_CONNECTION_INFO_CLIENT_ADDRESS ? &info : NULL;
+	memset(&info, 0, sizeof(info));
+	switch (what) {
+	case MHD_CONNECTION_INFO_CLIENT_ADDRESS:
+		info.client_addr = (struct sockaddr *)&address;
+		break;
+	case MHD_CONNECTION_INFO_CONNECTION_FD:
+		info.connect_fd = -1;
+		break;
+	case MHD_CONNECTION_INFO_SOCKET_CONTEXT:
+		info.socket_context = c->guest;
+		break;
+	case MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE:
+		for (size_t i = 0; i < c->n; i++)
+			info.header_size += strlen(c->names[i]) + strlen(c->values[i]) + 4;
+		break;
+	default:
+		return NULL;
+	}
+	return &info;
 }
 
 static struct MHD_Response *response(size_t len, int fd)
@@ -145,7 +171,7 @@ static struct MHD_Response *response(size_t len, int fd)
 	struct MHD_Response *r = malloc(sizeof(*r));
 
 	must(r != NULL);
-	*r = (struct MHD_Response){ len, fd };
+	*r = (struct MHD_Response){ .len = len, .fd = fd };
 	return r;
 }
 
@@ -165,6 +191,33 @@ struct MHD_Response *MHD_create_response_from_fd_at_offset64(uint64_t len, int f
 	return response((size_t)len, fd);
 }
 
+struct MHD_Response *MHD_create_response_from_callback(uint64_t len, size_t block,
+						       MHD_ContentReaderCallback read, void *arg,
+						       MHD_ContentReaderFreeCallback release)
+{
+	struct MHD_Response *r = response((size_t)len, -1);
+
+	must(len > 0 && block > 0);
+	r->read = read;
+	r->free = release;
+	r->arg = arg;
+	return r;
+}
+
+/* As much as was promised, and no more. */
+static void read_response(const struct MHD_Response *r)
+{
+	char block[1000];
+
+	for (size_t at = 0; r->read && at < r->len;) {
+		size_t want = r->len - at < sizeof(block) ? r->len - at : sizeof(block);
+		ssize_t n = r->read(r->arg, at, block, want);
+
+		must(n > 0 && (size_t)n <= want);
+		at += (size_t)n;
+	}
+}
+
 enum MHD_Result MHD_add_response_header(struct MHD_Response *r, const char *name, const char *value)
 {
 	(void)r;
@@ -175,6 +228,7 @@ enum MHD_Result MHD_add_response_header(struct MHD_Response *r, const char *name
 enum MHD_Result MHD_queue_response(struct MHD_Connection *c, unsigned status, struct MHD_Response *r)
 {
 	must(r && status >= 200 && status < 600);
+	read_response(r);
 	c->answers++;
 	c->status = status;
 	return MHD_YES;
@@ -184,6 +238,8 @@ void MHD_destroy_response(struct MHD_Response *r)
 {
 	if (r->fd >= 0)
 		(void)close(r->fd);
+	if (r->free)
+		r->free(r->arg);
 	free(r);
 }
 
@@ -278,9 +334,13 @@ static void sign_call(struct call *c, bool by_owner, bool has_token)
 /* As the server does: the body in two parts, then none. */
 static void deliver(struct call *c)
 {
-	void *request = server.on_target(server.on_target_arg, c->target, &c->connection);
 	size_t half = c->body_len / 2, zero = 0, left;
+	void *request;
 
+	if (server.on_connection)
+		server.on_connection(server.on_connection_arg, &c->connection, &c->connection.guest,
+				     MHD_CONNECTION_NOTIFY_STARTED);
+	request = server.on_target(server.on_target_arg, c->target, &c->connection);
 	must(request != NULL);
 	must(server.handler(server.handler_arg, &c->connection, c->target, c->method, "HTTP/1.1", NULL, &zero,
 			    &request) == MHD_YES);
@@ -297,6 +357,9 @@ static void deliver(struct call *c)
 	must(c->connection.answers == 1); /* one answer, whatever it was */
 	server.on_completed(server.on_completed_arg, &c->connection, &request,
 			    MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	if (server.on_connection)
+		server.on_connection(server.on_connection_arg, &c->connection, &c->connection.guest,
+				     MHD_CONNECTION_NOTIFY_CLOSED);
 }
 
 static void call_release(struct call *c)
