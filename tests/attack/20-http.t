@@ -79,7 +79,7 @@ refused("a NUL in the method", b"G\0ET" + line[3:] + b"\r\n" + rest, (0, 400, 40
 refused("no header at all", line + b"\r\n\r\n", (0, 400, 401))
 refused("headers of 200 KiB", line + b"\r\nX: " + b"x" * 200000 + b"\r\n" + rest, (0, 413, 431, 400))
 refused("20,000 headers", line + b"\r\n" + b"X: y\r\n" * 20000 + rest, (0, 413, 431, 400))
-refused("a target of 100 KiB", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n" + rest, (0, 400, 414, 404))
+refused("a target of 100 KiB", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n" + rest, (0, 400, 414, 431))
 refused("a method of 10 KiB", b"A" * 10000 + line[3:] + b"\r\n" + rest, (0, 400, 405))
 refused("a version of the future", line.replace(b"HTTP/1.1", b"HTTP/9.9") + b"\r\n" + rest, (0, 400, 505))
 refused("no version", line.replace(b" HTTP/1.1", b"") + b"\r\n" + rest, (0, 400, 505))
