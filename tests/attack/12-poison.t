@@ -113,6 +113,6 @@ for name, got in {
 }.items():
     attack.expect(f"the stolen key {name}", got, 403, "epoch_over")
 attack.unharmed("the stolen key")
-tap.ok("old_writer" in node.alarms(), "and that somebody uses it is an alarm", node.alarms())
+tap.ok("epoch_over" in node.alarms(), "and that somebody uses it is an alarm", node.alarms())
 tap.must("unmount", mnt)
 tap.done_testing()
