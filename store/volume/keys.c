@@ -140,8 +140,8 @@ static int fetch_volume_key(struct reading *d, struct buf *data, struct buf *ful
 	if (n == 0)
 		return hf_error_set(
 			err, -ENOENT,
-			"the volume key is not in %s: hand it in, or, when it is gone, recover into a new "
-			"store with the kit",
+			"there is no %s/keys/volume.key: hand it in, or, when it is "
+			"gone, recover into a new store with the kit",
 			d->path);
 	data->len = (size_t)n;
 	d->name = "the volume key that was handed in";

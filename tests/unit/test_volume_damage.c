@@ -329,14 +329,14 @@ static void test_wrong_writer(void **state)
 
 /* --- versions to come */
 
-/* Put a 2 where the version is, and the sum behind it right again. */
-static void make_newer(const char *path, off_t version_at, size_t covered)
+/* Put another version in its place, and make the sum behind it right again. */
+static void make_newer(const char *path, off_t version_at, size_t covered, uint8_t version)
 {
 	uint8_t raw[512];
 	int fd = open(path, O_RDWR);
 
 	assert_true(fd >= 0 && pread(fd, raw, covered, 0) == (ssize_t)covered);
-	raw[version_at] = 2;
+	raw[version_at] = version;
 	hash_one(NULL, raw, covered, raw + covered, SHORT_HASH_BYTES);
 	assert_int_equal(pwrite(fd, raw, covered + SHORT_HASH_BYTES, 0), covered + SHORT_HASH_BYTES);
 	close(fd);
@@ -348,10 +348,12 @@ static void test_unknown_versions(void **state)
 		const char *name;
 		off_t at;
 		size_t covered;
-	} files[] = { { "volume", 8, 80 },
-		      { "keys/volume.key", 8, 64 },
-		      { "keys/writer.key", 8, 64 },
-		      { "log/0000000001.seg", 8, 304 } };
+		uint8_t version;
+		const char *words;
+	} files[] = { { "volume", 8, 80, 2, "version 2" },
+		      { "keys/volume.key", 8, 64, 3, "version 3" }, /* 2 is a wrapped one */
+		      { "keys/writer.key", 8, 64, 3, "version 3" },
+		      { "log/0000000001.seg", 8, 304, 2, "version 2" } };
 	struct known *k = *state;
 	char path[512], kept[520];
 
@@ -359,8 +361,8 @@ static void test_unknown_versions(void **state)
 		file_path(k, files[n].name, path);
 		snprintf(kept, sizeof(kept), "%s.kept", path);
 		copy_file(path, kept);
-		make_newer(path, files[n].at, files[n].covered);
-		store_open_fails(&k->f, HF_OPEN_REBUILD, -EPROTONOSUPPORT, "version 2");
+		make_newer(path, files[n].at, files[n].covered, files[n].version);
+		store_open_fails(&k->f, HF_OPEN_REBUILD, -EPROTONOSUPPORT, files[n].words);
 		copy_file(kept, path);
 		assert_int_equal(unlink(kept), 0);
 	}
