@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fs/cli/extract.h"
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
 #include "fs/cli/replica_request.h"
@@ -62,23 +63,28 @@ static json_t *do_drain(struct hf_store *store, const json_t *request,
 	return answer ? answer : no_memory(err);
 }
 
+static int point_of_moment(struct hf_store *store, const char *moment, struct hf_point *ret, struct hf_error *err)
+{
+	struct hf_status status;
+
+	if (*moment)
+		return hf_moment_find(store, moment, ret, err);
+	hf_store_status(store, &status);
+	*ret = (struct hf_point){ status.head_tid, status.head_time_ns };
+	return 0;
+}
+
 static json_t *do_tag(struct hf_store *store, const json_t *request,
 		      const struct operation_listener *listener, struct hf_error *err)
 {
-	const char *name = output_get_text(request, "name"), *moment = output_get_text(request, "moment");
+	const char *name = output_get_text(request, "name");
 	struct hf_point point;
-	struct hf_status status;
 	json_t *answer;
 	int r;
 
 	(void)listener;
-	if (*moment) {
-		if (hf_moment_find(store, moment, &point, err) < 0)
-			return NULL;
-	} else {
-		hf_store_status(store, &status);
-		point = (struct hf_point){ status.head_tid, status.head_time_ns };
-	}
+	if (point_of_moment(store, output_get_text(request, "moment"), &point, err) < 0)
+		return NULL;
 	r = hf_tag(store, name, point.tid, err);
 	if (r == 0)
 		r = hf_store_commit(store, err);
@@ -162,6 +168,37 @@ static json_t *do_check(struct hf_store *store, const json_t *request,
 	return check_of_store(NULL, store, listener, err);
 }
 
+static json_t *do_restore(struct hf_store *store, const json_t *request,
+			  const struct operation_listener *listener, struct hf_error *err)
+{
+	const char *path = output_get_text(request, "path"), *name = strrchr(path, '/');
+	struct hf_view view = { .store = store };
+	struct extract_summary sum;
+	struct hf_point point;
+	struct hf_attr what;
+	json_t *answer;
+
+	if (point_of_moment(store, output_get_text(request, "moment"), &point, err) < 0)
+		return NULL;
+	view.tid = point.tid;
+	if (hf_view_walk(&view, path, &what, err) < 0)
+		return NULL;
+	if (extract_tree(&view, &what, name ? name + 1 : path, output_get_text(request, "to"), listener, &sum,
+			 err) < 0)
+		return NULL;
+	answer = point_to_json(&point);
+	if (!answer || json_object_set_new(answer, "files", output_number(sum.files)) < 0 ||
+	    json_object_set_new(answer, "folders", output_number(sum.folders)) < 0 ||
+	    json_object_set_new(answer, "others", output_number(sum.others)) < 0 ||
+	    json_object_set_new(answer, "bytes", output_number(sum.bytes)) < 0 ||
+	    json_object_set_new(answer, "failed", output_number(sum.failed)) < 0 ||
+	    json_object_set_new(answer, "owners", json_boolean(sum.owners)) < 0) {
+		json_decref(answer);
+		return no_memory(err);
+	}
+	return answer;
+}
+
 static const struct operation {
 	const char *name;
 	bool changes;
@@ -170,7 +207,7 @@ static const struct operation {
 } operations[] = {
 	{ "status", false, do_status }, { "commit", false, do_commit }, { "drain", false, do_drain },
 	{ "tag", true, do_tag },        { "untag", true, do_untag },    { "tags", false, do_tags },
-	{ "head", false, do_head },     { "check", false, do_check },
+	{ "head", false, do_head },     { "check", false, do_check },   { "restore", false, do_restore },
 };
 
 static const struct operation *find(const json_t *request)

@@ -11,6 +11,9 @@
  *   {"do": "tags"}                               {"tags": [{name, tid, time, moment}]}
  *   {"do": "head"}                               commit, then {"head": the line, volume_id, commit, tid, …}
  *   {"do": "replica-…"}                          see replica_request.h
+ *   {"do": "restore", "path": P, "moment": M, "to": T}   P from the root; M may be absent; T an absolute path:
+ *                                                {files, folders, others, bytes, failed, owners, tid, …}; each
+ *                                                name that fails is told
  *   {"do": "check"}                              {"faults": N, …}; each fault is told as it is found
  */
 #ifndef FS_CLI_OPERATIONS_H
@@ -26,7 +29,7 @@
 /* Whom to tell what, while it goes on. Every member may be NULL. */
 struct operation_listener {
 	struct hf_progress progress;
-	void (*found)(void *arg, const char *what); /* a fault */
+	void (*found)(void *arg, const char *what); /* a fault; from one thread at a time, maybe not the caller's */
 	void *arg;
 	const atomic_bool *stop; /* becomes true when whoever waits should not be kept waiting */
 };

@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One thread walks: it makes the folders and hands the rest to others in batches, each within one folder. The names
+ * of a folder are taken in the order of their inodes, which is near that of their bytes in the log. Further names of
+ * a file that has several come when all files are there, and then what belongs to the folders themselves, the deepest
+ * first, so that nothing made in one changes its times or meets its mode.
+ */
+#include "fs/cli/extract.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <search.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/cli/cli.h"
+#include "fs/cli/progress.h"
+
+enum { BATCH_NAMES = 32, LISTED_NAMES = 4096, BATCHES_WAITING = 64, THREADS_MIN = 2, THREADS_MAX = 8 };
+
+struct folder {
+	struct folder *parent; /* NULL: the top */
+	struct folder *made_before, *to_visit;
+	struct hf_attr attr;
+	char name[];
+};
+
+struct named {
+	struct hf_attr attr;
+	char name[NAME_MAX + 1];
+};
+
+/* A folder that is open for as long as batches are in it. */
+struct opened {
+	int fd;
+	atomic_uint users;
+	const struct folder *folder;
+};
+
+struct batch {
+	struct batch *next;
+	struct opened *in;
+	size_t n;
+	struct named entries[BATCH_NAMES];
+};
+
+/* A name of an inode that has several; the first one's is where the bytes go. */
+struct linked {
+	uint64_t ino;
+	const struct folder *folder;
+	struct linked *next;
+	const struct linked *first; /* NULL: it is the first */
+	char name[];
+};
+
+struct extract {
+	struct hf_view view;
+	const struct operation_listener *listener;
+	int top_fd;
+	/* the walk's own */
+	struct folder *made, *to_visit;
+	void *linked_inodes; /* tsearch(3), of struct linked */
+	struct linked *links; /* newest first; the first names, and in front of them the others */
+	struct batch *filling;
+	struct extract_writer writer;
+
+	pthread_mutex_t lock; /* protects what follows, and calls of the listener's */
+	pthread_cond_t changed;
+	struct batch *first, **last;
+	unsigned waiting; /* batches in the queue */
+	bool ended;       /* no batch comes any more */
+	struct extract_summary sum;
+	struct hf_error fatal;
+	atomic_bool stop; /* fatal is set, or the listener wants no more */
+};
+
+static bool stopped(struct extract *x)
+{
+	if (x->listener->stop && atomic_load(x->listener->stop))
+		atomic_store(&x->stop, true);
+	return atomic_load(&x->stop);
+}
+
+/* What would meet every other name too. */
+static bool is_fatal(int code)
+{
+	return code == -ENOSPC || code == -EDQUOT || code == -EROFS || code == -ENOMEM;
+}
+
+/* --- paths */
+
+/* From below the top down to the folder, NULL behind it; malloc'ed, NULL without memory. */
+static const struct folder **way_of(const struct folder *f)
+{
+	const struct folder **way;
+	size_t n = 0;
+
+	for (const struct folder *up = f; up && up->parent; up = up->parent)
+		n++;
+	way = calloc(n + 1, sizeof(*way));
+	for (; way && n > 0; f = f->parent)
+		way[--n] = f;
+	return way;
+}
+
+/* A name may hold anything; a line for a person, and a text in JSON, may not. */
+static void say_name(FILE *out, const char *name)
+{
+	json_t *text = json_string(name); /* NULL: it is not UTF-8 */
+
+	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
+		if (*c < ' ' || *c == 0x7f || (*c >= 0x80 && !text))
+			fprintf(out, "\\x%02x", *c);
+		else
+			fputc(*c, out);
+	}
+	json_decref(text);
+}
+
+static void say_folder(FILE *out, const struct folder *f)
+{
+	const struct folder **way = way_of(f);
+
+	for (size_t i = 0; way && way[i]; i++) {
+		say_name(out, way[i]->name);
+		fputc('/', out);
+	}
+	free(way);
+}
+
+/* Step by step from the top, following no link: -1 with errno. However deep it is. */
+static int open_folder(const struct extract *x, const struct folder *f)
+{
+	CLEANUP(cli_cleanup_free) const struct folder **way = way_of(f);
+	int fd = way ? fcntl(x->top_fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+	for (size_t i = 0; fd >= 0 && way[i]; i++) {
+		int next = openat(fd, way[i]->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		(void)close(fd);
+		fd = next;
+	}
+	return fd;
+}
+
+/* --- what went wrong */
+
+/* Takes the lock. */
+static void tell(struct extract *x, const struct folder *f, const char *name, int code, const char *words)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out;
+
+	pthread_mutex_lock(&x->lock);
+	x->sum.failed++;
+	if (is_fatal(code) && !x->fatal.code) {
+		(void)hf_error_set(&x->fatal, code, "%s: %s", name, words);
+		atomic_store(&x->stop, true);
+	}
+	out = open_memstream(&text, &len);
+	if (out) {
+		say_folder(out, f);
+		say_name(out, name);
+		fprintf(out, ": %s", words);
+		if (fclose(out) == 0 && x->listener->found)
+			x->listener->found(x->listener->arg, text);
+		free(text);
+	}
+	pthread_mutex_unlock(&x->lock);
+}
+
+/* --- the threads that write */
+
+static void opened_put(struct opened *in)
+{
+	if (atomic_fetch_sub(&in->users, 1) > 1)
+		return;
+	(void)close(in->fd);
+	free(in);
+}
+
+static void write_batch(struct extract *x, struct extract_writer *w, struct batch *b)
+{
+	struct extract_summary made = { 0 };
+
+	for (size_t i = 0; i < b->n && !stopped(x); i++) {
+		const struct named *e = &b->entries[i];
+		struct hf_error err = HF_ERROR_INIT;
+		int r = extract_inode(w, b->in->fd, e->name, &e->attr, &err);
+
+		if (r != 0)
+			tell(x, b->in->folder, e->name, r, err.text);
+		if (r >= 0 && S_ISREG(e->attr.mode))
+			made.files++;
+		else if (r >= 0)
+			made.others++;
+	}
+	opened_put(b->in);
+	free(b);
+	pthread_mutex_lock(&x->lock);
+	x->sum.files += made.files;
+	x->sum.others += made.others;
+	x->sum.bytes += w->bytes;
+	pthread_mutex_unlock(&x->lock);
+	w->bytes = 0;
+}
+
+static struct batch *batch_take(struct extract *x)
+{
+	struct batch *b;
+
+	pthread_mutex_lock(&x->lock);
+	while (!x->first && !x->ended)
+		pthread_cond_wait(&x->changed, &x->lock);
+	b = x->first;
+	if (b) {
+		x->first = b->next;
+		if (!x->first)
+			x->last = &x->first;
+		x->waiting--;
+		pthread_cond_broadcast(&x->changed);
+	}
+	pthread_mutex_unlock(&x->lock);
+	return b;
+}
+
+static void *writer_main(void *arg)
+{
+	struct extract *x = arg;
+	struct extract_writer w = { .view = &x->view, .buffer = malloc(EXTRACT_BUFFER_BYTES) };
+	struct batch *b;
+
+	if (!w.buffer)
+		return NULL; /* the others, or who waits for them, write what there is */
+	while ((b = batch_take(x)))
+		write_batch(x, &w, b);
+	free(w.buffer);
+	return NULL;
+}
+
+/* To the queue, or when that is full written here. */
+static void batch_give(struct extract *x, struct batch *b)
+{
+	bool full;
+
+	pthread_mutex_lock(&x->lock);
+	full = x->waiting >= BATCHES_WAITING;
+	if (!full) {
+		b->next = NULL;
+		*x->last = b;
+		x->last = &b->next;
+		x->waiting++;
+		pthread_cond_broadcast(&x->changed);
+	}
+	pthread_mutex_unlock(&x->lock);
+	if (full)
+		write_batch(x, &x->writer, b);
+}
+
+/* --- the walk */
+
+static int no_memory(struct extract *x)
+{
+	tell(x, NULL, "restore", -ENOMEM, "no memory");
+	return -ENOMEM;
+}
+
+static void give_filling(struct extract *x)
+{
+	if (x->filling)
+		batch_give(x, x->filling);
+	x->filling = NULL;
+}
+
+static int add_entry(struct extract *x, struct opened *in, const struct named *e)
+{
+	if (!x->filling) {
+		x->filling = malloc(sizeof(*x->filling));
+		if (!x->filling)
+			return no_memory(x);
+		x->filling->in = in;
+		x->filling->n = 0;
+		atomic_fetch_add(&in->users, 1);
+	}
+	x->filling->entries[x->filling->n++] = *e;
+	if (x->filling->n == BATCH_NAMES)
+		give_filling(x);
+	return 0;
+}
+
+static int add_folder(struct extract *x, struct opened *in, const struct named *e)
+{
+	struct folder *f;
+
+	if (mkdirat(in->fd, e->name, 0700) < 0) {
+		tell(x, in->folder, e->name, -errno, strerror(errno));
+		return 0;
+	}
+	f = malloc(sizeof(*f) + strlen(e->name) + 1);
+	if (!f)
+		return no_memory(x);
+	f->parent = (struct folder *)in->folder;
+	f->attr = e->attr;
+	strcpy(f->name, e->name);
+	f->made_before = x->made;
+	x->made = f;
+	f->to_visit = x->to_visit;
+	x->to_visit = f;
+	return 0;
+}
+
+static int compare_linked(const void *a, const void *b)
+{
+	const struct linked *l = a, *m = b;
+
+	return (l->ino > m->ino) - (l->ino < m->ino);
+}
+
+/* A name of a file that has more: 1 when its bytes are to be written there, 0 when they are elsewhere, negative. */
+static int note_linked(struct extract *x, const struct opened *in, const struct named *e)
+{
+	struct linked *l = malloc(sizeof(*l) + strlen(e->name) + 1), **first;
+
+	if (!l)
+		return no_memory(x);
+	*l = (struct linked){ .ino = e->attr.ino, .folder = in->folder, .next = x->links };
+	strcpy(l->name, e->name);
+	first = tsearch(l, &x->linked_inodes, compare_linked);
+	if (!first) {
+		free(l);
+		return no_memory(x);
+	}
+	l->first = *first == l ? NULL : *first;
+	x->links = l;
+	return !l->first;
+}
+
+struct listing {
+	struct named *entries;
+	size_t n;
+	uint64_t cookie;
+	int code; /* of an entry without attributes */
+};
+
+static int list_entry(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
+		      const struct hf_attr *attr)
+{
+	struct listing *l = arg;
+
+	(void)ino;
+	(void)type;
+	if (l->n == LISTED_NAMES)
+		return 1;
+	l->entries[l->n].attr = *attr;
+	(void)snprintf(l->entries[l->n].name, sizeof(l->entries[l->n].name), "%s", name);
+	l->n++;
+	l->cookie = cookie;
+	return 0;
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct named *e = a, *f = b;
+
+	return (e->attr.ino > f->attr.ino) - (e->attr.ino < f->attr.ino);
+}
+
+static int take_entry(struct extract *x, struct opened *in, const struct named *e)
+{
+	int r = 1;
+
+	if (S_ISDIR(e->attr.mode))
+		return add_folder(x, in, e);
+	if (e->attr.nlink > 1)
+		r = note_linked(x, in, e);
+	return r == 1 ? add_entry(x, in, e) : r;
+}
+
+static void show_progress(struct extract *x)
+{
+	const struct hf_progress *p = &x->listener->progress;
+
+	pthread_mutex_lock(&x->lock);
+	if (p->fn)
+		p->fn(p->arg, "files restored", x->sum.files, 0);
+	pthread_mutex_unlock(&x->lock);
+}
+
+static int visit(struct extract *x, struct folder *f, struct named *entries)
+{
+	struct listing l = { .entries = entries };
+	struct opened *in = malloc(sizeof(*in));
+	struct hf_error err = HF_ERROR_INIT;
+	int r = 0;
+
+	if (!in)
+		return no_memory(x);
+	*in = (struct opened){ .fd = open_folder(x, f), .users = 1, .folder = f };
+	if (in->fd < 0) {
+		tell(x, f->parent, f->name, -errno, strerror(errno));
+		free(in);
+		return 0;
+	}
+	do {
+		l.n = 0;
+		r = hf_view_readdir(&x->view, f->attr.ino, l.cookie, HF_READDIR_ATTR, list_entry, &l, &err);
+		if (r < 0)
+			tell(x, f, ".", r, err.text);
+		qsort(entries, l.n, sizeof(*entries), by_inode);
+		for (size_t i = 0; r >= 0 && i < l.n && !stopped(x); i++)
+			r = take_entry(x, in, &entries[i]);
+		show_progress(x);
+	} while (r >= 0 && l.n == LISTED_NAMES && !stopped(x));
+	give_filling(x);
+	opened_put(in);
+	return r == -ENOMEM ? r : 0;
+}
+
+static int walk(struct extract *x)
+{
+	CLEANUP(cli_cleanup_free) struct named *entries = calloc(LISTED_NAMES, sizeof(*entries));
+	int r = entries ? 0 : no_memory(x);
+
+	while (r == 0 && x->to_visit && !stopped(x)) {
+		struct folder *f = x->to_visit;
+
+		x->to_visit = f->to_visit;
+		r = visit(x, f, entries);
+	}
+	return r;
+}
+
+/* --- when all files are there */
+
+static void make_links(struct extract *x)
+{
+	for (struct linked *l = x->links; l && !stopped(x); l = l->next) {
+		CLEANUP(cli_cleanup_fd) int from = -1;
+		CLEANUP(cli_cleanup_fd) int to = -1;
+
+		if (!l->first)
+			continue;
+		from = open_folder(x, l->first->folder);
+		to = open_folder(x, l->folder);
+		if (from < 0 || to < 0 || linkat(from, l->first->name, to, l->name, 0) < 0)
+			tell(x, l->folder, l->name, -errno, strerror(errno));
+		else
+			x->sum.files++;
+	}
+}
+
+/* The last made comes first, and so what is in a folder before itself. */
+static void finish_folders(struct extract *x)
+{
+	for (struct folder *f = x->made; f && !stopped(x); f = f->made_before) {
+		CLEANUP(cli_cleanup_fd) int fd = open_folder(x, f);
+		struct hf_error err = HF_ERROR_INIT;
+		int r = fd < 0 ? hf_error_set(&err, -errno, "%s", strerror(errno)) :
+				 extract_folder_attr(&x->writer, fd, &f->attr, &err);
+
+		if (r != 0)
+			tell(x, f->parent, f->parent ? f->name : ".", r, err.text);
+		x->sum.folders++;
+	}
+}
+
+static void nothing(void *unused)
+{
+	(void)unused;
+}
+
+static void release(struct extract *x)
+{
+	while (x->made) {
+		struct folder *f = x->made;
+
+		x->made = f->made_before;
+		free(f);
+	}
+	tdestroy(x->linked_inodes, nothing);
+	while (x->links) {
+		struct linked *l = x->links;
+
+		x->links = l->next;
+		free(l);
+	}
+	free(x->writer.buffer);
+	if (x->top_fd >= 0)
+		(void)close(x->top_fd);
+	pthread_mutex_destroy(&x->lock);
+	pthread_cond_destroy(&x->changed);
+}
+
+/* --- all of it */
+
+static unsigned threads_wanted(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < THREADS_MIN ? THREADS_MIN : n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
+}
+
+static void write_all(struct extract *x)
+{
+	pthread_t threads[THREADS_MAX];
+	unsigned n = 0;
+	struct batch *b;
+
+	while (n < threads_wanted() && pthread_create(&threads[n], NULL, writer_main, x) == 0)
+		n++;
+	(void)walk(x);
+	pthread_mutex_lock(&x->lock);
+	x->ended = true;
+	pthread_cond_broadcast(&x->changed);
+	pthread_mutex_unlock(&x->lock);
+	while ((b = batch_take(x)))
+		write_batch(x, &x->writer, b);
+	for (unsigned i = 0; i < n; i++)
+		(void)pthread_join(threads[i], NULL);
+	make_links(x);
+	finish_folders(x);
+}
+
+static int folder_is_empty(int fd)
+{
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	DIR *dir = own < 0 ? NULL : fdopendir(own);
+	const struct dirent *d;
+	int r = dir ? 1 : -errno;
+
+	if (!dir && own >= 0)
+		(void)close(own);
+	while (r == 1 && (d = readdir(dir)))
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			r = 0;
+	if (dir)
+		(void)closedir(dir);
+	return r;
+}
+
+/* An empty folder, made when there is none. */
+static int open_top(const char *to, int *ret, struct hf_error *err)
+{
+	CLEANUP(cli_cleanup_fd) int fd = -1;
+	int r = mkdir(to, 0777) < 0 && errno != EEXIST ? -errno : 0;
+
+	if (r == 0) {
+		fd = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = fd < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		return hf_error_set(err, r, "%s: %s", to, strerror(-r));
+	r = folder_is_empty(fd);
+	if (r <= 0)
+		return hf_error_set(err, r < 0 ? r : -ENOTEMPTY,
+				    r < 0 ? "%s: cannot be read" :
+					    "%s is not empty: name another folder, or one that does not "
+					    "exist; nothing is written over",
+				    to);
+	*ret = fd;
+	fd = -1;
+	return 0;
+}
+
+/* What the walk begins with: the folder itself, or one file. */
+static int begin(struct extract *x, const struct hf_attr *what, const char *name)
+{
+	struct folder *top;
+	struct opened *in;
+	struct named e = { .attr = *what };
+
+	if (S_ISDIR(what->mode)) {
+		top = calloc(1, sizeof(*top) + 1);
+		if (!top)
+			return no_memory(x);
+		top->attr = *what;
+		x->made = x->to_visit = top;
+		return 0;
+	}
+	in = malloc(sizeof(*in));
+	if (!in)
+		return no_memory(x);
+	*in = (struct opened){ .fd = fcntl(x->top_fd, F_DUPFD_CLOEXEC, 0), .users = 1 };
+	(void)snprintf(e.name, sizeof(e.name), "%s", name);
+	(void)add_entry(x, in, &e);
+	give_filling(x);
+	opened_put(in);
+	return 0;
+}
+
+int extract_tree(const struct hf_view *view, const struct hf_attr *what, const char *name, const char *to,
+		 const struct operation_listener *listener, struct extract_summary *ret, struct hf_error *err)
+{
+	struct extract x = { .view = *view, .listener = listener, .top_fd = -1,
+			     .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	int r = open_top(to, &x.top_fd, err);
+
+	if (r < 0)
+		return r;
+	x.last = &x.first;
+	x.sum.owners = extract_can_chown();
+	x.writer = (struct extract_writer){ .view = &x.view, .buffer = malloc(EXTRACT_BUFFER_BYTES) };
+	r = x.writer.buffer ? begin(&x, what, name) : no_memory(&x);
+	if (r == 0)
+		write_all(&x);
+	if (syncfs(x.top_fd) < 0 && !x.fatal.code)
+		(void)hf_error_set(&x.fatal, -errno, "%s: %s", to, strerror(errno));
+	if (!x.fatal.code && stopped(&x))
+		(void)hf_error_set(&x.fatal, -EINTR, "stopped; what is in %s is not whole", to);
+	*ret = x.sum;
+	r = x.fatal.code;
+	if (r < 0 && err)
+		*err = x.fatal;
+	release(&x);
+	return r;
+}
