@@ -221,6 +221,7 @@ MUST_USE int table_decode(const void *data, size_t len, struct table_entry **ret
 /* §10 */
 enum record_type {
 	RECORD_CHUNKS = 1,
+	RECORD_WHO = 2,
 	OP_CREATE = 16,
 	OP_LINK = 17,
 	OP_UNLINK = 18,
@@ -251,7 +252,7 @@ struct piece {
 	uint64_t ref;
 };
 
-/* In the log (§10.2) pending pieces cannot be encoded: -EINVAL by assertion. */
+/* In the log (§10.3) pending pieces cannot be encoded: -EINVAL by assertion. */
 void pieces_encode(const struct piece *pieces, size_t n, struct buf *out);
 /* Appends to *pieces (malloc'ed array of *n used, *cap allocated), in total at most RECORD_PIECES_MAX. */
 MUST_USE int pieces_decode(struct cursor *c, struct piece **pieces, size_t *n, size_t *cap);
@@ -389,9 +390,13 @@ void chunks_encode(const struct chunk_entry *entries, size_t n, struct buf *out)
 
 /*
  * Walk a metadata frame's records. record_next gives 1 and the type and body (borrowed), 0 at the end,
- * -EUCLEAN. Then, by type, chunks_decode or op_decode.
+ * -EUCLEAN. Then, by type, chunks_decode, who_decode or op_decode.
  */
 MUST_USE int record_next(struct cursor *c, uint8_t *ret_type, struct span *ret_body, struct hf_error *err);
+/* WHO: whose the operations behind it are; UID_UNKNOWN: not known. */
+#define UID_UNKNOWN UINT32_MAX
+void who_encode(uint32_t uid, struct buf *out);
+MUST_USE int who_decode(struct span body, uint32_t *ret_uid, struct hf_error *err);
 /* *ret: malloc'ed, the caller frees. */
 MUST_USE int chunks_decode(struct span body, struct chunk_entry **ret, size_t *ret_n, struct hf_error *err);
 MUST_USE int op_decode(uint8_t type, struct span body, struct op_base *base, struct op *ret,

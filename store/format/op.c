@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations as records, FORMAT.md §10.2: what is common to all of them. */
+/* Operations as records, FORMAT.md §10.3: what is common to all of them. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>

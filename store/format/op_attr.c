@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations on attributes (SETATTR, SETXATTR, REMOVEXATTR), REAP and TAG: FORMAT.md §10.2. */
+/* Operations on attributes (SETATTR, SETXATTR, REMOVEXATTR), REAP and TAG: FORMAT.md §10.3. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How one type of operation is written and read (FORMAT.md §10.2). Private to store/format: op.c has the
+ * How one type of operation is written and read (FORMAT.md §10.3). Private to store/format: op.c has the
  * table of them and what is common (record frame, tid, time), op_name.c those that work on directory
  * entries, op_file.c on the contents of a file, op_retire.c on chunks, op_attr.c on everything else.
  */

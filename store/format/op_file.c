@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations on the contents of a file: WRITE, RANGE, CLONE, FOLD (FORMAT.md §10.2). */
+/* Operations on the contents of a file: WRITE, RANGE, CLONE, FOLD (FORMAT.md §10.3). */
 #include <assert.h>
 
 #include "store/format/op_codec.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations on directory entries: CREATE, LINK, UNLINK, RENAME (FORMAT.md §10.2). */
+/* Operations on directory entries: CREATE, LINK, UNLINK, RENAME (FORMAT.md §10.3). */
 #include <assert.h>
 #include <sys/stat.h>
 

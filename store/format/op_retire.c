@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* RETIRE, FORMAT.md §10.2 and §14: chunks that no later operation names. */
+/* RETIRE, FORMAT.md §10.3 and §14: chunks that no later operation names. */
 #include <assert.h>
 #include <errno.h>
 

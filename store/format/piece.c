@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pieces, FORMAT.md §10.2: where a run of a file's bytes is. */
+/* Pieces, FORMAT.md §10.3: where a run of a file's bytes is. */
 #include <assert.h>
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Records of a metadata frame, and the CHUNKS record, FORMAT.md §10 and §10.1. */
+/* Records of a metadata frame, and the records that are no operations, FORMAT.md §10 to §10.2. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -70,5 +70,27 @@ int chunks_decode(struct span body, struct chunk_entry **ret, size_t *ret_n, str
 		return damaged(err);
 	*ret = TAKE_PTR(entries);
 	*ret_n = (size_t)n;
+	return 0;
+}
+
+void who_encode(uint32_t uid, struct buf *out)
+{
+	CLEANUP(buf_release) struct buf body = BUF_INIT;
+
+	buf_add_varint(&body, uid == UID_UNKNOWN ? 0 : (uint64_t)uid + 1);
+	if (buf_status(&body) < 0)
+		out->failed = true;
+	buf_add_u8(out, RECORD_WHO);
+	buf_add_bytes(out, body.data, body.len);
+}
+
+int who_decode(struct span body, uint32_t *ret_uid, struct hf_error *err)
+{
+	struct cursor c = cursor_of(body.data, body.len);
+	uint64_t v = cursor_varint(&c);
+
+	if (cursor_finish(&c) < 0 || v > UINT32_MAX)
+		return hf_error_set(err, -EUCLEAN, "WHO record: damaged, or not of this form");
+	*ret_uid = v == 0 ? UID_UNKNOWN : (uint32_t)(v - 1);
 	return 0;
 }
