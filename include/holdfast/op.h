@@ -27,6 +27,13 @@ struct hf_cred {
 };
 
 /*
+ * On whose behalf this thread's calls are from now on, as setfsuid(2) is of a thread: the log keeps it with each
+ * operation (history.h). Until the first call, and with HF_UID_UNKNOWN: not known. It gives and takes no right.
+ */
+#define HF_UID_UNKNOWN UINT32_MAX
+void hf_act_for(uint32_t uid);
+
+/*
  * Make anything that has a name: mode's type says what (0 or S_IFREG, S_IFDIR, S_IFLNK with target, S_IFIFO,
  * S_IFSOCK, S_IFCHR and S_IFBLK with rdev). The parent's setgid bit gives its group (and, to a directory, the
  * bit); the parent's default ACL is inherited, else mode is taken less umask. -EEXIST, -ENOENT (parent is

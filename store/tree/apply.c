@@ -64,7 +64,7 @@ static int apply(struct tx *tx)
 }
 
 int tree_apply(const struct tree *t, struct index_batch *batch, const struct op *op, struct tree_state *state,
-	       struct hf_error *err)
+	       struct op_note *ret, struct hf_error *err)
 {
 	struct tx tx = { .t = t, .batch = batch, .op = op, .state = *state, .err = err, .value = BUF_INIT };
 	int r;
@@ -77,6 +77,11 @@ int tree_apply(const struct tree *t, struct index_batch *batch, const struct op 
 	tx.state.tid = op->tid;
 	tx.state.time_ns = op->time_ns;
 	*state = tx.state;
+	*ret = tx.note;
+	ret->tid = op->tid;
+	ret->time_ns = op->time_ns;
+	ret->uid = UID_UNKNOWN;
+	ret->type = op->type;
 	return 0;
 }
 

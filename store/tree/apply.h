@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What each operation does, one function each (layer 3). Called by tree_apply only. FORMAT.md §10.2. */
+/* What each operation does, one function each (layer 3). Called by tree_apply only. FORMAT.md §10.3. */
 #ifndef STORE_TREE_APPLY_H
 #define STORE_TREE_APPLY_H
 

@@ -20,6 +20,7 @@ static int set_size(struct tx *tx, struct inode *i, uint64_t size)
 		r = map_truncate(tx, i, size);
 		i->flags &= ~(uint32_t)INODE_BLOCKS_PAST_END;
 	}
+	tx->note.bytes = size < i->size ? i->size - size : size - i->size;
 	i->size = size;
 	i->mtime = tx_now(tx);
 	return r;
@@ -31,6 +32,7 @@ int apply_setattr(struct tx *tx)
 	const uint32_t mask = tx->op->setattr.mask;
 	int r;
 
+	tx->note.ino = tx->op->setattr.ino;
 	r = tx_inode(tx, tx->op->setattr.ino, &n);
 	if (r == 0 && mask & SETATTR_SIZE)
 		r = set_size(tx, &n.i, tx->op->setattr.size);
@@ -77,6 +79,7 @@ int apply_setxattr(struct tx *tx)
 		r = tx_put_xattr(tx, &n.i, name, value);
 	if (r < 0)
 		return r;
+	tx->note.ino = n.i.ino;
 	if (is_capability(name))
 		n.i.flags |= INODE_HAS_CAPABILITY;
 	if (tx->op->setxattr.mode_plus_1)
@@ -103,6 +106,7 @@ int apply_removexattr(struct tx *tx)
 	r = tx_delete(tx, &key, span_of(&old));
 	if (r < 0)
 		return r;
+	tx->note.ino = n.i.ino;
 	if (is_capability(name))
 		n.i.flags &= ~(uint32_t)INODE_HAS_CAPABILITY;
 	n.i.ctime = tx_now(tx);

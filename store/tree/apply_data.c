@@ -30,6 +30,8 @@ int apply_write(struct tx *tx)
 		len += tx->op->write.pieces[k].len;
 	if (!fits(tx->op->write.offset, len))
 		return too_big(tx);
+	tx->note.ino = tx->op->write.ino;
+	tx->note.bytes = len;
 	r = tx_file(tx, tx->op->write.ino, &n);
 	if (r == 0)
 		r = map_write(tx, &n.i, tx->op->write.offset, tx->op->write.pieces, tx->op->write.n_pieces);
@@ -54,6 +56,8 @@ int apply_range(struct tx *tx)
 		return too_big(tx);
 	if (tx->op->range.mode != RANGE_PUNCH && len > RANGE_BYTES_MAX)
 		return hf_error_set(tx->err, -EFBIG, "one operation allocates at most %d bytes", RANGE_BYTES_MAX);
+	tx->note.ino = tx->op->range.ino;
+	tx->note.bytes = len;
 	r = tx_file(tx, tx->op->range.ino, &n);
 	if (r < 0)
 		return r;
@@ -84,6 +88,8 @@ int apply_clone(struct tx *tx)
 
 	if (!fits(tx->op->clone.offset, len) || !fits(tx->op->clone.src_offset, len))
 		return too_big(tx);
+	tx->note.ino = tx->op->clone.ino;
+	tx->note.bytes = len;
 	r = tx_file(tx, tx->op->clone.src_ino, &src);
 	if (r == 0)
 		r = tx_file(tx, tx->op->clone.ino, &dst);
@@ -110,6 +116,7 @@ int apply_fold(struct tx *tx)
 	r = tx_file(tx, tx->op->fold.ino, &n);
 	if (r < 0)
 		return r;
+	tx->note.ino = n.i.ino;
 	allocated = n.i.allocated;
 	r = map_fold(tx, &n.i, tx->op->fold.block, tx->op->fold.pieces, tx->op->fold.n_pieces);
 	if (r < 0 || n.i.allocated == allocated)

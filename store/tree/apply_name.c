@@ -54,7 +54,6 @@ static int create_inode(struct tx *tx)
 		.rdev = tx->op->create.rdev,
 		.size = tx->op->create.target.len,
 		.flags = tx->op->create.parent == 0 ? INODE_NAMELESS : 0,
-		.parent = S_ISDIR(tx->op->create.mode) ? tx->op->create.parent : 0,
 		.atime = now,
 		.mtime = now,
 		.ctime = now,
@@ -63,11 +62,16 @@ static int create_inode(struct tx *tx)
 	};
 	if (tx->op->create.ino < tx->state.next_ino)
 		return hf_error_set(tx->err, -EUCLEAN, "inode %llu is made twice", (unsigned long long)tx->op->create.ino);
+	tx->note.ino = n.i.ino;
 	tx->state.next_ino = tx->op->create.ino + 1;
 	tx->state.live_inodes++;
+	r = 0;
 	if (n.i.nlink == 0)
 		tx_orphan(tx, &n.i);
-	r = put_acls(tx, &n.i);
+	else
+		r = tx_name_added(tx, &n.i, 0, tx->op->create.parent, tx->op->create.name);
+	if (r == 0)
+		r = put_acls(tx, &n.i);
 	if (r == 0)
 		r = tx_put_inode(tx, &n);
 	node_release(&n);
@@ -129,10 +133,13 @@ int apply_link(struct tx *tx)
 		return hf_error_set(tx->err, -ENOENT, "inode %llu has been removed", (unsigned long long)n.i.ino);
 	if (n.i.nlink == 0)
 		tx_adopt(tx, &n.i);
+	tx->note.ino = n.i.ino;
 	n.i.flags &= ~(uint32_t)INODE_NAMELESS;
 	n.i.nlink++;
 	n.i.ctime = tx_now(tx);
 	r = tx_put_entry(tx, dir.i.ino, name, (struct span){ NULL, 0 }, n.i.ino, n.i.mode);
+	if (r == 0)
+		r = tx_name_added(tx, &n.i, n.i.nlink - 1, dir.i.ino, name);
 	if (r == 0)
 		r = tx_put_inode(tx, &n);
 	if (r < 0)
@@ -141,13 +148,14 @@ int apply_link(struct tx *tx)
 	return tx_put_inode(tx, &dir);
 }
 
-/* A name of n is gone: a file loses a link, a directory all of its own. */
-static void drop_link(struct tx *tx, struct inode *i)
+/* A name of it is gone: a file loses a link, a directory all of its own. */
+static int drop_link(struct tx *tx, struct inode *i, uint64_t dir, struct span name)
 {
 	i->nlink = S_ISDIR(i->mode) ? 0 : i->nlink - 1;
 	i->ctime = tx_now(tx);
 	if (i->nlink == 0)
 		tx_orphan(tx, i);
+	return tx_name_removed(tx, i, i->nlink, dir, name);
 }
 
 int apply_unlink(struct tx *tx)
@@ -180,8 +188,10 @@ int apply_unlink(struct tx *tx)
 		r = tx_delete_entry(tx, dir.i.ino, name, span_of(&raw));
 	if (r < 0)
 		return r;
-	drop_link(tx, &n.i);
-	r = tx_put_inode(tx, &n);
+	tx->note.ino = n.i.ino;
+	r = drop_link(tx, &n.i, dir.i.ino, name);
+	if (r == 0)
+		r = tx_put_inode(tx, &n);
 	if (r < 0)
 		return r;
 	if (want_dir)
@@ -283,6 +293,17 @@ static int rename_check(struct tx *tx, struct rename *m)
 	return S_ISDIR(m->other.i.mode) ? check_empty(tx, m->other.i.ino) : 0;
 }
 
+/* Of its names the rename's old one becomes the new one, or, of an exchange, the new one the old. */
+static int move_name(struct tx *tx, struct inode *i, bool back)
+{
+	const uint64_t dirs[2] = { tx->op->rename.parent, tx->op->rename.new_parent };
+	const struct span names[2] = { tx->op->rename.name, tx->op->rename.new_name };
+	const uint32_t others = S_ISDIR(i->mode) ? 0 : i->nlink - 1;
+	int r = tx_name_removed(tx, i, others, dirs[back], names[back]);
+
+	return r < 0 ? r : tx_name_added(tx, i, others, dirs[!back], names[!back]);
+}
+
 static int rename_exchange(struct tx *tx, struct rename *m)
 {
 	struct node *to_dir = rename_to_dir(m);
@@ -299,15 +320,16 @@ static int rename_exchange(struct tx *tx, struct rename *m)
 	if (r < 0)
 		return r;
 	if (S_ISDIR(m->moved.i.mode)) {
-		m->moved.i.parent = tx->op->rename.new_parent;
 		m->from_dir.i.nlink--;
 		to_dir->i.nlink++;
 	}
 	if (S_ISDIR(m->other.i.mode)) {
-		m->other.i.parent = tx->op->rename.parent;
 		to_dir->i.nlink--;
 		m->from_dir.i.nlink++;
 	}
+	r = move_name(tx, &m->other.i, true);
+	if (r < 0)
+		return r;
 	m->other.i.ctime = tx_now(tx);
 	return tx_put_inode(tx, &m->other);
 }
@@ -325,13 +347,13 @@ static int rename_replace(struct tx *tx, struct rename *m)
 	if (r == 0 && m->has_other) {
 		if (S_ISDIR(m->other.i.mode))
 			to_dir->i.nlink--;
-		drop_link(tx, &m->other.i);
-		r = tx_put_inode(tx, &m->other);
+		r = drop_link(tx, &m->other.i, tx->op->rename.new_parent, tx->op->rename.new_name);
+		if (r == 0)
+			r = tx_put_inode(tx, &m->other);
 	}
 	if (r < 0)
 		return r;
 	if (S_ISDIR(m->moved.i.mode)) {
-		m->moved.i.parent = tx->op->rename.new_parent;
 		m->from_dir.i.nlink--;
 		to_dir->i.nlink++;
 	}
@@ -348,9 +370,13 @@ int apply_rename(struct tx *tx)
 		r = rename_check(tx, &m);
 	if (r < 0)
 		return r;
+	tx->note.ino = m.from.ino;
 	if (m.has_other && m.to.ino == m.from.ino)
 		return 0; /* two names of one file: POSIX asks that nothing be done */
+	tx->note.other = m.has_other ? m.to.ino : 0;
 	r = tx->op->rename.flags & RENAME_OP_EXCHANGE ? rename_exchange(tx, &m) : rename_replace(tx, &m);
+	if (r == 0)
+		r = move_name(tx, &m.moved.i, false);
 	if (r < 0)
 		return r;
 	m.moved.i.ctime = tx_now(tx);

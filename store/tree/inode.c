@@ -43,6 +43,7 @@ void inode_encode(const struct inode *i, struct buf *out)
 	buf_add_varint(out, i->allocated);
 	buf_add_varint(out, i->generation);
 	buf_add_varint(out, i->parent);
+	buf_add_u64(out, i->name_hash);
 	time_encode(i->atime, out);
 	time_encode(i->mtime, out);
 	time_encode(i->ctime, out);
@@ -66,6 +67,7 @@ int inode_decode(uint64_t ino, struct span value, struct inode *ret)
 	ret->allocated = cursor_varint(&c);
 	ret->generation = (uint32_t)cursor_varint(&c);
 	ret->parent = cursor_varint(&c);
+	ret->name_hash = cursor_u64(&c);
 	ret->atime = time_decode(&c);
 	ret->mtime = time_decode(&c);
 	ret->ctime = time_decode(&c);

@@ -23,7 +23,8 @@ struct inode {
 	uint64_t allocated;  /* bytes */
 	/* of the contents: one more each time they are dropped whole, so that this is O(1) */
 	uint32_t generation;
-	uint64_t parent;     /* of a directory */
+	uint64_t parent;     /* the directory of its name, of one of them, or of the last it had; 0: it never had any */
+	uint64_t name_hash;  /* of that name (keys.h) */
 	struct file_time atime, mtime, ctime, btime;
 	struct span target;  /* of a symbolic link; borrowed from what was decoded */
 };

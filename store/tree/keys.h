@@ -6,9 +6,10 @@
  *   HEAD, PAST   i ino                      inode (inode.h)
  *                d ino hash name NUL        directory entry: varint tid, varint inode, type (1 byte: mode >>
  *                12)
+ *                l ino dir hash             a name more than the one the inode keeps: varint tid (names.c)
  *                x ino name NUL             extended attribute: varint tid, bytes
  *                b ino generation(4) block  pieces of a block (map.h)
- *   META         g first-tid                times of a group's operations (times.c)
+ *   META         g first-tid                notes of a group's operations (notes.c)
  *                T first-time first-tid     nothing: finds the group of a time
  *                n name                     tag: varint tid
  *                o ino                      nothing: an inode that has no name
@@ -83,6 +84,17 @@ static inline struct key key_entry(const struct keyring *keys, uint64_t dir, str
 }
 
 enum { ENTRY_KEY_PREFIX = 17 }; /* kind, directory, hash: the name follows */
+
+static inline struct key key_link(uint64_t ino, uint64_t dir, uint64_t name_hash)
+{
+	struct key k = key_number('l', ino);
+
+	key_add_be64(&k, dir);
+	key_add_be64(&k, name_hash);
+	return k;
+}
+
+enum { LINK_KEY_PREFIX = 9, LINK_KEY_BYTES = 25 };
 
 static inline struct key key_xattr(uint64_t ino, struct span name)
 {

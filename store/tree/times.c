@@ -1,33 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which operation happened when. One entry a group: key 'g' and the group's first tid; value: varint first
- * time, then for each further operation varint tid difference and varint time difference. A second, empty
- * entry, 'T' with first time and first tid, finds the group of a time. tids and times only rise, so both are
- * found by one step back from what is asked.
+ * Which operation happened when: the group of a tid or of a time is found by one step back from it, for both only rise;
+ * within the group it is found in its notes (notes.c). And the small entries beside: tags, orphans.
  */
 #include <errno.h>
 
 #include "store/tree/keys.h"
+#include "store/tree/notes.h"
 #include "store/tree/tree.h"
-
-void tree_put_times(struct index_batch *batch, const struct op_time *times, size_t n)
-{
-	CLEANUP(buf_release) struct buf value = BUF_INIT;
-	struct key key;
-
-	if (n == 0)
-		return;
-	buf_add_varint(&value, times[0].time_ns);
-	for (size_t k = 1; k < n; k++) {
-		buf_add_varint(&value, times[k].tid - times[k - 1].tid);
-		buf_add_varint(&value, times[k].time_ns - times[k - 1].time_ns);
-	}
-	key = key_number('g', times[0].tid);
-	index_batch_put(batch, INDEX_META, key.bytes, key.len, value.data, value.len);
-	key = key_number('T', times[0].time_ns);
-	key_add_be64(&key, times[0].tid);
-	index_batch_put(batch, INDEX_META, key.bytes, key.len, NULL, 0);
-}
 
 /* The last entry of this kind whose key is below `to`, or the first of all. 1, 0. */
 static int find_row(struct index *x, char kind, const struct key *to, unsigned flags, struct index_rows *rows,
@@ -39,29 +19,19 @@ static int find_row(struct index *x, char kind, const struct key *to, unsigned f
 	return r < 0 ? r : rows->n > 0;
 }
 
-/* Walk a group's operations while they are at or before the limits; the last such. */
+/* Walk a group's operations while they are at or before the limits; the last such, or the first of all. */
 static int walk_group(struct span key, struct span value, uint64_t tid_max, uint64_t time_max,
-		      struct hf_point *ret,
-		      struct hf_error *err)
+		      struct hf_point *ret, struct hf_error *err)
 {
-	struct cursor c = cursor_of(value.data, value.len);
-	struct hf_point p;
+	struct notes_reader g;
+	int r = notes_begin(&g, key, value, err);
 
-	if (key.len != 9)
-		return hf_error_set(err, -EUCLEAN, "the index of times is damaged: mount with -o rebuild");
-	p.tid = get_be64(key.data + 1);
-	p.time_ns = cursor_varint(&c);
-	*ret = p;
-	while (cursor_left(&c) > 0) {
-		p.tid += cursor_varint(&c);
-		p.time_ns += cursor_varint(&c);
-		if (cursor_status(&c) < 0)
-			return hf_error_set(err, -EUCLEAN, "the index of times is damaged: mount with -o rebuild");
-		if (p.tid > tid_max || p.time_ns > time_max)
-			break;
-		*ret = p;
-	}
-	return 0;
+	if (r < 0)
+		return r;
+	*ret = (struct hf_point){ g.note.tid, g.note.time_ns };
+	while ((r = notes_next(&g)) == 1 && g.note.tid <= tid_max && g.note.time_ns <= time_max)
+		*ret = (struct hf_point){ g.note.tid, g.note.time_ns };
+	return r < 0 ? r : 0;
 }
 
 int tree_time_of_tid(struct index *x, uint64_t tid, struct hf_point *ret, struct hf_error *err)

@@ -43,15 +43,24 @@ struct tree {
 	uint64_t created_ns;        /* the root's times at tid 0 */
 };
 
+/* What an operation was, in brief: what the index keeps of each by its number (changes.c). */
+struct op_note {
+	uint64_t tid, time_ns;
+	uint64_t ino;   /* what it was done to; 0: to no inode (a tag), or to several that were gone (a reaping) */
+	uint64_t other; /* of a rename: what the new name was of; 0: nothing */
+	uint64_t bytes; /* written, allocated, punched, copied; cut off or added by a new length */
+	uint32_t uid;   /* on whose behalf; UID_UNKNOWN */
+	uint8_t type;   /* enum record_type */
+};
+
 /*
  * Apply op: check it against the tree as batch and index have it, stage its changes in batch, and carry
  * *state forward. op->tid and op->time_ns are set and behind *state's (a write that shares the last
- * operation's moment has its tid). On failure nothing may be kept: the caller clears the batch, and *state is
+ * operation's moment has its tid). *ret is filled in, but for whose it was. On failure nothing may be kept: the caller clears the batch, and *state is
  * untouched. Errors are those of the public operations (op.h).
  */
 MUST_USE int tree_apply(const struct tree *t, struct index_batch *batch, const struct op *op,
-			struct tree_state *state,
-			struct hf_error *err);
+			struct tree_state *state, struct op_note *ret, struct hf_error *err);
 
 /*
  * Stage what a CHUNKS entry says: chunk number `number` is name, at this place. The place's frame is opened
@@ -94,18 +103,35 @@ MUST_USE int tree_has_retired(struct index *x, struct hf_error *err);
 int tree_rewrite_pending(void *arg, enum index_space space, struct span key, struct span value,
 			 struct buf *out);
 
-/* --- times of operations, one key a group (times.c) */
+/* --- which operation was when, and what it was: one key a group (notes.c, times.c) */
 
-struct op_time {
-	uint64_t tid, time_ns;
-};
-/* Stage the times of a group's operations, ascending. */
-void tree_put_times(struct index_batch *batch, const struct op_time *times, size_t n);
+/* Stage the notes of a group's operations, ascending. */
+void tree_put_notes(struct index_batch *batch, const struct op_note *notes, size_t n);
+/*
+ * The notes of operations since < tid <= until, ascending, or from the last to the first; what `each` returns stops it
+ * when it is not 0.
+ */
+typedef int tree_note_fn(void *arg, const struct op_note *note);
+MUST_USE int tree_notes(struct index *x, uint64_t since, uint64_t until, bool reverse, tree_note_fn *each, void *arg,
+			struct hf_error *err);
 /* The operation of this tid / the last one at or before this time. -ENOENT. */
 MUST_USE int tree_time_of_tid(struct index *x, uint64_t tid, struct hf_point *ret, struct hf_error *err);
 MUST_USE int tree_tid_of_time(struct index *x, uint64_t time_ns, struct hf_point *ret, struct hf_error *err);
 /* First operation there is. -ENOENT: none yet. */
 MUST_USE int tree_first_point(struct index *x, struct hf_point *ret, struct hf_error *err);
+
+/* --- from an inode to its names, at any moment (names.c) */
+
+/*
+ * One name of an inode, and the directory it is in. 1; 0: it has none then (removed but open, or the root); -ESTALE: there
+ * is no such inode then.
+ */
+MUST_USE int tree_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret_dir,
+		       char out[NAME_BYTES_MAX + 1], struct hf_error *err);
+/* Each of its names; what `each` returns stops it when it is not 0. */
+typedef int tree_name_fn(void *arg, uint64_t dir, const char *name);
+MUST_USE int tree_names(const struct tree *t, uint64_t tid, uint64_t ino, tree_name_fn *each, void *arg,
+			struct hf_error *err);
 
 /* --- tags and orphans */
 

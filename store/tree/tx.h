@@ -17,6 +17,7 @@ struct tx {
 	const struct op *op;
 	struct tree_state state; /* carried forward only when all has gone well */
 	struct hf_error *err;
+	struct op_note note;
 	struct buf value; /* for encoding; used only between two lines */
 };
 
@@ -55,6 +56,13 @@ MUST_USE int tx_entry(struct tx *tx, uint64_t dir, struct span name, struct entr
 MUST_USE int tx_put_entry(struct tx *tx, uint64_t dir, struct span name, struct span old, uint64_t ino,
 			  uint32_t mode);
 MUST_USE int tx_delete_entry(struct tx *tx, uint64_t dir, struct span name, struct span old);
+
+/*
+ * An inode is told which names it has (names.c): one it keeps itself, further ones are rows. `others`: how many it has
+ * beside this one. The inode is put by the caller. Of the last name that goes it keeps what it was.
+ */
+MUST_USE int tx_name_added(struct tx *tx, struct inode *i, uint32_t others, uint64_t dir, struct span name);
+MUST_USE int tx_name_removed(struct tx *tx, struct inode *i, uint32_t others, uint64_t dir, struct span name);
 
 /*
  * Extended attributes: put (value) or delete (value.data NULL; a missing one is fine). The inode, whose flags

@@ -95,7 +95,7 @@ static int publish_places(struct hf_store *s, struct group *g, struct hf_error *
 
 		tree_put_chunk(batch, g->chunks[i].number, NULL, &place);
 	}
-	tree_put_times(batch, g->times, g->n);
+	tree_put_notes(batch, g->notes, g->n);
 	r = index_publish(s->index, batch, g->id, err);
 	index_batch_free(batch);
 	return r;

@@ -39,7 +39,7 @@ void group_free(struct group *g)
 	free(g->frames);
 	free(g->chunks);
 	free(g->items);
-	free(g->times);
+	free(g->notes);
 	free(g->runs);
 	buf_release(&g->records);
 	free(g);
@@ -50,15 +50,15 @@ int group_reserve(struct group *g)
 	if (g->n == g->cap) {
 		size_t cap = g->cap ? g->cap * 2 : 16;
 		struct item *items = realloc(g->items, cap * sizeof(*items));
-		struct op_time *times;
+		struct op_note *notes;
 
 		if (!items)
 			return -ENOMEM;
 		g->items = items;
-		times = realloc(g->times, cap * sizeof(*times));
-		if (!times)
+		notes = realloc(g->notes, cap * sizeof(*notes));
+		if (!notes)
 			return -ENOMEM;
-		g->times = times;
+		g->notes = notes;
 		g->cap = cap;
 	}
 	if (g->n_runs == g->cap_runs) {
@@ -73,13 +73,13 @@ int group_reserve(struct group *g)
 	return 0;
 }
 
-static struct item *group_add(struct group *g, enum item_kind kind, const struct op *op)
+static struct item *group_add(struct group *g, enum item_kind kind, const struct op_note *note)
 {
 	struct item *item = &g->items[g->n];
 
 	assert(g->n < g->cap);
 	item->kind = kind;
-	g->times[g->n] = (struct op_time){ op->tid, op->time_ns };
+	g->notes[g->n] = *note;
 	g->n++;
 	g->cost += OP_COST;
 	return item;
@@ -97,7 +97,7 @@ int group_encode(struct group *g, const struct op *op, size_t *ret_off)
 	size_t off = g->records.len;
 
 	if (g->n > 0)
-		base = (struct op_base){ g->times[g->n - 1].tid, g->times[g->n - 1].time_ns };
+		base = (struct op_base){ g->notes[g->n - 1].tid, g->notes[g->n - 1].time_ns };
 	op_encode(op, &base, &g->records);
 	if (buf_status(&g->records) < 0) {
 		group_forget_record(g, off);
@@ -107,9 +107,9 @@ int group_encode(struct group *g, const struct op *op, size_t *ret_off)
 	return 0;
 }
 
-void group_add_record(struct group *g, const struct op *op, size_t off)
+void group_add_record(struct group *g, const struct op *op, const struct op_note *note, size_t off)
 {
-	struct item *item = group_add(g, ITEM_RECORD, op);
+	struct item *item = group_add(g, ITEM_RECORD, note);
 
 	item->record.off = off;
 	item->record.len = g->records.len - off;
@@ -123,10 +123,10 @@ void group_add_record(struct group *g, const struct op *op, size_t off)
 		g->cost += op->range.len / BLOCK_BYTES * BLOCK_COST;
 }
 
-void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off,
-		    uint32_t len)
+void group_add_data(struct group *g, enum item_kind kind, const struct op *op, const struct op_note *note,
+		    uint64_t run, uint32_t run_off, uint32_t len)
 {
-	struct item *item = group_add(g, kind, op);
+	struct item *item = group_add(g, kind, note);
 
 	item->data.ino = kind == ITEM_FOLD ? op->fold.ino : op->write.ino;
 	item->data.offset = kind == ITEM_FOLD ? op->fold.block : op->write.offset;

@@ -31,13 +31,25 @@ static void op_stamp(const struct hf_store *s, struct op *op, bool share_moment)
 		op->time_ns = s->state.time_ns; /* time never falls, whatever the clock does */
 }
 
-int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_error *err)
+static _Thread_local uint32_t acting_uid = UID_UNKNOWN;
+
+void hf_act_for(uint32_t uid)
+{
+	acting_uid = uid;
+}
+
+uint32_t op_uid(void)
+{
+	return acting_uid;
+}
+
+int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct op_note *ret, struct hf_error *err)
 {
 	struct tree_state state = s->state;
 	int r;
 
 	op_stamp(s, op, share_moment);
-	r = tree_apply(&s->tree, s->batch, op, &state, err);
+	r = tree_apply(&s->tree, s->batch, op, &state, ret, err);
 	if (r < 0 && index_batch_status(s->batch) < 0)
 		r = hf_error_set(err, -ENOMEM, "no memory for the change");
 	if (r == 0)
@@ -49,6 +61,7 @@ int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_err
 	if (op->type != OP_REAP)
 		s->before_ns = s->state.time_ns;
 	s->state = state;
+	ret->uid = op_is_own(op->type) ? UID_UNKNOWN : acting_uid;
 	return 0;
 }
 
@@ -74,18 +87,19 @@ int op_run(struct hf_store *s, struct op *op, struct hf_error *err)
 {
 	struct group *g = s->open;
 	uint64_t before = g->cost;
+	struct op_note note;
 	size_t record;
 	int r;
 
 	op_stamp(s, op, false);
 	if (group_encode(g, op, &record) < 0) /* first, so that nothing can fail once it has happened */
 		return hf_error_set(err, -ENOMEM, "no memory for an operation");
-	r = op_apply(s, op, false, err);
+	r = op_apply(s, op, false, &note, err);
 	if (r < 0) {
 		group_forget_record(g, record);
 		return r;
 	}
-	group_add_record(g, op, record);
+	group_add_record(g, op, &note, record);
 	if (op->type == OP_REAP) { /* made on the way of another operation: only accounted */
 		s->pending_bytes += g->cost - before;
 		s->uncommitted_cost += g->cost - before;

@@ -88,7 +88,7 @@ static bool shares_moment(const struct group *g, const struct op *op, uint64_t r
 	if (g->n == 0)
 		return false;
 	last = &g->items[g->n - 1];
-	return last->kind == ITEM_WRITE && last->data.ino == op->write.ino && last->data.run == run &&
+	return last->kind == ITEM_WRITE && g->notes[g->n - 1].uid == op_uid() && last->data.ino == op->write.ino && last->data.run == run &&
 	       last->data.run_off + last->data.len == run_off && last->data.flags == op->write.flags &&
 	       op->write.offset == size && last->data.offset + last->data.len == size;
 }
@@ -103,6 +103,7 @@ static int write_run(struct hf_store *s, struct op *op, struct run_part *part, s
 	uint64_t run;
 	uint32_t run_off;
 	bool continues, shared;
+	struct op_note note;
 	struct piece piece;
 	int r;
 
@@ -122,17 +123,18 @@ static int write_run(struct hf_store *s, struct op *op, struct run_part *part, s
 	piece = (struct piece){ .kind = PIECE_PENDING, .off = run_off, .len = len, .ref = run };
 	op->write.pieces = &piece;
 	op->write.n_pieces = 1;
-	r = op_apply(s, op, shared, err);
+	r = op_apply(s, op, shared, &note, err);
 	if (r < 0)
 		return r; /* the run keeps bytes that nothing names: they are cut with it, and harmless */
 	guard_written(s, op, &attr, op->write.offset, len);
 	if (shared) {
 		g->items[g->n - 1].data.len += len;
-		g->times[g->n - 1].time_ns = op->time_ns;
+		g->notes[g->n - 1].time_ns = op->time_ns;
+		g->notes[g->n - 1].bytes += len;
 		g->bytes += len;
 		g->cost += log_frame_cost(len);
 	} else {
-		group_add_data(g, ITEM_WRITE, op, run, run_off, len);
+		group_add_data(g, ITEM_WRITE, op, &note, run, run_off, len);
 	}
 	op_added_data(s, cost);
 	return 0;
@@ -146,6 +148,7 @@ static void fold(struct hf_store *s, uint64_t ino, uint64_t block)
 {
 	struct op op = { .type = OP_FOLD };
 	struct run_part *part = NULL;
+	struct op_note note;
 	uint64_t tid = 0, now_tid = 0, run, cost;
 	uint32_t run_off, len;
 	struct piece piece;
@@ -176,8 +179,8 @@ static void fold(struct hf_store *s, uint64_t ino, uint64_t block)
 		op.fold.block = block;
 		op.fold.pieces = &piece;
 		op.fold.n_pieces = 1;
-		if (op_apply(s, &op, false, NULL) == 0) {
-			group_add_data(s->open, ITEM_FOLD, &op, run, run_off, len);
+		if (op_apply(s, &op, false, &note, NULL) == 0) {
+			group_add_data(s->open, ITEM_FOLD, &op, &note, run, run_off, len);
 			op_added_data(s, cost);
 		}
 	}

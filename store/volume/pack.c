@@ -16,6 +16,7 @@ enum {
 	SHARED_CHUNK_MAX = 32 << 10, /* chunks up to this share a frame … */
 	SHARED_FRAME_MAX = 128 << 10, /* … of up to this */
 	META_FRAME_MAX = 1 << 20,
+	WHO_BYTES = 8, /* at most, of such a record */
 	NAMES_AT_ONCE = 8, /* hashed side by side */
 };
 
@@ -405,7 +406,7 @@ static int encode_data_item(struct packing *p, size_t i, struct op_base *base, s
 			    size_t *cap)
 {
 	const struct item *item = &p->g->items[i];
-	struct op op = { .tid = p->g->times[i].tid, .time_ns = p->g->times[i].time_ns };
+	struct op op = { .tid = p->g->notes[i].tid, .time_ns = p->g->notes[i].time_ns };
 	struct log_frame *f;
 	size_t n = 0;
 
@@ -432,17 +433,35 @@ static int encode_data_item(struct packing *p, size_t i, struct op_base *base, s
 	return buf_status(&f->plain);
 }
 
+/* Say whose the operations are from here on, where that changes. `need`: what the next of them takes. */
+static int encode_who(struct packing *p, uint32_t uid, uint32_t *known, size_t need)
+{
+	struct log_frame *f;
+
+	if (uid == *known)
+		return 0;
+	f = meta_frame(p, need + WHO_BYTES);
+	if (!f)
+		return -ENOMEM;
+	who_encode(uid, &f->plain);
+	*known = uid;
+	return buf_status(&f->plain);
+}
+
 static int encode_items(struct packing *p)
 {
 	CLEANUP(cleanup_free) struct piece *pieces = NULL;
 	struct group *g = p->g;
 	struct op_base base = g->before;
+	uint32_t uid = UID_UNKNOWN;
 	size_t cap = 0;
 
 	for (size_t i = 0; i < g->n; i++) {
 		const struct item *item = &g->items[i];
 		struct log_frame *f;
 
+		if (encode_who(p, g->notes[i].uid, &uid, item->kind == ITEM_RECORD ? item->record.len : 0) < 0)
+			return -ENOMEM;
 		if (item->kind != ITEM_RECORD) {
 			if (encode_data_item(p, i, &base, &pieces, &cap) < 0)
 				return -ENOMEM;
@@ -454,7 +473,7 @@ static int encode_items(struct packing *p)
 		buf_add(&f->plain, g->records.data + item->record.off, item->record.len);
 		if (buf_status(&f->plain) < 0)
 			return -ENOMEM;
-		base = (struct op_base){ g->times[i].tid, g->times[i].time_ns };
+		base = (struct op_base){ g->notes[i].tid, g->notes[i].time_ns };
 	}
 	return 0;
 }

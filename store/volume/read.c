@@ -103,14 +103,14 @@ static bool find_in_groups(const struct group *g, uint64_t tid_max, uint64_t tim
 		while (low < high) {
 			size_t mid = (low + high) / 2;
 
-			if (g->times[mid].tid <= tid_max && g->times[mid].time_ns <= time_max)
+			if (g->notes[mid].tid <= tid_max && g->notes[mid].time_ns <= time_max)
 				low = mid + 1;
 			else
 				high = mid;
 		}
 		if (low == 0)
 			break;
-		*ret = (struct hf_point){ g->times[low - 1].tid, g->times[low - 1].time_ns };
+		*ret = (struct hf_point){ g->notes[low - 1].tid, g->notes[low - 1].time_ns };
 		found = true;
 	}
 	return found;

@@ -13,8 +13,9 @@ struct replay {
 	struct hf_store *s;
 	struct volume_state at;
 	struct index_load *load;
-	size_t cap_times, n_times;
-	struct op_time *times; /* of the present group */
+	size_t cap_notes, n_notes;
+	struct op_note *notes; /* of the present group */
+	uint32_t uid;          /* on whose behalf what follows in it was done */
 	struct replay_end *end;
 	struct op_base base;
 };
@@ -43,18 +44,19 @@ static int replay_chunks(struct replay *p, const struct log_group *group, size_t
 	return 0;
 }
 
-static int note_time(struct replay *p, const struct op *op)
+static int keep_note(struct replay *p, const struct op_note *note)
 {
-	if (p->n_times == p->cap_times) {
-		size_t cap = p->cap_times ? p->cap_times * 2 : 64;
-		struct op_time *grown = realloc(p->times, cap * sizeof(*grown));
+	if (p->n_notes == p->cap_notes) {
+		size_t cap = p->cap_notes ? p->cap_notes * 2 : 64;
+		struct op_note *grown = realloc(p->notes, cap * sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;
-		p->times = grown;
-		p->cap_times = cap;
+		p->notes = grown;
+		p->cap_notes = cap;
 	}
-	p->times[p->n_times++] = (struct op_time){ op->tid, op->time_ns };
+	p->notes[p->n_notes] = *note;
+	p->notes[p->n_notes++].uid = op_is_own(note->type) ? UID_UNKNOWN : p->uid;
 	return 0;
 }
 
@@ -62,15 +64,16 @@ static int replay_op(struct replay *p, uint8_t type, struct span body, struct hf
 {
 	struct op op = { 0 };
 	struct index_batch *batch = index_load_batch(p->load);
+	struct op_note note;
 	int r = op_decode(type, body, &p->base, &op, err);
 
 	if (r < 0)
 		return r;
-	r = tree_apply(&p->s->tree, batch, &op, &p->at.tree, err);
+	r = tree_apply(&p->s->tree, batch, &op, &p->at.tree, &note, err);
 	if (r < 0 && index_batch_status(batch) < 0)
 		r = hf_error_set(err, -ENOMEM, "no memory to replay the log");
 	if (r == 0) {
-		r = note_time(p, &op);
+		r = keep_note(p, &note);
 	} else if (r != -ENOMEM && r != -EIO && r != -ENOSPC) {
 		p->end->misfit = true;
 		r = -EUCLEAN; /* whatever the operation said to it */
@@ -93,11 +96,25 @@ static int replay_mark(struct replay *p, struct hf_error *err)
 	return index_load_mark(p->load, state.data, state.len, err);
 }
 
+static int replay_record(struct replay *p, const struct log_group *group, uint8_t type, struct span body,
+			 size_t *frame, struct hf_error *err)
+{
+	switch (type) {
+	case RECORD_CHUNKS:
+		return replay_chunks(p, group, (*frame)++, body, err);
+	case RECORD_WHO:
+		return who_decode(body, &p->uid, err);
+	default:
+		return replay_op(p, type, body, err);
+	}
+}
+
 static int replay_records(struct replay *p, const struct log_group *group, struct hf_error *err)
 {
 	size_t frame = 0;
 
-	p->n_times = 0;
+	p->n_notes = 0;
+	p->uid = UID_UNKNOWN;
 	p->base = (struct op_base){ group->before.tid, group->before.time_ns };
 	for (size_t k = 0; k < group->n_meta; k++) {
 		struct cursor c = cursor_of(group->meta[k].data, group->meta[k].len);
@@ -106,8 +123,7 @@ static int replay_records(struct replay *p, const struct log_group *group, struc
 		int r;
 
 		while ((r = record_next(&c, &type, &body, err)) == 1) {
-			r = type == RECORD_CHUNKS ? replay_chunks(p, group, frame++, body, err) : replay_op(p,
-													    type, body, err);
+			r = replay_record(p, group, type, body, &frame, err);
 			if (r < 0)
 				return r;
 		}
@@ -135,7 +151,7 @@ static int replay_group(void *arg, const struct log_group *group, struct hf_erro
 	p->end->foreign = r == -EUCLEAN || r == -EPROTONOSUPPORT;
 	if (r < 0)
 		return r;
-	tree_put_times(index_load_batch(p->load), p->times, p->n_times);
+	tree_put_notes(index_load_batch(p->load), p->notes, p->n_notes);
 	p->at.point = group->after;
 	return replay_mark(p, err);
 }
@@ -206,6 +222,6 @@ int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t mem
 		*ret = p.at;
 	index_load_free(p.load);
 	index_lend_end(s->index);
-	free(p.times);
+	free(p.notes);
 	return r;
 }

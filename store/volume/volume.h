@@ -98,7 +98,7 @@ struct group {
 
 	/* while open: protected by sequence; then by whose stage it is in */
 	struct item *items;
-	struct op_time *times; /* one an item */
+	struct op_note *notes; /* one an item */
 	size_t n, cap;
 	struct buf records;
 	struct op_base before; /* last operation before the group */
@@ -242,9 +242,9 @@ MUST_USE int group_reserve(struct group *g);
  */
 MUST_USE int group_encode(struct group *g, const struct op *op, size_t *ret_off);
 void group_forget_record(struct group *g, size_t off);
-void group_add_record(struct group *g, const struct op *op, size_t off);
-void group_add_data(struct group *g, enum item_kind kind, const struct op *op, uint64_t run, uint32_t run_off,
-		    uint32_t len);
+void group_add_record(struct group *g, const struct op *op, const struct op_note *note, size_t off);
+void group_add_data(struct group *g, enum item_kind kind, const struct op *op, const struct op_note *note,
+		    uint64_t run, uint32_t run_off, uint32_t len);
 /*
  * Reap, in one operation, up to REAP_MAX inodes that nobody has open and nothing names. True: there may be
  * more.
@@ -262,7 +262,13 @@ MUST_USE int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struc
 /* Requires sequence: give op its tid and time, apply and publish it, add its record. Leaves sequence held. */
 MUST_USE int op_run(struct hf_store *s, struct op *op, struct hf_error *err);
 /* The same without adding a record; share_moment: with the last operation's tid, not the next. */
-MUST_USE int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct hf_error *err);
+MUST_USE int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct op_note *ret, struct hf_error *err);
+/* Is it of a kind that the store does by itself, on nobody's behalf? */
+static inline bool op_is_own(uint8_t type)
+{
+	return type == OP_REAP || type == OP_FOLD || type == OP_RETIRE;
+}
+uint32_t op_uid(void); /* on whose behalf this thread works (hf_act_for) */
 /* After group_add_data: account for it. */
 void op_added_data(struct hf_store *s, uint64_t cost_before);
 void op_end(struct hf_store *s);
