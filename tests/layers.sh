@@ -11,7 +11,7 @@ function layer(path)
 	if (path ~ /^store\/(format|crypto)\//) return 1
 	if (path ~ /^store\/(chunk|log|index)\//) return 2
 	if (path ~ /^store\/tree\//) return 3
-	if (path ~ /^store\/(volume|replica|node|alarm)\//) return 4
+	if (path ~ /^store\/(volume|history|replica|node|alarm)\//) return 4
 	if (path ~ /^fs\/mount\//) return 5
 	if (path ~ /^fs\/cli\//) return 6
 	return -1

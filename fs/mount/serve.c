@@ -306,6 +306,7 @@ static void serve_request(struct reader *r, ssize_t len)
 		give_lead(r);
 	wake_sentinel(s);
 	r->buf.size = (size_t)len;
+	hf_act_for(in->uid);
 	if (!wire_serve(s->m, r->from_fd, r->buf.mem, r->buf.size))
 		fuse_session_process_buf(s->m->session, &r->buf);
 	if (fuse_session_exited(s->m->session)) /* libfuse cannot go on, and has said why */

@@ -30,4 +30,12 @@ MUST_USE int past_scan(struct index *x, uint64_t tid, struct span from, struct s
 		       void *arg,
 		       struct hf_error *err);
 
+/*
+ * The values that a key had at some time behind since and up to until, oldest first or newest first: ended is the tid that
+ * ended each, HF_TID_HEAD: none has. Returns 0, what each returned, or negative.
+ */
+typedef int past_version_fn(void *arg, struct span value, uint64_t from, uint64_t ended);
+MUST_USE int past_versions(struct index *x, const struct key *key, uint64_t since, uint64_t until, bool newest_first,
+			   past_version_fn *each, void *arg, struct hf_error *err);
+
 #endif

@@ -123,9 +123,15 @@ static void check_meta(struct checking *c, struct log_pos pos, struct span plain
 
 	while ((r = record_next(&cur, &type, &body, &err)) == 1) {
 		struct op op = { 0 };
+		uint32_t uid;
 
 		if (type == RECORD_CHUNKS) {
 			check_chunks(c, pos, body);
+			continue;
+		}
+		if (type == RECORD_WHO) {
+			if (who_decode(body, &uid, &err) < 0)
+				fault(c, pos, err.text);
 			continue;
 		}
 		if (op_decode(type, body, &base, &op, &err) < 0)

@@ -222,6 +222,23 @@ static void fuzz_op(uint8_t type, struct span body, struct op_base *base)
 	must(memcmp(again.data, body.data, body.len) == 0);
 }
 
+static void fuzz_who(struct span body)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT;
+	struct hf_error err = HF_ERROR_INIT;
+	struct cursor c;
+	struct span again;
+	uint32_t uid, same;
+	uint8_t type;
+
+	if (who_decode(body, &uid, &err) < 0)
+		return;
+	who_encode(uid, &out);
+	c = cursor_of(out.data, out.len);
+	must(record_next(&c, &type, &again, &err) == 1 && type == RECORD_WHO);
+	must(who_decode(again, &same, &err) == 0 && same == uid);
+}
+
 static void fuzz_records(const uint8_t *data, size_t len)
 {
 	struct cursor c = cursor_of(data, len);
@@ -233,6 +250,8 @@ static void fuzz_records(const uint8_t *data, size_t len)
 	while (record_next(&c, &type, &body, &err) == 1) {
 		if (type == RECORD_CHUNKS)
 			fuzz_chunks(body);
+		else if (type == RECORD_WHO)
+			fuzz_who(body);
 		else
 			fuzz_op(type, body, &base);
 	}

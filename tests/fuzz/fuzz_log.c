@@ -207,10 +207,13 @@ static void read_records(struct span plain, struct op_base base)
 	while (record_next(&c, &type, &body, &err) == 1) {
 		CLEANUP(cleanup_free) struct chunk_entry *entries = NULL;
 		struct op op;
+		uint32_t uid;
 		size_t n;
 
 		if (type == RECORD_CHUNKS)
 			(void)!chunks_decode(body, &entries, &n, &err);
+		else if (type == RECORD_WHO)
+			(void)!who_decode(body, &uid, &err);
 		else if (op_decode(type, body, &base, &op, &err) == 0)
 			op_release(&op);
 	}

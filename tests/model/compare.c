@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "holdfast/history.h"
 #include "holdfast/moment.h"
 #include "store/base/cleanup.h"
 
@@ -364,6 +365,36 @@ static int compare_xattrs(const struct comparing *c, const struct model_inode *i
 	return 0;
 }
 
+struct naming {
+	const struct comparing *c;
+	uint64_t ino;
+	size_t n, wrong;
+};
+
+static int see_name(void *arg, uint64_t dir, const char *name)
+{
+	struct naming *g = arg;
+	const struct model_inode *d = model_find(g->c->m, dir);
+	const struct model_entry *e = d ? model_entry(d, name) : NULL;
+
+	g->n++;
+	g->wrong += !e || e->ino != g->ino;
+	return 0;
+}
+
+/* From the inode to its names. */
+static int compare_names_of(const struct comparing *c, const struct model_inode *i)
+{
+	const size_t wanted = i->ino == HF_ROOT_INO || i->nlink == 0 ? 0 : S_ISDIR(i->mode) ? 1 : i->nlink;
+	struct naming g = { .c = c, .ino = i->ino };
+	int r = hf_view_names(c->view, i->ino, see_name, &g, NULL);
+
+	if (r < 0 || g.wrong || g.n != wanted)
+		return differ(c, "inode %" PRIu64 " knows %zu names of its %zu, %zu of them wrong (%d)", i->ino, g.n, wanted,
+			      g.wrong, r);
+	return 0;
+}
+
 static int compare_inode(const struct comparing *c, const struct model_inode *i)
 {
 	struct hf_error err = HF_ERROR_INIT;
@@ -373,6 +404,8 @@ static int compare_inode(const struct comparing *c, const struct model_inode *i)
 	if (r < 0)
 		return differ(c, "inode %" PRIu64 " is not there: %d %s", i->ino, r, err.text);
 	r = compare_attr(c, i, &attr);
+	if (r == 0)
+		r = compare_names_of(c, i);
 	if (r == 0 && S_ISREG(i->mode))
 		r = compare_contents(c, i);
 	if (r == 0 && S_ISREG(i->mode))

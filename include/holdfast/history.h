@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The past as a row of changes: what happened, when, to what, on whose behalf; what a path has been; what is gone; how
+ * two moments differ. How the tree was at a moment is view.h's; naming moments is moment.h's.
+ *
+ * All of it is read from the index, none of it changes anything. What `each` functions return stops the walk when it is
+ * not 0, and is returned. What they are handed is theirs for the call only. Paths are from the volume's root, "/"-separated,
+ * without one in front; the root is "". Errors common to all: -EUCLEAN, -EIO, -ENOMEM.
+ */
+#ifndef HOLDFAST_HISTORY_H
+#define HOLDFAST_HISTORY_H
+
+#include <stdbool.h>
+
+#include "holdfast/view.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- operations */
+
+enum hf_change_kind {
+	HF_CHANGE_CREATE = 1, /* anything that has a name */
+	HF_CHANGE_LINK,
+	HF_CHANGE_REMOVE,     /* a name: unlink, rmdir */
+	HF_CHANGE_RENAME,
+	HF_CHANGE_ATTRIBUTES, /* mode, owner, times; a new length */
+	HF_CHANGE_WRITE,
+	HF_CHANGE_ALLOCATE,   /* allocated, punched or zeroed a range */
+	HF_CHANGE_COPY,       /* copy_file_range: by naming the same chunks */
+	HF_CHANGE_XATTR,      /* set or removed an extended attribute, or an ACL */
+	HF_CHANGE_TAG,        /* named a moment, or took a name away */
+	HF_CHANGE_OWN,        /* housekeeping: nothing that can be seen changed */
+};
+
+/* One operation. Appends that share a moment (FORMAT.md §10.4) are one. */
+struct hf_change {
+	uint64_t tid, time_ns;
+	enum hf_change_kind kind;
+	uint64_t ino;   /* what it was done to; 0: to no inode */
+	uint64_t other; /* HF_CHANGE_RENAME: what the new name was of; 0: of nothing */
+	uint64_t bytes; /* written, allocated, copied; cut off or added by a new length */
+	uint32_t uid;   /* HF_UID_UNKNOWN (op.h): not known */
+};
+
+enum { HF_NEWEST_FIRST = 1 };
+
+/*
+ * Operations since < tid <= until, oldest first or newest first. What is not committed yet is not among them
+ * (hf_store_commit).
+ */
+typedef int hf_change_fn(void *arg, const struct hf_change *change);
+int hf_changes(struct hf_store *s, uint64_t since, uint64_t until, unsigned flags, hf_change_fn *each, void *arg,
+	       struct hf_error *err);
+
+/* --- an inode's past */
+
+/* The path of one of its names into out (terminated); its length. -ENOENT: it has none at that moment; -ERANGE. */
+ssize_t hf_view_path(const struct hf_view *v, uint64_t ino, char *out, size_t size, struct hf_error *err);
+/* All its names at that moment. */
+typedef int hf_name_fn(void *arg, uint64_t dir, const char *name);
+int hf_view_names(const struct hf_view *v, uint64_t ino, hf_name_fn *each, void *arg, struct hf_error *err);
+
+/*
+ * The states an inode went through that it had at some time between since (exclusive) and until (inclusive): attr->tid
+ * is the operation that made the state, ended_tid the one that ended it (HF_TID_HEAD: none has).
+ */
+typedef int hf_version_fn(void *arg, const struct hf_attr *attr, uint64_t ended_tid);
+int hf_versions(struct hf_store *s, uint64_t ino, uint64_t since, uint64_t until, unsigned flags, hf_version_fn *each,
+		void *arg, struct hf_error *err);
+
+/* Do two files have the same bytes? 1, 0. Looks at what they are made of, and reads only what that leaves open. */
+int hf_same_contents(const struct hf_view *a, uint64_t ino_a, const struct hf_view *b, uint64_t ino_b,
+		     struct hf_error *err);
+
+/* --- a path's past */
+
+/* For so long a path was one inode: from operation `from` on until `until` ended it (HF_TID_HEAD: it still is). */
+struct hf_stretch {
+	uint64_t ino;
+	uint32_t type; /* file type bits of st_mode */
+	uint64_t from, until;
+	const char *path; /* what it was called then: another path than was asked for when a rename was followed */
+	bool came_by_rename; /* operation `from` was a rename of something that had been there */
+	bool removed; /* `until` removed the inode; else it was renamed away, or replaced while other names of it stayed */
+};
+
+/*
+ * What a path was, newest first. A name that was given by a rename where nothing had been is followed back to what the
+ * file was called before, directories likewise; one that replaced something is not, for then the path's own past goes
+ * on with what was replaced (as an editor saves). -ENOENT: it never was.
+ */
+typedef int hf_stretch_fn(void *arg, const struct hf_stretch *stretch);
+int hf_life(struct hf_store *s, const char *path, hf_stretch_fn *each, void *arg, struct hf_error *err);
+
+/*
+ * Names that a directory had and has no more, because what they were of was removed (not: renamed), with the tid of the
+ * last moment it was there; when the directory itself is gone, all it had. By cookie, as hf_view_readdir.
+ */
+typedef int hf_gone_fn(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie);
+int hf_gone(struct hf_store *s, uint64_t dir, uint64_t cookie, hf_gone_fn *each, void *arg, struct hf_error *err);
+/* One of them by name. -ENOENT. */
+int hf_gone_find(struct hf_store *s, uint64_t dir, const char *name, uint64_t *ret_ino, uint32_t *ret_type,
+		 uint64_t *ret_last_tid, struct hf_error *err);
+
+/* --- what happened below a path */
+
+struct hf_event {
+	struct hf_change change;
+	const char *path;    /* what it was done to, as it was called then; of a removal: before it */
+	const char *renamed; /* HF_CHANGE_RENAME: what it was called before; else NULL */
+	uint32_t type;       /* file type bits of st_mode */
+	const struct hf_attr *before, *after; /* NULL: was not there */
+};
+
+/*
+ * Operations since < tid <= until on a file, through all its life (hf_life), or on a directory and everything below it;
+ * "" is all. HF_NEWEST_FIRST. -ENOENT: there never was such a path.
+ */
+typedef int hf_event_fn(void *arg, const struct hf_event *event);
+int hf_log(struct hf_store *s, const char *path, uint64_t since, uint64_t until, unsigned flags, hf_event_fn *each,
+	   void *arg, const struct hf_progress *progress, struct hf_error *err);
+
+/* --- two moments */
+
+enum hf_difference_kind {
+	HF_ADDED = 1,
+	HF_REMOVED,
+	HF_CONTENTS,   /* other bytes, another link target, another type */
+	HF_ATTRIBUTES, /* mode, owner, modification time, extended attributes, ACL; the bytes are the same */
+	HF_RENAMED,    /* and nothing else, or what `also` says */
+};
+struct hf_difference {
+	enum hf_difference_kind kind;
+	enum hf_difference_kind also; /* HF_RENAMED: HF_CONTENTS, HF_ATTRIBUTES or 0 */
+	const char *path;             /* at b; of what was removed: at a */
+	const char *path_before;      /* HF_RENAMED: at a; else as path */
+	const struct hf_attr *a, *b;  /* NULL: was not there */
+};
+
+/*
+ * How the tree below path differs between two moments, in order of path. Costs what happened between them, not what the
+ * tree holds. What a renamed directory holds is not told of one by one. a may be the later one.
+ */
+typedef int hf_difference_fn(void *arg, const struct hf_difference *d);
+int hf_diff(struct hf_store *s, uint64_t tid_a, uint64_t tid_b, const char *path, hf_difference_fn *each, void *arg,
+	    const struct hf_progress *progress, struct hf_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations and inodes: which there were, and what they were called (holdfast/history.h). */
+#include <errno.h>
+#include <string.h>
+
+#include "store/history/internal.h"
+#include "store/tree/view_internal.h"
+
+static enum hf_change_kind kind_of(uint8_t type)
+{
+	switch (type) {
+	case OP_CREATE:
+		return HF_CHANGE_CREATE;
+	case OP_LINK:
+		return HF_CHANGE_LINK;
+	case OP_UNLINK:
+		return HF_CHANGE_REMOVE;
+	case OP_RENAME:
+		return HF_CHANGE_RENAME;
+	case OP_SETATTR:
+		return HF_CHANGE_ATTRIBUTES;
+	case OP_WRITE:
+		return HF_CHANGE_WRITE;
+	case OP_RANGE:
+		return HF_CHANGE_ALLOCATE;
+	case OP_CLONE:
+		return HF_CHANGE_COPY;
+	case OP_SETXATTR:
+	case OP_REMOVEXATTR:
+		return HF_CHANGE_XATTR;
+	case OP_TAG:
+		return HF_CHANGE_TAG;
+	default:
+		return HF_CHANGE_OWN;
+	}
+}
+
+struct changes_walk {
+	hf_change_fn *each;
+	void *arg;
+};
+
+static int tell_change(void *arg, const struct op_note *note)
+{
+	const struct changes_walk *w = arg;
+	struct hf_change change = {
+		.tid = note->tid,
+		.time_ns = note->time_ns,
+		.kind = kind_of(note->type),
+		.ino = note->ino,
+		.other = note->other,
+		.bytes = note->bytes,
+		.uid = note->uid,
+	};
+
+	return w->each(w->arg, &change);
+}
+
+int hf_changes(struct hf_store *s, uint64_t since, uint64_t until, unsigned flags, hf_change_fn *each, void *arg,
+	       struct hf_error *err)
+{
+	struct changes_walk w = { each, arg };
+
+	return tree_notes(s->index, since, until, flags & HF_NEWEST_FIRST, tell_change, &w, err);
+}
+
+int hf_view_names(const struct hf_view *v, uint64_t ino, hf_name_fn *each, void *arg, struct hf_error *err)
+{
+	return tree_names(&v->store->tree, v->tid, ino, each, arg, err);
+}
+
+ssize_t hf_view_path(const struct hf_view *v, uint64_t ino, char *out, size_t size, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	int r = path_of(v, ino, &path, err);
+
+	if (r < 0)
+		return r;
+	if (path.len + 1 > size)
+		return hf_error_set(err, -ERANGE, "the path has %zu bytes", path.len);
+	memcpy(out, path.data ? path.data : (const uint8_t *)"", path.len);
+	out[path.len] = 0;
+	return (ssize_t)path.len;
+}
+
+struct versions_walk {
+	uint64_t ino;
+	hf_version_fn *each;
+	void *arg;
+	struct hf_error *err;
+};
+
+static int tell_version(void *arg, struct span value, uint64_t from, uint64_t ended)
+{
+	const struct versions_walk *w = arg;
+	struct hf_attr attr;
+	struct inode i;
+
+	(void)from;
+	if (inode_decode(w->ino, value, &i) < 0)
+		return hf_error_set(w->err, -EUCLEAN, "the index is damaged at inode %llu: mount with -o rebuild",
+				    (unsigned long long)w->ino);
+	inode_to_attr(&i, &attr);
+	return w->each(w->arg, &attr, ended);
+}
+
+int hf_versions(struct hf_store *s, uint64_t ino, uint64_t since, uint64_t until, unsigned flags, hf_version_fn *each,
+		void *arg, struct hf_error *err)
+{
+	struct versions_walk w = { ino, each, arg, err };
+	struct key key = key_inode(ino);
+
+	return past_versions(s->index, &key, since, until, flags & HF_NEWEST_FIRST, tell_version, &w, err);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by the files of this folder (layer 4): the past as holdfast/history.h tells it. */
+#ifndef STORE_HISTORY_INTERNAL_H
+#define STORE_HISTORY_INTERNAL_H
+
+#include "holdfast/history.h"
+#include "store/volume/volume.h"
+
+/*
+ * Appends to out (which it clears first) the path of one of an inode's names, of the root nothing. -ENOENT: it has none
+ * then.
+ */
+MUST_USE int path_of(const struct hf_view *v, uint64_t ino, struct buf *out, struct hf_error *err);
+
+/*
+ * Where directories were, remembered: one answer holds until the directory is moved. For walks that ask of many moments.
+ */
+struct places;
+MUST_USE int places_new(struct hf_store *s, struct places **ret);
+void places_free(struct places *p);
+/* Is the inode at this moment in the directory, at any depth, or that itself? 1, 0. */
+MUST_USE int places_below(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, struct hf_error *err);
+/*
+ * The path of that name of an inode at a moment that is below a directory, or of any when dir is 0, as path_of. -ENOENT.
+ */
+MUST_USE int places_path(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, struct buf *out,
+			 struct hf_error *err);
+
+/* The entries of one name in a directory that were there at some time within (since, until]. Newest first. */
+typedef int entry_version_fn(void *arg, uint64_t ino, uint32_t type, uint64_t from, uint64_t ended);
+MUST_USE int entry_versions(struct hf_store *s, uint64_t dir, const char *name, uint64_t since, uint64_t until,
+			    entry_version_fn *each, void *arg, struct hf_error *err);
+
+/* Did this operation take away the last name of the inode? 1, 0. */
+MUST_USE int was_removed(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error *err);
+
+/* What of hf_progress is told every so many steps. progress NULL: nothing. */
+static inline void tell_progress(const struct hf_progress *progress, const char *what, uint64_t done, uint64_t total)
+{
+	if (progress && progress->fn && done % 65536 == 0)
+		progress->fn(progress->arg, what, done, total);
+}
+
+#endif

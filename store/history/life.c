@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a path was, all its time (hf_life). A path is walked down name by name, as a lookup does, but with all that each
+ * name was: the directory's stretches of life, and within each what the next name meant. Where a name was given by a
+ * rename and nothing had been there, the earlier name is followed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/history/internal.h"
+#include "store/tree/view_internal.h"
+
+enum { RENAMES_MAX = 10000 }; /* that are followed from one name */
+
+/* Of one path, or of a directory on the way to it. */
+struct line {
+	struct hf_stretch *v; /* whose paths are the line's */
+	size_t n, cap;
+};
+
+static void line_release(struct line *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free((char *)l->v[i].path);
+	free(l->v);
+	*l = (struct line){ 0 };
+}
+
+/* path is copied. */
+static int line_add(struct line *l, const struct hf_stretch *stretch)
+{
+	char *path = strdup(stretch->path);
+
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 8;
+		struct hf_stretch *grown = realloc(l->v, cap * sizeof(*grown));
+
+		if (grown) {
+			l->v = grown;
+			l->cap = cap;
+		}
+	}
+	if (!path || l->n == l->cap) {
+		free(path);
+		return -ENOMEM;
+	}
+	l->v[l->n] = *stretch;
+	l->v[l->n++].path = path;
+	return 0;
+}
+
+
+struct entries_walk {
+	entry_version_fn *each;
+	void *arg;
+	struct hf_error *err;
+};
+
+static int tell_entry(void *arg, struct span value, uint64_t from, uint64_t ended)
+{
+	const struct entries_walk *w = arg;
+	struct entry e;
+
+	if (entry_decode(value, &e) < 0)
+		return hf_error_set(w->err, -EUCLEAN, "the index is damaged in a directory: mount with -o rebuild");
+	return w->each(w->arg, e.ino, e.type, from, ended);
+}
+
+int entry_versions(struct hf_store *s, uint64_t dir, const char *name, uint64_t since, uint64_t until,
+		   entry_version_fn *each, void *arg, struct hf_error *err)
+{
+	struct entries_walk w = { each, arg, err };
+	const struct span span = span_text(name);
+	struct key key;
+
+	if (name_check(name, span.len) < 0)
+		return 0; /* nothing ever was called so */
+	key = key_entry(s->tree.keys, dir, span);
+	return past_versions(s->index, &key, since, until, true, tell_entry, &w, err);
+}
+
+/* The inode at a moment: 1, 0 (there is none), negative. */
+static int inode_at(struct hf_store *s, uint64_t tid, uint64_t ino, struct node *ret, struct hf_error *err)
+{
+	struct hf_error here = HF_ERROR_INIT;
+	int r = view_inode(&s->tree, tid, ino, ret, &here);
+
+	if (r == -ESTALE)
+		return 0;
+	if (r < 0 && err)
+		*err = here;
+	return r < 0 ? r : 1;
+}
+
+int was_removed(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error *err)
+{
+	CLEANUP(node_release) struct node n = NODE_INIT;
+	int r;
+
+	if (tid == HF_TID_HEAD)
+		return 0;
+	r = inode_at(s, tid, ino, &n, err);
+	return r < 0 ? r : r == 0 || n.i.nlink == 0;
+}
+
+/*
+ * What an inode was called just before operation tid gave it another name: 1 with the directory and the name; 0: it was
+ * made then, or has the other name still.
+ */
+static int name_before(struct hf_store *s, uint64_t ino, uint64_t tid, uint64_t *ret_dir, char name[NAME_BYTES_MAX + 1],
+		       struct hf_error *err)
+{
+	CLEANUP(node_release) struct node before = NODE_INIT;
+	CLEANUP(node_release) struct node after = NODE_INIT;
+	int r;
+
+	if (tid == 0 || ino == ROOT_INO)
+		return 0;
+	r = inode_at(s, tid - 1, ino, &before, err);
+	if (r == 1)
+		r = inode_at(s, tid, ino, &after, err);
+	if (r <= 0)
+		return r;
+	if (before.i.nlink == 0 || (!S_ISDIR(after.i.mode) && after.i.nlink > before.i.nlink))
+		return 0;
+	return tree_name(&s->tree, tid - 1, ino, ret_dir, name, err);
+}
+
+/* What one name in one stretch of its directory was, being put on a line. */
+struct descent {
+	struct hf_store *s;
+	const struct hf_stretch *dir;
+	const char *name;
+	struct line *line;
+	struct hf_error *err;
+};
+
+static int add_stretch(void *arg, uint64_t ino, uint32_t type, uint64_t from, uint64_t ended)
+{
+	const struct descent *d = arg;
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	CLEANUP(cleanup_free) char *text = NULL;
+	struct hf_stretch st = { .ino = ino, .type = type, .from = from, .until = ended };
+	int r;
+
+	if (st.from < d->dir->from)
+		st.from = d->dir->from; /* before that the directory had another name, or was another one */
+	if (st.until > d->dir->until)
+		st.until = d->dir->until;
+	if (st.until <= st.from)
+		return 0;
+	r = was_removed(d->s, ino, st.until, d->err);
+	if (r < 0)
+		return r;
+	st.removed = r;
+	buf_add(&path, d->dir->path, strlen(d->dir->path));
+	if (path.len > 0)
+		buf_add_u8(&path, '/');
+	buf_add(&path, d->name, strlen(d->name) + 1);
+	if (buf_status(&path) < 0)
+		return -ENOMEM;
+	st.path = (const char *)path.data;
+	if (from == st.from) {
+		char name[NAME_BYTES_MAX + 1];
+		uint64_t dir;
+
+		r = name_before(d->s, ino, from, &dir, name, d->err);
+		if (r < 0)
+			return r;
+		st.came_by_rename = r == 1;
+	}
+	return line_add(d->line, &st);
+}
+
+/* Was something at this path until just then? */
+static bool replaced_something(const struct line *l, size_t first, uint64_t from)
+{
+	for (size_t i = first; i < l->n; i++) {
+		if (l->v[i].until == from)
+			return true;
+	}
+	return false;
+}
+
+struct follow {
+	uint64_t ino, tid; /* sought: the entry that was of it then */
+	uint64_t from;
+	bool found, replaced;
+};
+
+static int follow_entry(void *arg, uint64_t ino, uint32_t type, uint64_t from, uint64_t ended)
+{
+	struct follow *f = arg;
+
+	(void)type;
+	if (f->found) { /* the one before it */
+		f->replaced = ended == f->from;
+		return 1;
+	}
+	if (ino != f->ino || from > f->tid || ended <= f->tid)
+		return 0;
+	f->found = true;
+	f->from = from;
+	return 0;
+}
+
+/* Back from a stretch that began with a rename, while nothing was replaced. */
+static int follow_renames(struct hf_store *s, struct line *l, struct hf_stretch st, struct hf_error *err)
+{
+	for (int k = 0; k < RENAMES_MAX && st.came_by_rename; k++) {
+		struct hf_view view = { s, st.from - 1 };
+		CLEANUP(buf_release) struct buf path = BUF_INIT;
+		char name[NAME_BYTES_MAX + 1];
+		struct follow f = { .ino = st.ino, .tid = st.from - 1 };
+		uint64_t dir;
+		int r = name_before(s, st.ino, st.from, &dir, name, err);
+
+		if (r == 1)
+			r = entry_versions(s, dir, name, 0, f.tid, follow_entry, &f, err);
+		if (r < 0)
+			return r;
+		if (!f.found)
+			return 0;
+		r = path_of(&view, st.ino, &path, err);
+		if (r == 0) {
+			buf_add_u8(&path, 0);
+			r = buf_status(&path);
+		}
+		if (r < 0)
+			return r;
+		st.until = st.from;
+		st.from = f.from;
+		st.path = (const char *)path.data;
+		st.removed = false;
+		r = name_before(s, st.ino, st.from, &dir, name, err);
+		st.came_by_rename = r == 1;
+		if (r >= 0)
+			r = line_add(l, &st);
+		if (r < 0 || f.replaced)
+			return r < 0 ? r : 0;
+	}
+	return 0;
+}
+
+/* The next name down. */
+static int descend(struct hf_store *s, const struct line *dirs, const char *name, struct line *out, struct hf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < dirs->n; i++) {
+		struct descent d = { s, &dirs->v[i], name, out, err };
+
+		if (S_ISDIR(dirs->v[i].type))
+			r = entry_versions(s, dirs->v[i].ino, name, dirs->v[i].from,
+					   dirs->v[i].until, add_stretch, &d, err);
+	}
+	for (size_t i = 0, own = out->n; r == 0 && i < own; i++) {
+		if (out->v[i].came_by_rename && !replaced_something(out, 0, out->v[i].from))
+			r = follow_renames(s, out, out->v[i], err);
+	}
+	return r;
+}
+
+static int compare_stretches(const void *a, const void *b)
+{
+	const struct hf_stretch *x = a, *y = b;
+
+	if (x->until != y->until)
+		return x->until < y->until ? 1 : -1;
+	return (x->from < y->from) - (x->from > y->from);
+}
+
+int hf_life(struct hf_store *s, const char *path, hf_stretch_fn *each, void *arg, struct hf_error *err)
+{
+	struct hf_stretch root = { .ino = ROOT_INO, .type = S_IFDIR, .until = HF_TID_HEAD, .path = "" };
+	CLEANUP(line_release) struct line line = { 0 };
+	const char *p = path;
+	int r = line_add(&line, &root);
+
+	while (r == 0 && *(p += strspn(p, "/"))) {
+		CLEANUP(line_release) struct line next = { 0 };
+		char name[NAME_BYTES_MAX + 1];
+		size_t len = strcspn(p, "/");
+
+		if (len > NAME_BYTES_MAX)
+			return hf_error_set(err, -ENAMETOOLONG, "a name has at most %d bytes", NAME_BYTES_MAX);
+		memcpy(name, p, len);
+		name[len] = 0;
+		p += len;
+		r = descend(s, &line, name, &next, err);
+		if (r == 0) {
+			struct line swap = line;
+
+			line = next;
+			next = swap;
+			qsort(line.v, line.n, sizeof(*line.v), compare_stretches);
+		}
+	}
+	if (r == 0 && line.n == 0)
+		return hf_error_set(err, -ENOENT, "there is no %s, and at no moment was there one", path);
+	for (size_t i = 0; r == 0 && i < line.n; i++)
+		r = each(arg, &line.v[i]);
+	return r;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happened to a file, or in a tree (hf_log). A file's operations are those that made the states it went through, so
+ * they are found from it; a tree's are found among all of the volume's, each by where its inode was.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/history/internal.h"
+
+enum { NEAR_OPS = 4096 }; /* the notes of operations so near each other are read in one go */
+
+struct log_walk {
+	struct hf_store *s;
+	uint64_t since, until;
+	unsigned flags;
+	hf_event_fn *each;
+	void *arg;
+	const struct hf_progress *progress;
+	struct hf_error *err;
+	struct places *places;
+	/* the path's life, newest first; of a directory also the inodes */
+	struct hf_stretch *life;
+	size_t n_life;
+	bool is_dir;
+	/* gathered: a file's, and of a tree told oldest first all of them */
+	uint64_t *tids;
+	size_t n_tids, cap_tids;
+	struct hf_change *found;
+	size_t n_found, cap_found;
+	uint64_t seen;
+};
+
+static void log_release(struct log_walk *w)
+{
+	for (size_t i = 0; i < w->n_life; i++)
+		free((char *)w->life[i].path);
+	free(w->life);
+	free(w->tids);
+	free(w->found);
+	places_free(w->places);
+}
+
+static int keep_stretch(void *arg, const struct hf_stretch *st)
+{
+	struct log_walk *w = arg;
+	struct hf_stretch *grown = realloc(w->life, (w->n_life + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	w->life = grown;
+	w->life[w->n_life] = *st;
+	w->life[w->n_life].path = strdup(st->path);
+	if (!w->life[w->n_life].path)
+		return -ENOMEM;
+	w->n_life++;
+	w->is_dir |= S_ISDIR(st->type);
+	return 0;
+}
+
+static int keep_tid(struct log_walk *w, uint64_t tid)
+{
+	if (tid <= w->since || tid > w->until)
+		return 0;
+	if (w->n_tids == w->cap_tids) {
+		size_t cap = w->cap_tids ? 2 * w->cap_tids : 64;
+		uint64_t *grown = realloc(w->tids, cap * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		w->tids = grown;
+		w->cap_tids = cap;
+	}
+	w->tids[w->n_tids++] = tid;
+	return 0;
+}
+
+static int keep_change(struct log_walk *w, const struct hf_change *c)
+{
+	if (w->n_found == w->cap_found) {
+		size_t cap = w->cap_found ? 2 * w->cap_found : 64;
+		struct hf_change *grown = realloc(w->found, cap * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		w->found = grown;
+		w->cap_found = cap;
+	}
+	w->found[w->n_found++] = *c;
+	return 0;
+}
+
+/* --- one event: what was before and after, and where */
+
+static const struct hf_attr *attr_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct hf_attr *ret)
+{
+	struct hf_view v = { w->s, tid };
+
+	return ino && hf_view_getattr(&v, ino, ret, NULL) == 0 && (ret->nlink > 0 || ino == HF_ROOT_INO) ? ret : NULL;
+}
+
+/* The directory whose life is asked for, at a moment; 0: a file is, or all. */
+static uint64_t dir_at(const struct log_walk *w, uint64_t tid)
+{
+	for (size_t i = 0; w->is_dir && i < w->n_life; i++) {
+		if (tid >= w->life[i].from && tid < w->life[i].until)
+			return w->life[i].ino;
+	}
+	return 0;
+}
+
+static int path_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct buf *out)
+{
+	int r = places_path(w->places, tid, ino, dir_at(w, tid), out, w->err);
+
+	if (r == -ENOENT) /* it is in the tree before or after, not both */
+		r = places_path(w->places, tid, ino, 0, out, w->err);
+	if (r == 0) {
+		buf_add_u8(out, 0);
+		r = buf_status(out);
+	}
+	return r;
+}
+
+static int tell(struct log_walk *w, const struct hf_change *c)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	CLEANUP(buf_release) struct buf old = BUF_INIT;
+	struct hf_attr before, after;
+	struct hf_event e = { .change = *c };
+	const bool gone = c->kind == HF_CHANGE_REMOVE;
+	int r = 0;
+
+	e.before = attr_at(w, c->tid - 1, c->ino, &before);
+	e.after = attr_at(w, c->tid, c->ino, &after);
+	if (c->ino)
+		r = path_at(w, gone ? c->tid - 1 : c->tid, c->ino, &path);
+	if (r == 0 && c->kind == HF_CHANGE_RENAME)
+		r = path_at(w, c->tid - 1, c->ino, &old);
+	if (r == -ENOENT) { /* a file that was open and had no name any more */
+		buf_clear(&path);
+		buf_add_u8(&path, 0);
+		r = buf_status(&path);
+	}
+	if (r < 0)
+		return r;
+	e.path = path.len > 0 ? (const char *)path.data : "";
+	e.renamed = old.len > 0 ? (const char *)old.data : NULL;
+	e.type = e.after ? e.after->mode & S_IFMT : e.before ? e.before->mode & S_IFMT : 0;
+	return w->each(w->arg, &e);
+}
+
+static int tell_found(struct log_walk *w, bool backwards)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < w->n_found; i++)
+		r = tell(w, &w->found[backwards ? w->n_found - 1 - i : i]);
+	return r;
+}
+
+/* --- a file */
+
+static int keep_version(void *arg, const struct hf_attr *attr, uint64_t ended)
+{
+	(void)ended;
+	return keep_tid(arg, attr->tid);
+}
+
+static int compare_tids(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct wanted {
+	struct log_walk *w;
+	size_t next;
+};
+
+/* The notes that are wanted, of a row of them. 1: what is wanted next is far away. */
+static int take_wanted(void *arg, const struct hf_change *c)
+{
+	struct wanted *t = arg;
+	struct log_walk *w = t->w;
+	int r = 0;
+
+	while (t->next < w->n_tids && w->tids[t->next] < c->tid)
+		t->next++;
+	if (t->next == w->n_tids)
+		return 1;
+	if (w->tids[t->next] == c->tid) {
+		t->next++;
+		if (c->kind != HF_CHANGE_OWN)
+			r = keep_change(w, c);
+		while (t->next < w->n_tids && w->tids[t->next] == c->tid)
+			t->next++;
+	}
+	return r != 0 ? r : t->next == w->n_tids || w->tids[t->next] - c->tid > NEAR_OPS;
+}
+
+static int log_file(struct log_walk *w)
+{
+	struct wanted t = { .w = w };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < w->n_life; i++) {
+		const struct hf_stretch *st = &w->life[i];
+
+		/* the operation that ended the stretch is one on the file, and is told as its last */
+		r = hf_versions(w->s, st->ino, st->from ? st->from - 1 : 0, st->until, 0, keep_version, w, w->err);
+		if (r == 0 && st->until != HF_TID_HEAD)
+			r = keep_tid(w, st->until);
+	}
+	qsort(w->tids, w->n_tids, sizeof(*w->tids), compare_tids);
+	while (r == 0 && t.next < w->n_tids) {
+		const size_t at = t.next;
+
+		r = hf_changes(w->s, w->tids[at] - 1, w->tids[w->n_tids - 1], 0, take_wanted, &t, w->err);
+		if (r == 1)
+			r = 0;
+		if (t.next == at)
+			t.next++; /* not committed yet */
+	}
+	return r < 0 ? r : tell_found(w, w->flags & HF_NEWEST_FIRST);
+}
+
+/* --- a tree */
+
+/* Was the inode in the tree just before or after the operation? */
+static int in_tree(struct log_walk *w, const struct hf_change *c)
+{
+	uint64_t before = dir_at(w, c->tid - 1), after = dir_at(w, c->tid);
+	int r = 0;
+
+	if (c->kind != HF_CHANGE_REMOVE && after)
+		r = places_below(w->places, c->tid, c->ino, after, w->err);
+	if (r == 0 && before && (c->kind == HF_CHANGE_REMOVE || c->kind == HF_CHANGE_RENAME))
+		r = places_below(w->places, c->tid - 1, c->ino, before, w->err);
+	return r;
+}
+
+static int see_change(void *arg, const struct hf_change *c)
+{
+	struct log_walk *w = arg;
+	int r = 1;
+
+	tell_progress(w->progress, "looking through operations", ++w->seen, w->until - w->since);
+	if (c->kind == HF_CHANGE_OWN)
+		return 0;
+	if (w->n_life != 1 || w->life[0].ino != HF_ROOT_INO)
+		r = c->kind == HF_CHANGE_TAG ? 0 : in_tree(w, c);
+	if (r <= 0)
+		return r;
+	return w->flags & HF_NEWEST_FIRST ? tell(w, c) : keep_change(w, c);
+}
+
+/* Backwards, whichever way it is told: what is now is looked up fastest, and holds back to when it began. */
+static int log_tree(struct log_walk *w)
+{
+	int r = hf_changes(w->s, w->since, w->until, HF_NEWEST_FIRST, see_change, w, w->err);
+
+	return r == 0 ? tell_found(w, true) : r;
+}
+
+int hf_log(struct hf_store *s, const char *path, uint64_t since, uint64_t until, unsigned flags, hf_event_fn *each,
+	   void *arg, const struct hf_progress *progress, struct hf_error *err)
+{
+	CLEANUP(log_release) struct log_walk w = { .s = s, .since = since, .flags = flags, .each = each, .arg = arg,
+						   .progress = progress, .err = err };
+	struct hf_status status;
+	int r = places_new(s, &w.places);
+
+	hf_store_status(s, &status);
+	w.until = until < status.committed_tid ? until : status.committed_tid;
+	if (r == 0)
+		r = hf_life(s, path, keep_stretch, &w, err);
+	if (r < 0 || w.since >= w.until)
+		return r < 0 ? r : 0;
+	return w.is_dir ? log_tree(&w) : log_file(&w);
+}
