@@ -323,21 +323,32 @@ static size_t step_bytes(struct replicator *r)
 	return bytes;
 }
 
+/* How much there is to send, as far as one request would take it. */
+static size_t waiting_bytes(const struct replicator *r)
+{
+	struct log_point durable;
+
+	log_durable(r->log, &durable);
+	return durable.end.segment == r->next.segment ? durable.end.offset - r->next.offset : SEND_BYTES;
+}
+
 /* Some peers would rather have much at once. Not when somebody waits for what is here: false then. */
 static bool wait_for_more(struct replicator *r)
 {
-	unsigned ms = peer_pace_ms(r->peer, r->data.len);
-	struct timespec until;
 	bool waited = false;
+	unsigned ms;
 
-	deadline(ms, &until);
-	(void)pthread_mutex_lock(&r->lock);
-	while (ms > 0 && !r->hurry && atomic_load(r->waiting) == 0 && !atomic_load(&r->stop)) {
+	while (atomic_load(r->waiting) == 0 && !atomic_load(&r->stop) &&
+	       (ms = peer_pace_ms(r->peer, waiting_bytes(r))) > 0) {
+		struct timespec until;
+
+		deadline(ms < WAIT_MS ? ms : WAIT_MS, &until);
+		(void)pthread_mutex_lock(&r->lock);
+		if (atomic_load(r->waiting) == 0 && !atomic_load(&r->stop))
+			(void)pthread_cond_timedwait(&r->changed, &r->lock, &until);
+		(void)pthread_mutex_unlock(&r->lock);
 		waited = true;
-		if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
-			break;
 	}
-	(void)pthread_mutex_unlock(&r->lock);
 	return waited;
 }
 

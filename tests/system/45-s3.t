@@ -131,6 +131,23 @@ unmounted
 behave
 comes_back a "after all that"
 
+# --- how often
+
+as WRITER try "a store that puts little once a minute" hf init "$T/p" --kit-file "$T/p.kit" --replica "$(place vault p)&interval=60"
+hf mount "$T/p" "$T/mnt" -o sync=replica,commit=0.1 || bail "it does not mount"
+try "who waits for the bucket need not wait for the minute" eval 'echo now > "$T/mnt/now" && sync "$T/mnt/now"'
+log > /dev/null
+for i in 1 2 3; do
+	echo little > "$T/mnt/little-$i"
+	eventually 10 eval '[ "$(hf status "$T/p" --json | json head_tid)" = "$(hf status "$T/p" --json | json committed_tid)" ]'
+	sleep 0.5
+done
+is "$(log | grep -c ' PUT ')" 0 "little that nobody waits for waits for more"
+head -c 9000000 /dev/urandom > "$T/mnt/much"
+eventually 30 eval 'log | grep -q "^200 WRITER PUT "'
+ok $? "and when there is much, that goes at once" || diag "$(hf status "$T/p")"
+try "the rest goes when it is unmounted" hf unmount "$T/mnt" --timeout 30
+
 # --- lists
 
 behave page=2
