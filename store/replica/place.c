@@ -247,3 +247,19 @@ int place_url(const struct place *p, struct buf *out)
 	buf_add_text(out, "&key=%s", key);
 	return buf_status(out);
 }
+
+bool place_is_same(const struct place *a, const struct place *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	switch (a->kind) {
+	case PLACE_NODE:
+		return memcmp(a->key, b->key, sizeof(a->key)) == 0;
+	case PLACE_BUCKET:
+		return strcmp(a->s3->endpoint, b->s3->endpoint) == 0 &&
+		       strcmp(a->s3->bucket, b->s3->bucket) == 0 && strcmp(a->s3->prefix, b->s3->prefix) == 0;
+	case PLACE_DIRECTORY:
+		return strcmp(a->path, b->path) == 0;
+	}
+	return false;
+}

@@ -44,4 +44,10 @@ MUST_USE int place_invitation(const struct place *p, struct buf *out);
 /* "https://…/v1/volumes/ID#pin=…&key=…", s3://…, or the path. Appended. Requires has_volume for a node. */
 MUST_USE int place_url(const struct place *p, struct buf *out);
 
+/*
+ * Is it one replica, however the two were written down? A node is its receipt key, whatever host it is reached
+ * by; a bucket is server, name and prefix; a folder its path.
+ */
+bool place_is_same(const struct place *a, const struct place *b);
+
 #endif

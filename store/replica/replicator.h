@@ -42,7 +42,7 @@ void replicator_free(struct replicator *r); /* after replicator_stop: joins */
 void replicator_status(struct replicator *r, struct hf_replica_status *ret);
 const char *replicator_name(const struct replicator *r);
 
-/* Do both ship to the same replica? */
+/* Do both ship to the same replica (place.h)? Of one whose file cannot be read nobody knows. */
 bool replicator_same_place(const struct replicator *a, const struct replicator *b);
 /* Has it acknowledged that, by a receipt of this run? */
 bool replicator_has(struct replicator *r, struct log_pos end);

@@ -65,7 +65,7 @@ void replicator_status(struct replicator *r, struct hf_replica_status *ret)
 
 bool replicator_same_place(const struct replicator *a, const struct replicator *b)
 {
-	return a->url[0] && strcmp(a->url, b->url) == 0;
+	return a->url[0] && b->url[0] && place_is_same(&a->place, &b->place);
 }
 
 bool replicator_has(struct replicator *r, struct log_pos end)

@@ -265,6 +265,40 @@ static void test_places(void **state)
 	place_release(&again);
 }
 
+static void test_same_place(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{ "/srv/copy", "/srv/copy", true },
+		{ "/srv/copy", "/srv/copies", false },
+		{ "s3://b/p?region=r", "s3://b/p?region=r&interval=60", true },
+		{ "s3://b/p?region=r", "s3://b/q?region=r", false },
+		{ "s3://b/p?region=r", "s3://c/p?region=r", false },
+		{ "s3://b/p?endpoint=https://h", "s3://b/p?endpoint=https://i", false },
+		{ "s3://b/p?region=r", "/b/p", false },
+	};
+	struct place a, b, node = { .kind = PLACE_NODE, .url = "https://h:1", .key = { 1 } }, other = node;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(place_parse(cases[i].a, &a, NULL), 0);
+		assert_int_equal(place_parse(cases[i].b, &b, NULL), 0);
+		assert_int_equal(place_is_same(&a, &b), cases[i].same);
+		assert_int_equal(place_is_same(&b, &a), cases[i].same);
+		assert_true(place_is_same(&a, &a));
+		assert_false(place_is_same(&a, &node));
+		place_release(&a);
+		place_release(&b);
+	}
+	(void)snprintf(other.url, sizeof(other.url), "https://i:2"); /* by another name, or through a tunnel */
+	assert_true(place_is_same(&node, &other));
+	memcpy(other.url, node.url, sizeof(other.url)); /* set up anew at the old address */
+	other.key[0] = 2;
+	assert_false(place_is_same(&node, &other));
+}
+
 static void test_json(void **state)
 {
 	static const char text[] = "{\"a\":4294967295,\"b\":\"18446744073709551615\",\"c\":-1,\"d\":\"00\","
@@ -308,7 +342,7 @@ int main(void)
 		cmocka_unit_test(test_example),  cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_one_form), cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_receipt),  cmocka_unit_test(test_places),
-		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_same_place), cmocka_unit_test(test_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -352,6 +352,23 @@ static struct hf_sync_status sync_status(struct many *m)
 	return s;
 }
 
+/* The node of this name once more, under another one and by another host. */
+static void must_add_by_another_host(struct many *m, const char *name, const char *again)
+{
+	const struct hf_replica_options options = { .name = again };
+	struct hf_error err = HF_ERROR_INIT;
+	struct hf_replica_status status;
+	char url[1200];
+
+	store_open(&m->f, 0);
+	status = status_named(m, name);
+	assert_int_equal(strncmp(status.url, "https://127.0.0.1:", 18), 0);
+	(void)snprintf(url, sizeof(url), "https://127.1:%s", status.url + 18);
+	if (hf_store_replica_add(m->f.store, url, &options, &err) < 0)
+		fail_msg("%s", err.text);
+	store_close(&m->f);
+}
+
 static void test_sync(void **state)
 {
 	struct hf_error err = HF_ERROR_INIT;
@@ -365,6 +382,8 @@ static void test_sync(void **state)
 	must_add(&m, &m.a, "a");
 	must_add(&m, &m.b, "b");
 	must_add(&m, &m.b, "b-again"); /* one place, and so one receipt */
+	m.f.options.sync_receipts = 0;
+	must_add_by_another_host(&m, "b", "b-by-number");
 	m.f.options.sync_receipts = 3;
 	store_open_fails(&m.f, 0, -EINVAL, "there are 2 replicas");
 	m.f.options.sync_receipts = 2;
@@ -377,7 +396,8 @@ static void test_sync(void **state)
 		tid = status_of(&m.f).head_tid; /* with its receipts there already */
 		assert_int_equal(status_named(&m, "a").acked_tid, tid);
 		assert_true(status_named(&m, "b").acked_tid == tid ||
-			    status_named(&m, "b-again").acked_tid == tid);
+			    status_named(&m, "b-again").acked_tid == tid ||
+			    status_named(&m, "b-by-number").acked_tid == tid);
 	}
 	assert_int_equal(hf_fsync(m.f.store, m.ino, &err), 0); /* nothing new */
 	assert_int_equal(sync_status(&m).needed, 2);
@@ -386,6 +406,7 @@ static void test_sync(void **state)
 	assert_int_equal(hf_store_replica_remove(m.f.store, "a", &err), -EBUSY);
 	assert_non_null(strstr(err.text, "sync=replica:2"));
 	assert_int_equal(hf_store_replica_remove(m.f.store, "b", &err), 0); /* b again is the same */
+	assert_int_equal(hf_store_replica_remove(m.f.store, "b-by-number", &err), 0);
 	assert_int_equal(hf_store_replica_remove(m.f.store, "b-again", &err), -EBUSY);
 	must_add(&m, NULL, "disk");
 	assert_int_equal(hf_store_replica_remove(m.f.store, "a", &err), 0);
