@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Adding a replica, taking one away, changing it (layer 4): what is written, and a store at rest. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,29 +14,8 @@
 #include "store/replica/s3_credentials.h"
 #include "store/replica/s3_probe.h"
 #include "store/replica/shelf_scan.h"
+#include "store/replica/trail.h"
 #include "store/volume/files.h"
-
-static int read_header(const struct os *os, const char *log_dir, uint32_t segment, struct segment_header *ret,
-		       struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf file = BUF_INIT;
-	uint8_t raw[SEGMENT_HEADER_BYTES];
-	char name[16];
-	int r, fd;
-
-	segment_file_name(segment, name);
-	if (!os_join(&file, log_dir, name))
-		return hf_error_set(err, -ENOMEM, "no memory");
-	fd = os->open(os->state, (const char *)file.data, O_RDONLY, 0);
-	if (fd < 0)
-		return hf_error_set(err, fd, "cannot open %s: %s", (const char *)file.data, strerror(-fd));
-	r = os_pread_full(os, fd, raw, sizeof(raw), 0);
-	(void)os->close(os->state, fd);
-	if (r < 0)
-		return hf_error_set(err, r, "cannot read %s: %s", (const char *)file.data, strerror(-r));
-	r = segment_header_decode(raw, sizeof(raw), ret, err);
-	return r < 0 ? hf_error_prefix(err, r, "%s", (const char *)file.data) : 0;
-}
 
 /* The certificate of the epoch the log is in: in the header of its last segment, or the one before when a
  * crash tore that. */
@@ -53,9 +31,9 @@ static int read_cert(const struct os *os, const char *path, struct epoch_cert *r
 	r = shelf_find_segments(os, (const char *)log_dir.data, &last, err);
 	if (r < 0)
 		return r;
-	r = read_header(os, (const char *)log_dir.data, last, &h, err);
+	r = trail_header(os, (const char *)log_dir.data, last, &h, err);
 	if (r < 0 && last > 1)
-		r = read_header(os, (const char *)log_dir.data, last - 1, &h, err);
+		r = trail_header(os, (const char *)log_dir.data, last - 1, &h, err);
 	if (r < 0)
 		return r;
 	*ret = h.cert;
