@@ -259,27 +259,31 @@ int config_write_limit(const struct os *os, const char *store, const char *name,
 	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)path.data, strerror(-r)) : 0;
 }
 
+/*
+ * The file that makes it a replica goes last: cut short, it can be removed again, and no other of its name that
+ * comes later is taken for this one, or finds its secrets.
+ */
 int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err)
 {
-	CLEANUP(buf_release) struct buf path = BUF_INIT, receipt = BUF_INIT, dir = BUF_INIT;
-	CLEANUP(buf_release) struct buf regressed = BUF_INIT, secret = BUF_INIT;
-	int r;
+	static const char *const endings[] = { ".credentials", ".receipt", ".regressed", suffix };
+	CLEANUP(buf_release) struct buf path = BUF_INIT, dir = BUF_INIT;
+	int r = 0;
 
-	if (!file_path(store, name, suffix, &path) || !file_path(store, name, ".receipt", &receipt) ||
-	    !file_path(store, name, ".regressed", &regressed) ||
-	    !file_path(store, name, ".credentials", &secret) ||
-	    !os_join(&dir, store, "replicas"))
+	if (!os_join(&dir, store, "replicas"))
 		return hf_error_set(err, -ENOMEM, "no memory");
-	r = os->unlink(os->state, (const char *)path.data);
-	if (r == -ENOENT)
-		return hf_error_set(err, r, "%s has no replica named %s", store, name);
-	if (r == 0) {
-		(void)os->unlink(os->state, (const char *)receipt.data);
-		(void)os->unlink(os->state, (const char *)regressed.data);
-		(void)os->unlink(os->state, (const char *)secret.data);
-		r = os->sync_dir(os->state, (const char *)dir.data);
+	if (!config_exists(os, store, name))
+		return hf_error_set(err, -ENOENT, "%s has no replica named %s", store, name);
+	for (size_t i = 0; r == 0 && i < sizeof(endings) / sizeof(endings[0]); i++) {
+		buf_clear(&path);
+		r = file_path(store, name, endings[i], &path) ?
+			    os->unlink(os->state, (const char *)path.data) :
+			    -ENOMEM;
+		if (r == -ENOENT && endings[i] != suffix)
+			r = 0;
 	}
-	return r < 0 ? hf_error_set(err, r, "cannot remove %s: %s", (const char *)path.data, strerror(-r)) :
+	if (r == 0)
+		r = os->sync_dir(os->state, (const char *)dir.data);
+	return r < 0 ? hf_error_set(err, r, "cannot remove replica %s of %s: %s", name, store, strerror(-r)) :
 		       0;
 }
 

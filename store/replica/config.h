@@ -17,8 +17,8 @@ MUST_USE int config_check_name(const char *name, struct hf_error *err);
 /* A name made from where it is: host, or last part of the path. */
 void config_make_name(const struct place *place, char ret[CONFIG_NAME_BYTES]);
 
-/* A bucket comes with its credentials. -ENOENT; -EUCLEAN: not what config_write writes; -EPROTONOSUPPORT. The place has no token; its volume is
- * that of the store. */
+/* A bucket comes with its credentials. -ENOENT; -EUCLEAN: not what config_write writes; -EPROTONOSUPPORT. The
+ * place has no token; its volume is that of the store. */
 MUST_USE int config_read(const struct os *os, const char *store, const char *name, struct place *ret,
 			 struct hf_error *err);
 /* Durable, mode 0600. -EEXIST: there is one of this name. */
@@ -30,7 +30,7 @@ uint64_t config_read_limit(const struct os *os, const char *store, const char *n
 MUST_USE int config_write_limit(const struct os *os, const char *store, const char *name, uint64_t bytes_s,
 				struct hf_error *err);
 bool config_exists(const struct os *os, const char *store, const char *name);
-/* With what is known of it beside (receipt, regress.h). -ENOENT. */
+/* With what is known of it beside (receipt, regress.h, credentials), which goes first. -ENOENT. */
 MUST_USE int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err);
 
 /* Names in replicas/, sorted, malloc'ed array of malloc'ed strings (config_free_names). A store without the

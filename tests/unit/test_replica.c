@@ -274,6 +274,57 @@ static void test_add_and_remove(void **state)
 	bench_release(&b);
 }
 
+struct few_unlinks {
+	struct os os;
+	int left;
+};
+
+static int few_unlink(void *state, const char *path)
+{
+	struct few_unlinks *few = state;
+
+	return few->left-- > 0 ? os_posix()->unlink(os_posix()->state, path) : -EIO;
+}
+
+static void count_file(void *arg, const char *name)
+{
+	*(int *)arg += name[0] != '.';
+}
+
+/* Cut short at any file, it is a replica still, and can be removed: nothing is left for one of its name. */
+static void test_removed_in_part(void **state)
+{
+	static const char *const beside[] = { "credentials", "receipt", "regressed" };
+	struct few_unlinks few = { .os = *os_posix() };
+	struct hf_error err = HF_ERROR_INIT;
+	char path[256], folder[200];
+	struct bench b;
+	int files;
+
+	(void)state;
+	assert_null(few.os.state); /* the others do not look at it */
+	few.os.state = &few;
+	few.os.unlink = few_unlink;
+	bench_init(&b);
+	(void)snprintf(folder, sizeof(folder), "%s/replicas", b.store);
+	for (int n = 0; n <= 3; n++) {
+		assert_int_equal(config_write(os_posix(), b.store, "one", &b.node.place, NULL), 0);
+		for (size_t i = 0; i < 3; i++) {
+			(void)snprintf(path, sizeof(path), "%s/one.%s", folder, beside[i]);
+			assert_int_equal(os_write_file(os_posix(), path, "x", 1, 0600), 0);
+		}
+		few.left = n;
+		assert_int_equal(config_remove(&few.os, b.store, "one", &err), -EIO);
+		assert_true(config_exists(os_posix(), b.store, "one"));
+		assert_int_equal(config_remove(os_posix(), b.store, "one", &err), 0);
+		files = 0;
+		assert_int_equal(os_posix()->list(os_posix()->state, folder, count_file, &files), 0);
+		assert_int_equal(files, 0);
+	}
+	assert_int_equal(config_remove(os_posix(), b.store, "one", &err), -ENOENT);
+	bench_release(&b);
+}
+
 /* A node whose disk lost its end (a backup put back): the replicator sends it again. */
 static void test_node_lost_its_end(void **state)
 {
@@ -312,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_directory),           cmocka_unit_test(test_rolled_back_store),
 		cmocka_unit_test(test_wrong_node),          cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_add_and_remove),      cmocka_unit_test(test_node_lost_its_end),
+		cmocka_unit_test(test_removed_in_part),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
