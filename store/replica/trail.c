@@ -42,44 +42,12 @@ int trail_header(const struct os *os, const char *log_dir, uint32_t segment, str
 	return r < 0 ? hf_error_prefix(err, r, "segment %" PRIu32 " in %s", segment, log_dir) : 0;
 }
 
-/* 1 when a commit of this number and chain value ends here, 0 when not. */
-static int has_commit(const struct os *os, const char *log_dir, const struct log_point *p)
-{
-	uint8_t raw[COMMIT_FRAME_BYTES];
-	struct frame_header h;
-	struct commit c;
-	int r;
-
-	if (p->end.offset < SEGMENT_HEADER_BYTES + COMMIT_FRAME_BYTES)
-		return 0;
-	r = read_at(os, log_dir, (struct log_pos){ p->end.segment, p->end.offset - COMMIT_FRAME_BYTES }, raw,
-		    sizeof(raw));
-	if (r < 0)
-		return r == -ENODATA ? 0 : r;
-	if (frame_header_decode(raw, &h, NULL) < 0 || h.type != FRAME_COMMIT ||
-	    commit_decode(raw + FRAME_HEADER_BYTES, &c, NULL) < 0)
-		return 0;
-	return c.number == p->commit && c.tid == p->tid && c.epoch == p->epoch &&
-	       memcmp(c.chain, p->chain, HASH_BYTES) == 0;
-}
-
-static int has_header(const struct os *os, const char *log_dir, const struct log_point *p)
-{
-	struct segment_header h;
-	int r = trail_header(os, log_dir, p->end.segment, &h, NULL);
-
-	if (r < 0) /* what is no header of ours is not the one looked for */
-		return r == -ENODATA || r == -EUCLEAN || r == -EKEYREJECTED || r == -EPROTONOSUPPORT ? 0 : r;
-	return h.prev_commit == p->commit && h.epoch == p->epoch &&
-	       memcmp(h.prev_chain, p->chain, HASH_BYTES) == 0;
-}
-
 static int header_point(const struct os *os, const char *log_dir, uint32_t segment, struct log_point *ret)
 {
 	struct segment_header h;
 	int r = trail_header(os, log_dir, segment, &h, NULL);
 
-	if (r < 0)
+	if (r < 0) /* what is no header of ours is not the one looked for */
 		return r == -EUCLEAN || r == -EKEYREJECTED || r == -EPROTONOSUPPORT ? -ENODATA : r;
 	*ret = (struct log_point){ .end = { segment, SEGMENT_HEADER_BYTES },
 				   .commit = h.prev_commit,
@@ -118,6 +86,18 @@ int trail_point(const struct os *os, const char *log_dir, struct log_pos end, st
 	return 0;
 }
 
+/* 1 when this point is where it says, 0 when another is, or none. */
+static int has_point(const struct os *os, const char *log_dir, const struct log_point *p)
+{
+	struct log_point here;
+	int r = trail_point(os, log_dir, p->end, &here);
+
+	if (r < 0)
+		return r == -ENODATA ? 0 : r;
+	return here.commit == p->commit && here.tid == p->tid && here.epoch == p->epoch &&
+	       memcmp(here.chain, p->chain, HASH_BYTES) == 0;
+}
+
 int trail_read(const struct os *os, const char *log_dir, struct log_pos at, void *out, size_t len)
 {
 	return read_at(os, log_dir, at, out, len);
@@ -148,8 +128,7 @@ int trail_has(const struct os *os, const char *log_dir, const struct log_point *
 				   durable->end.offset);
 		return 0;
 	}
-	r = point->end.offset == SEGMENT_HEADER_BYTES ? has_header(os, log_dir, point) :
-							has_commit(os, log_dir, point);
+	r = has_point(os, log_dir, point);
 	if (r < 0)
 		return hf_error_set(err, r, "cannot read segment %" PRIu32 " in %s: %s", point->end.segment,
 				    log_dir, strerror(-r));
