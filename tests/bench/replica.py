@@ -299,7 +299,7 @@ class Bench:
         empty = node.memory()
         detours = [Detour(f"127.0.0.{2 + i}", node.port)
                    for i in range((count + VOLUMES_AN_ADDRESS - 1) // VOLUMES_AN_ADDRESS)]
-        volumes = []
+        volumes, client = [], None
         try:
             for i in range(count):
                 invitation = detours[i // VOLUMES_AN_ADDRESS].invitation(node.invite())
@@ -316,6 +316,9 @@ class Bench:
             if client.returncode:
                 raise RuntimeError("the client failed")
         finally:
+            if client and client.poll() is None:
+                client.kill()
+                client.wait()
             for detour in detours:
                 detour.close()
             node.remove()
