@@ -177,7 +177,8 @@ struct hf_recovery {
 /*
  * Make a store at `path` (absent or empty) from a replica and the kit alone: fetch the log, verify every byte
  * of chain and signatures, start a new epoch with a new writer key, enrol it with the replica it came from,
- * so that replication goes on (not with a bucket: credentials that recover are not kept). On failure `path` is left with what was fetched, and running again resumes.
+ * so that replication goes on (not with a bucket: credentials that recover are not kept). On failure `path` is
+ * left with what was fetched, and running again resumes.
  * -EKEYREJECTED: the kit is not this volume's; -ENOENT: the replica has no such volume.
  */
 int hf_recover(const char *place, const struct hf_kit *kit, const char *path,

@@ -104,8 +104,9 @@ MUST_USE int peer_prune_list(struct peer *p, uint32_t number, struct buf *out, s
 
 /*
  * Let it know a prune list that is not for it, so that it takes appends which lack what that names. Fine when
- * it knows it already. A node of an earlier build, which does not take such appends, is not told. -EPROTONOSUPPORT: it is of a kind that
- * keeps none (an object store), and a recovery from it would not know what may be missing.
+ * it knows it already. A node of an earlier build, which does not take such appends, is not told.
+ * -EPROTONOSUPPORT: it is of a kind that keeps none (an object store), and a recovery from it would not know
+ * what may be missing.
  */
 MUST_USE int peer_know(struct peer *p, const void *list, size_t len, struct hf_error *err);
 

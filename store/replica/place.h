@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a replica is, as people hand it about (layer 4; PROTOCOL.md §6): an invitation line, a node's URL
- * with pin and key, a bucket, or a folder's path. Pure, but that a path is made absolute by the system's idea of the
- * present folder.
+ * with pin and key, a bucket, or a folder's path. Pure, but that a path is made absolute by the system's idea
+ * of the present folder.
  */
 #ifndef STORE_REPLICA_PLACE_H
 #define STORE_REPLICA_PLACE_H
