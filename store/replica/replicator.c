@@ -137,6 +137,8 @@ static void pause_after_failure(struct replicator *r)
 static void fail(struct replicator *r, int code, struct hf_error *why)
 {
 	r->positioned = false;
+	if (code == -EUCLEAN) /* put back to before it was told, it has forgotten */
+		r->told = false;
 	if (code == -ENOENT)
 		(void)hf_error_prefix(
 			why, code,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "holdfast/replica.h"
@@ -17,6 +18,8 @@
 #include "store/volume/files.h"
 #include "store/volume/kit.h"
 #include "tests/unit/prune_helper.h"
+#include "tests/unit/replica_helper.h"
+#include "tests/unit/scratch.h"
 
 static const uint64_t minute_s = 60;
 
@@ -246,6 +249,28 @@ static void begin_replica(struct past *p, const char *store, const char *place, 
 	assert_int_equal(hf_store_close(s, NULL), 0);
 }
 
+/* It is told again what may be missing when it has lost that, though shipping goes on. */
+static void forget_what_it_knows(struct past *p, struct node_fixture *n, const char *store)
+{
+	struct hf_open_options o = { .cache_bytes = 16 << 20 };
+	struct hf_error err = HF_ERROR_INIT;
+	struct hf_store *s = NULL;
+	char path[256];
+
+	if (hf_store_open(store, &o, &s, &err) < 0 || hf_store_drain(s, 30000, &err) < 0)
+		fail_msg("%s", err.text);
+	node_fixture_stop(n);
+	node_fixture_path(n, past_volume(p), "prunes", path);
+	remove_folder(path);
+	node_fixture_path(n, past_volume(p), "log", path);
+	remove_folder(path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(node_fixture_start(n), 0);
+	if (hf_write(s, p->ino, 0, p->new, 1, 0, &err) < 0 || hf_store_drain(s, 30000, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(hf_store_close(s, NULL), 0);
+}
+
 static void begin_replicas(struct past *p, const char *store)
 {
 	struct hf_node_prune *prunes = NULL;
@@ -258,6 +283,8 @@ static void begin_replicas(struct past *p, const char *store)
 	line = node_fixture_invite(&second, NULL);
 	begin_replica(p, store, line, "second");
 	free(line);
+	node_keep_port(&second);
+	forget_what_it_knows(p, &second, store);
 	assert_int_equal(hf_node_prunes(second.dir, &prunes, &n, NULL), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(prunes[0].state, HF_PRUNE_KNOWN);
