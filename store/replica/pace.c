@@ -17,6 +17,8 @@ static void fill(struct pace *p, uint64_t now_ns)
 
 void pace_set(struct pace *p, uint64_t rate, uint64_t now_ns)
 {
+	if (rate > PACE_RATE_MAX)
+		rate = PACE_RATE_MAX;
 	if (p->rate)
 		fill(p, now_ns);
 	if (!rate || !p->rate || p->have > (int64_t)rate)

@@ -17,6 +17,9 @@ enum {
 	PACE_FLOW_MIN = 64 << 10,
 };
 
+/* No line is so fast: what is above is this. So sums of bytes stay far within an int64_t. */
+#define PACE_RATE_MAX (UINT64_C(1) << 40)
+
 struct pace {
 	uint64_t rate; /* bytes a second; 0: no limit */
 	int64_t have;  /* bytes that may be sent now; below 0: sent too early */

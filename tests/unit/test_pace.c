@@ -115,12 +115,31 @@ static void test_sizes(void **state)
 	assert_int_equal(pace_flow(&p), 1 << 30);
 }
 
+/* The rate is what somebody typed, or what is in a file. */
+static void test_any_rate(void **state)
+{
+	static const uint64_t rates[] = { PACE_RATE_MAX, PACE_RATE_MAX + 1, INT64_MAX, UINT64_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		struct pace p = pace_at(rates[i]);
+
+		assert_int_equal(pace_flow(&p), PACE_RATE_MAX);
+		assert_int_equal(pace_wait_ns(&p, start_ns), 0);
+		for (int n = 0; n < 1 << 17; n++)
+			pace_sent(&p, 8 << 20, start_ns);
+		assert_int_equal(pace_wait_ns(&p, start_ns), 1);
+		assert_int_equal(pace_wait_ns(&p, start_ns + 1), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_limit),   cmocka_unit_test(test_owes),
 		cmocka_unit_test(test_average),    cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_clock_back), cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_any_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
