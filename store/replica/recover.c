@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A new primary from a replica and the kit (layer 4). The order matters: what the owner let go is learned; the log
- * is fetched; it is held against
- * saved heads, so that a replica with an older state is left as it is; the node is
- * given the new epoch's certificate, which locks the old writer key out; if the old writer was quicker, what
- * it added is fetched and a new certificate made; then the epoch begins here; the descriptor, without which a
- * store is not a store, comes last. PATH/recovery marks a folder in which this is under way, for which
+ * A new primary from a replica and the kit (layer 4). The order matters: what the owner let go is learned; the
+ * log is fetched; it is held against saved heads, so that a replica with an older state is left as it is; the
+ * node is given the new epoch's certificate, which locks the old writer key out; if the old writer was quicker,
+ * what it added is fetched and a new certificate made; then the epoch begins here; the descriptor, without
+ * which a store is not a store, comes last. PATH/recovery marks a folder in which this is under way, for which
  * volume.
  */
 #include <errno.h>
@@ -216,6 +215,19 @@ static bool takes_nothing(int r)
 	return r == -ENOSPC || r == -EDQUOT || r == -EROFS;
 }
 
+/* Give the node the certificate. A node that takes nothing is no failure: it is noted. */
+static int tell(struct recovery *v, struct receipt *ret_head, struct hf_error *err)
+{
+	struct hf_error why = HF_ERROR_INIT;
+	int r = peer_enrol(v->peer, &v->cert, NULL, ret_head, &why);
+
+	if (takes_nothing(r)) {
+		v->untold = why;
+		return 0;
+	}
+	return r < 0 ? hf_error_set(err, r, "%s", why.text) : 0;
+}
+
 /* Lock the old writer out. It may have been quicker than we were: then once more from where it is now. */
 static int take_over(struct recovery *v, struct hf_error *err)
 {
@@ -226,13 +238,8 @@ static int take_over(struct recovery *v, struct hf_error *err)
 		r = make_cert(v, err);
 		if (r < 0 || v->place.kind != PLACE_NODE) /* nobody there who could be told */
 			return r;
-		r = peer_enrol(v->peer, &v->cert, NULL, &head, err);
-		if (takes_nothing(r)) {
-			v->untold = *err;
-			*err = (struct hf_error)HF_ERROR_INIT;
-			return 0;
-		}
-		if (r == 0 && at_head(v, &head.point))
+		r = tell(v, &head, err);
+		if (v->untold.code || (r == 0 && at_head(v, &head.point)))
 			return 0;
 		if (r == 0 || r == -EEXIST)
 			r = fetch(v, err);
@@ -400,6 +407,7 @@ static int sum_up(struct recovery *v, const struct log_point *head, struct hf_re
 static int recover(struct recovery *v, struct hf_recovery *ret, struct hf_error *err)
 {
 	struct log_point head;
+	struct receipt told;
 	int r, begun;
 
 	r = prunes_fetch(v->os, v->peer, v->path, v->volume_id, err);
@@ -416,7 +424,9 @@ static int recover(struct recovery *v, struct hf_recovery *ret, struct hf_error 
 		r = check_freshness(v, err);
 	if (r < 0)
 		return r;
-	if (!begun) {
+	if (begun && v->place.kind == PLACE_NODE) { /* whether the earlier run could tell it nobody knows now */
+		r = tell(v, &told, err);
+	} else if (!begun) {
 		r = owner_keyring(v->owner, &v->keys);
 		if (r < 0)
 			return hf_error_set(err, r, "no locked memory for the volume key");

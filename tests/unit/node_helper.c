@@ -64,6 +64,23 @@ void node_fixture_release(struct node_fixture *n)
 	remove_folder(n->dir);
 }
 
+void node_fixture_copy(const struct node_fixture *n, char out[160])
+{
+	char command[400];
+
+	(void)snprintf(out, 160, "%s.old", n->dir);
+	(void)snprintf(command, sizeof(command), "cp -a '%s' '%s'", n->dir, out);
+	assert_int_equal(system(command), 0);
+}
+
+void node_fixture_put_back(struct node_fixture *n, const char *copy)
+{
+	node_fixture_stop(n);
+	remove_folder(n->dir);
+	assert_int_equal(rename(copy, n->dir), 0);
+	assert_int_equal(node_fixture_start(n), 0);
+}
+
 char *node_fixture_invite(struct node_fixture *n, const uint8_t *volume_id)
 {
 	char id[HF_VOLUME_ID_TEXT_BYTES], *line = NULL;

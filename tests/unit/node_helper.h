@@ -23,6 +23,9 @@ void node_fixture_stop(struct node_fixture *n);
 /* 0 or what hf_node_start says. At another port than before: the place is read again. */
 int node_fixture_start(struct node_fixture *n);
 void node_fixture_release(struct node_fixture *n);
+/* The folder of one that is stopped, kept beside it; and put back later, whereupon it is started anew. */
+void node_fixture_copy(const struct node_fixture *n, char out[160]);
+void node_fixture_put_back(struct node_fixture *n, const char *copy);
 /* A new invitation, into n->place and as a line (the caller frees it). volume NULL: for a new one. */
 char *node_fixture_invite(struct node_fixture *n, const uint8_t *volume_id);
 unsigned node_fixture_evidence(const struct node_fixture *n); /* files in evidence/ */

@@ -391,21 +391,56 @@ static void test_resumes(void **state)
 	bench_release(&b);
 }
 
-/* Interrupted behind the point where the epoch was begun, before it became a store. */
+/* As it is when interrupted behind the point where the epoch was begun, before it became a store. */
+static void make_unfinished(const struct bench *b)
+{
+	char path[200], id[HF_VOLUME_ID_TEXT_BYTES];
+
+	volume_id_text(b->id, id);
+	(void)snprintf(path, sizeof(path), "%s/volume", b->path);
+	assert_int_equal(unlink(path), 0);
+	(void)snprintf(path, sizeof(path), "%s/recovery", b->path);
+	assert_int_equal(os_write_file(os_posix(), path, id, strlen(id), 0600), 0);
+}
+
 static void test_resumes_at_the_end(void **state)
 {
 	struct bench b;
-	char path[200], id[HF_VOLUME_ID_TEXT_BYTES];
 
 	(void)state;
 	bench_init(&b);
 	(void)recover(&b, b.url);
-	volume_id_text(b.id, id);
-	(void)snprintf(path, sizeof(path), "%s/volume", b.path);
-	assert_int_equal(unlink(path), 0);
-	(void)snprintf(path, sizeof(path), "%s/recovery", b.path);
-	assert_int_equal(os_write_file(os_posix(), path, id, strlen(id), 0600), 0);
+	make_unfinished(&b);
 	assert_int_equal(recover(&b, b.url).epoch, 2);
+	check_store(&b, 2, GROUPS);
+	bench_release(&b);
+}
+
+/* The node does not know of the epoch that the earlier run began: it is told before anybody says that it was. */
+static void test_resumes_with_one_untold(void **state)
+{
+	CLEANUP(buf_release) struct buf url = BUF_INIT, again = BUF_INIT;
+	struct bench b;
+	char copy[160];
+	struct wire w;
+
+	(void)state;
+	bench_init(&b);
+	node_fixture_stop(&b.node);
+	node_fixture_copy(&b.node, copy);
+	assert_int_equal(node_fixture_start(&b.node), 0);
+	memcpy(b.node.place.volume_id, b.id, VOLUME_ID_BYTES);
+	assert_int_equal(place_url(&b.node.place, &url), 0);
+	(void)recover(&b, buf_cstr(&url));
+	make_unfinished(&b);
+	node_fixture_put_back(&b.node, copy);
+	w = wire_position(&b.node, b.writer, b.id);
+	(void)wire_expect(&w, 200, NULL);
+	memcpy(b.node.place.volume_id, b.id, VOLUME_ID_BYTES);
+	assert_int_equal(place_url(&b.node.place, &again), 0);
+	assert_int_equal(recover(&b, buf_cstr(&again)).goes_on, 1);
+	w = wire_position(&b.node, b.writer, b.id);
+	(void)wire_expect(&w, 403, "epoch_over");
 	check_store(&b, 2, GROUPS);
 	bench_release(&b);
 }
@@ -523,6 +558,7 @@ int main(void)
 		cmocka_unit_test(test_second_node),
 		cmocka_unit_test(test_resumes),
 		cmocka_unit_test(test_resumes_at_the_end),
+		cmocka_unit_test(test_resumes_with_one_untold),
 		cmocka_unit_test(test_enrolled_and_lost),
 		cmocka_unit_test(test_old_writer_is_still_there),
 		cmocka_unit_test(test_damaged_copy),

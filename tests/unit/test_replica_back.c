@@ -34,24 +34,6 @@ static struct hf_replica_status status_now(struct bench *b)
 	return status;
 }
 
-/* The node's folder as it was once, kept beside it and put back. */
-static void node_copy(const struct node_fixture *n, char out[160])
-{
-	char command[400];
-
-	(void)snprintf(out, 160, "%s.old", n->dir);
-	(void)snprintf(command, sizeof(command), "cp -a '%s' '%s'", n->dir, out);
-	assert_int_equal(system(command), 0);
-}
-
-static void node_put_back(struct node_fixture *n, const char *copy)
-{
-	node_fixture_stop(n);
-	remove_folder(n->dir);
-	assert_int_equal(rename(copy, n->dir), 0);
-	assert_int_equal(node_fixture_start(n), 0);
-}
-
 static void expect_copy(struct bench *b)
 {
 	char path[256];
@@ -73,14 +55,14 @@ static void restore_older(struct bench *b, bool while_running)
 	bench_start(b);
 	bench_expect_current(b, 1);
 	node_fixture_stop(&b->node);
-	node_copy(&b->node, copy);
+	node_fixture_copy(&b->node, copy);
 	assert_int_equal(node_fixture_start(&b->node), 0);
 	log_put_groups(b->log, 31, 90, GROUP_BYTES);
 	bench_expect_current(b, 1);
 	assert_int_equal(status_now(b).regressed_ns, 0);
 	if (!while_running)
 		stop(b);
-	node_put_back(&b->node, copy);
+	node_fixture_put_back(&b->node, copy);
 }
 
 static void test_older_copy(void **state)
