@@ -56,7 +56,8 @@ static void sort_inos(struct diff *d)
 {
 	size_t n = 0;
 
-	qsort(d->inos, d->n_inos, sizeof(*d->inos), compare_inos);
+	if (d->n_inos > 1)
+		qsort(d->inos, d->n_inos, sizeof(*d->inos), compare_inos);
 	for (size_t i = 0; i < d->n_inos; i++) {
 		if (n == 0 || d->inos[n - 1] != d->inos[i])
 			d->inos[n++] = d->inos[i];
@@ -371,7 +372,8 @@ static int tell_rows(struct diff *d, hf_difference_fn *each, void *arg)
 {
 	int r = 0;
 
-	qsort(d->rows, d->n_rows, sizeof(*d->rows), compare_rows);
+	if (d->n_rows > 1)
+		qsort(d->rows, d->n_rows, sizeof(*d->rows), compare_rows);
 	for (size_t i = 0; r == 0 && i + 1 < d->n_rows; i++)
 		r = join(d, &d->rows[i], &d->rows[i + 1]);
 	for (size_t i = 0; r == 0 && i < d->n_rows; i++) {

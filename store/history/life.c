@@ -295,7 +295,8 @@ int hf_life(struct hf_store *s, const char *path, hf_stretch_fn *each, void *arg
 
 			line = next;
 			next = swap;
-			qsort(line.v, line.n, sizeof(*line.v), compare_stretches);
+			if (line.n > 1)
+				qsort(line.v, line.n, sizeof(*line.v), compare_stretches);
 		}
 	}
 	if (r == 0 && line.n == 0)

@@ -215,7 +215,8 @@ static int log_file(struct log_walk *w)
 		if (r == 0 && st->until != HF_TID_HEAD)
 			r = keep_tid(w, st->until);
 	}
-	qsort(w->tids, w->n_tids, sizeof(*w->tids), compare_tids);
+	if (w->n_tids > 1)
+		qsort(w->tids, w->n_tids, sizeof(*w->tids), compare_tids);
 	while (r == 0 && t.next < w->n_tids) {
 		const size_t at = t.next;
 
