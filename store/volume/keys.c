@@ -478,6 +478,27 @@ int keys_take_next(const struct os *os, const char *path, struct hf_error *err)
 		       0;
 }
 
+/* What a rekey that was cut short left is a writer key too, maybe the one that the log names by now. */
+static int wrap_next(const struct os *os, const char *path, const struct volume_descriptor *v,
+		     const struct keyring *keys, struct hf_error *err)
+{
+	CLEANUP(keyring_freep) struct keyring *own = NULL;
+	uint8_t secret[SEED_BYTES];
+	int r;
+
+	keyring_volume_key(keys, secret);
+	r = keyring_new(secret, v->volume_id, &own);
+	crypto_wipe(secret, sizeof(secret));
+	if (r < 0)
+		return hf_error_set(err, r, "no locked memory for the volume key");
+	r = keys_read_next(os, path, v, own, err);
+	if (r == 0)
+		return write_writer(os, path, next_name, own, true, err);
+	if (r == -ENOENT && err)
+		*err = (struct hf_error)HF_ERROR_INIT;
+	return r == -ENOENT ? 0 : r;
+}
+
 /* --- the public questions */
 
 int hf_key_kept(const char *path, struct hf_key_info *ret, struct hf_error *err)
@@ -527,5 +548,7 @@ int hf_key_keep(const char *path, const struct hf_keeping *keeping, struct hf_er
 	if (lock < 0)
 		return lock;
 	r = files_read_keys(os_posix(), path, &v, &keys, err);
+	if (r == 0 && keeping && keeping->how != HF_KEY_PLAIN)
+		r = wrap_next(os_posix(), path, &v, keys, err);
 	return r < 0 ? r : keys_write(os_posix(), path, keys, keeping, err);
 }

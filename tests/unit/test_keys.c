@@ -258,6 +258,28 @@ static void it_can_be_changed_and_taken_off(void **state)
 	store_fixture_release(&f);
 }
 
+/* What a rekey that was cut short left in the store is the same key to whoever finds it. */
+static void a_writer_that_waits_is_wrapped_too(void **state)
+{
+	CLEANUP(buf_release) struct buf volume = BUF_INIT, writer = BUF_INIT, now = BUF_INIT;
+	struct store_fixture f;
+
+	(void)state;
+	make(&f, &volume, &writer);
+	write_in(&f, "keys/writer.next", &writer);
+	keep(&f, (struct hf_keeping){ .how = HF_KEY_PLAIN });
+	read_in(&f, "keys/writer.next", &now);
+	assert_true(holds(&now, writer.data + 32));
+
+	keep(&f, by("first"));
+	read_in(&f, "keys/writer.next", &now);
+	assert_false(holds(&now, writer.data + 32));
+	assert_int_equal(now.len, WRAPPED_KEY_FILE_BYTES);
+	asked.passphrase = "first";
+	works(&f);
+	store_fixture_release(&f);
+}
+
 static void the_volume_key_may_lie_elsewhere(void **state)
 {
 	CLEANUP(buf_release) struct buf volume = BUF_INIT, writer = BUF_INIT, key = BUF_INIT;
@@ -534,6 +556,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_passphrase_is_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_open_store_is_checked_with_its_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_can_be_changed_and_taken_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_writer_that_waits_is_wrapped_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_volume_key_may_lie_elsewhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_store_can_be_made_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_state_between_opens, setup, teardown),
