@@ -62,18 +62,19 @@ static void set_options(CURL *c, const char *url, const struct buf *text, unsign
 	(void)curl_easy_setopt(c, CURLOPT_URL, url);
 }
 
-static int judge(CURL *c, CURLcode code, const char *url, const char *words, struct hf_error *err)
+/* Without the URL: of most webhooks it is the secret by which one may post, and these words go to a log. */
+static int judge(CURL *c, CURLcode code, const char *words, struct hf_error *err)
 {
 	long status = 0;
 
 	if (code == CURLE_ABORTED_BY_CALLBACK)
-		return hf_error_set(err, -ECANCELED, "%s: interrupted", url);
+		return hf_error_set(err, -ECANCELED, "interrupted");
 	if (code == CURLE_OUT_OF_MEMORY)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	if (code != CURLE_OK)
-		return hf_error_set(err, -EIO, "%s: %s", url, words[0] ? words : curl_easy_strerror(code));
+		return hf_error_set(err, -EIO, "%s", words[0] ? words : curl_easy_strerror(code));
 	(void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-	return status / 100 == 2 ? 0 : hf_error_set(err, -EPROTO, "%s answers with status %ld", url, status);
+	return status / 100 == 2 ? 0 : hf_error_set(err, -EPROTO, "it answers with status %ld", status);
 }
 
 int post_json(const char *url, const struct buf *text, unsigned limit_s, bool (*interrupted)(void *arg),
@@ -89,7 +90,7 @@ int post_json(const char *url, const struct buf *text, unsigned limit_s, bool (*
 		set_options(c, url, text, limit_s, &question);
 		(void)curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 		(void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, words);
-		r = judge(c, curl_easy_perform(c), url, words, err);
+		r = judge(c, curl_easy_perform(c), words, err);
 	} else {
 		r = hf_error_set(err, -ENOMEM, "no memory for a connection");
 	}

@@ -16,7 +16,7 @@ bool post_ready(void);
 /*
  * POST to an http or https URL, whose certificate must be good by the system's authorities. 0: answered 2xx
  * within limit_s. -ECANCELED: interrupted (asked about once a second) said so; -EPROTO: another answer;
- * -ENOMEM; -EIO: everything else. Blocks.
+ * -ENOMEM; -EIO: everything else. The words do not name the URL. Blocks.
  */
 MUST_USE int post_json(const char *url, const struct buf *text, unsigned limit_s,
 		       bool (*interrupted)(void *arg), void *arg, struct hf_error *err);

@@ -17,6 +17,7 @@
 #include "store/alarm/alarms.h"
 #include "store/alarm/hook.h"
 #include "store/node/pulse.h"
+#include "store/replica/post.h"
 #include "tests/sim/sim_os.h"
 #include "tests/unit/scratch.h"
 
@@ -379,6 +380,27 @@ static void hooks_run(void **state)
 
 /* --- the pulse of a volume */
 
+static bool never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+/* What goes wrong is logged, and who has the URL of a webhook can post to it. */
+static void a_webhook_is_not_told_to_the_log(void **state)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	struct hf_error err = HF_ERROR_INIT;
+
+	(void)state;
+	buf_add_text(&text, "{}");
+	assert_int_equal(buf_status(&text), 0);
+	/* nobody listens at port 1 */
+	assert_int_equal(post_json("http://127.0.0.1:1/hooks/5ecret", &text, 5, never, NULL, &err), -EIO);
+	assert_non_null(strstr(err.text, "127.0.0.1"));
+	assert_null(strstr(err.text, "5ecret"));
+}
+
 static void a_pulse_outlives_a_restart(void **state)
 {
 	CLEANUP(sim_freep) struct sim *sim = disk(7);
@@ -449,6 +471,7 @@ int main(void)
 		cmocka_unit_test(there_is_a_limit),
 		cmocka_unit_test(each_is_delivered),
 		cmocka_unit_test(hooks_run),
+		cmocka_unit_test(a_webhook_is_not_told_to_the_log),
 		cmocka_unit_test(a_pulse_outlives_a_restart),
 		cmocka_unit_test(a_stall_is_seen),
 	};
