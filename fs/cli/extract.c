@@ -7,7 +7,6 @@
  */
 #include "fs/cli/extract.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,16 +19,10 @@
 #include <unistd.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/extract_folder.h"
 #include "fs/cli/progress.h"
 
 enum { BATCH_NAMES = 32, LISTED_NAMES = 4096, BATCHES_WAITING = 64, THREADS_MIN = 2, THREADS_MAX = 8 };
-
-struct folder {
-	struct folder *parent; /* NULL: the top */
-	struct folder *made_before, *to_visit;
-	struct hf_attr attr;
-	char name[];
-};
 
 struct named {
 	struct hf_attr attr;
@@ -93,86 +86,24 @@ static bool is_fatal(int code)
 	return code == -ENOSPC || code == -EDQUOT || code == -EROFS || code == -ENOMEM;
 }
 
-/* --- paths */
-
-/* From below the top down to the folder, NULL behind it; malloc'ed, NULL without memory. */
-static const struct folder **way_of(const struct folder *f)
-{
-	const struct folder **way;
-	size_t n = 0;
-
-	for (const struct folder *up = f; up && up->parent; up = up->parent)
-		n++;
-	way = calloc(n + 1, sizeof(*way));
-	for (; way && n > 0; f = f->parent)
-		way[--n] = f;
-	return way;
-}
-
-/* A name may hold anything; a line for a person, and a text in JSON, may not. */
-static void say_name(FILE *out, const char *name)
-{
-	json_t *text = json_string(name); /* NULL: it is not UTF-8 */
-
-	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
-		if (*c < ' ' || *c == 0x7f || (*c >= 0x80 && !text))
-			fprintf(out, "\\x%02x", *c);
-		else
-			fputc(*c, out);
-	}
-	json_decref(text);
-}
-
-static void say_folder(FILE *out, const struct folder *f)
-{
-	const struct folder **way = way_of(f);
-
-	for (size_t i = 0; way && way[i]; i++) {
-		say_name(out, way[i]->name);
-		fputc('/', out);
-	}
-	free(way);
-}
-
-/* Step by step from the top, following no link: -1 with errno. However deep it is. */
-static int open_folder(const struct extract *x, const struct folder *f)
-{
-	CLEANUP(cli_cleanup_free) const struct folder **way = way_of(f);
-	int fd = way ? fcntl(x->top_fd, F_DUPFD_CLOEXEC, 0) : -1;
-
-	for (size_t i = 0; fd >= 0 && way[i]; i++) {
-		int next = openat(fd, way[i]->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-		(void)close(fd);
-		fd = next;
-	}
-	return fd;
-}
-
 /* --- what went wrong */
 
 /* Takes the lock. */
 static void tell(struct extract *x, const struct folder *f, const char *name, int code, const char *words)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *out;
+	CLEANUP(cli_cleanup_free) char *path = extract_path(f, name);
+	CLEANUP(cli_cleanup_free) char *text = NULL;
 
+	if (asprintf(&text, "%s: %s", path ? path : "a name", words) < 0)
+		text = NULL;
 	pthread_mutex_lock(&x->lock);
 	x->sum.failed++;
 	if (is_fatal(code) && !x->fatal.code) {
-		(void)hf_error_set(&x->fatal, code, "%s: %s", name, words);
+		(void)hf_error_set(&x->fatal, code, "%s", text ? text : words);
 		atomic_store(&x->stop, true);
 	}
-	out = open_memstream(&text, &len);
-	if (out) {
-		say_folder(out, f);
-		say_name(out, name);
-		fprintf(out, ": %s", words);
-		if (fclose(out) == 0 && x->listener->found)
-			x->listener->found(x->listener->arg, text);
-		free(text);
-	}
+	if (text && x->listener->found)
+		x->listener->found(x->listener->arg, text);
 	pthread_mutex_unlock(&x->lock);
 }
 
@@ -266,10 +197,10 @@ static void batch_give(struct extract *x, struct batch *b)
 
 /* --- the walk */
 
-static int no_memory(struct extract *x)
+/* It ends all: stopped says so from now on. */
+static void no_memory(struct extract *x)
 {
 	tell(x, NULL, "restore", -ENOMEM, "no memory");
-	return -ENOMEM;
 }
 
 static void give_filling(struct extract *x)
@@ -279,12 +210,14 @@ static void give_filling(struct extract *x)
 	x->filling = NULL;
 }
 
-static int add_entry(struct extract *x, struct opened *in, const struct named *e)
+static void add_entry(struct extract *x, struct opened *in, const struct named *e)
 {
 	if (!x->filling) {
 		x->filling = malloc(sizeof(*x->filling));
-		if (!x->filling)
-			return no_memory(x);
+		if (!x->filling) {
+			no_memory(x);
+			return;
+		}
 		x->filling->in = in;
 		x->filling->n = 0;
 		atomic_fetch_add(&in->users, 1);
@@ -292,20 +225,21 @@ static int add_entry(struct extract *x, struct opened *in, const struct named *e
 	x->filling->entries[x->filling->n++] = *e;
 	if (x->filling->n == BATCH_NAMES)
 		give_filling(x);
-	return 0;
 }
 
-static int add_folder(struct extract *x, struct opened *in, const struct named *e)
+static void add_folder(struct extract *x, struct opened *in, const struct named *e)
 {
 	struct folder *f;
 
 	if (mkdirat(in->fd, e->name, 0700) < 0) {
 		tell(x, in->folder, e->name, -errno, strerror(errno));
-		return 0;
+		return;
 	}
 	f = malloc(sizeof(*f) + strlen(e->name) + 1);
-	if (!f)
-		return no_memory(x);
+	if (!f) {
+		no_memory(x);
+		return;
+	}
 	f->parent = (struct folder *)in->folder;
 	f->attr = e->attr;
 	strcpy(f->name, e->name);
@@ -313,7 +247,6 @@ static int add_folder(struct extract *x, struct opened *in, const struct named *
 	x->made = f;
 	f->to_visit = x->to_visit;
 	x->to_visit = f;
-	return 0;
 }
 
 static int compare_linked(const void *a, const void *b)
@@ -323,19 +256,22 @@ static int compare_linked(const void *a, const void *b)
 	return (l->ino > m->ino) - (l->ino < m->ino);
 }
 
-/* A name of a file that has more: 1 when its bytes are to be written there, 0 when they are elsewhere, negative. */
-static int note_linked(struct extract *x, const struct opened *in, const struct named *e)
+/* A name of a file that has more: are its bytes to be written there, and not elsewhere? */
+static bool note_linked(struct extract *x, const struct opened *in, const struct named *e)
 {
 	struct linked *l = malloc(sizeof(*l) + strlen(e->name) + 1), **first;
 
-	if (!l)
-		return no_memory(x);
+	if (!l) {
+		no_memory(x);
+		return false;
+	}
 	*l = (struct linked){ .ino = e->attr.ino, .folder = in->folder, .next = x->links };
 	strcpy(l->name, e->name);
 	first = tsearch(l, &x->linked_inodes, compare_linked);
 	if (!first) {
 		free(l);
-		return no_memory(x);
+		no_memory(x);
+		return false;
 	}
 	l->first = *first == l ? NULL : *first;
 	x->links = l;
@@ -346,7 +282,6 @@ struct listing {
 	struct named *entries;
 	size_t n;
 	uint64_t cookie;
-	int code; /* of an entry without attributes */
 };
 
 static int list_entry(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
@@ -372,15 +307,12 @@ static int by_inode(const void *a, const void *b)
 	return (e->attr.ino > f->attr.ino) - (e->attr.ino < f->attr.ino);
 }
 
-static int take_entry(struct extract *x, struct opened *in, const struct named *e)
+static void take_entry(struct extract *x, struct opened *in, const struct named *e)
 {
-	int r = 1;
-
 	if (S_ISDIR(e->attr.mode))
-		return add_folder(x, in, e);
-	if (e->attr.nlink > 1)
-		r = note_linked(x, in, e);
-	return r == 1 ? add_entry(x, in, e) : r;
+		add_folder(x, in, e);
+	else if (e->attr.nlink == 1 || note_linked(x, in, e))
+		add_entry(x, in, e);
 }
 
 static void show_progress(struct extract *x)
@@ -393,48 +325,50 @@ static void show_progress(struct extract *x)
 	pthread_mutex_unlock(&x->lock);
 }
 
-static int visit(struct extract *x, struct folder *f, struct named *entries)
+static void visit(struct extract *x, struct folder *f, struct named *entries)
 {
 	struct listing l = { .entries = entries };
 	struct opened *in = malloc(sizeof(*in));
 	struct hf_error err = HF_ERROR_INIT;
-	int r = 0;
+	int r;
 
-	if (!in)
-		return no_memory(x);
-	*in = (struct opened){ .fd = open_folder(x, f), .users = 1, .folder = f };
+	if (!in) {
+		no_memory(x);
+		return;
+	}
+	*in = (struct opened){ .fd = extract_folder_open(x->top_fd, f), .users = 1, .folder = f };
 	if (in->fd < 0) {
 		tell(x, f->parent, f->name, -errno, strerror(errno));
 		free(in);
-		return 0;
+		return;
 	}
 	do {
 		l.n = 0;
 		r = hf_view_readdir(&x->view, f->attr.ino, l.cookie, HF_READDIR_ATTR, list_entry, &l, &err);
 		if (r < 0)
 			tell(x, f, ".", r, err.text);
+		/* What could be listed before is there to be taken. */
 		qsort(entries, l.n, sizeof(*entries), by_inode);
-		for (size_t i = 0; r >= 0 && i < l.n && !stopped(x); i++)
-			r = take_entry(x, in, &entries[i]);
+		for (size_t i = 0; i < l.n && !stopped(x); i++)
+			take_entry(x, in, &entries[i]);
 		show_progress(x);
 	} while (r >= 0 && l.n == LISTED_NAMES && !stopped(x));
 	give_filling(x);
 	opened_put(in);
-	return r == -ENOMEM ? r : 0;
 }
 
-static int walk(struct extract *x)
+static void walk(struct extract *x)
 {
 	CLEANUP(cli_cleanup_free) struct named *entries = calloc(LISTED_NAMES, sizeof(*entries));
-	int r = entries ? 0 : no_memory(x);
 
-	while (r == 0 && x->to_visit && !stopped(x)) {
+	if (!entries)
+		no_memory(x);
+	while (x->to_visit && !stopped(x)) {
 		struct folder *f = x->to_visit;
 
 		x->to_visit = f->to_visit;
-		r = visit(x, f, entries);
+		visit(x, f, entries);
 	}
-	return r;
 }
 
 /* --- when all files are there */
@@ -447,8 +381,8 @@ static void make_links(struct extract *x)
 
 		if (!l->first)
 			continue;
-		from = open_folder(x, l->first->folder);
-		to = open_folder(x, l->folder);
+		from = extract_folder_open(x->top_fd, l->first->folder);
+		to = extract_folder_open(x->top_fd, l->folder);
 		if (from < 0 || to < 0 || linkat(from, l->first->name, to, l->name, 0) < 0)
 			tell(x, l->folder, l->name, -errno, strerror(errno));
 		else
@@ -460,7 +394,7 @@ static void make_links(struct extract *x)
 static void finish_folders(struct extract *x)
 {
 	for (struct folder *f = x->made; f && !stopped(x); f = f->made_before) {
-		CLEANUP(cli_cleanup_fd) int fd = open_folder(x, f);
+		CLEANUP(cli_cleanup_fd) int fd = extract_folder_open(x->top_fd, f);
 		struct hf_error err = HF_ERROR_INIT;
 		int r = fd < 0 ? hf_error_set(&err, -errno, "%s", strerror(errno)) :
 				 extract_folder_attr(&x->writer, fd, &f->attr, &err);
@@ -515,7 +449,7 @@ static void write_all(struct extract *x)
 
 	while (n < threads_wanted() && pthread_create(&threads[n], NULL, writer_main, x) == 0)
 		n++;
-	(void)walk(x);
+	walk(x);
 	pthread_mutex_lock(&x->lock);
 	x->ended = true;
 	pthread_cond_broadcast(&x->changed);
@@ -528,49 +462,8 @@ static void write_all(struct extract *x)
 	finish_folders(x);
 }
 
-static int folder_is_empty(int fd)
-{
-	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	DIR *dir = own < 0 ? NULL : fdopendir(own);
-	const struct dirent *d;
-	int r = dir ? 1 : -errno;
-
-	if (!dir && own >= 0)
-		(void)close(own);
-	while (r == 1 && (d = readdir(dir)))
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			r = 0;
-	if (dir)
-		(void)closedir(dir);
-	return r;
-}
-
-/* An empty folder, made when there is none. */
-static int open_top(const char *to, int *ret, struct hf_error *err)
-{
-	CLEANUP(cli_cleanup_fd) int fd = -1;
-	int r = mkdir(to, 0777) < 0 && errno != EEXIST ? -errno : 0;
-
-	if (r == 0) {
-		fd = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		r = fd < 0 ? -errno : 0;
-	}
-	if (r < 0)
-		return hf_error_set(err, r, "%s: %s", to, strerror(-r));
-	r = folder_is_empty(fd);
-	if (r <= 0)
-		return hf_error_set(err, r < 0 ? r : -ENOTEMPTY,
-				    r < 0 ? "%s: cannot be read" :
-					    "%s is not empty: name another folder, or one that does not "
-					    "exist; nothing is written over",
-				    to);
-	*ret = fd;
-	fd = -1;
-	return 0;
-}
-
 /* What the walk begins with: the folder itself, or one file. */
-static int begin(struct extract *x, const struct hf_attr *what, const char *name)
+static void begin(struct extract *x, const struct hf_attr *what, const char *name)
 {
 	struct folder *top;
 	struct opened *in;
@@ -578,21 +471,24 @@ static int begin(struct extract *x, const struct hf_attr *what, const char *name
 
 	if (S_ISDIR(what->mode)) {
 		top = calloc(1, sizeof(*top) + 1);
-		if (!top)
-			return no_memory(x);
+		if (!top) {
+			no_memory(x);
+			return;
+		}
 		top->attr = *what;
 		x->made = x->to_visit = top;
-		return 0;
+		return;
 	}
 	in = malloc(sizeof(*in));
-	if (!in)
-		return no_memory(x);
+	if (!in) {
+		no_memory(x);
+		return;
+	}
 	*in = (struct opened){ .fd = fcntl(x->top_fd, F_DUPFD_CLOEXEC, 0), .users = 1 };
 	(void)snprintf(e.name, sizeof(e.name), "%s", name);
-	(void)add_entry(x, in, &e);
+	add_entry(x, in, &e);
 	give_filling(x);
 	opened_put(in);
-	return 0;
 }
 
 int extract_tree(const struct hf_view *view, const struct hf_attr *what, const char *name, const char *to,
@@ -600,16 +496,18 @@ int extract_tree(const struct hf_view *view, const struct hf_attr *what, const c
 {
 	struct extract x = { .view = *view, .listener = listener, .top_fd = -1,
 			     .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-	int r = open_top(to, &x.top_fd, err);
+	int r = extract_top_open(to, S_ISDIR(what->mode), &x.top_fd, err);
 
 	if (r < 0)
 		return r;
 	x.last = &x.first;
 	x.sum.owners = extract_can_chown();
 	x.writer = (struct extract_writer){ .view = &x.view, .buffer = malloc(EXTRACT_BUFFER_BYTES) };
-	r = x.writer.buffer ? begin(&x, what, name) : no_memory(&x);
-	if (r == 0)
-		write_all(&x);
+	if (x.writer.buffer)
+		begin(&x, what, name);
+	else
+		no_memory(&x);
+	write_all(&x);
 	if (syncfs(x.top_fd) < 0 && !x.fatal.code)
 		(void)hf_error_set(&x.fatal, -errno, "%s: %s", to, strerror(errno));
 	if (!x.fatal.code && stopped(&x))

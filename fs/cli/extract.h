@@ -20,7 +20,8 @@ struct extract_summary {
  * Write what `ino` is at the view into `to`: a folder's entries, or a file under `name`. `to` does not exist, or is an
  * empty folder (-ENOTEMPTY, -ENOTDIR). What cannot be restored is told (`found` of the listener) and left out; a file
  * that cannot be read to its end is not there at all. Returns when all is durable. Negative: nothing more could be
- * written (-ENOSPC, -EROFS, -ENOMEM …), or it was stopped (-EINTR); what is in `to` by then stays.
+ * written (-ENOSPC, -EROFS, -ENOMEM …), or it was stopped (-EINTR); what is in `to` by then stays,
+ * and a folder there stays nobody else's.
  */
 int extract_tree(const struct hf_view *view, const struct hf_attr *what, const char *name, const char *to,
 		 const struct operation_listener *listener, struct extract_summary *ret, struct hf_error *err);

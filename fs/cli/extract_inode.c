@@ -50,7 +50,7 @@ static int set_mode(const struct made *m, const struct hf_attr *a)
 
 	if (S_ISLNK(a->mode))
 		return 0;
-	r = m->fd >= 0 ? fchmod(m->fd, mode_of(a)) : fchmodat(m->dir_fd, m->name, mode_of(a), 0);
+	r = m->fd >= 0 ? fchmod(m->fd, mode_of(a)) : fchmodat(m->dir_fd, m->name, mode_of(a), AT_SYMLINK_NOFOLLOW);
 	return r < 0 ? -errno : 0;
 }
 

@@ -75,6 +75,9 @@ fails "its folder must be there" 2 "No such file|does not exist" hf restore "$T/
 mkdir "$T/empty"
 try "an empty folder will do" hf restore "$T/mnt/tree/store" --to "$T/empty"
 is "$(same "$m/store" "$T/empty")" "" "and gets what the folder itself is"
+mkdir -m 777 "$T/open" && setfacl -m u:12345:rwx -d -m u:12345:rwx "$T/open"
+try "one that lets others in will" hf restore "$T/mnt/tree" --to "$T/open"
+is "$(same "$m" "$T/open")" "" "and what is in it inherits nothing of that"
 
 # --- at rest, by anybody
 hf unmount "$T/mnt" > /dev/null
@@ -96,10 +99,11 @@ if [ "$root" = yes ]; then
 	truncate -s 6M "$T/image" && mkfs.ext4 -q "$T/image" && mkdir "$T/small" && mount -o loop "$T/image" "$T/small"
 	mkdir "$T/small/in"
 	fails "a full disk ends it" 2 "No space left" hf restore "$T/store" tree --at whole --to "$T/small/in"
+	is "$(stat -c '%u %a' "$T/small/in")" "0 700" "and what is there is nobody else's"
 	umount "$T/small"
 	chown -R 0:0 "$T/store"
 else
-	for i in 1 2 3 4 5; do ok 0 "# SKIP needs root: other users, a small disk ($i)"; done
+	for i in 1 2 3 4 5 6; do ok 0 "# SKIP needs root: other users, a small disk ($i)"; done
 fi
 
 # --- damage: what cannot be read is named, and is not there; the rest is
