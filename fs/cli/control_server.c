@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -57,7 +58,7 @@ static void tell_progress(void *arg, const char *what, uint64_t done, uint64_t t
 	c->told = now;
 	line = json_pack("{s:s, s:o, s:o}", "progress", what, "done", output_number(done), "total",
 			 output_number(total));
-	(void)control_send(c->fd, line); /* a client that has left is noticed at the answer */
+	(void)control_send(c->fd, line); /* a client that has left is noticed by is_over, or at the answer */
 	json_decref(line);
 }
 
@@ -68,6 +69,15 @@ static void tell_found(void *arg, const char *what)
 
 	(void)control_send(c->fd, line);
 	json_decref(line);
+}
+
+/* Nobody waits, or shall: the connection is closed at the other end, and not only for writing. */
+static bool is_over(void *arg)
+{
+	const struct client *c = arg;
+	struct pollfd p = { .fd = c->fd };
+
+	return c->server->stop || (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)));
 }
 
 /* Keep the connection until the process ends. The client's thread goes; nothing closes fd but the kernel. */
@@ -88,7 +98,7 @@ static bool answer_request(struct client *c, const json_t *request, bool *ret_ke
 {
 	struct control_server *s = c->server;
 	struct operation_listener listener = {
-		.progress = { tell_progress, c }, .found = tell_found, .arg = c, .stop = &s->stop
+		.progress = { tell_progress, c }, .found = tell_found, .stopped = is_over, .arg = c
 	};
 	struct hf_error err = HF_ERROR_INIT;
 	json_t *answer, *line;

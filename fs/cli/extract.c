@@ -75,7 +75,7 @@ struct extract {
 
 static bool stopped(struct extract *x)
 {
-	if (x->listener->stop && atomic_load(x->listener->stop))
+	if (operation_is_stopped(x->listener))
 		atomic_store(&x->stop, true);
 	return atomic_load(&x->stop);
 }
@@ -126,7 +126,7 @@ static void write_batch(struct extract *x, struct extract_writer *w, struct batc
 		struct hf_error err = HF_ERROR_INIT;
 		int r = extract_inode(w, b->in->fd, e->name, &e->attr, &err);
 
-		if (r != 0)
+		if (r != 0 && !(r == -EINTR && stopped(x)))
 			tell(x, b->in->folder, e->name, r, err.text);
 		if (r >= 0 && S_ISREG(e->attr.mode))
 			made.files++;
@@ -165,7 +165,9 @@ static struct batch *batch_take(struct extract *x)
 static void *writer_main(void *arg)
 {
 	struct extract *x = arg;
-	struct extract_writer w = { .view = &x->view, .buffer = malloc(EXTRACT_BUFFER_BYTES) };
+	struct extract_writer w = { .view = &x->view,
+				    .listener = x->listener,
+				    .buffer = malloc(EXTRACT_BUFFER_BYTES) };
 	struct batch *b;
 
 	if (!w.buffer)
@@ -502,7 +504,9 @@ int extract_tree(const struct hf_view *view, const struct hf_attr *what, const c
 		return r;
 	x.last = &x.first;
 	x.sum.owners = extract_can_chown();
-	x.writer = (struct extract_writer){ .view = &x.view, .buffer = malloc(EXTRACT_BUFFER_BYTES) };
+	x.writer = (struct extract_writer){ .view = &x.view,
+					    .listener = listener,
+					    .buffer = malloc(EXTRACT_BUFFER_BYTES) };
 	if (x.writer.buffer)
 		begin(&x, what, name);
 	else

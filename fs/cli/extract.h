@@ -30,6 +30,7 @@ int extract_tree(const struct hf_view *view, const struct hf_attr *what, const c
 
 struct extract_writer {
 	const struct hf_view *view;
+	const struct operation_listener *listener;
 	void *buffer; /* of EXTRACT_BUFFER_BYTES */
 	uint64_t bytes;
 };
@@ -37,7 +38,8 @@ enum { EXTRACT_BUFFER_BYTES = 1 << 20 };
 
 /*
  * Make what is no folder under a name that is free. 0; 1: it is there, but not all of what belongs to it (words in
- * err); negative: it is not there.
+ * err); negative: it is not there,
+ * as after -EINTR, when the listener wants no more.
  */
 int extract_inode(struct extract_writer *w, int dir_fd, const char *name, const struct hf_attr *attr,
 		  struct hf_error *err);

@@ -167,6 +167,8 @@ static int copy_bytes(struct extract_writer *w, int fd, uint64_t ino, uint64_t f
 		ssize_t n = hf_view_read(w->view, ino, from, w->buffer, want, err);
 		int r;
 
+		if (operation_is_stopped(w->listener))
+			return hf_error_set(err, -EINTR, "stopped");
 		if (n < 0)
 			return (int)n;
 		if (n == 0)

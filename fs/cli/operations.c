@@ -17,6 +17,11 @@
 #define DRAIN_STEP_MS 200
 #define DRAIN_LONGEST_MS (24u * 3600 * 1000)
 
+bool operation_is_stopped(const struct operation_listener *listener)
+{
+	return listener->stopped && listener->stopped(listener->arg);
+}
+
 static json_t *no_memory(struct hf_error *err)
 {
 	hf_error_set(err, -ENOMEM, "no memory");
@@ -56,7 +61,7 @@ static json_t *do_drain(struct hf_store *store, const json_t *request,
 		left = (end - progress_now()) * 1000;
 		r = hf_store_drain(store,
 				   left < DRAIN_STEP_MS ? left > 0 ? (unsigned)left : 0 : DRAIN_STEP_MS, err);
-	} while (r == -ETIMEDOUT && progress_now() < end && !(listener->stop && *listener->stop));
+	} while (r == -ETIMEDOUT && progress_now() < end && !operation_is_stopped(listener));
 	if (r < 0 && r != -ETIMEDOUT)
 		return NULL;
 	answer = json_pack("{s:b, s:s}", "drained", r == 0, "left", r == 0 ? "" : err->text);

@@ -19,7 +19,6 @@
 #ifndef FS_CLI_OPERATIONS_H
 #define FS_CLI_OPERATIONS_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <jansson.h>
@@ -30,9 +29,10 @@
 struct operation_listener {
 	struct hf_progress progress;
 	void (*found)(void *arg, const char *what); /* a fault; from one thread at a time, maybe not the caller's */
+	bool (*stopped)(void *arg); /* whoever waits should not be kept waiting, or is gone; from any thread */
 	void *arg;
-	const atomic_bool *stop; /* becomes true when whoever waits should not be kept waiting */
 };
+bool operation_is_stopped(const struct operation_listener *listener);
 
 /* Whether the operation changes the log: a store at rest is opened for writing only then. */
 bool operation_changes(const json_t *request);

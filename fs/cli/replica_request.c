@@ -10,9 +10,7 @@
 
 static bool should_stop(void *arg)
 {
-	const struct operation_listener *listener = arg;
-
-	return listener->stop && *listener->stop;
+	return operation_is_stopped(arg);
 }
 
 static int add(struct hf_store *store, const char *path, const json_t *request,

@@ -79,8 +79,22 @@ mkdir -m 777 "$T/open" && setfacl -m u:12345:rwx -d -m u:12345:rwx "$T/open"
 try "one that lets others in will" hf restore "$T/mnt/tree" --to "$T/open"
 is "$(same "$m" "$T/open")" "" "and what is in it inherits nothing of that"
 
+# --- nobody waits: the request has come when its client has left, and is then not carried on with
+python3 - "$(hf status "$T/store" --json | json pid)" "$T/store/socket" "$T/left" << 'EOF'
+import json, os, signal, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[2])
+os.kill(int(sys.argv[1]), signal.SIGSTOP)
+s.sendall(json.dumps({"do": "restore", "path": "tree", "to": sys.argv[3]}).encode() + b"\n")
+s.close()
+os.kill(int(sys.argv[1]), signal.SIGCONT)
+EOF
+eventually 10 test -d "$T/left"
+
 # --- at rest, by anybody
 hf unmount "$T/mnt" > /dev/null
+[ -d "$T/left" ] && [ -z "$(ls -A "$T/left")" ]
+ok $? "whose client has left is not restored to its end"
 try "at rest" hf restore "$T/store" tree --at whole --to "$T/rest"
 is "$(same "$T/out" "$T/rest")" "" "it is the same"
 is "$(hf restore "$T/store" tree/docs --at whole --to "$T/json" --json | json files)" "$(find "$TOP/docs" -type f | wc -l | awk '{print $1 + 1}')" "files are counted"
