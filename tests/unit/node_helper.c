@@ -385,3 +385,54 @@ void wire_send_log(const struct node_fixture *n, struct http_signer signer, stru
 		at = behind.end;
 	}
 }
+
+/* --- a node and a volume */
+
+enum { SEGMENT_BYTES = 64 << 10 };
+
+void node_bench_init(struct node_bench *b, uint64_t groups)
+{
+	memset(b, 0, sizeof(*b));
+	node_fixture_init(&b->node);
+	log_fixture_init(&b->volume, NULL, SEGMENT_BYTES);
+	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
+	if (groups > 0)
+		log_put_groups(b->log, 1, groups, NODE_BENCH_GROUP_BYTES);
+	b->id = owner_volume_id(b->volume.owner);
+	volume_id_text(b->id, b->id_text);
+	b->writer = http_signer_of_writer(b->volume.keys);
+	b->owner = http_signer_of_owner(b->volume.owner);
+}
+
+void node_bench_enrol(struct node_bench *b)
+{
+	struct wire w;
+
+	free(node_fixture_invite(&b->node, NULL));
+	w = wire_enrol(&b->node, b->writer, &b->volume.cert, &b->body, b->node.place.token);
+	(void)wire_expect(&w, 200, NULL);
+}
+
+void node_bench_init_sent(struct node_bench *b, uint64_t sent, uint64_t groups)
+{
+	node_bench_init(b, sent);
+	node_bench_enrol(b);
+	wire_send_log(&b->node, b->writer, b->log, b->id);
+	log_durable(b->log, &b->point);
+	if (groups > sent)
+		log_put_groups(b->log, sent + 1, groups, NODE_BENCH_GROUP_BYTES);
+}
+
+void node_bench_release(struct node_bench *b)
+{
+	buf_release(&b->body);
+	log_close(b->log);
+	log_fixture_release(&b->volume);
+	node_fixture_release(&b->node);
+}
+
+struct wire node_bench_append(struct node_bench *b, struct log_pos at, size_t max)
+{
+	log_raw(b->log, at, max, &b->body, &b->point);
+	return wire_append(&b->node, b->writer, b->id, at, b->body.data, b->body.len);
+}

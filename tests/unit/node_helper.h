@@ -85,4 +85,28 @@ void log_raw(struct log *l, struct log_pos at, size_t max, struct buf *out, stru
 void wire_send_log(const struct node_fixture *n, struct http_signer signer, struct log *l,
 		   const uint8_t *volume_id);
 
+/* --- a node and a volume, as most tests begin */
+
+enum { NODE_BENCH_GROUP_BYTES = 3000 };
+
+struct node_bench {
+	struct node_fixture node;
+	struct log_fixture volume;
+	struct log *log; /* in segments of 64 KiB */
+	const uint8_t *id;
+	char id_text[HF_VOLUME_ID_TEXT_BYTES];
+	struct http_signer writer, owner;
+	struct buf body;        /* of the last request made */
+	struct log_point point; /* the test's own */
+};
+
+/* The log has so many groups, and the node does not know the volume yet. */
+void node_bench_init(struct node_bench *b, uint64_t groups);
+/* The node has the volume, and the first `sent` groups of the log, up to b->point; the log goes on to `groups`. */
+void node_bench_init_sent(struct node_bench *b, uint64_t sent, uint64_t groups);
+void node_bench_release(struct node_bench *b);
+void node_bench_enrol(struct node_bench *b);
+/* The log's bytes from `at` on, as a request; b->point is behind them. */
+struct wire node_bench_append(struct node_bench *b, struct log_pos at, size_t max);
+
 #endif

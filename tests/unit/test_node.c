@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A node against everything that PROTOCOL.md says it takes, and against what it must refuse. */
+/* What a node keeps, and what it must refuse to: enrolment, appends, epochs, restarts. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -14,68 +14,18 @@
 #include "store/volume/kit.h"
 #include "tests/unit/node_helper.h"
 
-enum { GROUP_BYTES = 3000 };
-
-struct bench {
-	struct node_fixture node;
-	struct log_fixture volume;
-	struct log *log;
-	const uint8_t *id;
-	struct http_signer writer, owner;
-	struct buf body; /* of the last request made */
-	struct log_point point;
-};
-
-/* A node, and a volume with a log of `groups` groups that it does not know yet. */
-static void bench_init(struct bench *b, uint64_t groups)
-{
-	memset(b, 0, sizeof(*b));
-	node_fixture_init(&b->node);
-	log_fixture_init(&b->volume, NULL, 64 << 10);
-	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
-	if (groups > 0)
-		log_put_groups(b->log, 1, groups, GROUP_BYTES);
-	b->id = owner_volume_id(b->volume.owner);
-	b->writer = http_signer_of_writer(b->volume.keys);
-	b->owner = http_signer_of_owner(b->volume.owner);
-}
-
-static void bench_enrol(struct bench *b)
-{
-	struct wire w;
-
-	free(node_fixture_invite(&b->node, NULL));
-	w = wire_enrol(&b->node, b->writer, &b->volume.cert, &b->body, b->node.place.token);
-	(void)wire_expect(&w, 200, NULL);
-}
-
-static void bench_release(struct bench *b)
-{
-	buf_release(&b->body);
-	log_close(b->log);
-	log_fixture_release(&b->volume);
-	node_fixture_release(&b->node);
-}
-
-/* The next bytes of the log, behind `at`. */
-static struct wire next_append(struct bench *b, struct log_pos at, size_t max)
-{
-	log_raw(b->log, at, max, &b->body, &b->point);
-	return wire_append(&b->node, b->writer, b->id, at, b->body.data, b->body.len);
-}
-
 static const struct log_pos beginning = { 1, 0 };
 
 /* --- enrolment */
 
 static void test_enrol(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct receipt receipt;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b, 0);
+	node_bench_init(&b, 0);
 	w = wire_position(&b.node, b.writer, b.id);
 	(void)wire_expect(&w, 404, "unknown_volume");
 	w = wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, b.node.place.token);
@@ -88,12 +38,12 @@ static void test_enrol(void **state)
 	(void)wire_expect(&w, 200, NULL);
 	w = wire_position(&b.node, b.owner, b.id);
 	(void)wire_expect(&w, 200, NULL);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_invitations(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct log_fixture other;
 	struct http_signer other_writer;
 	uint8_t wrong[PLACE_TOKEN_BYTES] = { 1 }, used[PLACE_TOKEN_BYTES];
@@ -102,7 +52,7 @@ static void test_invitations(void **state)
 	struct wire w;
 
 	(void)state;
-	bench_init(&b, 0);
+	node_bench_init(&b, 0);
 	log_fixture_init(&other, NULL, 0);
 	other_writer = http_signer_of_writer(other.keys);
 	w = wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, NULL);
@@ -137,16 +87,16 @@ static void test_invitations(void **state)
 	(void)wire_expect(&w, 200, NULL);
 	assert_int_equal(hf_node_invite(b.node.dir, "xyz", NULL, 1, &line, &err), -EINVAL);
 	log_fixture_release(&other);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_forged_certificate(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b, 0);
+	node_bench_init(&b, 0);
 	w = wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, b.node.place.token);
 	b.body.data[70] ^= 1; /* the writer's public key */
 	(void)wire_expect(&w, 403, "bad_log_signature");
@@ -156,12 +106,12 @@ static void test_forged_certificate(void **state)
 	w.body_len++;
 	w.target[15] = w.target[15] == '0' ? '1' : '0'; /* another volume's path */
 	(void)wire_expect(&w, 400, "bad_request");
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 /* --- appending */
 
-static void check_same_files(struct bench *b)
+static void check_same_files(struct node_bench *b)
 {
 	char copy[256];
 
@@ -183,13 +133,13 @@ static void check_same_files(struct bench *b)
 
 static void test_append(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct receipt receipt;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b, 200);
-	bench_enrol(&b);
+	node_bench_init(&b, 200);
+	node_bench_enrol(&b);
 	wire_send_log(&b.node, b.writer, b.log, b.id);
 	w = wire_position(&b.node, b.writer, b.id);
 	receipt = wire_expect(&w, 200, NULL);
@@ -201,20 +151,20 @@ static void test_append(void **state)
 	assert_true(b.point.end.segment > 3);
 	check_same_files(&b);
 	assert_int_equal(node_fixture_evidence(&b.node), 0);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_append_again(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct receipt receipt;
 	struct log_pos at;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b, 3);
-	bench_enrol(&b);
-	w = next_append(&b, beginning, 1);
+	node_bench_init(&b, 3);
+	node_bench_enrol(&b);
+	w = node_bench_append(&b, beginning, 1);
 	(void)wire_expect(&w, 200, NULL);
 	receipt = wire_expect(&w, 200, NULL); /* the same bytes */
 	at = b.point.end;
@@ -223,7 +173,7 @@ static void test_append_again(void **state)
 	log_raw(b.log, beginning, 1 << 20, &b.body, &b.point);
 	w = wire_append(&b.node, b.writer, b.id, beginning, b.body.data, b.body.len);
 	(void)wire_expect(&w, 416, "gap");
-	w = next_append(&b, at, 1 << 20);
+	w = node_bench_append(&b, at, 1 << 20);
 	(void)wire_expect(&w, 200, NULL);
 	/* Behind the end. */
 	w = wire_append(&b.node, b.writer, b.id, (struct log_pos){ 1, b.point.end.offset + 40 }, b.body.data,
@@ -232,13 +182,13 @@ static void test_append_again(void **state)
 	w = wire_append(&b.node, b.writer, b.id, (struct log_pos){ 3, 0 }, b.body.data, b.body.len);
 	(void)wire_expect(&w, 422, "not_verified"); /* not a header */
 	assert_int_equal(node_fixture_evidence(&b.node), 2);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 /* A second history, written with the same stolen keys. */
 static void test_fork(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct log *fork;
 	struct log_options o;
 	char dir[160];
@@ -249,16 +199,16 @@ static void test_fork(void **state)
 	struct receipt receipt;
 
 	(void)state;
-	bench_init(&b, 3);
-	bench_enrol(&b);
+	node_bench_init(&b, 3);
+	node_bench_enrol(&b);
 	log_durable(b.log, &before);
 	log_fixture_path(&b.volume, "fork", dir);
 	copy_folder(b.volume.dir, dir);
 	o = b.volume.options;
 	o.dir = dir;
 	assert_int_equal(log_open(&o, NULL, &fork, NULL), 0);
-	log_put_groups(b.log, 4, 6, GROUP_BYTES);
-	log_put_groups(fork, 4, 6, GROUP_BYTES / 2);
+	log_put_groups(b.log, 4, 6, NODE_BENCH_GROUP_BYTES);
+	log_put_groups(fork, 4, 6, NODE_BENCH_GROUP_BYTES / 2);
 	wire_send_log(&b.node, b.writer, b.log, b.id);
 	w = wire_position(&b.node, b.writer, b.id);
 	receipt = wire_expect(&w, 200, NULL);
@@ -276,19 +226,19 @@ static void test_fork(void **state)
 	assert_int_equal(log_pos_compare(wire_expect(&w, 200, NULL).point.end, receipt.point.end), 0);
 	buf_release(&data);
 	log_close(fork);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_forged_group(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct log_fixture thief;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b, 2);
-	bench_enrol(&b);
-	w = next_append(&b, beginning, 1 << 20);
+	node_bench_init(&b, 2);
+	node_bench_enrol(&b);
+	w = node_bench_append(&b, beginning, 1 << 20);
 	/* Changed after signing. */
 	w.digest = "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:";
 	(void)wire_expect(&w, 400, "digest");
@@ -309,23 +259,23 @@ static void test_forged_group(void **state)
 	log_fixture_init(&thief, NULL, 0);
 	log_close(b.log);
 	assert_int_equal(log_create(&thief.options, &thief.cert, &b.log, NULL), 0);
-	w = next_append(&b, beginning, 1 << 20);
+	w = node_bench_append(&b, beginning, 1 << 20);
 	(void)wire_expect(&w, 403, "bad_log_signature");
 	assert_int_equal(node_fixture_evidence(&b.node), 8);
 	w = wire_position(&b.node, b.writer, b.id);
 	assert_int_equal(wire_expect(&w, 200, NULL).point.end.segment, 0);
-	bench_release(&b);
+	node_bench_release(&b);
 	log_fixture_release(&thief);
 }
 
 static void test_evidence_is_bounded(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b, 1);
-	bench_enrol(&b);
+	node_bench_init(&b, 1);
+	node_bench_enrol(&b);
 	for (int i = 0; i < 105; i++) {
 		w = wire_append(&b.node, b.writer, b.id, (struct log_pos){ 1, 400 }, "nonsense", 8);
 		(void)wire_expect(&w, 416, "gap");
@@ -333,188 +283,14 @@ static void test_evidence_is_bounded(void **state)
 		(void)wire_expect(&w, 422, "not_verified");
 	}
 	assert_int_equal(node_fixture_evidence(&b.node), 200);
-	bench_release(&b);
-}
-
-/* --- who asks */
-
-static void test_signatures(void **state)
-{
-	struct bench b;
-	struct wire_answer a;
-	struct signer *stranger;
-	struct wire w;
-
-	(void)state;
-	bench_init(&b, 1);
-	bench_enrol(&b);
-	assert_int_equal(signer_new(NULL, &stranger), 0);
-	w = wire_position(&b.node, b.writer, b.id);
-	w.unsigned_ = true;
-	(void)wire_expect(&w, 401, "unsigned");
-	w.unsigned_ = false;
-	w.node_name = "0000000000000000000000000000000000000000000000000000000000000000";
-	(void)wire_expect(&w, 401, "wrong_node");
-	w.node_name = NULL;
-	w.clock_s = -400;
-	(void)wire_expect(&w, 401, "clock");
-	w.clock_s = 400;
-	(void)wire_expect(&w, 401, "clock");
-	w.clock_s = 200;
-	(void)wire_expect(&w, 200, NULL);
-	w.clock_s = 0;
-	w.signed_method = "POST";
-	(void)wire_expect(&w, 403, "bad_signature");
-	w.signed_method = NULL;
-	w.signer = http_signer_of_signer(stranger);
-	(void)wire_expect(&w, 403, "not_allowed");
-	w.signer = b.writer;
-	w.input = "holdfast=(\"@method\")";
-	(void)wire_expect(&w, 401, "unsigned");
-	w.input = NULL;
-	w.signature = "holdfast=:AAAA:";
-	(void)wire_expect(&w, 401, "unsigned");
-	w.signature = NULL;
-	/* The same request twice. */
-	wire_send(&w, &a);
-	assert_int_equal(a.status, 200);
-	w.input = a.input;
-	w.signature = a.signature;
-	(void)wire_expect(&w, 403, "replayed");
-	/* And its signature for another path. */
-	(void)snprintf(w.target + strlen(w.target), 8, "/log");
-	(void)wire_expect(&w, 403, "bad_signature");
-	wire_answer_release(&a);
-	/* The owner does not append. */
-	w = next_append(&b, beginning, 1 << 20);
-	w.signer = b.owner;
-	(void)wire_expect(&w, 403, "not_allowed");
-	signer_free(stranger);
-	bench_release(&b);
-}
-
-static void test_methods(void **state)
-{
-	static const char *const rests[] = { "", "/log", "/log/1" };
-	static const char *const methods[] = { "DELETE", "PATCH",   "HEAD",     "PUT",
-					       "POST",   "OPTIONS", "TRUNCATE", "MOVE" };
-	struct bench b;
-	struct wire w;
-
-	(void)state;
-	bench_init(&b, 1);
-	bench_enrol(&b);
-	wire_send_log(&b.node, b.writer, b.log, b.id);
-	for (size_t i = 0; i < 3; i++) {
-		for (size_t m = 0; m < sizeof(methods) / sizeof(methods[0]); m++) {
-			if ((i == 0 && strcmp(methods[m], "PUT") == 0) ||
-			    (i == 2 && strcmp(methods[m], "POST") == 0))
-				continue;
-			w = wire_read(&b.node, b.writer, b.id, rests[i], NULL);
-			w.method = methods[m];
-			(void)wire_expect(&w, 405, strcmp(methods[m], "HEAD") == 0 ? NULL : "method");
-			w.signer = b.owner;
-			(void)wire_expect(&w, 405, strcmp(methods[m], "HEAD") == 0 ? NULL : "method");
-		}
-	}
-	w = wire_position(&b.node, b.writer, b.id);
-	assert_int_equal(wire_expect(&w, 200, NULL).point.tid, 1);
-	bench_release(&b);
-}
-
-static void test_paths_and_sizes(void **state)
-{
-	static const char *const paths[] = {
-		"/", "/v1", "/v1/volumes", "/v1/volumes/xyz", "/v2/volumes/x", "/log/../keys"
-	};
-	struct bench b;
-	struct wire w;
-	char *big;
-
-	(void)state;
-	bench_init(&b, 1);
-	bench_enrol(&b);
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		w = wire_position(&b.node, b.writer, b.id);
-		(void)snprintf(w.target, sizeof(w.target), "%s", paths[i]);
-		(void)wire_expect(&w, 404, "not_found");
-	}
-	w = wire_read(&b.node, b.writer, b.id, "/log/0", NULL);
-	(void)wire_expect(&w, 404, "not_found");
-	w = wire_read(&b.node, b.writer, b.id, "/log/01", NULL);
-	(void)wire_expect(&w, 404, "not_found");
-	w = wire_read(&b.node, b.writer, b.id, "/log/99999999999", NULL);
-	(void)wire_expect(&w, 404, "not_found");
-	w = wire_read(&b.node, b.writer, b.id, "/log/1?x=1", NULL);
-	(void)wire_expect(&w, 400, "bad_request");
-	w = wire_read(&b.node, b.writer, b.id, "", NULL);
-	memset(w.target + strlen(w.target), 'x', 300);
-	(void)wire_expect(&w, 400, "bad_request");
-	/* Bodies. */
-	w = next_append(&b, beginning, 1 << 20);
-	w.chunked = true;
-	(void)wire_expect(&w, 411, "length_required");
-	w = wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, NULL);
-	buf_add_zeros(&b.body, 1);
-	w.body = b.body.data;
-	w.body_len = b.body.len;
-	(void)wire_expect(&w, 413, "too_large");
-	big = calloc(97, 1 << 20);
-	assert_non_null(big);
-	w = wire_append(&b.node, b.writer, b.id, beginning, big, (size_t)97 << 20);
-	(void)wire_expect(&w, 413, "too_large");
-	free(big);
-	bench_release(&b);
-}
-
-static void test_read(void **state)
-{
-	CLEANUP(buf_release) struct buf file = BUF_INIT;
-	struct bench b;
-	struct wire_answer a;
-	struct wire w;
-	char path[160];
-
-	(void)state;
-	bench_init(&b, 60);
-	bench_enrol(&b);
-	wire_send_log(&b.node, b.writer, b.log, b.id);
-	log_fixture_segment(&b.volume, 1, path);
-	assert_int_equal(os_read_file(os_posix(), path, SEGMENT_BYTES_MAX, &file), 0);
-	w = wire_read(&b.node, b.owner, b.id, "/log/1", NULL);
-	wire_send(&w, &a);
-	assert_int_equal(a.status, 200);
-	assert_int_equal(a.body.len, file.len);
-	assert_memory_equal(a.body.data, file.data, file.len);
-	wire_answer_release(&a);
-	w.range = "bytes=100-399";
-	wire_send(&w, &a);
-	assert_int_equal(a.status, 206);
-	assert_int_equal(a.body.len, 300);
-	assert_memory_equal(a.body.data, file.data + 100, 300);
-	wire_answer_release(&a);
-	w.range = "bytes=99999999-";
-	(void)wire_expect(&w, 416, "gap");
-	w.range = "bytes=5-2";
-	(void)wire_expect(&w, 400, "bad_request");
-	w.range = "bytes=-5";
-	(void)wire_expect(&w, 400, "bad_request");
-	w = wire_read(&b.node, b.owner, b.id, "/log/77", NULL);
-	(void)wire_expect(&w, 404, "not_found");
-	w = wire_read(&b.node, b.owner, b.id, "/log?from=2", NULL);
-	wire_send(&w, &a);
-	assert_int_equal(a.status, 200);
-	assert_non_null(strstr(buf_cstr(&a.body), "{\"segments\":[{\"segment\":2,\"bytes\":"));
-	assert_non_null(strstr(buf_cstr(&a.body), "\"more\":false}"));
-	wire_answer_release(&a);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 /* --- epochs */
 
 static void test_epoch(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct keyring *keys;
 	struct epoch_cert cert, stale;
 	struct log_point behind;
@@ -523,10 +299,10 @@ static void test_epoch(void **state)
 	struct wire w;
 
 	(void)state;
-	bench_init(&b, 5);
-	bench_enrol(&b);
+	node_bench_init(&b, 5);
+	node_bench_enrol(&b);
 	/* The node has two groups of five when the old primary is gone. */
-	w = next_append(&b, beginning, 1);
+	w = node_bench_append(&b, beginning, 1);
 	(void)wire_expect(&w, 200, NULL);
 	log_close(b.log);
 	assert_int_equal(owner_keyring(b.volume.owner, &keys), 0);
@@ -540,7 +316,7 @@ static void test_epoch(void **state)
 	o.read_only = false;
 	assert_int_equal(log_open(&o, NULL, &b.log, NULL), 0);
 	assert_int_equal(log_start_epoch(b.log, &cert, NULL), 0);
-	log_put_groups(b.log, 6, 8, GROUP_BYTES);
+	log_put_groups(b.log, 6, 8, NODE_BENCH_GROUP_BYTES);
 	old = b.writer;
 	b.writer = http_signer_of_writer(keys);
 
@@ -571,14 +347,14 @@ static void test_epoch(void **state)
 	(void)wire_expect(&w, 403, "epoch_over");
 	w = wire_position(&b.node, b.writer, b.id);
 	(void)wire_expect(&w, 200, NULL);
-	bench_release(&b);
+	node_bench_release(&b);
 	keyring_free(keys);
 }
 
 /* A segment under a certificate by the owner that this node was never given. */
 static void test_header_not_enrolled(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct keyring *keys;
 	struct epoch_cert cert;
 	struct log_options o;
@@ -586,8 +362,8 @@ static void test_header_not_enrolled(void **state)
 	struct wire w;
 
 	(void)state;
-	bench_init(&b, 2);
-	bench_enrol(&b);
+	node_bench_init(&b, 2);
+	node_bench_enrol(&b);
 	wire_send_log(&b.node, b.writer, b.log, b.id);
 	log_durable(b.log, &behind);
 	log_close(b.log);
@@ -597,9 +373,9 @@ static void test_header_not_enrolled(void **state)
 	o.keys = keys;
 	assert_int_equal(log_open(&o, NULL, &b.log, NULL), 0);
 	assert_int_equal(log_start_epoch(b.log, &cert, NULL), 0);
-	w = next_append(&b, (struct log_pos){ 2, 0 }, 1 << 20);
+	w = node_bench_append(&b, (struct log_pos){ 2, 0 }, 1 << 20);
 	(void)wire_expect(&w, 403, "bad_log_signature");
-	bench_release(&b);
+	node_bench_release(&b);
 	keyring_free(keys);
 }
 
@@ -607,15 +383,15 @@ static void test_header_not_enrolled(void **state)
 
 static void test_restart(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct receipt before, after;
 	struct wire w;
 	char path[256];
 	int fd;
 
 	(void)state;
-	bench_init(&b, 70);
-	bench_enrol(&b);
+	node_bench_init(&b, 70);
+	node_bench_enrol(&b);
 	wire_send_log(&b.node, b.writer, b.log, b.id);
 	w = wire_position(&b.node, b.writer, b.id);
 	before = wire_expect(&w, 200, NULL);
@@ -633,21 +409,21 @@ static void test_restart(void **state)
 	assert_int_equal(log_pos_compare(after.point.end, before.point.end), 0);
 	assert_memory_equal(after.point.chain, before.point.chain, HASH_BYTES);
 	assert_int_equal(file_bytes(path), before.point.end.offset);
-	log_put_groups(b.log, 71, 90, GROUP_BYTES);
+	log_put_groups(b.log, 71, 90, NODE_BENCH_GROUP_BYTES);
 	wire_send_log(&b.node, b.writer, b.log, b.id);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_damage_stops_the_start(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_node *second;
 	char path[256];
 
 	(void)state;
-	bench_init(&b, 5);
-	bench_enrol(&b);
+	node_bench_init(&b, 5);
+	node_bench_enrol(&b);
 	wire_send_log(&b.node, b.writer, b.log, b.id);
 	assert_int_equal(hf_node_start(b.node.dir, &second, &err), -EBUSY);
 	node_fixture_stop(&b.node);
@@ -657,7 +433,7 @@ static void test_damage_stops_the_start(void **state)
 	assert_non_null(strstr(err.text, "segment 1 is damaged"));
 	flip_byte(path, SEGMENT_HEADER_BYTES + 100, 1);
 	assert_int_equal(node_fixture_start(&b.node), 0);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_init(void **state)
@@ -705,10 +481,6 @@ int main(void)
 		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_forged_group),
 		cmocka_unit_test(test_evidence_is_bounded),
-		cmocka_unit_test(test_signatures),
-		cmocka_unit_test(test_methods),
-		cmocka_unit_test(test_paths_and_sizes),
-		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_epoch),
 		cmocka_unit_test(test_header_not_enrolled),
 		cmocka_unit_test(test_restart),

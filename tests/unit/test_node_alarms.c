@@ -15,52 +15,11 @@
 #include "store/volume/kit.h"
 #include "tests/unit/node_helper.h"
 
-enum { GROUP_BYTES = 3000 };
-
 static const uint64_t second = UINT64_C(1000000000), hour = 3600 * UINT64_C(1000000000);
 static const struct log_pos first_group = { 1, SEGMENT_HEADER_BYTES };
 
-struct bench {
-	struct node_fixture node;
-	struct log_fixture volume;
-	struct log *log;
-	const uint8_t *id;
-	char id_text[HF_VOLUME_ID_TEXT_BYTES];
-	struct http_signer writer;
-	struct buf body;
-	struct log_point point;
-};
-
-/* A node that has the first three groups of a log of six. */
-static void bench_init(struct bench *b)
-{
-	struct wire w;
-
-	memset(b, 0, sizeof(*b));
-	node_fixture_init(&b->node);
-	log_fixture_init(&b->volume, NULL, 64 << 10);
-	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
-	log_put_groups(b->log, 1, 3, GROUP_BYTES);
-	b->id = owner_volume_id(b->volume.owner);
-	volume_id_text(b->id, b->id_text);
-	b->writer = http_signer_of_writer(b->volume.keys);
-	w = wire_enrol(&b->node, b->writer, &b->volume.cert, &b->body, b->node.place.token);
-	(void)wire_expect(&w, 200, NULL);
-	wire_send_log(&b->node, b->writer, b->log, b->id);
-	log_durable(b->log, &b->point);
-	log_put_groups(b->log, 4, 6, GROUP_BYTES);
-}
-
-static void bench_release(struct bench *b)
-{
-	buf_release(&b->body);
-	log_close(b->log);
-	log_fixture_release(&b->volume);
-	node_fixture_release(&b->node);
-}
-
 /* The open alarms are n; the newest is of this kind, raised so often, with these words in it. */
-static void expect_alarms(const struct bench *b, size_t n, const char *kind, uint64_t count,
+static void expect_alarms(const struct node_bench *b, size_t n, const char *kind, uint64_t count,
 			  const char *words)
 {
 	struct hf_node_status s;
@@ -80,12 +39,12 @@ static void expect_alarms(const struct bench *b, size_t n, const char *kind, uin
 
 static void test_refused_appends(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct wire w;
 	unsigned n = 0;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init_sent(&b, 3, 6);
 	expect_alarms(&b, 0, NULL, 0, NULL);
 	/* Other bytes at a place that is filled. */
 	log_raw(b.log, first_group, 1, &b.body, &b.point);
@@ -120,17 +79,17 @@ static void test_refused_appends(void **state)
 	expect_alarms(&b, 1, "not_verified", 1, "Kept as evidence/000003");
 	node_fixture_stop(&b.node);
 	expect_alarms(&b, 1, "not_verified", 1, "");
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_forged_requests(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct signer *stranger;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init_sent(&b, 3, 6);
 	assert_int_equal(signer_new(NULL, &stranger), 0);
 	w = wire_position(&b.node, http_signer_of_signer(stranger), b.id);
 	(void)wire_expect(&w, 403, "not_allowed"); /* anyone can do that: no alarm */
@@ -139,7 +98,7 @@ static void test_forged_requests(void **state)
 	(void)wire_expect(&w, 403, "bad_signature");
 	expect_alarms(&b, 1, "bad_signature", 1, "signed by another key than it names");
 	signer_free(stranger);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_own_position(void **state)
@@ -151,12 +110,12 @@ static void test_own_position(void **state)
 					   "?tid=1&commit=1&x=1",
 					   "?tid=-1&commit=1",
 					   "?tid=18446744073709551616&commit=1" };
-	struct bench b;
+	struct node_bench b;
 	struct hf_node_status s;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init_sent(&b, 3, 6);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		w = wire_read(&b.node, b.writer, b.id, bad[i], NULL);
 		(void)wire_expect(&w, 400, "bad_request");
@@ -175,10 +134,10 @@ static void test_own_position(void **state)
 	assert_int_equal(s.volumes[0].said_tid, UINT64_MAX);
 	assert_int_equal(s.volumes[0].said_commit, 77);
 	assert_true(s.volumes[0].heard_ns > 0);
-	assert_true(s.volumes[0].bytes > 3 * GROUP_BYTES);
+	assert_true(s.volumes[0].bytes > 3 * NODE_BENCH_GROUP_BYTES);
 	assert_false(s.volumes[0].silent);
 	hf_node_status_release(&s);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 /* --- what is seen without a request */
@@ -204,7 +163,7 @@ struct watched {
 	uint64_t mono, now; /* a bit later than the watch began */
 };
 
-static void watched_init(struct watched *t, struct bench *b)
+static void watched_init(struct watched *t, struct node_bench *b)
 {
 	struct watch_options o;
 
@@ -243,10 +202,10 @@ static void watched_release(struct watched *t)
 static void test_silence(void **state)
 {
 	struct watched t;
-	struct bench b;
+	struct node_bench b;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init_sent(&b, 3, 6);
 	watched_init(&t, &b);
 	look_after(&t, 23 * hour);
 	expect_alarms(&b, 0, NULL, 0, NULL);
@@ -258,18 +217,18 @@ static void test_silence(void **state)
 	look_after(&t, hour);
 	expect_alarms(&b, 1, "silent", 1, ""); /* it stays, though the volume is back */
 	watched_release(&t);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_stall(void **state)
 {
 	struct watched t;
 	struct pulse *p;
-	struct bench b;
+	struct node_bench b;
 	uint64_t here;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init_sent(&b, 3, 6);
 	here = b.point.commit;
 	watched_init(&t, &b);
 	p = volume_pulse(volumes_find(t.volumes, b.id));
@@ -280,10 +239,10 @@ static void test_stall(void **state)
 	look_after(&t, 10 * second);
 	expect_alarms(&b, 1, "stalled", 1, "for 10 minutes nothing has come");
 	watched_release(&t);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
-static size_t open_alarms(const struct bench *b)
+static size_t open_alarms(const struct node_bench *b)
 {
 	struct hf_node_status s;
 	size_t n;
@@ -298,12 +257,12 @@ static size_t open_alarms(const struct bench *b)
 static void test_stall_of_a_served_node(void **state)
 {
 	static const char setup[] = "{\"version\":1,\"listen\":\"127.0.0.1:0\",\"stalled_after_s\":2}";
-	struct bench b;
+	struct node_bench b;
 	struct wire w;
 	char path[200];
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init_sent(&b, 3, 6);
 	node_fixture_stop(&b.node);
 	(void)snprintf(path, sizeof(path), "%s/node.json", b.node.dir);
 	assert_int_equal(os_write_file(os_posix(), path, setup, sizeof(setup) - 1, 0600), 0);
@@ -314,16 +273,16 @@ static void test_stall_of_a_served_node(void **state)
 		(void)usleep(250000);
 	}
 	expect_alarms(&b, 1, "stalled", 1, "its writer is there and says that it has more");
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_clock(void **state)
 {
 	struct watched t;
-	struct bench b;
+	struct node_bench b;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init_sent(&b, 3, 6);
 	watched_init(&t, &b);
 	look_after(&t, hour);
 	t.now += 29 * second;
@@ -337,16 +296,16 @@ static void test_clock(void **state)
 	look_after(&t, second);
 	expect_alarms(&b, 1, "clock", 2, "jumped back by 90 seconds");
 	watched_release(&t);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_space(void **state)
 {
 	struct watched t;
-	struct bench b;
+	struct node_bench b;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init_sent(&b, 3, 6);
 	watched_init(&t, &b);
 	look_after(&t, second);
 	expect_alarms(&b, 0, NULL, 0, NULL);
@@ -356,7 +315,7 @@ static void test_space(void **state)
 	look_after(&t, hour);
 	expect_alarms(&b, 1, "space", 1, "");
 	watched_release(&t);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 /* --- node.json */

@@ -14,60 +14,20 @@
 #include "store/volume/kit.h"
 #include "tests/unit/node_helper.h"
 
-enum { GROUP_BYTES = 3000, GROUPS = 200 };
+enum { GROUPS = 200 };
 
 static const struct log_pos first_group = { 1, SEGMENT_HEADER_BYTES };
 
-struct bench {
-	struct node_fixture node;
-	struct log_fixture volume;
-	struct log *log; /* of several segments */
-	const uint8_t *id;
-	char id_text[HF_VOLUME_ID_TEXT_BYTES];
-	struct http_signer writer;
-	struct buf body;
-	struct log_point end; /* of the node */
-};
-
-static void bench_init(struct bench *b)
-{
-	memset(b, 0, sizeof(*b));
-	node_fixture_init(&b->node);
-	log_fixture_init(&b->volume, NULL, 64 << 10);
-	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
-	log_put_groups(b->log, 1, GROUPS, GROUP_BYTES);
-	b->id = owner_volume_id(b->volume.owner);
-	volume_id_text(b->id, b->id_text);
-	b->writer = http_signer_of_writer(b->volume.keys);
-}
-
-static void bench_enrol(struct bench *b)
-{
-	struct wire w;
-
-	free(node_fixture_invite(&b->node, NULL));
-	w = wire_enrol(&b->node, b->writer, &b->volume.cert, &b->body, b->node.place.token);
-	(void)wire_expect(&w, 200, NULL);
-}
-
-static void bench_release(struct bench *b)
-{
-	buf_release(&b->body);
-	log_close(b->log);
-	log_fixture_release(&b->volume);
-	node_fixture_release(&b->node);
-}
-
 /* The next groups, as the node's position says; what comes of them. false: the log has no more. */
-static bool send_next(struct bench *b, struct wire_answer *ret)
+static bool send_next(struct node_bench *b, struct wire_answer *ret)
 {
 	struct wire w = wire_position(&b->node, b->writer, b->id);
 	struct log_pos at;
 	struct log_point behind;
 	int r;
 
-	b->end = wire_expect(&w, 200, NULL).point;
-	at = b->end.end.segment ? b->end.end : (struct log_pos){ 1, 0 };
+	b->point = wire_expect(&w, 200, NULL).point;
+	at = b->point.end.segment ? b->point.end : (struct log_pos){ 1, 0 };
 	buf_clear(&b->body);
 	r = log_read_raw(b->log, at, 1, &b->body, &behind, NULL);
 	if (r == -ENOENT) {
@@ -83,7 +43,7 @@ static bool send_next(struct bench *b, struct wire_answer *ret)
 }
 
 /* Send until the node refuses; the code it refuses with, "" when it took all. */
-static const char *send_all(struct bench *b, char code[32])
+static const char *send_all(struct node_bench *b, char code[32])
 {
 	struct wire_answer a = { .status = 200 };
 
@@ -95,7 +55,7 @@ static const char *send_all(struct bench *b, char code[32])
 	return code;
 }
 
-static uint64_t bytes_there(const struct bench *b)
+static uint64_t bytes_there(const struct node_bench *b)
 {
 	struct hf_node_status s;
 	uint64_t bytes;
@@ -107,7 +67,7 @@ static uint64_t bytes_there(const struct bench *b)
 	return bytes;
 }
 
-static void expect_alarm(const struct bench *b, const char *words)
+static void expect_alarm(const struct node_bench *b, const char *words)
 {
 	struct hf_node_status s;
 
@@ -122,7 +82,7 @@ static void expect_alarm(const struct bench *b, const char *words)
 	hf_node_status_release(&s);
 }
 
-static void set_budget(const struct bench *b, uint64_t bytes)
+static void set_budget(const struct node_bench *b, uint64_t bytes)
 {
 	assert_int_equal(hf_node_set_budget(b->node.dir, b->id_text, bytes, NULL), 0);
 }
@@ -132,22 +92,22 @@ static void test_over_budget(void **state)
 {
 	enum { BUDGET = 150 << 10 };
 	struct wire_answer a;
-	struct bench b;
+	struct node_bench b;
 	struct wire w;
 	char code[32];
 
 	(void)state;
-	bench_init(&b);
-	bench_enrol(&b);
+	node_bench_init(&b, GROUPS);
+	node_bench_enrol(&b);
 	set_budget(&b, BUDGET);
 	assert_string_equal(send_all(&b, code), "over_budget");
 	assert_in_range(bytes_there(&b), BUDGET - 8192, BUDGET);
-	assert_true(b.end.end.segment > 2);
+	assert_true(b.point.end.segment > 2);
 	expect_alarm(&b, "used up");
 	/* Nothing is given up; what is there can be said again, read, and not be changed. */
 	w = wire_read(&b.node, b.writer, b.id, "/log/1", NULL);
 	(void)wire_expect(&w, 200, NULL);
-	log_raw(b.log, first_group, 1, &b.body, &b.end);
+	log_raw(b.log, first_group, 1, &b.body, &b.point);
 	w = wire_append(&b.node, b.writer, b.id, first_group, b.body.data, b.body.len);
 	(void)wire_expect(&w, 200, NULL);
 	b.body.data[b.body.len - 5] ^= 4;
@@ -164,7 +124,7 @@ static void test_over_budget(void **state)
 	assert_in_range(bytes_there(&b), BUDGET + 1, BUDGET + (60 << 10));
 	set_budget(&b, BUDGET_NONE);
 	assert_string_equal(send_all(&b, code), "");
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 /* Nine tenths, then all of it: one alarm, which says the newer thing. */
@@ -172,12 +132,12 @@ static void test_alarm(void **state)
 {
 	enum { BUDGET = 100 << 10 };
 	struct wire_answer a = { .status = 200 };
-	struct bench b;
+	struct node_bench b;
 	char code[32];
 
 	(void)state;
-	bench_init(&b);
-	bench_enrol(&b);
+	node_bench_init(&b, GROUPS);
+	node_bench_enrol(&b);
 	set_budget(&b, BUDGET);
 	while (bytes_there(&b) < BUDGET / 10 * 9 - 4096) {
 		assert_true(send_next(&b, &a));
@@ -192,20 +152,20 @@ static void test_alarm(void **state)
 	expect_alarm(&b, "when that is used up");
 	assert_string_equal(send_all(&b, code), "over_budget");
 	expect_alarm(&b, "used up: ");
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 /* A volume that comes gets what the node has for new ones, and keeps it when that changes. */
 static void test_default(void **state)
 {
 	struct hf_node_status s;
-	struct bench b;
+	struct node_bench b;
 	char code[32];
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init(&b, GROUPS);
 	assert_int_equal(hf_node_set_budget(b.node.dir, NULL, 50000, NULL), 0);
-	bench_enrol(&b);
+	node_bench_enrol(&b);
 	assert_int_equal(hf_node_set_budget(b.node.dir, NULL, 60000, NULL), 0);
 	assert_int_equal(hf_node_status(b.node.dir, &s, NULL), 0);
 	assert_int_equal(s.budget_bytes, 60000);
@@ -217,20 +177,20 @@ static void test_default(void **state)
 	node_fixture_stop(&b.node);
 	assert_int_equal(node_fixture_start(&b.node), 0);
 	assert_string_equal(send_all(&b, code), "over_budget");
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 /* A damaged one allows nothing, and says how to mend it. */
 static void test_damaged(void **state)
 {
 	struct hf_node_status s;
-	struct bench b;
+	struct node_bench b;
 	char path[256], code[32];
 	FILE *f;
 
 	(void)state;
-	bench_init(&b);
-	bench_enrol(&b);
+	node_bench_init(&b, GROUPS);
+	node_bench_enrol(&b);
 	node_fixture_path(&b.node, b.id, "budget", path);
 	f = fopen(path, "w");
 	assert_non_null(f);
@@ -252,22 +212,22 @@ static void test_damaged(void **state)
 	assert_int_equal(s.n_volumes, 1);
 	assert_non_null(strstr(s.failed, "/budget is damaged"));
 	hf_node_status_release(&s);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 static void test_what_cannot_be_set(void **state)
 {
 	struct hf_error err = HF_ERROR_INIT;
-	struct bench b;
+	struct node_bench b;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init(&b, GROUPS);
 	assert_int_equal(hf_node_set_budget(b.node.dir, "../..", 5, &err), -EINVAL);
 	assert_int_equal(hf_node_set_budget(b.node.dir, b.id_text, 5, &err), -ENOENT);
 	assert_int_equal(hf_node_set_budget("/", NULL, 5, &err), -ENOENT);
-	bench_enrol(&b);
+	node_bench_enrol(&b);
 	assert_int_equal(hf_node_set_budget(b.node.dir, b.id_text, 5, &err), 0);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 int main(void)

@@ -16,66 +16,34 @@
 #include "store/volume/kit.h"
 #include "tests/unit/node_helper.h"
 
-enum { GROUP_BYTES = 3000, GROUPS = 200 };
+enum { GROUPS = 200 };
 
-struct bench {
-	struct node_fixture node;
-	struct log_fixture volume;
-	struct log *log; /* of several segments; the node has nothing yet */
-	const uint8_t *id;
-	char id_text[HF_VOLUME_ID_TEXT_BYTES];
-	struct http_signer writer;
-	struct buf body;
-	char words[4096]; /* of the faults found, one behind the other */
-	struct hf_node_check_summary sum;
-};
-
-static void bench_init(struct bench *b)
-{
-	struct wire w;
-
-	memset(b, 0, sizeof(*b));
-	node_fixture_init(&b->node);
-	log_fixture_init(&b->volume, NULL, 64 << 10);
-	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
-	log_put_groups(b->log, 1, GROUPS, GROUP_BYTES);
-	b->id = owner_volume_id(b->volume.owner);
-	volume_id_text(b->id, b->id_text);
-	b->writer = http_signer_of_writer(b->volume.keys);
-	w = wire_enrol(&b->node, b->writer, &b->volume.cert, &b->body, b->node.place.token);
-	(void)wire_expect(&w, 200, NULL);
-}
-
-static void bench_release(struct bench *b)
-{
-	buf_release(&b->body);
-	log_close(b->log);
-	log_fixture_release(&b->volume);
-	node_fixture_release(&b->node);
-}
+/* Of the last check: the faults found, one behind the other. */
+static char words[4096];
+static struct hf_node_check_summary sum;
 
 static void note(void *arg, const char *what)
 {
-	struct bench *b = arg;
-	size_t len = strlen(b->words);
+	size_t len = strlen(words);
 
-	(void)snprintf(b->words + len, sizeof(b->words) - len, "%s\n", what);
+	(void)arg;
+	(void)snprintf(words + len, sizeof(words) - len, "%s\n", what);
 }
 
-static long check(struct bench *b, const char *volume)
+static long check(const struct node_bench *b, const char *volume)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	long n;
 
-	b->words[0] = 0;
-	n = hf_node_check(b->node.dir, volume, note, b, &b->sum, NULL, &err);
+	words[0] = 0;
+	n = hf_node_check(b->node.dir, volume, note, NULL, &sum, NULL, &err);
 	if (n != 0)
-		print_message("%ld %s\n%s", n, err.text, b->words);
+		print_message("%ld %s\n%s", n, err.text, words);
 	return n;
 }
 
 /* Turn a bit of a segment's file over; an offset below 0 is from its end. */
-static void damage(const struct bench *b, uint32_t segment, off_t offset)
+static void damage(const struct node_bench *b, uint32_t segment, off_t offset)
 {
 	char path[256];
 	uint8_t byte;
@@ -94,7 +62,7 @@ static void damage(const struct bench *b, uint32_t segment, off_t offset)
 }
 
 struct sender {
-	struct bench *b;
+	struct node_bench *b;
 	_Atomic bool done;
 };
 
@@ -104,7 +72,7 @@ static void *send_groups(void *arg)
 
 	wire_send_log(&s->b->node, s->b->writer, s->b->log, s->b->id);
 	for (uint64_t n = GROUPS + 1; n <= 4 * GROUPS; n += 10) {
-		log_put_groups(s->b->log, n, n + 9, GROUP_BYTES);
+		log_put_groups(s->b->log, n, n + 9, NODE_BENCH_GROUP_BYTES);
 		wire_send_log(&s->b->node, s->b->writer, s->b->log, s->b->id);
 	}
 	atomic_store(&s->done, true);
@@ -116,36 +84,38 @@ static void test_beside_appends(void **state)
 {
 	struct sender s = { .done = false };
 	struct wire w;
-	struct bench b;
+	struct node_bench b;
 	pthread_t thread;
 	unsigned times = 0;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init(&b, GROUPS);
+	node_bench_enrol(&b);
 	s.b = &b;
 	assert_int_equal(check(&b, NULL), 0); /* nothing there yet */
-	assert_int_equal(b.sum.volumes, 1);
-	assert_int_equal(b.sum.bytes, 0);
+	assert_int_equal(sum.volumes, 1);
+	assert_int_equal(sum.bytes, 0);
 	assert_int_equal(pthread_create(&thread, NULL, send_groups, &s), 0);
 	for (; !atomic_load(&s.done) || times == 0; times++)
 		assert_int_equal(check(&b, times % 2 ? b.id_text : NULL), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(check(&b, NULL), 0);
 	w = wire_position(&b.node, b.writer, b.id);
-	assert_int_equal(b.sum.segments, wire_expect(&w, 200, NULL).point.end.segment);
-	assert_in_range(b.sum.segments, 5, 100);
-	bench_release(&b);
+	assert_int_equal(sum.segments, wire_expect(&w, 200, NULL).point.end.segment);
+	assert_in_range(sum.segments, 5, 100);
+	node_bench_release(&b);
 }
 
 static void test_damage(void **state)
 {
 	struct wire w;
-	struct bench b;
+	struct node_bench b;
 	uint32_t last;
 	char path[256], away[300];
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init(&b, GROUPS);
+	node_bench_enrol(&b);
 	wire_send_log(&b.node, b.writer, b.log, b.id);
 	w = wire_position(&b.node, b.writer, b.id);
 	last = wire_expect(&w, 200, NULL).point.end.segment;
@@ -156,17 +126,17 @@ static void test_damage(void **state)
 	damage(&b, 1, 20000);
 	damage(&b, 3, 100);
 	assert_int_equal(check(&b, NULL), 2);
-	assert_non_null(strstr(b.words, b.id_text));
-	assert_non_null(strstr(b.words, "segment 1 is damaged"));
-	assert_non_null(strstr(b.words, "segment 3"));
-	assert_int_equal(b.sum.segments, last - 2); /* the others all the same */
+	assert_non_null(strstr(words, b.id_text));
+	assert_non_null(strstr(words, "segment 1 is damaged"));
+	assert_non_null(strstr(words, "segment 3"));
+	assert_int_equal(sum.segments, last - 2); /* the others all the same */
 	damage(&b, 1, 20000);
 	damage(&b, 3, 100);
 	assert_int_equal(check(&b, NULL), 0);
 	/* The end of a sealed one. */
 	damage(&b, 2, -30);
 	assert_int_equal(check(&b, NULL), 1);
-	assert_non_null(strstr(b.words, "segment 2"));
+	assert_non_null(strstr(words, "segment 2"));
 	damage(&b, 2, -30);
 	/* In the last one. */
 	node_fixture_stop(&b.node);
@@ -178,22 +148,23 @@ static void test_damage(void **state)
 	(void)snprintf(away, sizeof(away), "%s.away", path);
 	assert_int_equal(rename(path, away), 0);
 	assert_int_equal(check(&b, NULL), 1);
-	assert_non_null(strstr(b.words, "put back"));
+	assert_non_null(strstr(words, "put back"));
 	assert_int_equal(rename(away, path), 0);
 	assert_int_equal(check(&b, NULL), 0);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 /* Whole in itself, and not what belongs there: of the same volume with another past. */
 static void test_foreign_segment(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	char path[256], from[300];
 	struct log *other;
 	struct log_options o;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init(&b, GROUPS);
+	node_bench_enrol(&b);
 	wire_send_log(&b.node, b.writer, b.log, b.id);
 	o = b.volume.options;
 	(void)snprintf(path, sizeof(path), "%s/other", b.node.dir);
@@ -201,31 +172,31 @@ static void test_foreign_segment(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	o.os = os_posix();
 	assert_int_equal(log_create(&o, &b.volume.cert, &other, NULL), 0);
-	log_put_groups(other, 1000, 1000 + GROUPS, GROUP_BYTES);
+	log_put_groups(other, 1000, 1000 + GROUPS, NODE_BENCH_GROUP_BYTES);
 	log_close(other);
 	(void)snprintf(from, sizeof(from), "%s/0000000002.seg", path);
 	node_fixture_path(&b.node, b.id, "log/0000000002.seg", path);
 	assert_int_equal(rename(from, path), 0);
 	assert_int_equal(check(&b, NULL), 2); /* it does not follow the first, nor the third it */
-	assert_non_null(strstr(b.words, "segment 2"));
-	assert_non_null(strstr(b.words, "segment 3"));
-	bench_release(&b);
+	assert_non_null(strstr(words, "segment 2"));
+	assert_non_null(strstr(words, "segment 3"));
+	node_bench_release(&b);
 }
 
 static void test_which(void **state)
 {
-	struct hf_node_check_summary sum;
 	struct hf_error err = HF_ERROR_INIT;
-	struct bench b;
+	struct node_bench b;
 
 	(void)state;
-	bench_init(&b);
+	node_bench_init(&b, GROUPS);
+	node_bench_enrol(&b);
 	assert_int_equal(hf_node_check("/", NULL, NULL, NULL, &sum, NULL, &err), -ENOENT);
 	assert_int_equal(hf_node_check(b.node.dir, "some", NULL, NULL, &sum, NULL, &err), -EINVAL);
 	assert_int_equal(hf_node_check(b.node.dir, "00000000000000000000000000000000", NULL, NULL, &sum, NULL,
 				       &err),
 			 -ENOENT);
-	bench_release(&b);
+	node_bench_release(&b);
 }
 
 int main(void)

@@ -15,57 +15,32 @@
 #include "store/node/volumes.h"
 #include "tests/unit/node_helper.h"
 
-struct bench {
-	struct node_fixture node;
-	struct log_fixture volume;
-	struct log *log;
-	const uint8_t *id;
-	struct http_signer writer, owner;
-	struct keyring *later;    /* the writer of epoch 2 */
-	struct epoch_cert second; /* whose certificate this is */
-	struct buf body;
-};
+static struct keyring *later;    /* the writer of epoch 2 */
+static struct epoch_cert second; /* whose certificate this is */
 
 /* A node that has a volume's log of three groups, in epoch 1. */
-static void bench_init(struct bench *b)
+static void bench_init(struct node_bench *b)
 {
-	struct log_point end;
-	struct wire w;
-
-	memset(b, 0, sizeof(*b));
-	node_fixture_init(&b->node);
-	log_fixture_init(&b->volume, NULL, 64 << 10);
-	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
-	log_put_groups(b->log, 1, 3, 3000);
-	b->id = owner_volume_id(b->volume.owner);
-	b->writer = http_signer_of_writer(b->volume.keys);
-	b->owner = http_signer_of_owner(b->volume.owner);
-	w = wire_enrol(&b->node, b->writer, &b->volume.cert, &b->body, b->node.place.token);
-	(void)wire_expect(&w, 200, NULL);
-	wire_send_log(&b->node, b->writer, b->log, b->id);
-	log_durable(b->log, &end);
-	assert_int_equal(owner_keyring(b->volume.owner, &b->later), 0);
-	log_fixture_cert(&b->volume, b->later, 2, &end, &b->second);
+	node_bench_init_sent(b, 3, 3);
+	assert_int_equal(owner_keyring(b->volume.owner, &later), 0);
+	log_fixture_cert(&b->volume, later, 2, &b->point, &second);
 }
 
-static void bench_release(struct bench *b)
+static void bench_release(struct node_bench *b)
 {
-	keyring_free(b->later);
-	buf_release(&b->body);
-	log_close(b->log);
-	log_fixture_release(&b->volume);
-	node_fixture_release(&b->node);
+	keyring_free(later);
+	node_bench_release(b);
 }
 
-static void begin_second(struct bench *b)
+static void begin_second(struct node_bench *b)
 {
-	struct wire w = wire_enrol(&b->node, b->owner, &b->second, &b->body, NULL);
+	struct wire w = wire_enrol(&b->node, b->owner, &second, &b->body, NULL);
 
 	assert_int_equal(wire_expect(&w, 200, NULL).enrolled_epoch, 2);
 }
 
 /* Open alarms of this kind, and how often they were raised, as far as is written down. */
-static uint64_t alarms_of(const struct bench *b, const char *kind)
+static uint64_t alarms_of(const struct node_bench *b, const char *kind)
 {
 	struct hf_node_status s;
 	uint64_t n = 0;
@@ -80,7 +55,7 @@ static uint64_t alarms_of(const struct bench *b, const char *kind)
 
 static void test_past_writer(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 	struct wire w;
 
 	(void)state;
@@ -108,25 +83,25 @@ static void test_past_writer(void **state)
 
 static void test_new_epochs(void **state)
 {
-	struct http_signer later;
-	struct bench b;
+	struct http_signer successor;
+	struct node_bench b;
 	struct wire w;
 
 	(void)state;
 	bench_init(&b);
-	later = http_signer_of_writer(b.later);
+	successor = http_signer_of_writer(later);
 	/* The new writer himself, with the owner's certificate in hand, is not enough: it may be an old one.
 	 */
-	w = wire_enrol(&b.node, later, &b.second, &b.body, NULL);
+	w = wire_enrol(&b.node, successor, &second, &b.body, NULL);
 	(void)wire_expect(&w, 403, "invitation");
 	/* Nor is the present writer, who may be the thief. */
-	w = wire_enrol(&b.node, b.writer, &b.second, &b.body, NULL);
+	w = wire_enrol(&b.node, b.writer, &second, &b.body, NULL);
 	(void)wire_expect(&w, 403, "not_allowed");
 	w = wire_position(&b.node, b.writer, b.id);
 	assert_int_equal(wire_expect(&w, 200, NULL).enrolled_epoch, 1);
 	/* The operator's word for this volume is. */
 	free(node_fixture_invite(&b.node, b.id));
-	w = wire_enrol(&b.node, later, &b.second, &b.body, b.node.place.token);
+	w = wire_enrol(&b.node, successor, &second, &b.body, b.node.place.token);
 	assert_int_equal(wire_expect(&w, 200, NULL).enrolled_epoch, 2);
 	bench_release(&b);
 }
@@ -155,7 +130,7 @@ static void test_floor(void **state)
 static void test_other_floors(void **state)
 {
 	CLEANUP(buf_release) struct buf cert = BUF_INIT;
-	struct bench b;
+	struct node_bench b;
 	struct wire w;
 	char path[256];
 	int fd;
@@ -163,16 +138,16 @@ static void test_other_floors(void **state)
 	(void)state;
 	bench_init(&b);
 	for (uint16_t floor = 0; floor <= 2; floor = (uint16_t)(floor + 2)) {
-		b.second.format_floor = floor;
-		epoch_cert_sign(&b.second, b.volume.owner);
-		w = wire_enrol(&b.node, b.owner, &b.second, &b.body, NULL);
+		second.format_floor = floor;
+		epoch_cert_sign(&second, b.volume.owner);
+		w = wire_enrol(&b.node, b.owner, &second, &b.body, NULL);
 		(void)wire_expect(&w, 422, "unknown_version");
 	}
 	w = wire_position(&b.node, b.writer, b.id);
 	assert_int_equal(wire_expect(&w, 200, NULL).enrolled_epoch, 1);
 	/* A later build took it; then this one is run again. */
 	node_fixture_stop(&b.node);
-	epoch_cert_encode(&b.second, &cert);
+	epoch_cert_encode(&second, &cert);
 	node_fixture_path(&b.node, b.id, "epoch-0000000002.cert", path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	assert_true(fd >= 0);

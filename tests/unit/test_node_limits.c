@@ -17,95 +17,72 @@
 #include "store/volume/kit.h"
 #include "tests/unit/raw_client.h"
 
-enum { GROUP_BYTES = 3000, CROWD = 200 };
+enum { CROWD = 200 };
 
-struct bench {
-	struct node_fixture node;
-	struct log_fixture volume;
-	struct log *log;
-	const uint8_t *id;
-	struct http_signer writer, owner;
-	struct buf body, bytes;
-	struct log_point end; /* of the node: it lacks what follows */
-};
+static struct buf bytes; /* of a request, as it goes over the line */
 
-static void bench_init(struct bench *b)
+/* A node that lacks what follows b->point. */
+static void bench_init(struct node_bench *b)
 {
-	struct wire w;
-
-	memset(b, 0, sizeof(*b));
-	node_fixture_init(&b->node);
-	log_fixture_init(&b->volume, NULL, 64 << 10);
-	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
-	log_put_groups(b->log, 1, 3, GROUP_BYTES);
-	b->id = owner_volume_id(b->volume.owner);
-	b->writer = http_signer_of_writer(b->volume.keys);
-	b->owner = http_signer_of_owner(b->volume.owner);
-	w = wire_enrol(&b->node, b->writer, &b->volume.cert, &b->body, b->node.place.token);
-	(void)wire_expect(&w, 200, NULL);
-	wire_send_log(&b->node, b->writer, b->log, b->id);
-	log_durable(b->log, &b->end);
-	log_put_groups(b->log, 4, 20, GROUP_BYTES);
+	node_bench_init_sent(b, 3, 20);
 }
 
-static void bench_release(struct bench *b)
+static void bench_release(struct node_bench *b)
 {
-	buf_release(&b->body);
-	buf_release(&b->bytes);
-	log_close(b->log);
-	log_fixture_release(&b->volume);
-	node_fixture_release(&b->node);
+	buf_release(&bytes);
+	node_bench_release(b);
 }
 
 /* The bytes that come next, as a request. */
-static struct wire next_append(struct bench *b)
+static struct wire next_append(struct node_bench *b)
 {
-	struct log_point behind;
+	const struct log_point end = b->point;
+	struct wire w = node_bench_append(b, end.end, 1 << 20);
 
-	log_raw(b->log, b->end.end, 1 << 20, &b->body, &behind);
-	return wire_append(&b->node, b->writer, b->id, b->end.end, b->body.data, b->body.len);
+	b->point = end;
+	return w;
 }
 
-static void make_request(struct bench *b, const struct wire *w, const char *more, bool with_body)
+static void make_request(const struct wire *w, const char *more, bool with_body)
 {
-	buf_clear(&b->bytes);
-	raw_request(w, more, with_body, &b->bytes);
+	buf_clear(&bytes);
+	raw_request(w, more, with_body, &bytes);
 }
 
 /* A client of its own, as one that has just come. */
-static void expect_honest_answer(struct bench *b)
+static void expect_honest_answer(struct node_bench *b)
 {
 	struct wire w = wire_position(&b->node, b->writer, b->id);
 	struct raw r = raw_connect(&b->node, NULL, true);
 
-	make_request(b, &w, NULL, false);
-	assert_true(raw_send(&r, b->bytes.data, b->bytes.len));
+	make_request(&w, NULL, false);
+	assert_true(raw_send(&r, bytes.data, bytes.len));
 	assert_int_equal(raw_answer(&r, NULL), 200);
 	raw_close(&r);
 }
 
 /* Nothing was appended, and nothing of it came near the log. */
-static void expect_unharmed(struct bench *b)
+static void expect_unharmed(struct node_bench *b)
 {
 	struct wire w = wire_position(&b->node, b->owner, b->id);
 
-	assert_int_equal(log_pos_compare(wire_expect(&w, 200, NULL).point.end, b->end.end), 0);
+	assert_int_equal(log_pos_compare(wire_expect(&w, 200, NULL).point.end, b->point.end), 0);
 	assert_int_equal(node_fixture_evidence(&b->node), 0);
 }
 
 /* --- many */
 
 /* From one address or several, each stuck at this point: TCP alone, or TLS and half of the headers. */
-static void open_crowd(struct bench *b, struct raw *crowd, unsigned addresses, bool with_tls)
+static void open_crowd(struct node_bench *b, struct raw *crowd, unsigned addresses, bool with_tls)
 {
 	struct wire w = wire_position(&b->node, b->writer, b->id);
 	char from[32];
 
-	make_request(b, &w, NULL, false);
+	make_request(&w, NULL, false);
 	for (unsigned i = 0; i < CROWD; i++) {
 		(void)snprintf(from, sizeof(from), "127.0.0.%u", 1 + i % addresses);
 		if (raw_try_connect(&b->node, from, with_tls, &crowd[i]) && with_tls)
-			(void)raw_send(&crowd[i], b->bytes.data, b->bytes.len / 2);
+			(void)raw_send(&crowd[i], bytes.data, bytes.len / 2);
 	}
 }
 
@@ -124,7 +101,7 @@ static void close_crowd(struct raw *crowd)
 		raw_close(&crowd[i]);
 }
 
-static void test_crowd(struct bench *b, unsigned addresses, bool with_tls, unsigned most)
+static void test_crowd(struct node_bench *b, unsigned addresses, bool with_tls, unsigned most)
 {
 	struct raw crowd[CROWD];
 	struct wire w = wire_position(&b->node, b->writer, b->id);
@@ -148,7 +125,7 @@ static void test_crowd(struct bench *b, unsigned addresses, bool with_tls, unsig
 
 static void test_crowds(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 
 	(void)state;
 	bench_init(&b);
@@ -164,21 +141,21 @@ static void test_one_key(void **state)
 {
 	struct raw slow[GATE_OF_KEY_MAX], other;
 	struct wire w;
-	struct bench b;
+	struct node_bench b;
 
 	(void)state;
 	bench_init(&b);
 	for (int i = 0; i < GATE_OF_KEY_MAX; i++) {
 		w = next_append(&b);
-		make_request(&b, &w, "Expect: 100-continue\r\n", false);
+		make_request(&w, "Expect: 100-continue\r\n", false);
 		slow[i] = raw_connect(&b.node, NULL, true);
-		assert_true(raw_send(&slow[i], b.bytes.data, b.bytes.len));
+		assert_true(raw_send(&slow[i], bytes.data, bytes.len));
 		assert_true(raw_goes_on(&slow[i]));
 	}
 	w = wire_position(&b.node, b.writer, b.id);
-	make_request(&b, &w, NULL, false);
+	make_request(&w, NULL, false);
 	other = raw_connect(&b.node, NULL, true);
-	assert_true(raw_send(&other, b.bytes.data, b.bytes.len));
+	assert_true(raw_send(&other, bytes.data, bytes.len));
 	assert_int_equal(raw_answer(&other, NULL), 503);
 	raw_close(&other);
 	expect_unharmed(&b); /* the owner asks */
@@ -199,7 +176,7 @@ static void test_slow(void **state)
 	bool headers_open = true, body_open = true, silent_open = true;
 	const time_t end = time(NULL) + 4 * GATE_TRANSFER_S;
 	struct wire w;
-	struct bench b;
+	struct node_bench b;
 	size_t at = 0;
 
 	(void)state;
@@ -208,10 +185,10 @@ static void test_slow(void **state)
 	silent = raw_connect(&b.node, NULL, false);
 	body = raw_connect(&b.node, NULL, true);
 	w = next_append(&b);
-	make_request(&b, &w, NULL, false);
-	assert_true(raw_send(&body, b.bytes.data, b.bytes.len));
+	make_request(&w, NULL, false);
+	assert_true(raw_send(&body, bytes.data, bytes.len));
 	while ((headers_open || body_open || silent_open) && time(NULL) < end) {
-		headers_open = headers_open && raw_send(&headers, b.bytes.data + at, 1) &&
+		headers_open = headers_open && raw_send(&headers, bytes.data + at, 1) &&
 			       !raw_is_closed(&headers, 0);
 		body_open = body_open && raw_send(&body, b.body.data + at, 1) && !raw_is_closed(&body, 0);
 		silent_open = silent_open && !raw_is_closed(&silent, 0);
@@ -236,7 +213,7 @@ static void test_pipelined(void **state)
 {
 	CLEANUP(buf_release) struct buf answer = BUF_INIT;
 	struct wire append, position;
-	struct bench b;
+	struct node_bench b;
 	struct raw r;
 	char want[64];
 
@@ -244,14 +221,14 @@ static void test_pipelined(void **state)
 	bench_init(&b);
 	append = next_append(&b);
 	position = wire_position(&b.node, b.writer, b.id);
-	raw_request(&append, NULL, true, &b.bytes);
-	raw_request(&position, NULL, false, &b.bytes);
-	raw_request(&append, NULL, true, &b.bytes); /* again, under a new nonce: the same bytes are there */
-	buf_add_text(&b.bytes, "and now\r\nfor something else\r\n\r\n");
+	raw_request(&append, NULL, true, &bytes);
+	raw_request(&position, NULL, false, &bytes);
+	raw_request(&append, NULL, true, &bytes); /* again, under a new nonce: the same bytes are there */
+	buf_add_text(&bytes, "and now\r\nfor something else\r\n\r\n");
 	r = raw_connect(&b.node, NULL, true);
-	assert_true(raw_send(&r, b.bytes.data, b.bytes.len));
-	log_durable(b.log, &b.end);
-	(void)snprintf(want, sizeof(want), "\"commit\":\"%llu\"", (unsigned long long)b.end.commit);
+	assert_true(raw_send(&r, bytes.data, bytes.len));
+	log_durable(b.log, &b.point);
+	(void)snprintf(want, sizeof(want), "\"commit\":\"%llu\"", (unsigned long long)b.point.commit);
 	for (int i = 0; i < 3; i++) { /* each sees what the one before it did */
 		assert_int_equal(raw_answer(&r, &answer), 200);
 		assert_non_null(strstr(buf_cstr(&answer), want));
@@ -306,7 +283,7 @@ static const struct nonsense nonsenses[] = {
 
 static void test_nonsense(void **state)
 {
-	struct bench b;
+	struct node_bench b;
 
 	(void)state;
 	bench_init(&b);
@@ -333,7 +310,7 @@ static void test_oversized(void **state)
 	enum { TOO_MUCH = 17 << 10, FAR_TOO_MUCH = 300 << 10 };
 	CLEANUP(cleanup_free) char *long_text = malloc(FAR_TOO_MUCH + 32);
 	struct wire w;
-	struct bench b;
+	struct node_bench b;
 	struct raw r;
 
 	(void)state;
@@ -346,9 +323,9 @@ static void test_oversized(void **state)
 		memcpy(long_text, "X-Much: ", 8);
 		memcpy(long_text + n, "\r\n", 3);
 		w = wire_position(&b.node, b.writer, b.id);
-		make_request(&b, &w, long_text, false);
+		make_request(&w, long_text, false);
 		r = raw_connect(&b.node, NULL, true);
-		(void)raw_send(&r, b.bytes.data, b.bytes.len);
+		(void)raw_send(&r, bytes.data, bytes.len);
 		if (n < TOO_MUCH)
 			assert_int_equal(raw_answer(&r, NULL), 200);
 		else if (n == TOO_MUCH)
@@ -367,7 +344,7 @@ static void test_truncated(void **state)
 {
 	static const size_t keep[] = { 1, 40, 200, 600 };
 	struct wire w;
-	struct bench b;
+	struct node_bench b;
 	struct raw r;
 
 	(void)state;
@@ -381,13 +358,13 @@ static void test_truncated(void **state)
 	raw_close(&r);
 	for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
 		w = next_append(&b);
-		make_request(&b, &w, NULL, false);
+		make_request(&w, NULL, false);
 		r = raw_connect(&b.node, NULL, true);
-		assert_true(raw_send(&r, b.bytes.data, keep[i] < b.bytes.len ? keep[i] : b.bytes.len));
+		assert_true(raw_send(&r, bytes.data, keep[i] < bytes.len ? keep[i] : bytes.len));
 		raw_close(&r);
-		make_request(&b, &w, NULL, true);
+		make_request(&w, NULL, true);
 		r = raw_connect(&b.node, NULL, true);
-		assert_true(raw_send(&r, b.bytes.data, b.bytes.len - keep[i]));
+		assert_true(raw_send(&r, bytes.data, bytes.len - keep[i]));
 		raw_close(&r);
 	}
 	expect_honest_answer(&b);
