@@ -27,6 +27,7 @@ struct alarm {
 	bool dirty;                       /* more than its file says */
 	bool due;                         /* to be delivered */
 	uint64_t write_after_ns, told_ns; /* monotonic; told_ns 0: not in this run */
+	struct journal_quota lines;       /* of the log, about it */
 };
 
 struct alarms {
@@ -37,6 +38,7 @@ struct alarms {
 	struct alarm *all; /* by rising number */
 	size_t n;
 	uint32_t next;
+	struct journal_quota not_kept; /* lines about those there was no room for */
 	bool stop;
 };
 
@@ -206,20 +208,20 @@ static bool make_room(struct alarms *a)
 	return more != NULL;
 }
 
-static void open_new(struct alarms *a, const struct hf_alarm *news)
+/* NULL: it is not kept, for as many are open as can be. */
+static struct alarm *open_new(struct alarms *a, const struct hf_alarm *news)
 {
 	struct alarm *at;
 
-	if (!make_room(a)) {
-		journal_line(LOG_ERR, "this alarm is not kept: %zu are open", a->n);
-		return;
-	}
+	if (!make_room(a))
+		return NULL;
 	at = &a->all[a->n++];
 	memset(at, 0, sizeof(*at));
 	at->is = *news;
 	at->is.number = a->next++;
 	at->due = true;
 	write_out(a, at);
+	return at;
 }
 
 static bool is_utf8(const char *text)
@@ -241,11 +243,13 @@ static void clean_words(char *words)
 			*c = '?';
 }
 
-static void log_alarm(const struct hf_alarm *a)
+static void log_alarm(const struct hf_alarm *a, const char *note, bool kept)
 {
-	journal_line(LOG_ALERT, "%s%s%s%s%s%s: %s", a->kind, a->volume_id[0] ? ", volume " : "", a->volume_id,
-		     a->replica[0] ? ", replica " : "", a->replica, a->volume_id[0] ? "" : ", this node",
-		     a->words);
+	journal_line(LOG_ALERT, "%s%s%s%s%s%s%s: %s", note, a->kind, a->volume_id[0] ? ", volume " : "",
+		     a->volume_id, a->replica[0] ? ", replica " : "", a->replica,
+		     a->volume_id[0] ? "" : ", this node", a->words);
+	if (!kept)
+		journal_line(LOG_ERR, "this alarm is not kept: %d are open", ALARMS_MAX);
 }
 
 __attribute__((format(printf, 4, 0))) static void raise_alarm(struct alarms *a, const char *kind,
@@ -253,7 +257,9 @@ __attribute__((format(printf, 4, 0))) static void raise_alarm(struct alarms *a, 
 							      const char *fmt, va_list args)
 {
 	struct hf_alarm news = { .count = 1 };
+	char note[JOURNAL_NOTE_BYTES] = "";
 	struct alarm *at;
+	bool tell;
 
 	news.first_ns = news.last_ns = a->os->now_ns(a->os->state);
 	(void)snprintf(news.kind, sizeof(news.kind), "%s", kind);
@@ -262,15 +268,17 @@ __attribute__((format(printf, 4, 0))) static void raise_alarm(struct alarms *a, 
 	(void)snprintf(news.moment, sizeof(news.moment), "%s", about->moment ? about->moment : "");
 	(void)vsnprintf(news.words, sizeof(news.words), fmt, args);
 	clean_words(news.words);
-	log_alarm(&news);
 	(void)pthread_mutex_lock(&a->lock);
 	at = find_open(a, &news);
 	if (at)
 		count_up(a, at, &news, about->worse);
 	else
-		open_new(a, &news);
+		at = open_new(a, &news);
+	tell = about->worse || journal_quota_take(at ? &at->lines : &a->not_kept, mono_ns(a), note);
 	(void)pthread_cond_broadcast(&a->changed);
 	(void)pthread_mutex_unlock(&a->lock);
+	if (tell)
+		log_alarm(&news, note, at != NULL);
 }
 
 uint32_t alarms_freeze(struct alarms *a)

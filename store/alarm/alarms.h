@@ -26,7 +26,10 @@ struct alarms;
 MUST_USE int alarms_open(const struct os *os, const char *dir, struct alarms **ret, struct hf_error *err);
 void alarms_close(struct alarms *a); /* writes what is not written yet; NULL is fine */
 
-/* volume: its id as text, NULL: the node itself. Control characters in the words become spaces. */
+/*
+ * volume: its id as text, NULL: the node itself. Control characters in the words become spaces. Each time is
+ * a line of the log, but of one alarm no more than journal_quota_take lets through.
+ */
 void alarms_raise(struct alarms *a, const char *kind, const char *volume, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/base/journal.h"
 #include "store/node/request.h"
 #include "store/replica/json.h"
 #include "store/replica/receipt.h"
@@ -40,13 +39,33 @@ static struct MHD_Response *copied_response(const void *text, size_t len)
 	return MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
 }
 
+bool service_may_tell(struct service *s, struct journal_quota *of, char note[JOURNAL_NOTE_BYTES])
+{
+	bool may;
+
+	(void)pthread_mutex_lock(&s->told_lock);
+	may = journal_quota_take(of, s->os->monotonic_ns(s->os->state), note);
+	(void)pthread_mutex_unlock(&s->told_lock);
+	return may;
+}
+
+/* Whoever can reach the port can be refused as often as he likes: he sets no pace for the log. */
+static void tell(struct request *q, unsigned status, const char *code, const char *words)
+{
+	struct service *s = q->service;
+	char note[JOURNAL_NOTE_BYTES];
+
+	if (service_may_tell(s, q->proved ? &s->of_known : &s->of_strangers, note))
+		journal_line(status >= 500 ? LOG_ERR : LOG_WARNING, "%s%s %s: %u %s: %s", note, q->method, q->target,
+			     status, code, words);
+}
+
 static void say(struct request *q, unsigned status, const char *code, const char *words, json_t *more)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT;
 	CLEANUP(json_decrefp) json_t *o = json_pack("{s:s,s:s}", "error", words, "code", code);
 
-	journal_line(status >= 500 ? LOG_ERR : LOG_WARNING, "%s %s: %u %s: %s", q->method, q->target, status,
-		     code, words);
+	tell(q, status, code, words);
 	if (o && more)
 		(void)json_object_update(o, more);
 	json_decref(more);

@@ -17,7 +17,6 @@
 #include <time.h>
 
 #include "store/alarm/herald.h"
-#include "store/base/journal.h"
 #include "store/node/pruner.h"
 #include "store/node/request.h"
 #include "store/node/setup.h"
@@ -102,12 +101,14 @@ static size_t keep_escaped(void *arg, struct MHD_Connection *connection, char *t
 static void on_server_words(void *arg, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
 static void on_server_words(void *arg, const char *fmt, va_list args)
 {
-	char line[512];
+	struct service *s = &((struct hf_node *)arg)->service;
+	char line[512], note[JOURNAL_NOTE_BYTES];
 
-	(void)arg;
+	if (!service_may_tell(s, &s->of_server, note))
+		return;
 	(void)vsnprintf(line, sizeof(line), fmt, args);
 	line[strcspn(line, "\n")] = 0;
-	journal_line(LOG_DEBUG, "%s", line);
+	journal_line(LOG_DEBUG, "%s%s", note, line);
 }
 
 /* --- listening */
@@ -180,7 +181,7 @@ static int start_server(struct hf_node *node, struct hf_error *err)
 
 	/* clang-format off */
 	node->server = MHD_start_daemon(flags, 0, NULL, NULL, on_request, node,
-		MHD_OPTION_EXTERNAL_LOGGER, on_server_words, NULL,
+		MHD_OPTION_EXTERNAL_LOGGER, on_server_words, node,
 		MHD_OPTION_LISTEN_SOCKET, node->listener,
 		MHD_OPTION_HTTPS_MEM_CERT, (const char *)node->identity.cert_pem.data,
 		MHD_OPTION_HTTPS_MEM_KEY, (const char *)node->identity.key_pem.data,
@@ -218,6 +219,7 @@ static void node_free(struct hf_node *node)
 		(void)close(node->listener);
 	if (node->lock >= 0)
 		(void)close(node->lock);
+	(void)pthread_mutex_destroy(&node->service.told_lock);
 	free(node->dir);
 	free(node);
 }
@@ -327,6 +329,7 @@ int hf_node_start(const char *dir, struct hf_node **ret, struct hf_error *err)
 	if (!node)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	node->lock = node->listener = -1;
+	(void)pthread_mutex_init(&node->service.told_lock, NULL);
 	node->service.os = os_posix();
 	node->dir = strdup(dir);
 	r = node->dir ? node_open(node, err) : hf_error_set(err, -ENOMEM, "no memory");

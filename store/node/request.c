@@ -376,6 +376,7 @@ bool request_prove(struct request *q)
 		return false;
 	}
 	r = nonces_add(q->service->nonces, &q->params, now_s(q));
+	q->proved = q->volume != NULL;
 	if (r == 0) {
 		note_pulse(q);
 		return true;

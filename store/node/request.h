@@ -10,9 +10,11 @@
 #define STORE_NODE_REQUEST_H
 
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "store/alarm/alarms.h"
+#include "store/base/journal.h"
 #include "store/node/evidence.h"
 #include "store/node/gate.h"
 #include "store/node/identity.h"
@@ -26,7 +28,7 @@ enum {
 	LIST_PRUNES_MAX = 10000,
 };
 
-/* What all requests share. Immutable but for the counters. */
+/* What all requests share. Immutable but for what is counted. */
 struct service {
 	const struct os *os;
 	const char *dir;
@@ -38,6 +40,8 @@ struct service {
 	struct alarms *alarms;
 	struct gate *gate;
 	atomic_uint active;       /* requests not answered yet */
+	pthread_mutex_t told_lock; /* for what follows: lines about requests refused, and of the server itself */
+	struct journal_quota of_strangers, of_known, of_server;
 };
 
 enum route { ROUTE_NONE, ROUTE_VOLUME, ROUTE_LIST, ROUTE_SEGMENT, ROUTE_PRUNES, ROUTE_PRUNE };
@@ -70,7 +74,11 @@ struct request {
 	uint8_t sig[SIGNATURE_BYTES];
 	struct volume *volume;
 	enum volume_key key;
+	bool proved; /* signed by a key of a volume that is here */
 };
+
+/* One line more about who is refused, or of the server, as journal_quota_take. */
+bool service_may_tell(struct service *s, struct journal_quota *of, char note[JOURNAL_NOTE_BYTES]);
 
 /* Called by the server in this order; request_take until the body is whole. */
 struct request *request_new(struct service *service, struct MHD_Connection *connection, const char *target);

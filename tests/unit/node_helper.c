@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -17,11 +18,28 @@
 #include "store/volume/kit.h"
 #include "tests/unit/node_helper.h"
 
+static pthread_mutex_t logged_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct buf logged;
+
 static void print_line(void *arg, int priority, const char *line)
 {
 	(void)arg;
+	(void)pthread_mutex_lock(&logged_lock);
+	buf_add_text(&logged, "%s\n", line);
+	(void)pthread_mutex_unlock(&logged_lock);
 	if (getenv("HOLDFAST_TEST_VERBOSE"))
 		(void)fprintf(stderr, "node <%d> %s\n", priority, line);
+}
+
+unsigned node_log_lines(const char *with)
+{
+	unsigned n = 0;
+
+	(void)pthread_mutex_lock(&logged_lock);
+	for (const char *at = buf_cstr(&logged); (at = strstr(at, with)); at += strcspn(at, "\n"))
+		n++;
+	(void)pthread_mutex_unlock(&logged_lock);
+	return n;
 }
 
 void node_fixture_init(struct node_fixture *n)
@@ -62,6 +80,7 @@ void node_fixture_release(struct node_fixture *n)
 	curl_easy_cleanup(n->curl);
 	place_release(&n->place);
 	remove_folder(n->dir);
+	buf_release(&logged);
 }
 
 void node_fixture_copy(const struct node_fixture *n, char out[160])

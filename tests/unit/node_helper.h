@@ -85,6 +85,9 @@ void log_raw(struct log *l, struct log_pos at, size_t max, struct buf *out, stru
 void wire_send_log(const struct node_fixture *n, struct http_signer signer, struct log *l,
 		   const uint8_t *volume_id);
 
+/* How many lines of the log have these words, since a node_fixture_init of this process. */
+unsigned node_log_lines(const char *with);
+
 /* --- a node and a volume, as most tests begin */
 
 enum { NODE_BENCH_GROUP_BYTES = 3000 };

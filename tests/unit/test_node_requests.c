@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/base/journal.h"
 #include "tests/unit/node_helper.h"
 
 static const struct log_pos beginning = { 1, 0 };
@@ -185,6 +186,64 @@ static void test_read(void **state)
 	node_bench_release(&b);
 }
 
+/* --- the log */
+
+enum { FLOOD = 60 };
+
+/* Whoever knows the address sets no pace for the log, and hides nobody else's refusals in it. */
+static void test_log_of_strangers(void **state)
+{
+	struct node_bench b;
+	struct signer *stranger;
+	struct wire w;
+
+	(void)state;
+	node_bench_init(&b, 1);
+	node_bench_enrol(&b);
+	assert_int_equal(signer_new(NULL, &stranger), 0);
+	w = wire_position(&b.node, b.writer, b.id);
+	for (int i = 0; i < FLOOD; i++) {
+		w.unsigned_ = i % 2;
+		w.signer = http_signer_of_signer(stranger);
+		(void)wire_expect(&w, w.unsigned_ ? 401 : 403, w.unsigned_ ? "unsigned" : "not_allowed");
+	}
+	assert_int_equal(node_log_lines("401 unsigned") + node_log_lines("403 not_allowed"),
+			 JOURNAL_QUOTA_LINES);
+	assert_int_equal(node_log_lines("only counted"), 1);
+	w = wire_append(&b.node, b.writer, b.id, (struct log_pos){ 1, 400 }, "nonsense", 8);
+	(void)wire_expect(&w, 416, "gap");
+	assert_int_equal(node_log_lines("416 gap"), 1);
+	for (int i = 0; i < FLOOD; i++)
+		(void)wire_expect(&w, 416, "gap");
+	assert_int_equal(node_log_lines("416 gap"), JOURNAL_QUOTA_LINES);
+	signer_free(stranger);
+	node_bench_release(&b);
+}
+
+/* A public key is no secret: naming one makes an alarm, and no flood of lines. */
+static void test_log_of_forgeries(void **state)
+{
+	struct node_bench b;
+	struct hf_node_status s;
+	struct wire w;
+
+	(void)state;
+	node_bench_init(&b, 1);
+	node_bench_enrol(&b);
+	w = wire_position(&b.node, b.writer, b.id);
+	w.signed_method = "POST";
+	for (int i = 0; i < FLOOD; i++)
+		(void)wire_expect(&w, 403, "bad_signature");
+	assert_int_equal(node_log_lines("signed by another key"), JOURNAL_QUOTA_LINES);
+	assert_int_equal(node_log_lines("403 bad_signature"), JOURNAL_QUOTA_LINES);
+	node_fixture_stop(&b.node);
+	assert_int_equal(hf_node_status(b.node.dir, &s, NULL), 0);
+	assert_int_equal(s.n_alarms, 1);
+	assert_int_equal(s.alarms[0].count, FLOOD);
+	hf_node_status_release(&s);
+	node_bench_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +251,8 @@ int main(void)
 		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_paths_and_sizes),
 		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_log_of_strangers),
+		cmocka_unit_test(test_log_of_forgeries),
 	};
 
 	return cmocka_run_group_tests_name("node requests", tests, NULL, NULL);
