@@ -94,10 +94,13 @@ static void handle_enrol(struct request *q)
 	}
 	r = volumes_enrol(q->service->volumes, &cert, by_owner, q->invitation ? token : NULL, &v, &err);
 	crypto_wipe(token, sizeof(token));
-	if (r < 0)
+	if (r < 0) {
 		answer_enrol_failure(q, r, &err);
-	else
-		answer_receipt(q, v);
+		return;
+	}
+	if (!q->volume) /* else it is remembered; and what is not finds its certificate here, and changes nothing */
+		(void)request_remember(q, v);
+	answer_receipt(q, v);
 }
 
 /* --- POST: append */

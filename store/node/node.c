@@ -211,7 +211,6 @@ static void node_free(struct hf_node *node)
 	herald_stop(node->herald);
 	alarms_close(node->service.alarms);
 	evidence_close(node->service.evidence);
-	nonces_free(node->service.nonces);
 	gate_stop(node->service.gate);
 	volumes_close(node->service.volumes);
 	identity_release(&node->identity);
@@ -306,8 +305,6 @@ static int node_open(struct hf_node *node, struct hf_error *err)
 		r = alarms_open(s->os, node->dir, &s->alarms, err);
 	if (r == 0)
 		r = gate_start(s->os, &s->gate, err);
-	if (r == 0 && nonces_new(&s->nonces) < 0)
-		r = hf_error_set(err, -ENOMEM, "no memory");
 	if (r == 0)
 		r = start_listening(node, &setup, err);
 	if (r < 0)

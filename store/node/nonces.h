@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which requests have been seen (layer 4; PROTOCOL.md §2): a bounded table of signer and nonce, kept for as
- * long as the clock would accept them again. Thread-safe.
+ * long as the clock would accept them again. Each volume has its own, so that nobody fills another's.
+ * Thread-safe.
  */
 #ifndef STORE_NODE_NONCES_H
 #define STORE_NODE_NONCES_H

@@ -363,6 +363,12 @@ static void note_pulse(struct request *q)
 		pulse_heard(volume_pulse(q->volume), os->monotonic_ns(os->state), os->now_ns(os->state));
 }
 
+int request_remember(struct request *q, struct volume *v)
+{
+	return nonces_add(volume_nonces(v), &q->params, now_s(q));
+}
+
+/* Of a volume that is not here nothing is remembered: anybody can sign for one of his own, without end. */
 bool request_prove(struct request *q)
 {
 	struct http_sig_request covered = request_covered(q);
@@ -375,8 +381,8 @@ bool request_prove(struct request *q)
 			     "the signature is not by the key it names");
 		return false;
 	}
-	r = nonces_add(q->service->nonces, &q->params, now_s(q));
 	q->proved = q->volume != NULL;
+	r = q->volume ? request_remember(q, q->volume) : 0;
 	if (r == 0) {
 		note_pulse(q);
 		return true;

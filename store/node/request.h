@@ -18,7 +18,6 @@
 #include "store/node/evidence.h"
 #include "store/node/gate.h"
 #include "store/node/identity.h"
-#include "store/node/nonces.h"
 #include "store/node/volumes.h"
 
 enum {
@@ -35,7 +34,6 @@ struct service {
 	bool read_only; /* its file system: no body is taken */
 	struct identity *identity;
 	struct volumes *volumes;
-	struct nonces *nonces;
 	struct evidence *evidence;
 	struct alarms *alarms;
 	struct gate *gate;
@@ -89,8 +87,9 @@ void request_free(struct request *q);
 void request_target_parse(struct request *q);
 struct http_sig_request request_covered(const struct request *q);
 const char *request_said_twice(const struct request *q); /* a header that may not be; NULL: none (once.c) */
-/* The signature itself, then the nonce: true, or it has been answered. */
+/* The signature itself, then the nonce, if the volume is here: true, or it has been answered. */
 bool request_prove(struct request *q);
+int request_remember(struct request *q, struct volume *v); /* as nonces_add, among those of v */
 void request_alarm_past_writer(struct request *q); /* it was proved by the key of an epoch that is over */
 
 bool handle_append_early(struct request *q); /* an append is proved: true, or it has been answered */

@@ -23,6 +23,7 @@ struct volume {
 	size_t n_certs;
 	struct pulse pulse; /* with a lock of its own, as the next */
 	struct budget budget;
+	struct nonces *nonces;
 };
 
 struct volumes {
@@ -79,6 +80,7 @@ static void volume_free(struct volume *v)
 	if (!v)
 		return;
 	shelf_close(v->shelf);
+	nonces_free(v->nonces);
 	pulse_release(&v->pulse);
 	budget_release(&v->budget);
 	(void)pthread_mutex_destroy(&v->lock);
@@ -98,8 +100,9 @@ static struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLU
 	budget_init(&v->budget);
 	memcpy(v->id, id, VOLUME_ID_BYTES);
 	volume_id_text(id, v->id_text);
-	if (asprintf(&v->dir, "%s/%s", vs->volumes, v->id_text) < 0) {
+	if (asprintf(&v->dir, "%s/%s", vs->volumes, v->id_text) < 0)
 		v->dir = NULL;
+	if (!v->dir || nonces_new(&v->nonces) < 0) {
 		volume_free(v);
 		return NULL;
 	}
@@ -339,6 +342,11 @@ struct pulse *volume_pulse(struct volume *v)
 struct budget *volume_budget(struct volume *v)
 {
 	return &v->budget;
+}
+
+struct nonces *volume_nonces(struct volume *v)
+{
+	return v->nonces;
 }
 
 const uint8_t *volume_id(const struct volume *v)

@@ -186,6 +186,39 @@ static void test_read(void **state)
 	node_bench_release(&b);
 }
 
+/* --- replays */
+
+/* Sent once, then the very same again. */
+static void expect_again(struct wire w, long status, const char *code, long again_status, const char *again_code)
+{
+	CLEANUP(wire_answer_release) struct wire_answer a;
+
+	wire_send(&w, &a);
+	assert_int_equal(a.status, status);
+	assert_string_equal(a.code, code);
+	w.input = a.input;
+	w.signature = a.signature;
+	(void)wire_expect(&w, again_status, again_code);
+}
+
+/* Anybody can sign for a volume that he made up. The node remembers of that nothing that could run full. */
+static void test_replayed_enrolments(void **state)
+{
+	struct node_bench b;
+	struct log_fixture own;
+
+	(void)state;
+	node_bench_init(&b, 1);
+	log_fixture_init(&own, NULL, 0);
+	expect_again(wire_enrol(&b.node, http_signer_of_writer(own.keys), &own.cert, &b.body, NULL), 403,
+		     "invitation", 403, "invitation");
+	expect_again(wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, b.node.place.token), 200, "", 403,
+		     "replayed");
+	expect_again(wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, NULL), 200, "", 403, "replayed");
+	log_fixture_release(&own);
+	node_bench_release(&b);
+}
+
 /* --- the log */
 
 enum { FLOOD = 60 };
@@ -251,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_paths_and_sizes),
 		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_replayed_enrolments),
 		cmocka_unit_test(test_log_of_strangers),
 		cmocka_unit_test(test_log_of_forgeries),
 	};
