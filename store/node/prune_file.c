@@ -153,19 +153,29 @@ int prune_file_is_there(const struct os *os, struct volume *v, const void *list,
 	return r;
 }
 
-/* As the volume's folder: often this runs as root, and the node as a user of its own. */
+/* Often this runs as root, and the node as a user of its own, which may not even call chown. */
+static int give_to_owner_of(const char *dir, const char *path)
+{
+	struct stat st;
+
+	if (stat(dir, &st) < 0)
+		return -errno;
+	if (st.st_uid == geteuid() && st.st_gid == getegid())
+		return 0;
+	return chown(path, st.st_uid, st.st_gid) < 0 ? -errno : 0;
+}
+
 static int make_folder(const struct os *os, const char *dir, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
-	struct stat st;
-	int r = 0;
+	int r;
 
 	if (!os_join(&path, dir, "prunes"))
 		return hf_error_set(err, -ENOMEM, "no memory");
 	if (mkdir((const char *)path.data, 0700) < 0)
 		r = errno == EEXIST ? 0 : -errno;
-	else if (stat(dir, &st) < 0 || chown((const char *)path.data, st.st_uid, st.st_gid) < 0)
-		r = -errno;
+	else
+		r = give_to_owner_of(dir, (const char *)path.data);
 	if (r == 0)
 		r = os->sync_dir(os->state, dir);
 	return r < 0 ? hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)path.data,
