@@ -278,9 +278,7 @@ void status_print(const json_t *status)
 	printf("store       %s\n", output_get_text(status, "store"));
 	printf("mounted     %s\n", *mounted ? mounted : "no");
 	if (json_is_string(json_object_get(status, "failed")))
-		printf("FAILED      %s\n            nothing is written any more; free space or mend the "
-		       "disk, then mount "
-		       "again\n",
+		printf("FAILED      %s\n            nothing is written any more\n",
 		       output_get_text(status, "failed"));
 	printf("durable to  tid-%" JSON_INTEGER_FORMAT " of tid-%" JSON_INTEGER_FORMAT ", %s\n",
 	       json_integer_value(json_object_get(status, "committed_tid")),

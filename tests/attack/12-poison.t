@@ -70,6 +70,9 @@ for number, (name, frames) in enumerate(POISON.items()):
     tap.equal(wrong_moments(mnt), [], f"{name}: every one of {len(store.moments)} moments is there, to the byte")
     status = json.loads(tap.run("status", mnt, "--json").stdout)
     tap.ok("shown as it was before this" in (status["failed"] or ""), f"{name}: and its status says so", status)
+    said = tap.run("status", mnt)
+    tap.ok(said.returncode == 1 and "shown as it was before this" in said.stdout and "mend the disk" not in said.stdout,
+           f"{name}: to a person too, whom no mending of the disk would help", said.stdout)
     tap.must("unmount", mnt)
     put_back("before")
 
