@@ -25,29 +25,29 @@ PRUNES = f"{T.volume}/prunes"
 
 
 def lists(to):
-    """By name: the list, and the code it is refused with."""
+    """By name: the list, the status and code it is refused with, and words of the node's own command."""
+    whole = prune_list(owner, store.id, to, end, ALL)
+    changed = whole[:200] + bytes([whole[200] ^ 1]) + whole[201:]
     return {
         "signed by the writer in the owner's name":
-            (prune_list(keys.writer, store.id, to, end, ALL, owner_public=owner_public), "bad_log_signature"),
+            (prune_list(keys.writer, store.id, to, end, ALL, owner_public=owner_public),
+             403, "bad_log_signature", "not the owner's"),
         "signed by an owner of the thief's own":
-            (prune_list(SigningKey.generate(), store.id, to, end, ALL), None),
-        "by the owner, but changed":
-            (bytearray(prune_list(owner, store.id, to, end, ALL)), "bad_log_signature"),
-        "by the owner, of a later version": (prune_list(owner, store.id, to, end, ALL, version=2), "not_verified"),
+            (prune_list(SigningKey.generate(), store.id, to, end, ALL), 403, "bad_log_signature", "owner key"),
+        "by the owner, but changed": (changed, 403, "bad_log_signature", "not the owner's"),
+        "by the owner, of a later version":
+            (prune_list(owner, store.id, to, end, ALL, version=2), 422, "not_verified", "version"),
         "by the owner, with segments that are not there":
-            (prune_list(owner, store.id, to, end, ALL, claimed=2**32 - 1), "not_verified"),
-        "cut short": (prune_list(owner, store.id, to, end, ALL)[:-1], "not_verified"),
-        "that is noise": (b"HFPRUNE1" + os.urandom(300), None),
+            (prune_list(owner, store.id, to, end, ALL, claimed=2**32 - 1), 422, "not_verified", "prune list"),
+        "cut short": (whole[:-1], 422, "not_verified", "prune list"),
+        "that is noise": (b"HFPRUNE1" + os.urandom(300), 422, "not_verified", "prune list"),
     }
 
 
 # --- by requests: whoever signs them
 
-for name, (data, code) in lists(elsewhere).items():
-    if isinstance(data, bytearray):
-        data[200] ^= 1
-    got = T.ask("POST", PRUNES, bytes(data))
-    tap.ok(got.status in (400, 403, 422) and got.code == (code or got.code), f"a list {name}: {got.status} {got.code}", got)
+for name, (data, status, code, _) in lists(elsewhere).items():
+    attack.expect(f"a list {name}", T.ask("POST", PRUNES, data), status, code)
 mine = prune_list(owner, store.id, here, end, ALL)
 attack.expect("the owner's own list for this node", T.ask("POST", PRUNES, mine), 403, "not_allowed")
 attack.expect("the same, signed by the owner key", T.ask("POST", PRUNES, mine, key=owner), 403, "not_allowed")
@@ -60,15 +60,18 @@ tap.ok(got.status == 200 and got.json == {"prunes": []}, "no prune is known", go
 
 # --- on the node, without the owner
 
-for name, (data, _) in lists(here).items():
-    if isinstance(data, bytearray):
-        data[200] ^= 1
+
+def handed_in(name, data, words):
     with open(tap.path("list"), "wb") as f:
         f.write(data)
-    tap.refused(f"handed in, a list {name}", ["holdfast: "], "node", "prune", node.dir, tap.path("list"))
-with open(tap.path("list"), "wb") as f:
-    f.write(prune_list(owner, store.id, elsewhere, end, ALL))
-tap.refused("handed in, a list for another node", ["holdfast: "], "node", "prune", node.dir, tap.path("list"))
+    tap.refused(f"handed in, a list {name}", ["holdfast: ", words], "node", "prune", node.dir, tap.path("list"))
+
+
+for name, (data, _, _, words) in lists(here).items():
+    handed_in(name, data, words)
+handed_in("for another node", prune_list(owner, store.id, elsewhere, end, ALL), "another node")
+handed_in("of the owner's, resting on what is not here", prune_list(owner, store.id, here, end, ALL),
+          "does not have commit")
 attack.unharmed("handing it in")
 
 # --- a list for another node is known, and does nothing here

@@ -116,6 +116,10 @@ def told():
     return r["state"] in ("refused", "unreachable") and r["error"]
 
 
+store.mount()
+tap.ok(tap.eventually(20, lambda: replica()["state"] == "current"), "the truth, told by the same process, is believed",
+       replica())
+tap.must("unmount", store.mnt, "--timeout", "0")
 for name, (lie, words) in PRIMARY.items():
     liar.lie = lie
     store.mount()
@@ -170,33 +174,38 @@ def commit_only(_, at, data):
 
 
 RECOVERY = {
-    "a flipped bit in the header": Lie(read=flip(20)),
-    "a flipped bit in the certificate": Lie(read=flip(250)),
-    "a flipped bit in a frame's header": Lie(read=flip(320 + 8)),
-    "a flipped bit in a frame": Lie(read=flip(320 + 60)),
-    "a flipped bit in the last commit's signature": Lie(read=flip(size - 1)),
-    "bytes that are missing at the end": Lie(read=commit_only),
-    "bytes that are missing in the midst": Lie(read=lambda s, at, d: d[:5000] + d[5001:]),
-    "bytes that come twice": Lie(read=lambda s, at, d: d[:320] + d),
-    "zeros": Lie(read=lambda s, at, d: bytes(len(d))),
-    "noise": Lie(read=lambda s, at, d: os.urandom(len(d))),
-    "nothing at all": Lie(read=lambda s, at, d: b""),
-    "more than was asked for": Lie(read=lambda s, at, d: d + bytes(16 << 20)),
-    "the whole and not the part": Lie(answer=lambda h: h.say(200, T.segment.raw) if "/log/" in h.path else False),
-    "an answer without end": Lie(answer=lambda h: endless(h) if "/log/" in h.path else False),
-    "a redirect": Lie(answer=lambda h: redirect(h) if "/log/" in h.path else False),
-    "a position behind what it gives": Lie(receipt=lambda r: {**r, "offset": r["offset"] + 300, "commit": "99"}),
-    "a position of a segment far away": Lie(receipt=lambda r: {**r, "segment": 4000000000}),
-    "a receipt under another key": Lie(signer=SigningKey.generate()),
-    "another chain at the end": Lie(receipt=lambda r: {**r, "chain": "ef" * 32}),
+    "a flipped bit in the header": (Lie(read=flip(20)), "segment header"),
+    "a flipped bit in the certificate": (Lie(read=flip(250)), "segment header"),
+    "a flipped bit in a frame's header": (Lie(read=flip(320 + 8)), "frame"),
+    "a flipped bit in a frame": (Lie(read=flip(320 + 60)), "not those it was made over"),
+    "a flipped bit in the last commit's signature": (Lie(read=flip(size - 1)), "not signed by the writer"),
+    "bytes that are missing at the end": (Lie(read=commit_only), "404"),
+    "bytes that are missing in the midst": (Lie(read=lambda s, at, d: d[:5000] + d[5001:]), "frame"),
+    "bytes that come twice": (Lie(read=lambda s, at, d: d[:320] + d), "frame"),
+    "zeros": (Lie(read=lambda s, at, d: bytes(len(d))), "segment"),
+    "noise": (Lie(read=lambda s, at, d: os.urandom(len(d))), "segment"),
+    "nothing at all": (Lie(read=lambda s, at, d: b""), "gives nothing"),
+    "more than was asked for": (Lie(read=lambda s, at, d: d + bytes(16 << 20)), "more than was asked for"),
+    "the whole and not the part":
+        (Lie(answer=lambda h: h.say(200, T.segment.raw) if "/log/" in h.path else False), "part of the log"),
+    "an answer without end": (Lie(answer=lambda h: endless(h) if "/log/" in h.path else False), "more than was asked for"),
+    "a redirect": (Lie(answer=lambda h: redirect(h) if "/log/" in h.path else False), "307"),
+    "a position behind what it gives":
+        (Lie(receipt=lambda r: {**r, "offset": r["offset"] + 300, "commit": "99"}), "404"),
+    "a position of a segment far away": (Lie(receipt=lambda r: {**r, "segment": 4000000000}), "404"),
+    "a receipt under another key": (Lie(signer=SigningKey.generate()), "receipt key"),
+    "another chain at the end": (Lie(receipt=lambda r: {**r, "chain": "ef" * 32}), "was changed"),
     "nothing, though it knows the volume":
-        Lie(receipt=lambda r: {**r, "segment": 0, "offset": 0, "commit": "0", "tid": "0", "chain": "00" * 32}),
+        (Lie(receipt=lambda r: {**r, "segment": 0, "offset": 0, "commit": "0", "tid": "0", "chain": "00" * 32}),
+         "has nothing of it"),
 }
-for number, (name, lie) in enumerate(RECOVERY.items()):
+to, words = recovered("truth", node, store)
+tap.ok(to, "the truth, told by the same process, makes a store", words)
+for number, (name, (lie, why)) in enumerate(RECOVERY.items()):
     liar.lie, liar.epoch = lie, 1
     to, words = recovered(f"lied{number}", node, store)
     made = os.path.exists(tap.path(f"lied{number}", "volume"))
-    tap.ok(not to and words.startswith("holdfast: ") and not made,
+    tap.ok(not to and words.startswith("holdfast: ") and why in words and not made,
            f"{name}: no store is made of it ({words.strip()[-60:]!r})", words)
 tap.ok(not liar.followed, "no redirect was followed")
 liar.close()
@@ -213,14 +222,14 @@ def put_back():
     shutil.copytree(tap.path("whole"), node.dir)
 
 
-def found_out(what, folder, *args):
+def found_out(what, why, folder, *args):
     """The node says so when it is started, or else the recovery does."""
     served = tap.run("serve", node.dir)
     words, to = served.stderr, None
     if served.returncode == 0:
         to, words = recovered(folder, node, store, *args)
         node.stop()
-    tap.ok(not to, f"{what} is found: {words.strip()[-70:]!r}", words)
+    tap.ok(not to and why in words, f"{what} is found: {words.strip()[-70:]!r}", words)
     put_back()
 
 
@@ -230,12 +239,12 @@ for place in (30, 330, size // 2, T.before.offset - 10):
         byte = f.read(1)
         f.seek(place)
         f.write(bytes([byte[0] ^ 16]))
-    found_out(f"a byte altered at {place}", f"altered{place}")
+    found_out(f"a byte altered at {place}", "checksum" if place == 30 else "valid commit follows", f"altered{place}")
 with open(name, "r+b") as f:
     f.truncate(T.segment.points[1].offset - 1)
-found_out("an older state, by a saved head,", "short", "--head", saved)
+found_out("an older state, by a saved head,", "--accept-stale", "short", "--head", saved)
 os.unlink(name)
-found_out("a segment that is gone", "gone")
+found_out("a segment that is gone", "has nothing of it", "gone")
 
 # --- and is itself again
 

@@ -90,6 +90,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.command == "GET" and segment:
                 self.read(int(segment[1]))
                 return
+            if self.command == "GET" and self.path.endswith("/prunes"):
+                self.say(200, b'{"prunes":[]}')
+                return
             if self.command == "PUT":
                 liar.epoch = int.from_bytes(body[12:16], "little")
             self.receipt()  # an append as well: it says that it has it
