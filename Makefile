@@ -90,8 +90,8 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all lib units replays check check-s3 s3-deps check-attack check-fault check-fuzz check-long bench bench-deps bench-scale bench-replica demo demo-stop install \
-	uninstall clean asan tsan tidy format layers help deps
+.PHONY: all lib units replays check check-s3 check-attack check-fault check-fuzz check-long asan tsan layers \
+	tidy format bench bench-scale bench-replica demo demo-stop install uninstall clean help deps s3-deps bench-deps
 
 all: $(B)/holdfast $(B)/libholdfast.a
 lib: $(B)/libholdfast.a
@@ -184,8 +184,9 @@ check-fuzz: deps
 
 check-long: deps s3-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan all units
-	$(Q)HOLDFAST_TEST_LONG=1 tests/run.sh layers units:build/check units:build/asan system:build/check system:build/asan
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan all units replays
+	$(Q)HOLDFAST_TEST_LONG=1 tests/run.sh layers units:build/check units:build/asan replay:build/asan \
+		system:build/check system:build/asan attack:build/check attack:build/asan
 
 # The system tests that ask most of a mount. ThreadSanitizer wants its addresses where they are without ASLR.
 asan tsan: deps
@@ -287,7 +288,7 @@ help:
 	@printf '%s\n' \
 	'make              build build/release/holdfast and libholdfast.a' \
 	'make deps         install the Debian packages that are missing (as root, or by sudo)' \
-	'make check        build with -Werror, layers, unit tests (also under ASan and UBSan), system tests' \
+	'make check        build with -Werror, layers, unit tests (also under ASan and UBSan), system and attack tests' \
 	'make check-attack stolen keys, lying replicas, hostile bytes: every row of the threats, as an attack' \
 	'make check-fault  power cuts and failing disks at every step     make check-long   all of it, longer' \
 	'make check-s3     buckets alone: a server that misbehaves, and a real one (Ceph)' \
