@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What comes by a store's control socket: a line of JSON, and the operation it asks for on a store that is
- * there. */
+/* What comes by a store's control socket: a line of JSON, and what it asks of a store that is there. */
 #include <ftw.h>
 #include <jansson.h>
 #include <stdio.h>

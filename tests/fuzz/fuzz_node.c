@@ -3,9 +3,12 @@
  * A node from the first line of a request to its answer. The server's library is replaced by what is here: it
  * hands on what the input says, as it would what comes from a network. The input:
  *
- *   byte 0   bit 0: signed, by bit 1: the owner, else the writer; bit 2: also what the input says stands in
- * headers bit 3: the body is made the next group of the log, or a certificate, rightly signed then     lines:
- * method, target, and headers "name: value" up to an empty line; the body
+ *   byte 0   bit 0: signed, by
+ *            bit 1: the owner, else the writer;
+ *            bit 2: also what the input says stands in headers;
+ *            bit 3: the body of a POST is made the next group of the log, rightly signed
+ *
+ *   lines    method, target, and headers "name: value" up to an empty line; the body
  */
 #include <arpa/inet.h>
 #include <errno.h>

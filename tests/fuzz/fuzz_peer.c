@@ -4,8 +4,12 @@
  * into a shelf. libcurl's transfer is replaced by what is here. The input is a row of answers:
  *
  *   byte 0   what is asked: position, append, read, enrol, fetch
- *   byte 1   bits 0-2: status; bit 3: what follows is a receipt to be signed; bit 4: with the request's
- * nonce; bit 5: the transfer breaks off 2 bytes  length, and so many bytes of the answer's body
+ *   byte 1   bits 0-2: status;
+ *            bit 3: what follows is a receipt to be signed;
+ *            bit 4: with the request's nonce;
+ *            bit 5: the transfer breaks off
+ *
+ *   2 bytes  length, and so many bytes of the answer's body
  */
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
