@@ -12,7 +12,8 @@
 # What a sanitizer says in a process that has gone to the background, and in a test that passes, is a failure of
 # the test it was said in.
 #
-# Each test file has TEST_TIMEOUT seconds (600; 3600 with HOLDFAST_TEST_LONG=1). Exit 1 when anything failed.
+# Each test file has TEST_TIMEOUT seconds (600; 3600 with HOLDFAST_TEST_LONG=1). Exit 1 when anything failed, or when
+# nothing is what was asked for.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 export TSAN_OPTIONS="${TSAN_OPTIONS:-}:suppressions=$PWD/tests/tsan.supp"
@@ -22,7 +23,7 @@ limit=${TEST_TIMEOUT:-$([ "$long" = 1 ] && echo 3600 || echo 600)}
 jobs=${JOBS:-$(nproc)}
 work=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-check.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+passed=0 failed=0 tallied=0
 
 # What TAP and prove(1) call what was skipped.
 skipped='# *(SKIP|skip)|^[^ ]*\.t \.* *skipped: '
@@ -55,7 +56,7 @@ tally()
 	fi
 	[ "$ok" -eq 0 ] && [ "$skip" -gt 0 ] && verdict=SKIP
 	[ "$not" -gt 0 ] && verdict=FAIL
-	passed=$((passed + ok)) failed=$((failed + not))
+	passed=$((passed + ok)) failed=$((failed + not)) tallied=$((tallied + 1))
 	printf '%-4s %-44s %4d passed %3ds%s\n' "$verdict" "$name" "$ok" "$seconds" \
 		"$([ "$not" -gt 0 ] && echo ", $not failed")"
 	if [ "$not" -gt 0 ]; then
@@ -205,7 +206,7 @@ run_layers()
 }
 
 for arg in "$@"; do
-	rest=${arg#*:}
+	rest=${arg#*:} before=$tallied
 	case $arg in
 	layers) run_layers ;;
 	units:*:*) run_units "${rest%%:*}" "${rest#*:}" ;;
@@ -216,6 +217,9 @@ for arg in "$@"; do
 	fuzz:*:*) run_fuzz "${rest%%:*}" "${rest#*:}" ;;
 	*) echo "run.sh: what is '$arg'?" >&2; exit 2 ;;
 	esac
+	[ "$tallied" -gt "$before" ] && continue
+	echo "FAIL $arg: there is no such test"
+	failed=$((failed + 1))
 done
 
 echo "$passed passed, $failed failed"
