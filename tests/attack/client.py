@@ -43,7 +43,7 @@ class Place:
 
 @dataclass
 class Answer:
-    status: int = 0  # 0: the connection was closed without one
+    status: int = 0  # 0: the connection was closed without one; -1: nothing came, and it stayed open
     headers: dict = field(default_factory=dict)
     body: bytes = b""
 
@@ -83,12 +83,20 @@ class Connection:
     def _more(self):
         try:
             data = self.sock.recv(65536)
+        except TimeoutError:
+            raise
         except OSError:
             data = b""
         self.buffer += data
         return bool(data)
 
     def answer(self, method="GET"):
+        try:
+            return self._answer(method)
+        except TimeoutError:
+            return Answer(-1)
+
+    def _answer(self, method):
         while b"\r\n\r\n" not in self.buffer:
             if not self._more():
                 return Answer()
@@ -97,19 +105,13 @@ class Connection:
         got = Answer(int(lines[0].split()[1]))
         got.headers = {k.strip().lower(): v.strip() for k, v in (l.split(":", 1) for l in lines[1:])}
         if got.status == 100:
-            return self.answer(method)
+            return self._answer(method)
         length = 0 if method == "HEAD" else int(got.headers.get("content-length", 0))
         while len(self.buffer) < length:
             if not self._more():
                 break
         got.body, self.buffer = self.buffer[:length], self.buffer[length:]
         return got
-
-    def closed(self):
-        """Nothing more comes, and the node has hung up."""
-        while self._more():
-            pass
-        return self.buffer == b""
 
     def close(self):
         try:
