@@ -185,7 +185,7 @@ check-fuzz: deps
 check-long: deps s3-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan all units replays
-	$(Q)HOLDFAST_TEST_LONG=1 tests/run.sh layers units:build/check units:build/asan replay:build/asan \
+	$(Q)HOLDFAST_TEST_LONG=1 HF_ROUNDS=50 tests/run.sh layers units:build/check units:build/asan replay:build/asan \
 		system:build/check system:build/asan attack:build/check attack:build/asan
 
 # The system tests that ask most of a mount. ThreadSanitizer wants its addresses where they are without ASLR.
