@@ -56,12 +56,12 @@ static uint64_t now_ns(void)
 
 static void print_volume(const struct hf_node_volume *v)
 {
-	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES];
+	char a[OUTPUT_TEXT_BYTES];
 	uint64_t now = now_ns();
 
 	printf("volume      %s, epoch %" PRIu32 "\n", v->volume_id, v->epoch);
-	printf("            to tid-%s, %s in %" PRIu32 " segments\n", output_count(v->tid, a),
-	       output_bytes(v->bytes, b), v->segments);
+	printf("            to tid-%" PRIu64 ", %s in %" PRIu32 " segments\n", v->tid,
+	       output_bytes(v->bytes, a), v->segments);
 	if (v->budget_failed[0])
 		printf("            TAKES NOTHING: %s\n", v->budget_failed);
 	else if (v->budget_bytes != UINT64_MAX)
@@ -69,7 +69,7 @@ static void print_volume(const struct hf_node_volume *v)
 		       v->budget_bytes ? 100.0 * (double)v->bytes / (double)v->budget_bytes : 100.0,
 		       output_bytes(v->budget_bytes, a));
 	if (v->said_commit > v->commit)
-		printf("            its writer has tid-%s\n", output_count(v->said_tid, a));
+		printf("            its writer has tid-%" PRIu64 "\n", v->said_tid);
 	if (v->heard_ns == 0)
 		printf("            not heard yet, as far as is written down: once a minute\n");
 	else

@@ -2,6 +2,7 @@
 #include "fs/cli/status.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -173,16 +174,13 @@ bool status_is_bad(const json_t *status)
 
 static void print_regressed(const json_t *replica)
 {
-	char from[OUTPUT_TEXT_BYTES], to[OUTPUT_TEXT_BYTES];
-
 	if (!*output_get_text(replica, "regressed"))
 		return;
-	printf("            WENT BACK: found at %s with tid-%s, having acknowledged tid-%s.\n"
+	printf("            WENT BACK: found at %s with tid-%" PRIu64 ", having acknowledged tid-%" PRIu64 ".\n"
 	       "            Was it restored from an older copy? What it lacked is sent again. When you know:\n"
 	       "            holdfast replica acknowledge STORE %s\n",
 	       output_get_text(replica, "regressed"),
-	       output_count(output_get_number(replica, "regressed_to_tid"), to),
-	       output_count(output_get_number(replica, "regressed_from_tid"), from),
+	       output_get_number(replica, "regressed_to_tid"), output_get_number(replica, "regressed_from_tid"),
 	       output_get_text(replica, "name"));
 }
 
@@ -232,8 +230,7 @@ void status_print_replicas(const json_t *status)
 		if (output_get_number(replica, "limit_bytes_s") > 0)
 			printf(", at most %s/s",
 			       output_bytes(output_get_number(replica, "limit_bytes_s"), text));
-		printf("\n            acknowledged to tid-%s",
-		       output_count(output_get_number(replica, "acked_tid"), text));
+		printf("\n            acknowledged to tid-%" PRIu64, output_get_number(replica, "acked_tid"));
 		if (*output_get_text(replica, "acked_time"))
 			printf(", %s", output_get_text(replica, "acked_time"));
 		printf("\n            %s\n", output_get_text(replica, "url"));

@@ -70,6 +70,10 @@ for copy in "$T/node/volumes/$volume/log" "$T/copy/$volume/log"; do
 done
 is "$(find "$T/node/evidence" -type f | wc -l)" 0 "nothing out of place was ever sent"
 try "no fault in the store" hf check "$T/store"
+tid=$(hf status "$T/store" --json | json head_tid)
+is "$(hf status "$T/store" | grep -o 'acknowledged to tid-[^ ]*' | sort -u)" "acknowledged to tid-$tid," \
+	"what is acknowledged is printed as a moment is written"
+is "$(hf node status "$T/node" | grep -o 'to tid-[^ ]*')" "to tid-$tid," "so it is on the node"
 
 for from in "$(hf node invite "$T/node" --volume "$volume")" "$T/copy"; do
 	try "recovered from $([ "$from" = "$T/copy" ] && echo the folder || echo the node)" hf recover --from "$from" --kit "$T/kit" "$T/new"
