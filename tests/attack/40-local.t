@@ -158,6 +158,8 @@ for name in ("volume", "keys/volume.key", "keys/writer.key", "log/0000000001.seg
     tap.ok(done.returncode == 2 and done.stderr.startswith("holdfast: "), f"another volume's {name} is refused", done)
     if done.returncode == 0:
         tap.must("unmount", store.mnt)
+
+
 def flipped(data):
     return data[:40] + bytes([data[40] ^ 255]) + data[41:] if len(data) > 41 else data
 

@@ -213,7 +213,6 @@ class Attack:
         self.kept = self.node.evidence()
 
 
-
 def log_of(node, store):
     return segments(node.log_dir(store.volume))
 
