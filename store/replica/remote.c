@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/base/printable.h"
 #include "store/log/grants.h"
 #include "store/replica/json.h"
 #include "store/replica/peer.h"
@@ -296,13 +297,6 @@ static const struct meaning meanings[] = {
 	{ "clock", -EAGAIN },
 	{ "bad_request", -EINVAL },
 };
-
-static void make_printable(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 127)
-			*text = ' ';
-}
 
 static int refusal(struct remote *r, struct answer *a, struct hf_error *err)
 {

@@ -22,6 +22,7 @@ enum {
 	STOP_GRACE_MS = 1000,
 	HEARTBEAT_MS = 10000,
 	KEEP_RECEIPT_MS = 30000,
+	GAPS_MAX = 3,
 };
 
 static bool elapsed(const struct replicator *r, uint64_t since_ns, unsigned ms)
@@ -263,12 +264,16 @@ static int send_bytes(struct replicator *r, const struct log_point *behind, stru
 		set_sending(r);
 	n = peer_append(r->peer, r->next, r->data.data, r->data.len, &receipt, err);
 	if (n == -ERANGE) { /* an answer was lost, or the replica lost something: it says where it is */
+		spend(r);
 		r->positioned = false;
-		return 0;
+		if (++r->gaps <= GAPS_MAX)
+			return 0;
+		return hf_error_set(err, -EPROTO, "the replica says where it ends, and then takes nothing there");
 	}
 	if (n < 0)
 		return n;
 	r->no_room = false;
+	r->gaps = 0;
 	spend(r);
 	if (!same_point(&receipt.point, behind))
 		return take_position(r, &receipt, err);

@@ -47,6 +47,7 @@ struct replicator {
 	struct buf data;
 	bool positioned;
 	bool no_room; /* it was full when it was last sent something */
+	unsigned gaps; /* so often in a row it took nothing where it said to end */
 	bool told; /* it knows what the store's log lacks */
 	struct log_pos next;
 	unsigned pause_ms;

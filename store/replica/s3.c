@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "store/base/printable.h"
 #include "store/crypto/wire.h"
 #include "store/replica/post.h"
 #include "store/replica/s3_credentials.h"
@@ -126,13 +127,6 @@ void s3_date(uint64_t time_ns, char out[S3_DATE_BYTES])
 
 	if (!gmtime_r(&seconds, &tm) || strftime(out, S3_DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		out[0] = 0;
-}
-
-static void make_printable(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 127)
-			*text = ' ';
 }
 
 /* --- libcurl's callbacks */
