@@ -346,10 +346,6 @@ static int curl_fault(struct s3 *s, CURLcode code, const char *words, struct hf_
 	case CURLE_GOT_NOTHING:
 		number = -ECONNRESET;
 		break;
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_WEIRD_SERVER_REPLY:
-		number = -EPROTO;
-		break;
 	default:
 		break;
 	}

@@ -74,6 +74,8 @@ int s3_refusal(const struct s3 *s, const struct s3_answer *a, const char *doing,
  * out. */
 MUST_USE int s3_get(struct s3 *s, const char *key, const char *version, uint32_t first_bytes, struct buf *out,
 		    struct hf_error *err);
+/* Of s3_get: the server answers, and does not give it. It may give others. */
+bool s3_is_refused(int r);
 /* Length of the newest version. -ENODATA: there is none. */
 MUST_USE int s3_head(struct s3 *s, const char *key, struct s3_answer *ret, struct hf_error *err);
 /*

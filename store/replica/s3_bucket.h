@@ -71,8 +71,7 @@ MUST_USE int s3_survey_epochs(struct s3 *s, const uint8_t volume_id[VOLUME_ID_BY
 			      const struct s3_objects *objects, const struct epoch_cert *own,
 			      struct hf_error *err);
 
-/* The header of a folder's first segment, if the owner signed it for this folder. 0, -ENODATA, or an error.
- */
+/* The header that an object begins with, if the owner signed it for this epoch. 0, -ENODATA, or as s3_get. */
 MUST_USE int s3_survey_header(struct s3 *s, const uint8_t volume_id[VOLUME_ID_BYTES],
 			      const struct s3_object *object, struct segment_header *ret,
 			      struct hf_error *err);

@@ -22,7 +22,8 @@ struct fetch {
 	struct shelf *shelf;
 	const struct hf_progress *progress;
 	const struct s3_objects *objects;
-	struct epoch *epochs; /* from the lowest to the highest */
+	const struct s3_object *known; /* one whose header could be read; NULL: none yet */
+	struct epoch *epochs;          /* from the lowest to the highest */
 	size_t n_epochs;
 	struct s3_ahead *ahead;
 	uint64_t done, total;
@@ -80,37 +81,66 @@ static size_t end_of_folder(const struct s3_objects *o, size_t i)
 	return end;
 }
 
-/* The certificate that a folder is named after, out of any header in it. -ENODATA: it has none. */
-static int read_cert(struct fetch *f, size_t i, size_t end, struct epoch_cert *ret, struct hf_error *err)
+/*
+ * An object is not given. -ENODATA: it alone, which is as good as none (hollow, archived, sealed with a key
+ * of somebody's); another error: what could be read before cannot be either, and nothing is known of this
+ * one.
+ */
+static int judge_refusal(struct fetch *f, int r, struct hf_error *err)
 {
-	int tried = 0;
+	struct hf_error why = HF_ERROR_INIT;
+	struct segment_header h;
 
-	for (; i < end && tried < HEADERS_TRIED_MAX; i++) {
-		const struct s3_object *o = &f->objects->all[i];
-		struct segment_header h;
-		struct s3_name name;
-		int r;
+	if (!s3_is_refused(r))
+		return r;
+	r = f->known ? s3_survey_header(f->b->s3, f->b->volume_id, f->known, &h, &why) : 0;
+	return r == 0 ? -ENODATA :
+			hf_error_set(err, -EIO, "%s does not give any more what it gave before: %s",
+				     s3_words(f->b->s3), why.text);
+}
 
-		if (o->name.at.offset != 0)
-			continue;
-		tried++;
-		r = s3_survey_header(f->b->s3, f->b->volume_id, o, &h, err);
-		if (r == -ENODATA)
-			continue;
-		if (r == 0)
-			r = s3_name_of_cert(&h.cert, &name);
-		if (r < 0)
-			return r;
-		if (s3_name_same_folder(&name, &o->name)) {
-			*ret = h.cert;
-			return 0;
+static int read_cert(struct fetch *f, const struct s3_object *o, struct epoch_cert *ret, struct hf_error *err)
+{
+	struct segment_header h;
+	struct s3_name name;
+	int r = s3_survey_header(f->b->s3, f->b->volume_id, o, &h, err);
+
+	if (r == 0)
+		r = s3_name_of_cert(&h.cert, &name);
+	if (r < 0)
+		return judge_refusal(f, r, err);
+	f->known = o;
+	if (!s3_name_same_folder(&name, &o->name))
+		return -ENODATA;
+	*ret = h.cert;
+	return 0;
+}
+
+/*
+ * The certificate that a folder is named after, out of any header in it. -ENODATA: it has none. The oldest
+ * version of each comes first, however many there are: before the folder's first nobody knew its name.
+ */
+static int find_cert(struct fetch *f, size_t begin, size_t end, struct epoch_cert *ret, struct hf_error *err)
+{
+	const struct s3_object *o = f->objects->all;
+	int r = -ENODATA, newer = 0;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = begin; r == -ENODATA && i < end && newer < HEADERS_TRIED_MAX; i++) {
+			bool oldest = i == begin || s3_name_compare(&o[i - 1].name, &o[i].name) != 0;
+
+			if (o[i].name.at.offset != 0 || oldest != (pass == 0))
+				continue;
+			newer += !oldest;
+			r = read_cert(f, &o[i], ret, err);
 		}
 	}
-	return -ENODATA;
+	return r;
 }
 
 static int find_epochs(struct fetch *f, struct hf_error *err)
 {
+	struct hf_error why = HF_ERROR_INIT;
 	size_t end;
 
 	for (size_t i = 0; i < f->objects->n; i = end) {
@@ -119,11 +149,11 @@ static int find_epochs(struct fetch *f, struct hf_error *err)
 		int r;
 
 		end = end_of_folder(f->objects, i);
-		r = read_cert(f, i, end, &e.cert, err);
+		r = find_cert(f, i, end, &e.cert, &why);
 		if (r == -ENODATA)
 			continue;
 		if (r < 0)
-			return r;
+			return hf_error_set(err, r, "%s", why.text);
 		more = reallocarray(f->epochs, f->n_epochs + 1, sizeof(*more));
 		if (!more)
 			return hf_error_set(err, -ENOMEM, "no memory");
@@ -132,21 +162,24 @@ static int find_epochs(struct fetch *f, struct hf_error *err)
 	}
 	return f->n_epochs ?
 		       0 :
-		       hf_error_set(err, -EUCLEAN, "%s: no object of this volume bears its owner's signature",
-				    s3_words(f->b->s3));
+		       hf_error_set(err, -EUCLEAN,
+				    "%s: no object of this volume bears its owner's signature%s%s",
+				    s3_words(f->b->s3), why.code ? "; the last of them: " : "", why.text);
 }
 
 /* --- reading one object */
 
+/* -ENODATA: it is not given. */
 static int get(struct fetch *f, const struct s3_object *o, struct buf *out, struct hf_error *err)
 {
 	char key[S3_KEY_BYTES];
 	int r = f->ahead ? s3_ahead_take(f->ahead, o, out, err) : -ENOENT;
 
-	if (r != -ENOENT)
-		return r;
-	s3_name_key(s3_root(f->b->s3), &o->name, key);
-	return s3_get(f->b->s3, key, o->version, 0, out, err);
+	if (r == -ENOENT) {
+		s3_name_key(s3_root(f->b->s3), &o->name, key);
+		r = s3_get(f->b->s3, key, o->version, 0, out, err);
+	}
+	return judge_refusal(f, r, err);
 }
 
 /* Walk over frames from `from`: the end of the first commit (with this chain value, if one is given). 0:
@@ -287,12 +320,10 @@ static bool find_turn(const struct fetch *f, struct turn *t)
 
 /* --- taking what verifies */
 
-/* Of this object: it has other bytes, or it cannot be had (too long, sealed with a key of somebody's,
- * archived). */
+/* Of shelf_append: these bytes are not the log's, and others may be. */
 static bool does_not_verify(int r)
 {
-	return r == -EUCLEAN || r == -EKEYREJECTED || r == -EPROTONOSUPPORT || r == -EEXIST || r == -ERANGE ||
-	       r == -ENODATA || r == -EPROTO || r == -EACCES;
+	return r == -EUCLEAN || r == -EKEYREJECTED || r == -EPROTONOSUPPORT || r == -EEXIST || r == -ERANGE;
 }
 
 static int append(struct fetch *f, struct log_pos at, const uint8_t *data, size_t len, struct hf_error *err)
@@ -344,6 +375,7 @@ static size_t find_stop(const struct turn *t, const uint8_t *data, size_t len)
 	return find_commit(data, len, SEGMENT_HEADER_BYTES, t->stop);
 }
 
+/* 1: the log is longer now. 0: this object does not lead on. */
 static int try_object(struct fetch *f, const struct turn *t, const struct s3_object *o, bool beginning,
 		      struct hf_error *err)
 {
@@ -353,18 +385,17 @@ static int try_object(struct fetch *f, const struct turn *t, const struct s3_obj
 	int r = get(f, o, &bytes, err);
 
 	if (r < 0)
-		return r;
+		return r == -ENODATA ? 0 : r;
 	if (bytes.len <= skip)
-		return -EUCLEAN;
+		return 0;
 	data = bytes.data + skip;
 	len = bytes.len - skip;
 	if (t->stop)
 		stop = find_stop(t, data, len);
 	if (stop)
 		len = stop;
-	if (beginning)
-		return append_beginning(f, t, data, len, err);
-	return append(f, t->at, data, len, err);
+	r = beginning ? append_beginning(f, t, data, len, err) : append(f, t->at, data, len, err);
+	return r == 0 ? 1 : does_not_verify(r) ? 0 : r;
 }
 
 /* First entry whose name is not before `name`. */
@@ -395,8 +426,8 @@ static int try_all(struct fetch *f, const struct turn *t, bool beginning, struct
 	start = lower_bound(o, &name);
 	for (size_t i = start; i < o->n && s3_name_compare(&o->all[i].name, &name) == 0; i++) {
 		r = try_object(f, t, &o->all[i], beginning, err);
-		if (!does_not_verify(r))
-			return r < 0 ? r : 1;
+		if (r != 0)
+			return r;
 	}
 	for (size_t i = start; i > 0; i--) {
 		const struct s3_object *one = &o->all[i - 1];
@@ -406,8 +437,8 @@ static int try_all(struct fetch *f, const struct turn *t, bool beginning, struct
 		if (one->bytes <= t->at.offset - one->name.at.offset)
 			continue;
 		r = try_object(f, t, one, beginning, err);
-		if (!does_not_verify(r))
-			return r < 0 ? r : 1;
+		if (r != 0)
+			return r;
 	}
 	return 0;
 }

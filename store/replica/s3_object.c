@@ -51,6 +51,11 @@ int s3_get(struct s3 *s, const char *key, const char *version, uint32_t first_by
 	return buf_status(out) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : 0;
 }
 
+bool s3_is_refused(int r)
+{
+	return r == -EPROTO || r == -EACCES;
+}
+
 int s3_head(struct s3 *s, const char *key, struct s3_answer *ret, struct hf_error *err)
 {
 	struct s3_ask q = { .method = "HEAD", .key = key };

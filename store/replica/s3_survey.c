@@ -392,7 +392,7 @@ int s3_survey_epochs(struct s3 *s, const uint8_t volume_id[VOLUME_ID_BYTES], con
 					    "%s: epoch %" PRIu32 " of this volume is over: epoch %" PRIu32
 					    " has begun there, by a recovery on another machine",
 					    s3_words(s), own->epoch, h.cert.epoch);
-		if (r < 0 && r != -ENODATA)
+		if (r < 0 && r != -ENODATA && !s3_is_refused(r))
 			return r;
 	}
 	return 0;

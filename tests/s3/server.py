@@ -26,9 +26,13 @@ POST /_behave with name=value lines changes what it does (values are numbers; a 
     short_gets=0     so many bodies are cut short, and said to be whole
     bad_ranges=0     so many ranged requests are answered with another part
     no_ranges=0      so many ranged requests are answered with everything
+    expire=-1        after so many whole bodies nobody's credentials count any more (400 ExpiredToken); -1: never
     slow_ms=0        every answer comes so late
     endless=0        1: a list says that it goes on, and begins again
     forget=0         so many of the last keys are left out of lists
+
+What is put with a key of the customer's own (x-amz-server-side-encryption-customer-algorithm) is not given to who has
+none, and of an empty object there is no first byte to give (416), as real servers do it.
 
 GET /_log gives the requests since it was asked last, one a line: status, user, method, target.
 """
@@ -48,7 +52,7 @@ BUCKET = "vault"
 DEFAULTS = {
     "lock": 1, "days": 30, "versions": 1, "first_wins": 1, "may_list": 1, "may_delete": 0, "locks_hold": 1,
     "md5_etags": 1, "check_md5": 1, "page": 1000, "busy": 0, "mute_puts": 0, "spoil_puts": 0, "cut_gets": 0,
-    "short_gets": 0, "bad_ranges": 0, "no_ranges": 0, "slow_ms": 0, "endless": 0, "forget": 0,
+    "short_gets": 0, "bad_ranges": 0, "no_ranges": 0, "expire": -1, "slow_ms": 0, "endless": 0, "forget": 0,
 }
 
 
@@ -59,7 +63,7 @@ class Version:
         self.marker = marker
         self.until = until
         self.mode = "COMPLIANCE" if until else ""
-        self.time = time.time()
+        self.sealed = False
 
 
 class State:
@@ -194,6 +198,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         time.sleep(STATE.set["slow_ms"] / 1000)
         try:
             self.check_signature(body)
+            if STATE.set["expire"] == 0:
+                raise Refusal(400, "ExpiredToken")
             if STATE.use_up("busy"):
                 raise Refusal(503, "SlowDown")
             path, _, query = self.path.partition("?")
@@ -311,6 +317,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         version = self.find(key, asked)
         data, headers, status = version.data, self.headers_of(version), 200
         wanted = self.headers.get("Range")
+        if version.sealed:
+            raise Refusal(400, "InvalidRequest")
+        if wanted and not data:
+            raise Refusal(416, "InvalidRange")
+        if self.command == "GET" and not wanted:
+            STATE.use_up("expire")
         if wanted and self.command == "GET" and not STATE.use_up("no_ranges"):
             first, last = (int(n) for n in wanted[6:].split("-"))
             last = min(last, len(data) - 1)
@@ -344,6 +356,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 raise Refusal(412, "PreconditionFailed")
             STATE.count += 1
             version = Version(STATE.count, bytes(len(body)) if spoil else body, until=until)
+            version.sealed = "x-amz-server-side-encryption-customer-algorithm" in self.headers
             STATE.add(key, version)
         if STATE.use_up("mute_puts"):
             return self.hang_up()

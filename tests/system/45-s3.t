@@ -15,7 +15,7 @@ trap 'kill $server 2> /dev/null; cleanup' EXIT
 eventually 20 test -s "$T/port" || bail "no server: $(cat "$T/server.err")"
 endpoint=http://127.0.0.1:$(cat "$T/port")
 good='lock=1 days=30 versions=1 first_wins=1 may_list=1 may_delete=0 locks_hold=1 md5_etags=1 check_md5=1 page=1000 busy=0 mute_puts=0
-spoil_puts=0 cut_gets=0 short_gets=0 bad_ranges=0 no_ranges=0 slow_ms=0 endless=0 forget=0'
+spoil_puts=0 cut_gets=0 short_gets=0 bad_ranges=0 no_ranges=0 expire=-1 slow_ms=0 endless=0 forget=0'
 behave() { curl -s -X POST --data "$good $*" "$endpoint/_behave"; }
 log() { curl -s "$endpoint/_log"; }
 mkdir "$T/mnt"
@@ -183,6 +183,29 @@ mounted a
 settled a junk
 unmounted
 comes_back a "and the writer goes on"
+# Where a header belongs: nothing, what is sealed with the thief's own key, and what is only too old to be looked at.
+volume=$(hf status "$T/a" --json | json volume_id)
+: > "$T/empty"
+for folder in 0000000001-0000000000000000 0000000009-0000000000000000; do
+	ask WRITER PUT "vault/a/$volume/$folder/0000000001-0000000000" "$T/empty"
+	ask WRITER PUT "vault/a/$volume/$folder/0000000002-0000000000" "$T/junk" 'x-amz-server-side-encryption-customer-algorithm: AES256'
+done
+answered 200 "a thief puts headers that nobody can read"
+comes_back a "beside them"
+mounted a
+settled a unreadable
+unmounted
+comes_back a "the writer is not kept by them"
+behave expire=3
+rm -rf "$T/new"
+fails "credentials that run out on the way are no end of the log" 2 'ExpiredToken' as OWNER hf recover --from "$(place vault a)" \
+	--kit "$T/a.kit" "$T/new"
+behave
+try "and with others it goes on" as OWNER hf recover --from "$(place vault a)" --kit "$T/a.kit" "$T/new"
+mounted new
+contents "$T/mnt" | cmp -s - "$T/a.live"
+ok $? "with every file"
+unmounted
 behave no_ranges=100 cut_gets=5
 comes_back a "ranges not known, and bodies that end too early"
 behave bad_ranges=100
@@ -241,6 +264,10 @@ ok $? "and is not kept from it" || diag "$(hf status "$T/new")"
 contents "$T/mnt" > "$T/b.live"
 unmounted
 comes_back b "without what the thief put"
+last=$(keys OWNER vault b | is_log | tail -n 1)
+head -c 400 /dev/urandom > "$T/litter"
+ask WRITER PUT "vault/${last%/*}/0000000001-0000000000?n=[1-1001]" "$T/litter"
+comes_back b "with a thousand false headers before the true one of its last epoch"
 
 # --- an epoch that ends by plan
 
