@@ -208,6 +208,23 @@ static size_t find_commit(const uint8_t *data, size_t len, size_t from, const ui
 	return 0;
 }
 
+/*
+ * Where the chain has this value, at which another epoch takes over: behind a commit, or behind a header that
+ * had none yet. 0: not in these bytes from `at` on.
+ */
+static size_t find_stop(struct log_pos at, const uint8_t *data, size_t len, const uint8_t *chain)
+{
+	struct segment_header h;
+
+	if (at.offset)
+		return find_commit(data, len, 0, chain);
+	if (len < SEGMENT_HEADER_BYTES || segment_header_decode(data, SEGMENT_HEADER_BYTES, &h, NULL) < 0)
+		return 0;
+	if (memcmp(h.prev_chain, chain, HASH_BYTES) == 0)
+		return SEGMENT_HEADER_BYTES;
+	return find_commit(data, len, SEGMENT_HEADER_BYTES, chain);
+}
+
 /* --- which folders make the log */
 
 /* Does the log in this folder come to where that certificate takes over? Asked when there are several. */
@@ -217,7 +234,6 @@ static int leads_to(struct fetch *f, const struct epoch *e, const struct epoch_c
 	for (size_t i = 0; i < f->objects->n; i++) {
 		const struct s3_object *o = &f->objects->all[i];
 		CLEANUP(buf_release) struct buf bytes = BUF_INIT;
-		size_t from = o->name.at.offset ? 0 : SEGMENT_HEADER_BYTES;
 		int r;
 
 		if (!s3_name_same_folder(&o->name, &e->folder) ||
@@ -226,7 +242,7 @@ static int leads_to(struct fetch *f, const struct epoch *e, const struct epoch_c
 		r = get(f, o, &bytes, err);
 		if (r < 0 && r != -ENODATA)
 			return r;
-		if (r == 0 && bytes.len > from && find_commit(bytes.data, bytes.len, from, next->chain))
+		if (r == 0 && find_stop(o->name.at, bytes.data, bytes.len, next->chain))
 			return 1;
 	}
 	return 0;
@@ -360,21 +376,6 @@ static int append_beginning(struct fetch *f, const struct turn *t, const uint8_t
 	return done ? 0 : r;
 }
 
-/* Where the next epoch takes over: behind a commit, or behind a header that had none yet. 0: not here. */
-static size_t find_stop(const struct turn *t, const uint8_t *data, size_t len)
-{
-	struct segment_header h;
-
-	if (t->at.offset)
-		return find_commit(data, len, 0, t->stop);
-	if (segment_header_decode(data, len < SEGMENT_HEADER_BYTES ? len : SEGMENT_HEADER_BYTES, &h, NULL) <
-	    0)
-		return 0;
-	if (memcmp(h.prev_chain, t->stop, HASH_BYTES) == 0)
-		return SEGMENT_HEADER_BYTES;
-	return find_commit(data, len, SEGMENT_HEADER_BYTES, t->stop);
-}
-
 /* 1: the log is longer now. 0: this object does not lead on. */
 static int try_object(struct fetch *f, const struct turn *t, const struct s3_object *o, bool beginning,
 		      struct hf_error *err)
@@ -391,7 +392,7 @@ static int try_object(struct fetch *f, const struct turn *t, const struct s3_obj
 	data = bytes.data + skip;
 	len = bytes.len - skip;
 	if (t->stop)
-		stop = find_stop(t, data, len);
+		stop = find_stop(t->at, data, len, t->stop);
 	if (stop)
 		len = stop;
 	r = beginning ? append_beginning(f, t, data, len, err) : append(f, t->at, data, len, err);
