@@ -1,39 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/replica/post.h"
 
-#include <curl/curl.h>
 #include <errno.h>
-#include <pthread.h>
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode once_result;
-
-static void init(void)
-{
-	once_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-bool post_ready(void)
-{
-	(void)pthread_once(&once, init);
-	return once_result == CURLE_OK;
-}
-
-struct question {
-	bool (*interrupted)(void *arg);
-	void *arg;
-};
-
-static int ask_interrupted(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	const struct question *q = arg;
-
-	(void)a;
-	(void)b;
-	(void)c;
-	(void)d;
-	return q->interrupted(q->arg);
-}
+#include "store/replica/http.h"
 
 /* What it answers beyond its status is nobody's business. */
 static size_t drop(char *data, size_t size, size_t n, void *arg)
@@ -44,21 +14,12 @@ static size_t drop(char *data, size_t size, size_t n, void *arg)
 }
 
 static void set_options(CURL *c, const char *url, const struct buf *text, unsigned limit_s,
-			struct question *question)
+			const struct http_stop *stop)
 {
-	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	(void)curl_easy_setopt(c, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	(void)curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	(void)curl_easy_setopt(c, CURLOPT_USERAGENT, "holdfast");
+	http_set_up(c, "http,https", stop);
+	http_set_body(c, text->data, text->len);
 	(void)curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)limit_s);
-	(void)curl_easy_setopt(c, CURLOPT_POSTFIELDS, text->data);
-	(void)curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)text->len);
 	(void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, drop);
-	(void)curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	(void)curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, ask_interrupted);
-	(void)curl_easy_setopt(c, CURLOPT_XFERINFODATA, question);
 	(void)curl_easy_setopt(c, CURLOPT_URL, url);
 }
 
@@ -80,14 +41,14 @@ static int judge(CURL *c, CURLcode code, const char *words, struct hf_error *err
 int post_json(const char *url, const struct buf *text, unsigned limit_s, bool (*interrupted)(void *arg),
 	      void *arg, struct hf_error *err)
 {
-	struct question question = { interrupted, arg };
-	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-	CURL *c = post_ready() && headers ? curl_easy_init() : NULL;
+	const struct http_stop stop = { interrupted, arg };
+	struct curl_slist *headers = NULL;
+	CURL *c = http_add_header(&headers, "Content-Type: application/json") == 0 ? http_open() : NULL;
 	char words[CURL_ERROR_SIZE] = "";
 	int r;
 
 	if (c) {
-		set_options(c, url, text, limit_s, &question);
+		set_options(c, url, text, limit_s, &stop);
 		(void)curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 		(void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, words);
 		r = judge(c, curl_easy_perform(c), words, err);
@@ -95,6 +56,6 @@ int post_json(const char *url, const struct buf *text, unsigned limit_s, bool (*
 		r = hf_error_set(err, -ENOMEM, "no memory for a connection");
 	}
 	curl_easy_cleanup(c);
-	curl_slist_free_all(headers);
+	http_free_headers(headers);
 	return r;
 }

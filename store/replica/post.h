@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One JSON text, posted to whoever wants to be told (layer 4; PROTOCOL.md §9). Here because libcurl is.
+ * One JSON text, posted to whoever wants to be told (layer 4; PROTOCOL.md §9).
  */
 #ifndef STORE_REPLICA_POST_H
 #define STORE_REPLICA_POST_H
@@ -9,9 +9,6 @@
 
 #include "holdfast/error.h"
 #include "store/base/buf.h"
-
-/* libcurl can be used: asked before its first use in any file. Thread-safe. */
-bool post_ready(void);
 
 /*
  * POST to an http or https URL, whose certificate must be good by the system's authorities. 0: answered 2xx

@@ -3,7 +3,6 @@
  * A node, asked over HTTPS (layer 4; PROTOCOL.md). One connection, kept between requests. The node is known
  * by its pin and its receipt key; nothing it says is believed without one or the other.
  */
-#include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,17 +10,14 @@
 
 #include "store/base/printable.h"
 #include "store/log/grants.h"
+#include "store/replica/http.h"
 #include "store/replica/json.h"
 #include "store/replica/peer.h"
-#include "store/replica/post.h"
 #include "store/replica/prunes.h"
 
 enum {
-	CONNECT_TIMEOUT_S = 5,
-	SILENCE_TIMEOUT_S = 25, /* less than the node's own, so that we say first that it is slow */
 	ANSWER_BYTES_MAX = 1 << 20,
 	RECEIPT_HEADER_BYTES_MAX = 128,
-	TRANSFER_BYTES = 256 << 10,
 };
 
 struct remote {
@@ -36,8 +32,7 @@ struct remote {
 	struct http_signer signer;
 	int64_t skew_s;    /* what our clock lacks to the node's, as far as it has complained */
 	bool takes_no_own; /* it does not know what a writer may say of its own position */
-	bool (*interrupted)(void *arg);
-	void *arg;
+	struct http_stop stop;
 };
 
 struct request {
@@ -99,34 +94,7 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 	return len;
 }
 
-static int ask_interrupted(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	const struct remote *r = arg;
-
-	(void)a;
-	(void)b;
-	(void)c;
-	(void)d;
-	return r->interrupted && r->interrupted(r->arg);
-}
-
 /* --- one request */
-
-static int add_header(struct curl_slist **list, const char *name, const char *value)
-{
-	CLEANUP(buf_release) struct buf line = BUF_INIT;
-	struct curl_slist *longer;
-
-	buf_add_text(&line, "%s: %s", name, value);
-	(void)buf_cstr(&line);
-	if (buf_status(&line) < 0)
-		return -ENOMEM;
-	longer = curl_slist_append(*list, (const char *)line.data);
-	if (!longer)
-		return -ENOMEM;
-	*list = longer;
-	return 0;
-}
 
 /* Sign the request and set out its headers; the nonce is remembered for the receipt. */
 static int make_headers(struct remote *r, const struct request *q, struct answer *a, struct curl_slist **list)
@@ -153,17 +121,17 @@ static int make_headers(struct remote *r, const struct request *q, struct answer
 	if (ret < 0)
 		return ret;
 	memcpy(a->nonce, params.nonce, sizeof(a->nonce));
-	bad |= add_header(list, "Holdfast-Node", r->node);
-	bad |= add_header(list, "Signature-Input", buf_cstr(&input));
-	bad |= add_header(list, "Signature", buf_cstr(&sig));
+	bad |= http_add_header(list, "Holdfast-Node: %s", r->node);
+	bad |= http_add_header(list, "Signature-Input: %s", buf_cstr(&input));
+	bad |= http_add_header(list, "Signature: %s", buf_cstr(&sig));
 	if (q->has_body) {
-		bad |= add_header(list, "Content-Digest", covered.digest);
-		bad |= add_header(list, "Content-Type", "application/octet-stream");
+		bad |= http_add_header(list, "Content-Digest: %s", covered.digest);
+		bad |= http_add_header(list, "Content-Type: application/octet-stream");
 	}
 	if (q->invitation)
-		bad |= add_header(list, "Holdfast-Invitation", covered.invitation);
+		bad |= http_add_header(list, "Holdfast-Invitation: %s", covered.invitation);
 	if (q->range[0])
-		bad |= add_header(list, "Range", q->range);
+		bad |= http_add_header(list, "Range: %s", q->range);
 	return bad ? -ENOMEM : 0;
 }
 
@@ -171,69 +139,25 @@ static void set_common(struct remote *r)
 {
 	CURL *c = r->curl;
 
-	curl_easy_reset(c);
-	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
-	(void)curl_easy_setopt(c, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	(void)curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	http_set_up(c, "https", &r->stop);
+	http_set_up_transfer(c);
 	/* The pin is the identity: names and issuers in the certificate prove nothing here. */
 	(void)curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
 	(void)curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
 	(void)curl_easy_setopt(c, CURLOPT_PINNEDPUBLICKEY, r->pin);
-	(void)curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
-	(void)curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_TIMEOUT_S);
 	(void)curl_easy_setopt(c, CURLOPT_EXPECT_100_TIMEOUT_MS, 2000L);
-	(void)curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)TRANSFER_BYTES);
-	(void)curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)TRANSFER_BYTES);
-	(void)curl_easy_setopt(c, CURLOPT_USERAGENT, "holdfast");
-	(void)curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	(void)curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, ask_interrupted);
-	(void)curl_easy_setopt(c, CURLOPT_XFERINFODATA, r);
 	(void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
 	(void)curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
 }
 
 static int curl_fault(struct remote *r, CURLcode code, const char *words, struct hf_error *err)
 {
-	long os_errno = 0;
-	int number = -EIO;
-
-	(void)curl_easy_getinfo(r->curl, CURLINFO_OS_ERRNO, &os_errno);
-	switch (code) {
-	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+	if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
 		return hf_error_set(err, -EKEYREJECTED,
 				    "%s is not the node that was pinned: its TLS key is another one. Someone "
 				    "may be in between, or the node was set up anew",
 				    r->url);
-	case CURLE_ABORTED_BY_CALLBACK:
-		return hf_error_set(err, -ECANCELED, "the request to %s was interrupted", r->url);
-	case CURLE_OUT_OF_MEMORY:
-		return hf_error_set(err, -ENOMEM, "no memory");
-	case CURLE_COULDNT_RESOLVE_HOST:
-		number = -EHOSTUNREACH;
-		break;
-	case CURLE_OPERATION_TIMEDOUT:
-		number = -ETIMEDOUT;
-		break;
-	case CURLE_COULDNT_CONNECT:
-		number = os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
-		break;
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-	case CURLE_GOT_NOTHING:
-		number = -ECONNRESET;
-		break;
-	case CURLE_SSL_CONNECT_ERROR:
-		number = -EPROTO;
-		break;
-	default:
-		break;
-	}
-	return hf_error_set(err, number, "%s: %s", r->url, words[0] ? words : curl_easy_strerror(code));
+	return http_fault(r->curl, code, words, r->url, err);
 }
 
 static int perform(struct remote *r, const struct request *q, struct curl_slist *headers, struct answer *a,
@@ -251,9 +175,7 @@ static int perform(struct remote *r, const struct request *q, struct curl_slist 
 	if (curl_easy_setopt(r->curl, CURLOPT_URL, url) != CURLE_OK)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	if (q->has_body) {
-		(void)curl_easy_setopt(r->curl, CURLOPT_POST, 1L);
-		(void)curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, q->body);
-		(void)curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body_len);
+		http_set_body(r->curl, q->body, q->body_len);
 		(void)curl_easy_setopt(r->curl, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)r->peer.flow_max);
 	}
 	(void)curl_easy_setopt(r->curl, CURLOPT_CUSTOMREQUEST, q->method);
@@ -334,7 +256,7 @@ static int request_once(struct remote *r, const struct request *q, struct answer
 		(void)hf_error_set(err, ret, "no memory");
 	else
 		ret = perform(r, q, headers, a, err);
-	curl_slist_free_all(headers);
+	http_free_headers(headers);
 	if (ret < 0)
 		return ret;
 	return a->status / 100 == 2 ? 0 : refusal(r, a, err);
@@ -557,7 +479,7 @@ int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error
 
 	r = calloc(1, sizeof(*r));
 	if (r)
-		r->curl = post_ready() ? curl_easy_init() : NULL;
+		r->curl = http_open();
 	if (!r || !r->curl || set_pin(r, o->place->pin) < 0) {
 		if (r)
 			curl_easy_cleanup(r->curl);
@@ -571,8 +493,7 @@ int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error
 	wire_hex(r->key, sizeof(r->key), r->node);
 	memcpy(r->volume_id, o->volume_id, sizeof(r->volume_id));
 	r->signer = o->signer;
-	r->interrupted = o->interrupted;
-	r->arg = o->arg;
+	r->stop = (struct http_stop){ o->interrupted, o->arg };
 	*ret = &r->peer;
 	return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/replica/s3.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,13 +8,10 @@
 
 #include "store/base/printable.h"
 #include "store/crypto/wire.h"
-#include "store/replica/post.h"
+#include "store/replica/http.h"
 #include "store/replica/s3_credentials.h"
 
 enum {
-	CONNECT_TIMEOUT_S = 5,
-	SILENCE_TIMEOUT_S = 25,
-	TRANSFER_BYTES = 256 << 10,
 	PAUSE_FIRST_MS = 100,
 	PAUSE_MAX_MS = 2000,
 	PAUSE_STEP_MS = 50,
@@ -30,8 +26,7 @@ struct s3 {
 	char words[300];
 	unsigned tries;
 	bool hides_missing;
-	bool (*interrupted)(void *arg);
-	void *arg;
+	struct http_stop stop;
 };
 
 const struct s3_place *s3_place_of(const struct s3 *s)
@@ -79,7 +74,7 @@ int s3_open(const struct s3_options *o, struct s3 **ret, struct hf_error *err)
 	struct s3 *s = calloc(1, sizeof(*s));
 
 	if (s)
-		s->curl = post_ready() ? curl_easy_init() : NULL;
+		s->curl = http_open();
 	if (!s || !s->curl) {
 		free(s);
 		return hf_error_set(err, -ENOMEM, "no memory for a connection");
@@ -87,8 +82,7 @@ int s3_open(const struct s3_options *o, struct s3 **ret, struct hf_error *err)
 	s->os = o->os;
 	s->place = *o->place;
 	s->tries = o->tries ? o->tries : 1;
-	s->interrupted = o->interrupted;
-	s->arg = o->arg;
+	s->stop = (struct http_stop){ o->interrupted, o->arg };
 	(void)s3_name_root(&s->place, o->volume_id, s->root);
 	(void)snprintf(s->words, sizeof(s->words), "s3://%s%s%s", s->place.bucket,
 		       s->place.prefix[0] ? "/" : "", s->place.prefix);
@@ -191,17 +185,6 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 	return len;
 }
 
-static int ask_interrupted(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	const struct s3 *s = arg;
-
-	(void)a;
-	(void)b;
-	(void)c;
-	(void)d;
-	return s->interrupted && s->interrupted(s->arg);
-}
-
 /* --- one request */
 
 static void make_url(const struct s3 *s, const struct s3_ask *q, struct buf *out)
@@ -219,39 +202,23 @@ static void make_url(const struct s3 *s, const struct s3_ask *q, struct buf *out
 	(void)buf_cstr(out);
 }
 
-static int add_header(struct curl_slist **list, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(*list, line);
-
-	if (!longer)
-		return -ENOMEM;
-	*list = longer;
-	return 0;
-}
-
 static int make_headers(const struct s3 *s, const struct s3_ask *q, struct curl_slist **list)
 {
-	char line[S3_TOKEN_BYTES + 32], hex[2 * SHA256_BYTES + 1];
+	char hex[2 * SHA256_BYTES + 1];
 	uint8_t hash[SHA256_BYTES];
 	int bad;
 
 	wire_sha256(q->body ? q->body : "", q->len, hash);
 	wire_hex(hash, sizeof(hash), hex);
-	(void)snprintf(line, sizeof(line), "x-amz-content-sha256: %s", hex);
-	bad = add_header(list, line);
-	if (s->place.credentials.token[0]) {
-		(void)snprintf(line, sizeof(line), "x-amz-security-token: %s", s->place.credentials.token);
-		bad |= add_header(list, line);
-		crypto_wipe(line, sizeof(line));
-	}
+	bad = http_add_header(list, "x-amz-content-sha256: %s", hex);
+	if (s->place.credentials.token[0])
+		bad |= http_add_header(list, "x-amz-security-token: %s", s->place.credentials.token);
 	if (q->body)
-		bad |= add_header(list, "Content-Type: application/octet-stream");
-	if (q->first_bytes) {
-		(void)snprintf(line, sizeof(line), "Range: bytes=0-%u", (unsigned)q->first_bytes - 1);
-		bad |= add_header(list, line);
-	}
+		bad |= http_add_header(list, "Content-Type: application/octet-stream");
+	if (q->first_bytes)
+		bad |= http_add_header(list, "Range: bytes=0-%u", (unsigned)q->first_bytes - 1);
 	for (size_t i = 0; q->headers && q->headers[i]; i++)
-		bad |= add_header(list, q->headers[i]);
+		bad |= http_add_header(list, "%s", q->headers[i]);
 	return bad ? -ENOMEM : 0;
 }
 
@@ -274,29 +241,13 @@ static void set_common(struct s3 *s, struct transfer *t)
 {
 	CURL *c = s->curl;
 
-	curl_easy_reset(c);
-	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR,
-			       strncmp(s->place.endpoint, "https", 5) == 0 ? "https" : "http");
-	(void)curl_easy_setopt(c, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	(void)curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	http_set_up(c, strncmp(s->place.endpoint, "https", 5) == 0 ? "https" : "http", &s->stop);
+	http_set_up_transfer(c);
 	if (s->place.ca[0]) {
 		(void)curl_easy_setopt(c, CURLOPT_CAINFO, s->place.ca);
 		(void)curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
 	}
 	(void)curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
-	(void)curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_TIMEOUT_S);
-	(void)curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)TRANSFER_BYTES);
-	(void)curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)TRANSFER_BYTES);
-	(void)curl_easy_setopt(c, CURLOPT_USERAGENT, "holdfast");
-	(void)curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-	(void)curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, ask_interrupted);
-	(void)curl_easy_setopt(c, CURLOPT_XFERINFODATA, s);
 	(void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
 	(void)curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
 	(void)curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
@@ -305,11 +256,8 @@ static void set_common(struct s3 *s, struct transfer *t)
 
 static void set_method(struct s3 *s, const struct s3_ask *q)
 {
-	if (q->body) {
-		(void)curl_easy_setopt(s->curl, CURLOPT_POST, 1L);
-		(void)curl_easy_setopt(s->curl, CURLOPT_POSTFIELDS, q->body);
-		(void)curl_easy_setopt(s->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->len);
-	}
+	if (q->body)
+		http_set_body(s->curl, q->body, q->len);
 	if (strcmp(q->method, "HEAD") == 0)
 		(void)curl_easy_setopt(s->curl, CURLOPT_NOBODY, 1L);
 	else
@@ -318,39 +266,11 @@ static void set_method(struct s3 *s, const struct s3_ask *q)
 
 static int curl_fault(struct s3 *s, CURLcode code, const char *words, struct hf_error *err)
 {
-	long os_errno = 0;
-	int number = -EIO;
-
-	(void)curl_easy_getinfo(s->curl, CURLINFO_OS_ERRNO, &os_errno);
-	switch (code) {
-	case CURLE_ABORTED_BY_CALLBACK:
-		return hf_error_set(err, -ECANCELED, "the request to %s was interrupted", s->words);
-	case CURLE_OUT_OF_MEMORY:
-		return hf_error_set(err, -ENOMEM, "no memory");
-	case CURLE_PEER_FAILED_VERIFICATION:
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
 		return hf_error_set(err, -EKEYREJECTED,
 				    "%s: %s; name the authority's file with &ca=FILE if it is a private one",
 				    s->place.endpoint, words[0] ? words : curl_easy_strerror(code));
-	case CURLE_COULDNT_RESOLVE_HOST:
-		number = -EHOSTUNREACH;
-		break;
-	case CURLE_OPERATION_TIMEDOUT:
-		number = -ETIMEDOUT;
-		break;
-	case CURLE_COULDNT_CONNECT:
-		number = os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
-		break;
-	case CURLE_PARTIAL_FILE:
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-	case CURLE_GOT_NOTHING:
-		number = -ECONNRESET;
-		break;
-	default:
-		break;
-	}
-	return hf_error_set(err, number, "%s: %s", s->place.endpoint,
-			    words[0] ? words : curl_easy_strerror(code));
+	return http_fault(s->curl, code, words, s->place.endpoint, err);
 }
 
 static int perform(struct s3 *s, const struct s3_ask *q, struct curl_slist *headers, const char *url,
@@ -405,7 +325,7 @@ static int ask_once(struct s3 *s, const struct s3_ask *q, struct s3_answer *a, s
 		(void)hf_error_set(err, r, "no memory");
 	else
 		r = perform(s, q, headers, (const char *)url.data, &t, err);
-	curl_slist_free_all(headers);
+	http_free_headers(headers);
 	if (r == 0 && a->status / 100 != 2) {
 		(void)s3_xml_text(a->body.data, a->body.len, "Code", a->code, sizeof(a->code));
 		(void)s3_xml_text(a->body.data, a->body.len, "Message", a->words, sizeof(a->words));
@@ -426,7 +346,7 @@ static bool is_passing(int r, const struct s3_answer *a)
 
 static bool interrupted(const struct s3 *s)
 {
-	return s->interrupted && s->interrupted(s->arg);
+	return s->stop.asked && s->stop.asked(s->stop.arg);
 }
 
 static void pause_ms(const struct s3 *s, unsigned ms)
