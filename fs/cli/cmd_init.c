@@ -190,7 +190,7 @@ static int add_replicas(const struct arguments *a, struct hf_error *err)
 			return hf_error_prefix(
 				err, r,
 				"the volume is made, but not all its replicas (try again with: holdfast "
-				"replica add %s): ",
+				"replica add %s)",
 				a->store);
 	}
 	return 0;

@@ -435,6 +435,7 @@ int s3_refusal(const struct s3 *s, const struct s3_answer *a, const char *doing,
 			break;
 		}
 	}
-	return hf_error_set(err, number, "%s: the server answers %ld%s%s%s%s%s to %s", s->words, a->status,
-			    a->code[0] ? " " : "", a->code, a->words[0] ? ", " : "", a->words, hint, doing);
+	return hf_error_set(err, number, "%s: the server answers %ld%s%s%s%s%s to %s%s", s->words, a->status,
+			    a->code[0] ? " " : "", a->code, a->words[0] ? " (" : "", a->words,
+			    a->words[0] ? ")" : "", doing, hint);
 }

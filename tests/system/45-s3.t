@@ -68,7 +68,8 @@ refused() # NAME PATTERN behaviour…
 	behave "${@:3}"
 	rm -rf "$T/r" "$T/r.kit"
 	new_store r
-	grep -qE "$2" "$T/said" && [ -e "$T/r/volume" ] && [ ! -e "$T/r/replicas/vault.json" ]
+	grep -qE "$2" "$T/said" && [ -e "$T/r/volume" ] && [ ! -e "$T/r/replicas/vault.json" ] &&
+		grep -q "replica add $T/r): s3://vault/r does not keep what is put there" "$T/said"
 	ok $? "refused: $1" || diag "$(cat "$T/said")"
 	rm -rf "$T/r" "$T/r.kit"
 	new_store r --without-lock
@@ -94,7 +95,7 @@ AWS_SHARED_CREDENTIALS_FILE=$T/credentials fails "a file that others may read" 2
 chmod 600 "$T/credentials"
 AWS_SHARED_CREDENTIALS_FILE=$T/credentials try "credentials from a file" hf replica add "$T/r" "$(place vault x)" --name x
 fails "http to elsewhere" 2 'http:// is for this machine' as WRITER hf replica add "$T/r" 's3://vault/x?endpoint=http://192.0.2.1' --name y
-AWS_ACCESS_KEY_ID=WRITER AWS_SECRET_ACCESS_KEY=wrong fails "a wrong secret" 2 'SignatureDoesNotMatch' hf replica add "$T/r" \
+AWS_ACCESS_KEY_ID=WRITER AWS_SECRET_ACCESS_KEY=wrong fails "a wrong secret" 2 'answers 403 SignatureDoesNotMatch \(no\) to putting an object: the secret key is wrong' hf replica add "$T/r" \
 	"$(place vault x)" --name y
 rm -rf "$T/r"
 
