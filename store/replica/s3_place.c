@@ -101,11 +101,20 @@ static bool endpoint_ok(const char *text)
 	return false;
 }
 
+/* Nothing can stand before an address: such a name is anybody's to give, and no longer this machine's. */
+static bool style_ok(const struct s3_place *p)
+{
+	const char *host = strstr(p->endpoint, "://") + 3;
+
+	return !p->host_style || (*host != '[' && host[strspn(host, "0123456789.")] != ':' &&
+				  host[strspn(host, "0123456789.")] != 0);
+}
+
 bool s3_place_valid(const struct s3_place *p)
 {
 	return part_ok(p->bucket, strlen(p->bucket)) && (!p->prefix[0] || prefix_ok(p->prefix)) &&
-	       endpoint_ok(p->endpoint) && region_ok(p->region) && (!p->ca[0] || p->ca[0] == '/') &&
-	       p->interval_s >= 1 && p->interval_s <= S3_INTERVAL_S_MAX &&
+	       endpoint_ok(p->endpoint) && style_ok(p) && region_ok(p->region) &&
+	       (!p->ca[0] || p->ca[0] == '/') && p->interval_s >= 1 && p->interval_s <= S3_INTERVAL_S_MAX &&
 	       p->retention_days <= S3_RETENTION_DAYS_MAX;
 }
 
@@ -218,6 +227,8 @@ static int parse(struct s3_place *p, const char *text, struct hf_error *err)
 		return bad(err, "neither an endpoint nor a region is given");
 	if (strncmp(p->endpoint, http, strlen(http)) == 0 && !endpoint_ok(p->endpoint))
 		return bad(err, "http:// is for this machine only");
+	if (endpoint_ok(p->endpoint) && !style_ok(p))
+		return bad(err, "style=host puts the bucket before a host's name, and an address has none");
 	return s3_place_valid(p) ? 0 :
 				   bad(err, "a bucket, prefix, endpoint, region or path is not well formed");
 }

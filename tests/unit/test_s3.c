@@ -49,6 +49,10 @@ static void test_places(void **state)
 		"s3://b?region=r&endpoint=https://host:99999",
 		"s3://b?region=r&endpoint=https://host/path",
 		"s3://b?region=r&style=other",
+		"s3://b?region=r&style=host&endpoint=http://127.0.0.1:7480",
+		"s3://b?region=r&style=host&endpoint=http://127.0.0.1",
+		"s3://b?region=r&style=host&endpoint=http://[::1]:7480",
+		"s3://b?region=r&style=host&endpoint=https://192.0.2.1",
 		"s3://b?region=r&ca=relative",
 		"s3://b?region=r&interval=0",
 		"s3://b?region=r&interval=3601",
@@ -64,8 +68,12 @@ static void test_places(void **state)
 	check_place("s3://b/p/q/?endpoint=https://s3.example.org:9000/",
 		    "s3://b/p/q?endpoint=https://s3.example.org:9000&region=us-east-1&style=path");
 	check_place(
-		"s3://b?endpoint=http://[::1]:7480&style=host&ca=/etc/ca.pem&interval=60",
-		"s3://b?endpoint=http://[::1]:7480&region=us-east-1&style=host&ca=/etc/ca.pem&interval=60");
+		"s3://b?endpoint=http://localhost:7480&style=host&ca=/etc/ca.pem&interval=60",
+		"s3://b?endpoint=http://localhost:7480&region=us-east-1&style=host&ca=/etc/ca.pem&interval=60");
+	check_place("s3://b?endpoint=http://[::1]:7480",
+		    "s3://b?endpoint=http://[::1]:7480&region=us-east-1&style=path");
+	check_place("s3://b?endpoint=https://1.example.org&style=host",
+		    "s3://b?endpoint=https://1.example.org&region=us-east-1&style=host");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (place_parse(bad[i], &p, NULL) != -EINVAL)
 			fail_msg("taken: %s", bad[i]);
