@@ -97,7 +97,7 @@ static int look_up(struct bucket *b, struct log_pos at, uint64_t *ret_bytes, str
 	if (r != 0)
 		return r;
 	r = head_at(b, at, &a, err);
-	if (r == -ENODATA)
+	if (r == -ENODATA || r == -EPROTO) /* -EPROTO: somebody has sealed it with a key of his */
 		return 0;
 	*ret_bytes = a.bytes;
 	return r < 0 ? r : 1;
@@ -267,7 +267,7 @@ static int read_last_back(struct bucket *b, struct hf_error *err)
 	if (!b->has_last || b->last_seen)
 		return 0;
 	r = get_at(b, b->last, &there, err);
-	if (r < 0 && r != -ENODATA)
+	if (r < 0 && r != -ENODATA && r != -EPROTO)
 		return r;
 	if (r == 0) {
 		if (buf_reserve(&ours, there.len + 1) < 0)
@@ -431,7 +431,7 @@ static int survey_all(struct bucket *b, struct hf_error *err)
 	return r < 0 || b->objects.n == 0 ? r : survey_by_list(b, err);
 }
 
-/* Is the last object what it was? 0: no. */
+/* Is the last object what it was? 0: no, or it is not told: a list shows then whether anything is. */
 static int is_unchanged(struct bucket *b, struct hf_error *err)
 {
 	CLEANUP(s3_answer_release) struct s3_answer a = S3_ANSWER_INIT;
@@ -441,7 +441,7 @@ static int is_unchanged(struct bucket *b, struct hf_error *err)
 		return 0;
 	r = head_at(b, b->last, &a, err);
 	if (r < 0)
-		return r == -ENODATA ? 0 : r;
+		return r == -ENODATA || r == -EPROTO ? 0 : r;
 	if (a.bytes != b->last_bytes || (b->last_etag[0] && strcmp(a.etag, b->last_etag) != 0))
 		return 0;
 	memcpy(b->last_etag, a.etag, sizeof(b->last_etag));

@@ -184,6 +184,26 @@ mounted a
 settled a junk
 unmounted
 comes_back a "and the writer goes on"
+# What nobody but the thief can read, over the writer's last object and where his next will be: before a mount, and during it.
+seal()
+{
+	local last offset key='x-amz-server-side-encryption-customer-algorithm: AES256'
+
+	last=$(keys OWNER vault a | is_log | tail -n 1) offset=${last##*-}
+	ask OWNER GET "vault/$last" && cp "$T/answer" "$T/last"
+	ask WRITER PUT "vault/$last" "$T/last" "$key"
+	answered 200 "a thief seals the last object"
+	offset=$(printf %010d $((10#$offset + $(stat -c %s "$T/last"))))
+	ask WRITER PUT "vault/${last%-*}-$offset" "$T/junk" "$key"
+	answered 200 "and the next"
+}
+seal
+mounted a
+settled a sealed
+seal
+settled a sealed-again
+unmounted
+comes_back a "all was put over it"
 # Where a header belongs: nothing, what is sealed with the thief's own key, and what is only too old to be looked at.
 volume=$(hf status "$T/a" --json | json volume_id)
 : > "$T/empty"
