@@ -162,6 +162,18 @@ static int second_put(struct probe *p, struct hf_error *err)
 	return r == -EEXIST || r == 0 ? 0 : r;
 }
 
+/* Is it the request as such that was refused, whatever it asks for? Nothing is known then. */
+static bool is_not_judged(const struct s3_answer *a)
+{
+	static const char *const codes[] = { "SignatureDoesNotMatch", "RequestTimeTooSkewed", "ExpiredToken",
+					     "InvalidAccessKeyId" };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(a->code, codes[i]) == 0)
+			return true;
+	return a->status >= 500 || a->status == 429;
+}
+
 /* Status of a request that is hoped to be refused. Negative: it could not be asked. */
 static long attempt(struct probe *p, const struct s3_ask *q, struct hf_error *err)
 {
@@ -170,7 +182,7 @@ static long attempt(struct probe *p, const struct s3_ask *q, struct hf_error *er
 
 	if (r < 0)
 		return r;
-	return a.status >= 500 ? s3_refusal(p->s3, &a, "a test", err) : a.status;
+	return is_not_judged(&a) ? s3_refusal(p->s3, &a, "a test", err) : a.status;
 }
 
 static int damaged_put(struct probe *p, struct hf_error *err)
@@ -224,6 +236,8 @@ static int try_delete_version(struct probe *p, struct hf_error *err)
 	buf_add_text(&query, "versionId=");
 	s3_encode(p->version, &query);
 	q.query = buf_cstr(&query);
+	if (buf_status(&query) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
 	plain = attempt(p, &q, err);
 	q.headers = bypass;
 	bypassed = plain < 0 ? plain : attempt(p, &q, err);
@@ -256,11 +270,16 @@ static int try_shortening(struct probe *p, struct hf_error *err)
 		     date);
 	buf_add_text(&query, "retention=&versionId=");
 	s3_encode(p->version, &query);
-	if (buf_status(&body) < 0 || wire_md5(body.data, body.len, sum) < 0)
+	if (wire_md5(body.data, body.len, sum) < 0) {
+		tell(p, HF_FINDING_WARNING, "shortening a retention",
+		     "not tried: this system has no MD5, which it takes");
 		return 0;
+	}
 	wire_base64(WIRE_BASE64, sum, sizeof(sum), &md5);
 	(void)snprintf(header, sizeof(header), "Content-MD5: %s", buf_cstr(&md5));
 	q.query = buf_cstr(&query);
+	if (buf_status(&body) < 0 || buf_status(&query) < 0 || buf_status(&md5) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
 	q.body = body.data;
 	q.len = body.len;
 	status = attempt(p, &q, err);

@@ -71,6 +71,8 @@ static int renew_one(struct renewal *w, const struct s3_object *o, struct hf_err
 			    .headers = headers };
 	int r;
 
+	if (buf_status(&query) < 0) /* without its query this would be a put of the object */
+		return hf_error_set(err, -ENOMEM, "no memory");
 	s3_name_key(s3_root(w->s3), &o->name, key);
 	r = s3_ask(w->s3, &q, &a, err);
 	if (r < 0)

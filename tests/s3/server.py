@@ -20,6 +20,7 @@ POST /_behave with name=value lines changes what it does (values are numbers; a 
     check_md5=1      0: Content-MD5 is not looked at
     page=1000        entries on a page of a list
     busy=0           so many requests are answered 503 SlowDown
+    busy_deletes=0   so many deletes are answered 429 SlowDown
     mute_puts=0      so many puts are done, and the connection closed without an answer
     spoil_puts=0     so many puts keep other bytes than they were given
     cut_gets=0       so many bodies end too early, and the connection with them
@@ -51,7 +52,7 @@ USERS = {"OWNER": "ownersecret", "WRITER": "writersecret"}
 BUCKET = "vault"
 DEFAULTS = {
     "lock": 1, "days": 30, "versions": 1, "first_wins": 1, "may_list": 1, "may_delete": 0, "locks_hold": 1,
-    "md5_etags": 1, "check_md5": 1, "page": 1000, "busy": 0, "mute_puts": 0, "spoil_puts": 0, "cut_gets": 0,
+    "md5_etags": 1, "check_md5": 1, "page": 1000, "busy": 0, "busy_deletes": 0, "mute_puts": 0, "spoil_puts": 0, "cut_gets": 0,
     "short_gets": 0, "bad_ranges": 0, "no_ranges": 0, "expire": -1, "slow_ms": 0, "endless": 0, "forget": 0,
 }
 
@@ -363,6 +364,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(200, b"", self.headers_of(version))
 
     def delete(self, key, asked):
+        if STATE.use_up("busy_deletes"):
+            raise Refusal(429, "SlowDown")
         if self.user != "OWNER" and not STATE.set["may_delete"]:
             raise Refusal(403, "AccessDenied")
         with STATE.mutex:

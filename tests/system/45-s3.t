@@ -9,12 +9,17 @@ command -v python3 > /dev/null || skip_all "no python3"
 . "$TOP/tests/s3/s3.sh"
 
 declare -A secret=([OWNER]=ownersecret [WRITER]=writersecret)
-PYTHONDONTWRITEBYTECODE=1 python3 "$TOP/tests/s3/server.py" "$T/port" 2> "$T/server.err" &
-server=$!
-trap 'kill $server 2> /dev/null; cleanup' EXIT
-eventually 20 test -s "$T/port" || bail "no server: $(cat "$T/server.err")"
+servers=()
+start_server() # PORTFILE [PEM]
+{
+	PYTHONDONTWRITEBYTECODE=1 python3 "$TOP/tests/s3/server.py" "$@" 2> "$T/server.err" &
+	servers+=($!)
+	eventually 20 test -s "$1" || bail "no server: $(cat "$T/server.err")"
+}
+trap 'kill "${servers[@]}" 2> /dev/null; cleanup' EXIT
+start_server "$T/port"
 endpoint=http://127.0.0.1:$(cat "$T/port")
-good='lock=1 days=30 versions=1 first_wins=1 may_list=1 may_delete=0 locks_hold=1 md5_etags=1 check_md5=1 page=1000 busy=0 mute_puts=0
+good='lock=1 days=30 versions=1 first_wins=1 may_list=1 may_delete=0 locks_hold=1 md5_etags=1 check_md5=1 page=1000 busy=0 busy_deletes=0 mute_puts=0
 spoil_puts=0 cut_gets=0 short_gets=0 bad_ranges=0 no_ranges=0 expire=-1 slow_ms=0 endless=0 forget=0'
 behave() { curl -s -X POST --data "$good $*" "$endpoint/_behave"; }
 log() { curl -s "$endpoint/_log"; }
@@ -79,6 +84,11 @@ refused() # NAME PATTERN behaviour…
 refused "no versions" 'versions +not kept' lock=0 versions=0
 refused "no lock" 'object lock +none' lock=0
 refused "a lock that does not hold" 'deleting a version +works' may_delete=1 locks_hold=0
+behave may_delete=1 locks_hold=0 busy_deletes=1000
+rm -rf "$T/r" "$T/r.kit"
+new_store r
+grep -q 'answers 429' "$T/said" && ! grep -qE 'deleting' "$T/said" && [ ! -e "$T/r/replicas/vault.json" ]
+ok $? "a server that is too busy for a question has not answered it" || diag "$(cat "$T/said")"
 behave lock=0
 rm -rf "$T/r" "$T/r.kit"
 new_store r --retention 30d
