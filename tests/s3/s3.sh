@@ -49,7 +49,7 @@ versions()
 		sed -n 's/^<Key>\([^<]*\)<\/Key><VersionId>\([^<]*\)<.*/\1 \2/p' | unquoted
 }
 
-# The log of a volume: keys of the form of PROTOCOL.md §10.2
+# The log of a volume: keys of the form of PROTOCOL.md §11.2
 is_log() { grep -E '/[0-9]{10}-[0-9a-f]{16}/[0-9]{10}-[0-9]{10}( |$)'; }
 
 state() { hf status "$1" --json | json state; }

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """An S3 server for tests, in memory, that misbehaves when it is told to.
 
-    server.py PORTFILE      listens on 127.0.0.1, writes its port to PORTFILE, runs until it is killed
+    server.py PORTFILE [PEM]    listens on 127.0.0.1, writes its port to PORTFILE, runs until it is killed. PEM: a key
+                                and its certificate, and TLS is spoken
 
 Users: OWNER / ownersecret may do everything, WRITER / writersecret may put, get and list. Every request must bear
 a good AWS Signature Version 4, worked out here from the specification and not by the library under test, and a body
-that is its x-amz-content-sha256. One bucket is there from the start: `vault`.
+that is its x-amz-content-sha256. One bucket is there from the start: `vault`, in the path
+or before the host's name.
 
 POST /_behave with name=value lines changes what it does (values are numbers; a count is used up by requests):
 
@@ -30,7 +32,7 @@ POST /_behave with name=value lines changes what it does (values are numbers; a 
     expire=-1        after so many whole bodies nobody's credentials count any more (400 ExpiredToken); -1: never
     slow_ms=0        every answer comes so late
     endless=0        1: a list says that it goes on, and begins again
-    forget=0         so many of the last keys are left out of lists
+    forget=0         so many of the last keys of logs are left out of lists
 
 What is put with a key of the customer's own (x-amz-server-side-encryption-customer-algorithm) is not given to who has
 none, and of an empty object there is no first byte to give (416), as real servers do it.
@@ -42,6 +44,8 @@ import datetime
 import hashlib
 import hmac
 import http.server
+import os
+import ssl
 import sys
 import threading
 import time
@@ -204,7 +208,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if STATE.use_up("busy"):
                 raise Refusal(503, "SlowDown")
             path, _, query = self.path.partition("?")
-            bucket, _, key = path[1:].partition("/")
+            if self.headers.get("Host", "").startswith(BUCKET + "."):
+                bucket, key = BUCKET, path[1:]
+            else:
+                bucket, _, key = path[1:].partition("/")
             if bucket != BUCKET:
                 raise Refusal(404, "NoSuchBucket")
             asked = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
@@ -238,7 +245,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def keys_with(self, prefix):
         keys = sorted(k for k in STATE.keys if k.startswith(prefix))
-        return keys[:len(keys) - STATE.set["forget"]] if STATE.set["forget"] else keys
+        of_logs = [k for k in keys if "/probe/" not in k]
+        forgotten = of_logs[max(0, len(of_logs) - STATE.set["forget"]):]
+        return [k for k in keys if k not in forgotten]
 
     def list_objects(self, asked):
         with STATE.mutex:
@@ -405,9 +414,12 @@ class Server(http.server.ThreadingHTTPServer):
 
 def main():
     server = Server(("127.0.0.1", 0), Handler)
+    if len(sys.argv) > 2:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[2])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     with open(sys.argv[1] + ".new", "w", encoding="ascii") as file:
         file.write("%d\n" % server.server_address[1])
-    import os
     os.rename(sys.argv[1] + ".new", sys.argv[1])
     server.serve_forever()
 

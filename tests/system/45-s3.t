@@ -177,6 +177,20 @@ unmounted
 is "$(log | grep -c '^412')" 0 "without leave to list its end is found, and nothing put twice"
 behave
 
+# --- retention, which the owner renews
+
+volume=$(hf status "$T/a" --json | json volume_id)
+oldest=$(versions OWNER vault "a/$volume" | is_log | head -n 1 | sed 's/ /?versionId=/')
+kept_until() { ask OWNER HEAD "vault/$oldest" && grep -i 'retain-until-date: ' "$T/answer" | grep -o '[0-9-]*T[0-9:]*'; }
+before=$(kept_until)
+fails "the writer renews nothing" 2 'answers 403' as WRITER hf replica renew "$(place vault a)" --volume "$volume" --retention 60d
+is "$(kept_until)" "$before" "the oldest object is kept for as long as it was"
+try "the owner renews" as OWNER hf replica renew "$(place vault a)" --volume "$volume" --retention 60d
+is "$(kept_until | cut -dT -f1)" "$(date -u -d '+60 days' +%F)" "it is kept for sixty days"
+try "a shorter one changes nothing" as OWNER hf replica renew "$(place vault a)" --volume "$volume" --retention 5d
+grep -q '^0 locked for 5 days' "$T/.out"
+ok $? "and says so" || diag "$(cat "$T/.out")"
+
 # --- what hides, and what lies on top
 
 for key in $(keys OWNER vault a | is_log | head -n 3); do ask OWNER DELETE "vault/$key"; done
@@ -215,7 +229,6 @@ settled a sealed-again
 unmounted
 comes_back a "all was put over it"
 # Where a header belongs: nothing, what is sealed with the thief's own key, and what is only too old to be looked at.
-volume=$(hf status "$T/a" --json | json volume_id)
 : > "$T/empty"
 for folder in 0000000001-0000000000000000 0000000009-0000000000000000; do
 	ask WRITER PUT "vault/a/$volume/$folder/0000000001-0000000000" "$T/empty"
@@ -245,6 +258,40 @@ behave short_gets=1000
 rm -rf "$T/new"
 fails "bodies that are all cut short" 2 "owner's signature|verif|beginning" as OWNER hf recover --from "$(place vault a)" --kit "$T/a.kit" "$T/new"
 
+# --- TLS, and a bucket before the host's name
+
+behave
+openssl_quiet() { openssl "$@" 2> "$T/openssl.err" || bail "openssl: $(cat "$T/openssl.err")"; }
+for name in ca other; do
+	openssl_quiet req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$name" \
+		-keyout "$T/$name.key" -out "$T/$name.pem"
+done
+openssl_quiet req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=server -keyout "$T/server.pem" -out "$T/server.csr"
+echo 'subjectAltName=DNS:localhost,DNS:vault.localhost' > "$T/server.ext"
+openssl_quiet x509 -req -days 2 -in "$T/server.csr" -CA "$T/ca.pem" -CAkey "$T/ca.key" -CAcreateserial -extfile "$T/server.ext" >> "$T/server.pem"
+start_server "$T/tls.port" "$T/server.pem"
+tls="s3://vault/t?endpoint=https://localhost:$(cat "$T/tls.port")&style=host"
+add_tls() { as WRITER hf replica add "$T/a" "$1" --name tls; }
+fails "a server whose authority is not known" 2 'name the authority.s file with &ca=FILE' add_tls "$tls"
+fails "another authority than the server's" 2 'name the authority.s file with &ca=FILE' add_tls "$tls&ca=$T/other.pem"
+fails "a certificate for another name" 2 'certificate subject name .*127\.0\.0\.1' \
+	add_tls "s3://vault/t?endpoint=https://127.0.0.1:$(cat "$T/tls.port")&ca=$T/ca.pem"
+fails "a server that speaks no TLS" 2 "https://localhost:$(cat "$T/port"): " add_tls "s3://vault/t?endpoint=https://localhost:$(cat "$T/port")"
+try "its own authority" add_tls "$tls&ca=$T/ca.pem"
+mounted a
+settled a tls
+unmounted
+curl -s --cacert "$T/ca.pem" "https://localhost:$(cat "$T/tls.port")/_log" > "$T/requests"
+grep -q "^200 WRITER PUT /t/$volume/" "$T/requests" && ! grep -q ' /vault' "$T/requests"
+ok $? "the bucket stands before the host's name, and not in the path" || diag "$(head "$T/requests")"
+rm -rf "$T/new"
+try "recovered over TLS" as OWNER hf recover --from "$tls&ca=$T/ca.pem" --kit "$T/a.kit" "$T/new"
+mounted new
+contents "$T/mnt" | cmp -s - "$T/a.live"
+ok $? "with every file"
+unmounted
+hf replica remove "$T/a" tls
+
 # --- another history
 
 behave
@@ -257,6 +304,19 @@ mounted b
 settled b second
 unmounted
 cp -a "$T/b" "$T/thief"
+head=$(hf head "$T/b")
+behave forget=2
+fails "an older state is refused, by a saved head" 2 "is not in this replica's log: .*older state" as OWNER hf recover --head "$head" \
+	--from "$(place vault b)" --kit "$T/b.kit" "$T/new"
+rm -rf "$T/new"
+as OWNER hf recover --from "$(place vault b)" --kit "$T/b.kit" "$T/new" > "$T/said"
+grep -q '^freshness unproven' "$T/said"
+ok $? "without one it is said that nothing proves it the newest" || diag "$(cat "$T/said")"
+behave
+rm -rf "$T/new"
+as OWNER hf recover --head "$head" --from "$(place vault b)" --kit "$T/b.kit" "$T/new" > "$T/said"
+grep -q '^freshness proven' "$T/said"
+ok $? "and the true one is proven" || diag "$(cat "$T/said")"
 rm -rf "$T/b" && mv "$T/b.old" "$T/b"
 mounted b
 echo other > "$T/mnt/other" && sync "$T/mnt/other"
