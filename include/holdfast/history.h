@@ -84,6 +84,7 @@ struct hf_stretch {
 	const char *path; /* what it was called then: another path than was asked for when a rename was followed */
 	bool came_by_rename; /* operation `from` was a rename of something that had been there */
 	bool removed; /* `until` removed the inode; else it was renamed away, or replaced while other names of it stayed */
+	bool unlinked; /* `until` took this name from the inode for none other: it was removed, or replaced */
 };
 
 /*
@@ -95,8 +96,19 @@ typedef int hf_stretch_fn(void *arg, const struct hf_stretch *stretch);
 int hf_life(struct hf_store *s, const char *path, hf_stretch_fn *each, void *arg, struct hf_error *err);
 
 /*
- * Names that a directory had and has no more, because what they were of was removed (not: renamed), with the tid of the
- * last moment it was there; when the directory itself is gone, all it had. By cookie, as hf_view_readdir.
+ * All names that a directory had at some moment from <= tid < until (HF_TID_HEAD: until now), each once, by cookie, as
+ * hf_view_readdir.
+ */
+typedef int hf_had_fn(void *arg, const char *name, uint64_t cookie);
+int hf_had(struct hf_store *s, uint64_t dir, uint64_t from, uint64_t until, uint64_t cookie, hf_had_fn *each, void *arg,
+	   struct hf_error *err);
+/* Whether this was one of them: 1, 0. */
+int hf_had_name(struct hf_store *s, uint64_t dir, const char *name, uint64_t from, uint64_t until, struct hf_error *err);
+
+/*
+ * Names that a directory had and has no more, because they were removed (not: renamed), also where what they were of has
+ * other names still; with the tid of the last moment each was there; when the directory itself is gone, all it had. By
+ * cookie, as hf_view_readdir.
  */
 typedef int hf_gone_fn(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie);
 int hf_gone(struct hf_store *s, uint64_t dir, uint64_t cookie, hf_gone_fn *each, void *arg, struct hf_error *err);

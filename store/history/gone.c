@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a directory had and has no more. All entries that ended lie together in the index's past; the last of each name
- * counts, if the name is of nothing now and what it was of was removed.
+ * counts, if the name is of nothing now and was taken away, not changed to another.
  */
 #include <errno.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static int tell_name(struct gone_walk *w)
 	r = index_get(w->s->index, INDEX_HEAD, w->key.bytes, w->key.len, &now, w->err);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = was_removed(w->s, w->ino, w->ended, w->err);
+	r = was_unlinked(w->s, w->ino, w->ended, w->err);
 	if (r <= 0)
 		return r;
 	return w->each(w->arg, (const char *)w->key.bytes + ENTRY_KEY_PREFIX, w->ino, w->type, w->ended - 1,

@@ -34,6 +34,9 @@ MUST_USE int entry_versions(struct hf_store *s, uint64_t dir, const char *name, 
 /* Did this operation take away the last name of the inode? 1, 0. */
 MUST_USE int was_removed(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error *err);
 
+/* Did it take a name from the inode, and give it none? 1, 0. */
+MUST_USE int was_unlinked(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error *err);
+
 /* What of hf_progress is told every so many steps. progress NULL: nothing. */
 static inline void tell_progress(const struct hf_progress *progress, const char *what, uint64_t done, uint64_t total)
 {

@@ -105,6 +105,23 @@ int was_removed(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error 
 	return r < 0 ? r : r == 0 || n.i.nlink == 0;
 }
 
+int was_unlinked(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error *err)
+{
+	CLEANUP(node_release) struct node before = NODE_INIT;
+	CLEANUP(node_release) struct node after = NODE_INIT;
+	int r;
+
+	if (tid == HF_TID_HEAD || tid == 0)
+		return 0;
+	r = inode_at(s, tid, ino, &after, err);
+	if (r <= 0 || after.i.nlink == 0)
+		return r < 0 ? r : 1;
+	if (S_ISDIR(after.i.mode))
+		return 0; /* its count is of what it holds */
+	r = inode_at(s, tid - 1, ino, &before, err);
+	return r <= 0 ? r : after.i.nlink < before.i.nlink;
+}
+
 /*
  * What an inode was called just before operation tid gave it another name: 1 with the directory and the name; 0: it was
  * made then, or has the other name still.
@@ -155,6 +172,10 @@ static int add_stretch(void *arg, uint64_t ino, uint32_t type, uint64_t from, ui
 	if (r < 0)
 		return r;
 	st.removed = r;
+	r = was_unlinked(d->s, ino, st.until, d->err);
+	if (r < 0)
+		return r;
+	st.unlinked = r;
 	buf_add(&path, d->dir->path, strlen(d->dir->path));
 	if (path.len > 0)
 		buf_add_u8(&path, '/');
@@ -233,7 +254,7 @@ static int follow_renames(struct hf_store *s, struct line *l, struct hf_stretch 
 		st.until = st.from;
 		st.from = f.from;
 		st.path = (const char *)path.data;
-		st.removed = false;
+		st.removed = st.unlinked = false;
 		r = name_before(s, st.ino, st.from, &dir, name, err);
 		st.came_by_rename = r == 1;
 		if (r >= 0)
