@@ -31,8 +31,8 @@ static bool is_inside(const char *path, const char *folder)
 	return !strncmp(path, folder, len) && (path[len] == '/' || path[len] == '\0');
 }
 
-/* Whether the store is mounted by a process that lives; says where. */
-static bool is_mounted(const char *store, struct hf_error *err)
+/* Whether the store is mounted by a process that lives; says where, and of what was at a moment, where that can be seen. */
+static bool is_mounted(const char *store, const char *at, struct hf_error *err)
 {
 	struct mountinfo mounted = { NULL, NULL };
 	struct statvfs st; /* always asked of the process, never of a cache */
@@ -41,7 +41,12 @@ static bool is_mounted(const char *store, struct hf_error *err)
 	if (mountinfo_find_store(store, &mounted) < 0)
 		return false;
 	alive = statvfs(mounted.dir, &st) == 0 || errno != ENOTCONN;
-	if (alive)
+	if (alive && *at)
+		hf_error_set(err, -EBUSY,
+			     "%s is mounted on %s already, and a store is mounted once at a time; the moment can be seen "
+			     "there: %s/.history/at/%s",
+			     store, mounted.dir, mounted.dir, at);
+	else if (alive)
 		hf_error_set(err, -EBUSY, "%s is mounted on %s already", store, mounted.dir);
 	mountinfo_release(&mounted);
 	return alive;
@@ -67,7 +72,7 @@ static int check_paths(const struct mounting *m, struct hf_error *err)
 			err, -EINVAL,
 			"mounted on %s the volume would hide its own store %s; choose another folder", m->dir,
 			m->store);
-	return is_mounted(m->store, err) ? -EBUSY : 0;
+	return is_mounted(m->store, m->options.at, err) ? -EBUSY : 0;
 }
 
 static void ready(void *arg)
@@ -108,6 +113,7 @@ static int mount_store(struct mounting *m)
 	char holder[HF_ERROR_TEXT_BYTES];
 	struct hf_open_options open = {
 		.flags = (m->options.read_only ? HF_OPEN_READ_ONLY : 0) |
+			 (m->options.at[0] ? HF_OPEN_NO_REPLICATION : 0) |
 			 (m->options.rebuild ? HF_OPEN_REBUILD : 0),
 		.cache_bytes = m->options.cache_bytes,
 		.commit_interval_ms = m->options.commit_interval_ms,
@@ -122,7 +128,10 @@ static int mount_store(struct mounting *m)
 
 	keep_memory();
 	daemon_take_log(&m->daemon);
-	snprintf(holder, sizeof(holder), "mounted on %s", m->dir);
+	if (m->options.at[0])
+		snprintf(holder, sizeof(holder), "mounted on %s as it was at %s", m->dir, m->options.at);
+	else
+		snprintf(holder, sizeof(holder), "mounted on %s", m->dir);
 	r = hf_store_open(m->store, &open, &store, &err);
 	unlock_end();
 	if (r < 0)
@@ -149,6 +158,8 @@ static int remount(const struct mounting *m, struct hf_error *err)
 	mountinfo_release(&mounted);
 	if (r < 0)
 		return hf_error_set(err, -EINVAL, "%s is not mounted", m->store);
+	if (m->options.at[0])
+		return hf_error_set(err, -EINVAL, "another moment cannot be mounted by remount; unmount %s first", m->dir);
 	answer = location_ask_take(m->store, json_pack("{s:s}", "do", "status"), err);
 	opened_read_only = json_is_true(json_object_get(answer, "read_only"));
 	if (!answer)
@@ -167,7 +178,19 @@ static int remount(const struct mounting *m, struct hf_error *err)
 	return 0;
 }
 
-static int mount_volume(const char *store, const char *dir, char *options, bool foreground)
+/* --at: as -o at, but a moment may have commas. */
+static int take_moment(struct mounting *m, const char *at, struct hf_error *err)
+{
+	if (!at)
+		return 0;
+	if (!*at || strlen(at) >= sizeof(m->options.at))
+		return hf_error_set(err, -EINVAL, "--at takes a moment, as 2026-11-21T101530Z, 2h or a tag");
+	memcpy(m->options.at, at, strlen(at) + 1);
+	m->options.read_only = true;
+	return 0;
+}
+
+static int mount_volume(const char *store, const char *dir, char *options, const char *at, bool foreground)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	struct mounting m = { .store = NULL };
@@ -180,6 +203,8 @@ static int mount_volume(const char *store, const char *dir, char *options, bool 
 		r = unlock_take_options(options, &err);
 	if (r == 0)
 		r = mount_parse_options(options ? options : "", &m.options, &err);
+	if (r == 0)
+		r = take_moment(&m, at, &err);
 	if (r == 0 && m.options.remount) {
 		r = remount(&m, &err);
 		code = r < 0 ? cli_fail_error(&err) : CLI_FINE;
@@ -215,22 +240,31 @@ static int add_options(char **options, const char *more)
 static int run(const struct command *self, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "options", 1, NULL, 'o' }, { "foreground", 0, NULL, 'f' }, { "help", 0, NULL, 'h' }, { 0 }
+		{ "options", 1, NULL, 'o' },
+		{ "at", 1, NULL, 'a' },
+		{ "foreground", 0, NULL, 'f' },
+		{ "help", 0, NULL, 'h' },
+		{ 0 }
 	};
 	CLEANUP(cli_cleanup_free) char *options = NULL;
+	const char *at = NULL;
 	bool foreground = false;
 	int o;
 
 	while ((o = cli_option(self, argc, argv, "o:fh", longs)) != -1) {
 		if (o == 'o' && add_options(&options, optarg) == CLI_FINE)
 			continue;
+		if (o == 'a') {
+			at = optarg;
+			continue;
+		}
 		if (o != 'f')
 			return cli_option_code(o);
 		foreground = true;
 	}
 	if (!cli_operands(self, argc, 2, 2))
 		return CLI_FAILED;
-	return mount_volume(argv[optind], argv[optind + 1], options, foreground);
+	return mount_volume(argv[optind], argv[optind + 1], options, at, foreground);
 }
 
 int mount_as_helper(int argc, char **argv)
@@ -261,23 +295,28 @@ int mount_as_helper(int argc, char **argv)
 		return cli_fail("usage: mount -t fuse.holdfast STORE DIR [-o options]");
 	if (fake)
 		return CLI_FINE;
-	return mount_volume(argv[optind], argv[optind + 1], options, false);
+	return mount_volume(argv[optind], argv[optind + 1], options, NULL, false);
 }
 
 const struct command command_mount = {
 	.name = "mount",
 	.summary = "mount a volume",
-	.usage = "holdfast mount STORE DIR [-o OPTIONS] [-f]\n"
+	.usage = "holdfast mount STORE DIR [--at MOMENT] [-o OPTIONS] [-f]\n"
 		 "\n"
 		 "Mount the volume in the folder STORE on the folder DIR. Returns when DIR can be\n"
 		 "used; the past is in DIR/.history (see DIR/.history/README).\n"
 		 "\n"
+		 "  --at MOMENT        the volume as it was at a moment, read-only: a time, a date, 2h\n"
+		 "                       (ago), tid-N or a tag; and nothing else of it, without .history.\n"
+		 "                       A store is mounted once at a time: of one that is mounted, see\n"
+		 "                       DIR/.history/at/MOMENT instead\n"
 		 "  -o OPTIONS         separated by commas\n" MOUNT_OPTIONS_HELP
 		 "                       passphrase-fd=N, key-fd=N, key-file=FILE: see holdfast key\n"
 		 "                       --help; a passphrase is else asked for\n"
 		 "  -f, --foreground   stay in front, as systemd likes it\n"
 		 "\n"
 		 "  holdfast mount /var/lib/volume /srv/git\n"
+		 "  holdfast mount --at 2026-11-21T101530Z /var/lib/volume /mnt\n"
 		 "  mount -t fuse.holdfast /var/lib/volume /srv/git\n"
 		 "  /var/lib/volume /srv/git fuse.holdfast defaults,_netdev 0 0     in /etc/fstab\n",
 	.run = run,

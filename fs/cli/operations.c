@@ -32,9 +32,12 @@ static json_t *do_status(struct hf_store *store, const json_t *request,
 			 const struct operation_listener *listener, struct hf_error *err)
 {
 	json_t *answer = status_of_store(store);
+	struct hf_point moment;
 
 	(void)request;
 	(void)listener;
+	if (answer && mount_moment(&moment))
+		json_object_set_new(answer, "mounted_at", point_to_json(&moment));
 	return answer ? answer : no_memory(err);
 }
 

@@ -268,12 +268,16 @@ void status_print(const json_t *status)
 {
 	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES], c[OUTPUT_TEXT_BYTES];
 	const char *mounted = output_get_text(status, "mounted_on");
+	const json_t *at = json_object_get(status, "mounted_at");
 
 	print_alarms(status);
 	printf("volume      %s, epoch %d\n", output_get_text(status, "volume_id"),
 	       (int)output_get_number(status, "epoch"));
 	printf("store       %s\n", output_get_text(status, "store"));
 	printf("mounted     %s\n", *mounted ? mounted : "no");
+	if (json_is_object(at))
+		printf("            read-only, as it was at %s (tid-%" JSON_INTEGER_FORMAT ")\n",
+		       output_get_text(at, "moment"), json_integer_value(json_object_get(at, "tid")));
 	if (json_is_string(json_object_get(status, "failed")))
 		printf("FAILED      %s\n            nothing is written any more\n",
 		       output_get_text(status, "failed"));

@@ -29,12 +29,18 @@ struct mount_options {
 	uint64_t cache_bytes;        /* for hf_open_options: 0, its default */
 	unsigned commit_interval_ms; /* likewise */
 	unsigned sync_receipts, sync_timeout_ms; /* likewise */
+	/*
+	 * A moment as text: the tree as it was then is mounted, read-only and without .history; "": what is now. The
+	 * store is then to be opened read-only.
+	 */
+	char at[160];
 };
 
 /* For a usage text: a line an option, behind `-o`. */
 /* clang-format off */
 #define MOUNT_OPTIONS_HELP \
 	"                       ro                 no changes\n" \
+	"                       at=MOMENT          as --at MOMENT\n" \
 	"                       history=visible    ls shows .history; hidden (default): it is there, not shown\n" \
 	"                       cache=SIZE         memory to use in all, about, as 512M or 2G (256M)\n" \
 	"                       commit=SECONDS     until what was written is durable without an fsync (1)\n" \
@@ -69,7 +75,7 @@ bool mount_parse_size(const char *text, uint64_t *ret);
  * SIGTERM, SIGINT or SIGHUP comes, or mount_stop is called. `ready` (may be NULL) is called once, on the
  * calling thread, when the mount can be used. Handlers of these signals, of SIGPIPE and of SIGUSR1 are
  * replaced meanwhile. 0 when it ended as it should; -ENOTCONN (a dead mount is in the way), -EBUSY, -EPERM, -ENOENT
- * (no /dev/fuse, no fusermount3), … when it could not mount.
+ * (no /dev/fuse, no fusermount3; no such moment), -EINVAL (that is no moment), … when it could not mount.
  */
 int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options,
 	      void (*ready)(void *arg), void *arg, struct hf_error *err);
@@ -99,6 +105,10 @@ void mount_changed_inode(uint64_t ino);
 void mount_changed_entry(uint64_t parent, const char *name);
 /* A tag's name was taken away, or given to another moment. */
 void mount_changed_tag(const char *name);
+
+/* Of the mount of this process: the moment that it is of. False: of what is now, or nothing is mounted. */
+struct hf_point;
+bool mount_moment(struct hf_point *ret);
 
 /* Make mount_run return as if a signal had come. From any thread. */
 void mount_stop(void);

@@ -7,6 +7,10 @@
  *   nodes.c     node ids of the past, counted by the kernel's lookups
  *   reply.c     replies: attributes, entries and their lookup counts, buffers
  *   history.c   .history, its README, at/ and tags/
+ *   gmt.c       .history/gmt: moments as Samba names them
+ *   life.c      what a path was, kept for the next request; its versions
+ *   versions.c  .history/versions
+ *   deleted.c   .history/deleted
  *   readdir.c   listings of all of them
  *   seek.c      where a file has holes, which the kernel must write out first to know
  *   read.c      requests that read, of the live tree and of the past alike
@@ -18,11 +22,16 @@
  * bit 63 and a number of nodes.c. st_ino: the inode's number; of the past, bit 62 and a mix (nodes.c).
  *
  * Caching: the mount has one writer, so everything is cached without a timeout. What can change meaning by
- * itself is not: names under .history/at that are relative to now, and (but for a second) the listings of at
- * and tags. A tag that is taken away is dropped by who does it.
+ * itself is not: names under .history/at that are relative to now, what is gone from a directory that is there, the
+ * attributes of what goes on having a history and, for a second, those of at, tags and gmt. With its attributes the
+ * kernel learns a directory's time, and when that has changed, drops the listing that it has; so all of these have
+ * the time of the last change. A tag that is taken away is dropped by who does it.
+ *
+ * A mount of one moment (--at) is the live tree through a view that never changes: it has no .history, and counts
+ * no lookups, for nothing in it is ever reaped.
  *
  * Threads: those of serve.c, a request each, and one of seek.c. Fields of struct mount are set before the first
- * request and immutable, but for `nodes` and `seeks`, which have a lock of their own each, held across nothing.
+ * request and immutable, but for `nodes`, `lives` and `seeks`, which have a lock of their own each, held across nothing.
  */
 #ifndef FS_MOUNT_MOUNT_INTERNAL_H
 #define FS_MOUNT_MOUNT_INTERNAL_H
@@ -38,6 +47,7 @@
 #include <fuse_lowlevel.h>
 
 #include "fs/mount/mount.h"
+#include "holdfast/history.h"
 #include "holdfast/moment.h"
 #include "holdfast/op.h"
 #include "holdfast/view.h"
@@ -49,19 +59,26 @@
 /* ---- nodes.c */
 
 enum node_kind {
-	NODE_LIVE,    /* an inode now */
-	NODE_PAST,    /* an inode as it was just after tid */
-	NODE_HISTORY, /* .history */
-	NODE_README,  /* .history/README */
-	NODE_AT,      /* .history/at */
-	NODE_TAGS,    /* .history/tags */
+	NODE_LIVE,     /* an inode now */
+	NODE_PAST,     /* an inode as it was just after tid */
+	NODE_VERSIONS, /* what a path was, a directory; of the path "": .history/versions */
+	NODE_DELETED,  /* a directory, and what is gone from it: one that is there (tid HF_TID_HEAD), or was until tid */
+	NODE_REMOVED,  /* an empty file that says that tid removed ino */
+	NODE_HISTORY,  /* .history; this and those that follow are one each */
+	NODE_README,   /* .history/README */
+	NODE_AT,       /* .history/at */
+	NODE_TAGS,     /* .history/tags */
+	NODE_GMT,      /* .history/gmt */
 };
 
 struct node {
 	enum node_kind kind;
-	uint64_t tid; /* NODE_PAST */
-	uint64_t ino; /* NODE_LIVE, NODE_PAST */
+	uint64_t tid;     /* NODE_PAST, NODE_DELETED, NODE_REMOVED */
+	uint64_t ino;     /* and NODE_LIVE; NODE_VERSIONS: a hash of the path */
+	const char *path; /* NODE_VERSIONS, to nodes_ref; borrowed. nodes_find leaves it NULL: see nodes_path */
 };
+
+struct node node_of_path(const char *path);
 
 struct node_entry;
 struct nodes {
@@ -81,6 +98,8 @@ int nodes_find(struct nodes *n, uint64_t id, struct node *ret);
  */
 int nodes_ref(struct nodes *n, const struct node *node, uint64_t *ret_id);
 void nodes_forget(struct nodes *n, uint64_t id, uint64_t count);
+/* A copy of a node's path, to be freed. -ESTALE, -ENOMEM. */
+int nodes_path(struct nodes *n, uint64_t id, char **ret);
 
 static inline bool node_id_is_live(uint64_t id)
 {
@@ -101,12 +120,23 @@ struct seeks {
 	bool started, stopped;
 };
 
+struct life;
+#define LIVES_MAX 32
+struct lives {
+	pthread_mutex_t lock;
+	struct life *recent[LIVES_MAX]; /* the last used first; protected by lock */
+	size_t n;                       /* protected by lock */
+};
+
 struct mount {
 	struct hf_store *store;
 	const struct mount_options *options;
 	struct fuse_session *session;
 	struct hf_view head;
+	bool fixed; /* head is of one moment, not what is now: */
+	struct hf_point moment;
 	struct nodes nodes;
+	struct lives lives;
 	struct seeks seeks;
 	pthread_key_t buffer_key; /* reply.c */
 	struct timespec started;
@@ -133,6 +163,7 @@ static inline struct mount *mount_of(fuse_req_t req)
 
 /* A node and the view it is read through. Of the nodes that are no inodes, view and ino mean nothing. */
 struct target {
+	uint64_t id;
 	struct node node;
 	struct hf_view view;
 	uint64_t ino;
@@ -140,10 +171,11 @@ struct target {
 
 static inline bool target_is_inode(const struct target *t)
 {
-	return t->node.kind == NODE_LIVE || t->node.kind == NODE_PAST;
+	return t->node.kind == NODE_LIVE || t->node.kind == NODE_PAST || t->node.kind == NODE_DELETED;
 }
 
 int target_find(struct mount *m, uint64_t node_id, struct target *ret);
+int target_getattr(struct mount *m, const struct target *t, struct hf_attr *ret);
 
 /* ---- errno.c */
 
@@ -178,12 +210,123 @@ void entry_give_back(struct mount *m, uint64_t node_id);
 extern const char history_readme[];
 size_t history_readme_len(void);
 
-/* Attributes of the nodes that are no inodes. */
+/* Attributes of those nodes there are one of each. */
 void history_attr(struct mount *m, enum node_kind kind, struct hf_attr *ret);
-double history_attr_timeout_s(enum node_kind kind);
+/* Of any node in .history but those of NODE_PAST. */
+int history_getattr(struct mount *m, const struct target *t, struct hf_attr *ret);
+double history_attr_timeout_s(const struct node *node);
+/* dir: any node but of NODE_PAST, or the live root when the name is .history. */
 void history_lookup(fuse_req_t req, const struct target *dir, const char *name);
+void history_reply_own(fuse_req_t req, enum node_kind kind);
+/* The root of the tree just after tid. */
+void history_reply_root(fuse_req_t req, uint64_t tid, double timeout_s);
 
 #define HISTORY_AT_MAX 200
+
+/* ---- gmt.c */
+
+#define GMT_NAME_BYTES 32 /* "@GMT-2026.11.21-10.15.30" and more */
+void gmt_format(uint64_t time_s, char out[GMT_NAME_BYTES]);
+bool gmt_parse(const char *name, uint64_t *ret_time_s);
+void gmt_lookup(fuse_req_t req, const char *name);
+
+/* ---- life.c */
+
+/* What a path was, as it was known when this was made. Never changes. */
+struct life {
+	unsigned users;            /* protected by lives.lock */
+	uint64_t tid;              /* the head's when it was made */
+	uint64_t changed_ns;       /* when it last was another, or changed */
+	char *path;
+	struct hf_stretch *v;      /* by `from`; their paths are not kept */
+	uint64_t *until_max;       /* of each and those before it */
+	size_t n;
+	bool is_dir, is_file;      /* at some time */
+	const struct hf_stretch *newest;
+};
+
+void lives_init(struct lives *l);
+void lives_release(struct lives *l);
+/*
+ * Of a path from the volume's root: as of now, or, when `any` will do, as it was known to somebody before. -ENOENT: it
+ * never was. To be given back.
+ */
+int life_get(struct mount *m, const char *path, bool any, struct life **ret);
+void life_put(struct mount *m, struct life *l);
+int life_attr(struct mount *m, const struct life *l, struct hf_attr *ret);
+
+/* A version of a file: what it was from tid on until the next; or that tid removed it. */
+struct version {
+	uint64_t tid, time_ns, ino;
+	uint32_t type; /* file type bits of st_mode */
+	bool removed;
+};
+struct versions {
+	struct version *v; /* by tid */
+	size_t n, cap;
+	bool more;
+};
+/* Some of those behind `after`, at least one if there is any. */
+int life_versions(struct mount *m, const struct life *l, uint64_t after, size_t max, struct versions *ret);
+void versions_release(struct versions *v);
+
+/* ---- versions.c, deleted.c */
+
+#define VERSION_NAME_BYTES 80
+void version_format(const struct version *v, char out[VERSION_NAME_BYTES]);
+bool version_parse(const char *name, uint64_t *ret_tid); /* whether it has the shape of one */
+void versions_lookup(fuse_req_t req, const struct target *dir, const char *name);
+void versions_reply_root(fuse_req_t req);
+int versions_getattr(struct mount *m, const struct target *t, struct hf_attr *ret);
+void removed_attr(struct mount *m, const struct node *node, struct hf_attr *ret);
+
+void deleted_lookup(fuse_req_t req, const struct target *dir, const char *name);
+void deleted_reply_root(fuse_req_t req);
+void deleted_fit_attr(const struct node *node, struct hf_attr *attr); /* an inode's attributes as they are shown there */
+
+/* ---- readdir.c */
+
+/* Offsets: readdir.c says which there are. */
+#define OFF_DOT 1
+#define OFF_DOTDOT 2
+#define OFF_FIRST 3
+#define OFF_VERSIONS ((UINT64_C(1) << 62) + 64) /* behind every cookie of a name */
+
+struct listing {
+	fuse_req_t req;
+	struct mount *m;
+	const struct target *dir;
+	bool plus;
+	bool full;     /* the next entry does not fit */
+	uint64_t from; /* offset asked for */
+	char *bytes;
+	size_t size, used;
+};
+
+/* ".", "..", when they are asked for. False: full. */
+bool listing_add_dots(struct listing *l, const struct node *up);
+/* An entry whose attributes are left to a lookup: what a listing shows is rarely all opened. False: full. */
+bool listing_add_bare(struct listing *l, const char *name, const struct node *node, uint32_t type, uint64_t off);
+int gmt_list(struct listing *l);
+int versions_list(struct listing *l);
+int deleted_list(struct listing *l);
+
+/* Names on their way into a listing: gathered from several places, then taken in order of their cookies. */
+struct gathered_name {
+	uint64_t cookie;
+	struct node node;
+	uint32_t type;
+	char *name;
+};
+struct gathered {
+	struct gathered_name *v;
+	size_t n, cap;
+	uint64_t limit; /* what lies behind this cookie has not been gathered */
+};
+int gathered_add(struct gathered *g, uint64_t cookie, const char *name, const struct node *node, uint32_t type);
+void gathered_release(struct gathered *g);
+/* Those up to the limit, each once. False: full. */
+bool listing_add_gathered(struct listing *l, struct gathered *g);
 
 /* ---- seek.c */
 

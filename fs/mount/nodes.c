@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Node ids of the past. The kernel names an inode by 64 bits; an inode of the past is two such numbers, (tid,
- * inode). So each that the kernel knows has an entry here, found by id and by key, alive while its lookup
- * count is above zero. Ids are never given out twice in a mount.
+ * inode), and what a path was is a whole path. So each that the kernel knows has an entry here, found by id and by
+ * key, alive while its lookup count is above zero. Ids are never given out twice in a mount.
  *
  * st_ino of the past must differ from live numbers and be the same each time it is asked for, also after the
  * kernel forgot the node, for programs compare it. It is bit 62 and the inode number XORed with a mix of the
  * tid: no two inodes of one moment ever share it (what find, tar and rsync need for hard links), moments
  * differ from each other but for chance, and it stays below 2^63 for programs that hold it in a signed
- * number.
+ * number. The other kinds have a mix of their own; a path has its hash.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,14 +25,16 @@
 #define FIRST_ID 16 /* below: the nodes that are no inodes, by kind */
 
 struct node_key {
-	uint64_t tid, ino;
+	uint64_t kind, tid, ino;
+	char path[]; /* without the end of it */
 };
 
 struct node_entry {
 	uint64_t id;
-	struct node_key key;
 	uint64_t count;
 	UT_hash_handle by_id, by_key;
+	size_t key_len;
+	struct node_key *key;
 };
 
 void nodes_init(struct nodes *n)
@@ -46,6 +48,7 @@ static void drop_entry(struct nodes *n, struct node_entry *e)
 {
 	HASH_DELETE(by_id, n->by_id, e);
 	HASH_DELETE(by_key, n->by_key, e);
+	free(e->key);
 	free(e);
 }
 
@@ -65,33 +68,67 @@ int nodes_find(struct nodes *n, uint64_t id, struct node *ret)
 	struct node_entry *e;
 	uint64_t number = id & ~PAST;
 
-	if (number >= NODE_HISTORY && number <= NODE_TAGS) {
+	if (number >= NODE_HISTORY && number <= NODE_GMT) {
 		*ret = (struct node){ .kind = (enum node_kind)number };
 		return 0;
 	}
 	pthread_mutex_lock(&n->lock);
 	HASH_FIND(by_id, n->by_id, &id, sizeof(id), e);
 	if (e)
-		*ret = (struct node){ .kind = NODE_PAST, .tid = e->key.tid, .ino = e->key.ino };
+		*ret = (struct node){ (enum node_kind)e->key->kind, e->key->tid, e->key->ino, NULL };
 	pthread_mutex_unlock(&n->lock);
 	return e ? 0 : -ESTALE;
 }
 
-/* Requires n->lock. */
-static struct node_entry *add_entry(struct nodes *n, const struct node_key *key)
+int nodes_path(struct nodes *n, uint64_t id, char **ret)
+{
+	struct node_entry *e;
+	char *path = NULL;
+
+	pthread_mutex_lock(&n->lock);
+	HASH_FIND(by_id, n->by_id, &id, sizeof(id), e);
+	if (e)
+		path = strndup(e->key->path, e->key_len - sizeof(*e->key));
+	pthread_mutex_unlock(&n->lock);
+	if (!path)
+		return e ? -ENOMEM : -ESTALE;
+	*ret = path;
+	return 0;
+}
+
+/* malloc'ed; NULL without memory. */
+static struct node_key *key_new(const struct node *node, size_t *ret_len)
+{
+	const char *path = node->kind == NODE_VERSIONS && node->path ? node->path : "";
+	size_t len = strlen(path);
+	struct node_key *key = malloc(sizeof(*key) + len);
+
+	if (!key)
+		return NULL;
+	key->kind = node->kind;
+	key->tid = node->tid;
+	key->ino = node->ino;
+	memcpy(key->path, path, len);
+	*ret_len = sizeof(*key) + len;
+	return key;
+}
+
+/* Takes the key, if it can. Requires n->lock. */
+static struct node_entry *add_entry(struct nodes *n, struct node_key *key, size_t key_len)
 {
 	struct node_entry *e = calloc(1, sizeof(*e));
 
 	if (!e)
 		return NULL;
 	e->id = PAST | n->next_id;
-	e->key = *key;
+	e->key = key;
+	e->key_len = key_len;
 	HASH_ADD(by_id, n->by_id, id, sizeof(e->id), e);
 	if (!e->by_id.tbl) {
 		free(e);
 		return NULL;
 	}
-	HASH_ADD(by_key, n->by_key, key, sizeof(e->key), e);
+	HASH_ADD_KEYPTR(by_key, n->by_key, e->key, e->key_len, e);
 	if (!e->by_key.tbl) {
 		HASH_DELETE(by_id, n->by_id, e);
 		free(e);
@@ -103,22 +140,30 @@ static struct node_entry *add_entry(struct nodes *n, const struct node_key *key)
 
 int nodes_ref(struct nodes *n, const struct node *node, uint64_t *ret_id)
 {
-	struct node_key key = { node->tid, node->ino };
 	struct node_entry *e;
+	struct node_key *key;
+	size_t len;
 
-	if (node->kind != NODE_PAST) {
+	if (node->kind == NODE_LIVE || node->kind >= NODE_HISTORY) {
 		*ret_id = node->kind == NODE_LIVE ? node->ino : PAST | (uint64_t)node->kind;
 		return 0;
 	}
+	key = key_new(node, &len);
+	if (!key)
+		return -ENOMEM;
 	pthread_mutex_lock(&n->lock);
-	HASH_FIND(by_key, n->by_key, &key, sizeof(key), e);
-	if (!e)
-		e = add_entry(n, &key);
+	HASH_FIND(by_key, n->by_key, key, len, e);
+	if (!e) {
+		e = add_entry(n, key, len);
+		if (e)
+			key = NULL;
+	}
 	if (e) {
 		e->count++;
 		*ret_id = e->id;
 	}
 	pthread_mutex_unlock(&n->lock);
+	free(key);
 	return e ? 0 : -ENOMEM;
 }
 
@@ -145,6 +190,15 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+struct node node_of_path(const char *path)
+{
+	struct node node = { .kind = NODE_VERSIONS, .path = path };
+
+	for (const char *p = path; *p; p++)
+		node.ino = mix(node.ino ^ (unsigned char)*p);
+	return node;
+}
+
 uint64_t node_st_ino(const struct node *node)
 {
 	switch (node->kind) {
@@ -152,6 +206,10 @@ uint64_t node_st_ino(const struct node *node)
 		return node->ino;
 	case NODE_PAST:
 		return PAST_INO | ((node->ino ^ mix(node->tid)) & (PAST_INO - 1));
+	case NODE_VERSIONS:
+	case NODE_DELETED:
+	case NODE_REMOVED:
+		return PAST_INO | ((node->ino ^ mix(mix(node->tid) ^ (uint64_t)node->kind)) & (PAST_INO - 1));
 	default:
 		return PAST_INO | (PAST_INO - (uint64_t)node->kind);
 	}

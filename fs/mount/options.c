@@ -165,6 +165,12 @@ static int parse_word(const char *word, struct mount_options *o, struct hf_error
 			return 0;
 		return hf_error_set(err, -EINVAL, "option %s: write a size, as cache=512M or cache=2G", word);
 	}
+	if (strncmp(word, "at=", 3) == 0) {
+		if (strlen(word + 3) == 0 || strlen(word + 3) >= sizeof(o->at))
+			return hf_error_set(err, -EINVAL, "option %s: write a moment, as at=2026-11-21T101530Z", word);
+		memcpy(o->at, word + 3, strlen(word + 3) + 1);
+		return 0;
+	}
 	if (strncmp(word, "commit=", 7) == 0) {
 		if (parse_seconds(word + 7, &o->commit_interval_ms))
 			return 0;
@@ -192,6 +198,8 @@ int mount_parse_options(const char *text, struct mount_options *ret, struct hf_e
 	free(copy);
 	if (r == 0 && o.allow_root)
 		o.allow_other = false;
+	if (r == 0 && o.at[0])
+		o.read_only = true;
 	if (r == 0)
 		*ret = o;
 	return r;

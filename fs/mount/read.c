@@ -27,7 +27,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (r < 0)
 		return reply_code(req, r);
-	if (!target_is_inode(&dir) || (parent == HF_ROOT_INO && strcmp(name, HISTORY_NAME) == 0))
+	if (dir.node.kind > NODE_PAST || (parent == HF_ROOT_INO && !m->fixed && strcmp(name, HISTORY_NAME) == 0))
 		return history_lookup(req, &dir, name);
 	if (dir.node.kind == NODE_PAST && dir.ino == HF_ROOT_INO && strcmp(name, "..") == 0) {
 		struct target at = { .node = { .kind = NODE_AT } };
@@ -51,10 +51,10 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void forget(struct mount *m, fuse_ino_t ino, uint64_t count)
 {
-	if (node_id_is_live(ino))
-		hf_unref(m->store, ino, count);
-	else
+	if (!node_id_is_live(ino))
 		nodes_forget(&m->nodes, ino, count);
+	else if (!m->fixed)
+		hf_unref(m->store, ino, count);
 }
 
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
@@ -78,10 +78,8 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	int r = target_find(m, ino, &t);
 
 	(void)fi;
-	if (r == 0 && target_is_inode(&t))
-		r = hf_view_getattr(&t.view, t.ino, &attr, NULL);
-	else if (r == 0)
-		history_attr(m, t.node.kind, &attr);
+	if (r == 0)
+		r = target_getattr(m, &t, &attr);
 	if (r < 0)
 		fuse_reply_err(req, mount_fault(r, NULL, "reading the attributes", t.ino));
 	else
@@ -156,6 +154,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 		return reply_code(req, (int)n);
 	if (t.node.kind == NODE_README)
 		return read_readme(req, size, off);
+	if (t.node.kind == NODE_REMOVED)
+		return (void)fuse_reply_buf(req, NULL, 0);
 	if (!target_is_inode(&t))
 		return reply_code(req, -EISDIR);
 	bytes = reply_buffer(m, size);
@@ -176,11 +176,11 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 	(void)fi;
 	if (at < 0)
 		return reply_code(req, (int)at);
-	if (t.node.kind == NODE_LIVE)
+	if (t.node.kind == NODE_LIVE && !mount_of(req)->fixed)
 		return seek_live(req, t.ino, (uint64_t)off, whence);
-	if (t.node.kind == NODE_PAST)
+	if (t.node.kind <= NODE_PAST)
 		at = hf_view_seek(&t.view, t.ino, (uint64_t)off, whence, NULL);
-	else if (off < 0 || (size_t)off >= history_readme_len())
+	else if (t.node.kind != NODE_README || off < 0 || (size_t)off >= history_readme_len())
 		at = -ENXIO;
 	else
 		at = whence == SEEK_HOLE ? (int64_t)history_readme_len() : off;
@@ -255,7 +255,7 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 /*
  * In blocks: what live files take and what can still be written. The past takes room too, but it is nothing
  * that deleting could free, so it is not shown as used. An inode costs little: as many more as there is room
- * for at half a KiB each.
+ * for at half a KiB each. What is fixed takes nothing more.
  */
 void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
@@ -267,6 +267,8 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	(void)ino;
 	if (r < 0)
 		return reply_code(req, r);
+	if (mount_of(req)->fixed)
+		space.available_bytes = 0;
 	st.f_bfree = st.f_bavail = space.available_bytes / BLOCK;
 	st.f_blocks = (space.live_bytes + BLOCK - 1) / BLOCK + st.f_bfree;
 	st.f_ffree = st.f_favail = space.available_bytes / INODE;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listings: live directories, past ones, and the three of .history.
+ * Listings: live directories, past ones, and those of .history.
  *
- * Offsets: 1 is behind ".", 2 behind "..". An entry of the store has its cookie and one (cookies begin at 2);
- * a moment its tid and 3, listed newest first; a tag its place and 3; .history, when the root shows it, comes
- * last of all.
+ * Offsets: 1 is behind ".", 2 behind "..". An entry of the store has its cookie and one (cookies begin at 2, and end
+ * before OFF_VERSIONS); a version of a file its tid and OFF_VERSIONS; a moment its tid and 3, or its second and 3, listed
+ * newest first; a tag its place and 3; .history, when the root shows it, comes last of all.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -15,22 +15,7 @@
 
 #include "fs/mount/mount_internal.h"
 
-#define OFF_DOT 1
-#define OFF_DOTDOT 2
-#define OFF_FIRST 3
 #define OFF_HISTORY INT64_MAX
-
-struct listing {
-	fuse_req_t req;
-	struct mount *m;
-	const struct target *dir;
-	bool plus;
-	bool full;     /* the next entry does not fit */
-	int code;      /* of a failure within a callback */
-	uint64_t from; /* offset asked for */
-	char *bytes;
-	size_t size, used;
-};
 
 /*
  * Take an entry, or find the buffer full. ".", ".." and what cannot be referred to are listed without
@@ -68,7 +53,7 @@ static struct hf_attr dir_attr(uint32_t type)
 }
 
 /* "." and "..", when they are asked for. The number of ".." is for show: the kernel knows the way up. */
-static bool add_dots(struct listing *l, const struct node *up)
+bool listing_add_dots(struct listing *l, const struct node *up)
 {
 	struct hf_attr attr = dir_attr(S_IFDIR);
 
@@ -76,6 +61,68 @@ static bool add_dots(struct listing *l, const struct node *up)
 		return false;
 	return l->from >= OFF_DOTDOT || add(l, "..", up, &attr, 0, false, OFF_DOTDOT);
 }
+
+bool listing_add_bare(struct listing *l, const char *name, const struct node *node, uint32_t type, uint64_t off)
+{
+	struct hf_attr attr = dir_attr(type);
+
+	return add(l, name, node, &attr, 0, false, off);
+}
+
+/* --- gathered names */
+
+int gathered_add(struct gathered *g, uint64_t cookie, const char *name, const struct node *node, uint32_t type)
+{
+	char *copy = strdup(name);
+
+	if (copy && g->n == g->cap) {
+		size_t cap = g->cap ? 2 * g->cap : 128;
+		struct gathered_name *grown = realloc(g->v, cap * sizeof(*grown));
+
+		if (grown) {
+			g->v = grown;
+			g->cap = cap;
+		}
+	}
+	if (!copy || g->n == g->cap) {
+		free(copy);
+		return -ENOMEM;
+	}
+	g->v[g->n++] = (struct gathered_name){ cookie, *node, type, copy };
+	return 0;
+}
+
+void gathered_release(struct gathered *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		free(g->v[i].name);
+	free(g->v);
+	*g = (struct gathered){ NULL };
+}
+
+static int compare_gathered(const void *a, const void *b)
+{
+	const struct gathered_name *x = a, *y = b;
+
+	return x->cookie != y->cookie ? (x->cookie > y->cookie) - (x->cookie < y->cookie) : strcmp(x->name, y->name);
+}
+
+bool listing_add_gathered(struct listing *l, struct gathered *g)
+{
+	bool fits = true;
+
+	if (g->n > 0)
+		qsort(g->v, g->n, sizeof(*g->v), compare_gathered);
+	for (size_t i = 0; fits && i < g->n && g->v[i].cookie <= g->limit; i++) {
+		const struct gathered_name *e = &g->v[i];
+
+		if (i == 0 || strcmp(e->name, g->v[i - 1].name) != 0)
+			fits = listing_add_bare(l, e->name, &e->node, e->type, e->cookie + 1);
+	}
+	return fits;
+}
+
+/* --- what is listed */
 
 static int add_stored(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
 		      const struct hf_attr *attr)
@@ -98,6 +145,12 @@ static void add_own(struct listing *l, const char *name, enum node_kind kind, ui
 	add(l, name, &node, &attr, FOREVER_S, true, off);
 }
 
+static void add_own_root(struct listing *l, const char *name, struct node node, uint64_t off)
+{
+	if (!l->full && l->from < off)
+		listing_add_bare(l, name, &node, S_IFDIR, off);
+}
+
 static int list_inode(struct listing *l)
 {
 	struct node up = l->dir->node;
@@ -110,7 +163,7 @@ static int list_inode(struct listing *l)
 			up = (struct node){ .kind = NODE_AT };
 		else
 			r = hf_view_parent(&l->dir->view, l->dir->ino, &up.ino, &err);
-		if (r < 0 || !add_dots(l, &up))
+		if (r < 0 || !listing_add_dots(l, &up))
 			return r;
 	}
 	if (l->from == OFF_HISTORY)
@@ -121,7 +174,7 @@ static int list_inode(struct listing *l)
 		mount_fault(r, &err, "listing", l->dir->ino);
 		return r;
 	}
-	if (root && !past && l->m->options->history_visible)
+	if (root && !past && l->m->options->history_visible && !l->m->fixed)
 		add_own(l, HISTORY_NAME, NODE_HISTORY, OFF_HISTORY);
 	return 0;
 }
@@ -130,24 +183,23 @@ static int list_history(struct listing *l)
 {
 	struct node root = { .kind = NODE_LIVE, .ino = HF_ROOT_INO };
 
-	if (!add_dots(l, &root))
+	if (!listing_add_dots(l, &root))
 		return 0;
 	add_own(l, "README", NODE_README, OFF_FIRST);
 	add_own(l, "at", NODE_AT, OFF_FIRST + 1);
 	add_own(l, "tags", NODE_TAGS, OFF_FIRST + 2);
+	add_own(l, "gmt", NODE_GMT, OFF_FIRST + 3);
+	add_own_root(l, "versions", node_of_path(""), OFF_FIRST + 4);
+	add_own_root(l, "deleted", (struct node){ NODE_DELETED, HF_TID_HEAD, HF_ROOT_INO, NULL }, OFF_FIRST + 5);
 	return 0;
 }
 
-/*
- * A directory named for a point. Its attributes are left to a lookup: what a listing shows is rarely all
- * opened.
- */
+/* A directory named for a point. */
 static bool add_point(struct listing *l, const char *name, uint64_t tid, uint64_t off)
 {
 	struct node node = { .kind = NODE_PAST, .tid = tid, .ino = HF_ROOT_INO };
-	struct hf_attr attr = dir_attr(S_IFDIR);
 
-	return add(l, name, &node, &attr, 0, false, off);
+	return listing_add_bare(l, name, &node, S_IFDIR, off);
 }
 
 static int list_at(struct listing *l)
@@ -157,7 +209,7 @@ static int list_at(struct listing *l)
 	struct hf_point *points;
 	ssize_t n;
 
-	if (!add_dots(l, &up))
+	if (!listing_add_dots(l, &up))
 		return 0;
 	points = calloc(HISTORY_AT_MAX, sizeof(*points));
 	if (!points)
@@ -196,7 +248,7 @@ static int list_tags(struct listing *l)
 	struct node up = { .kind = NODE_HISTORY };
 	struct tag_walk walk = { .l = l };
 
-	if (!add_dots(l, &up))
+	if (!listing_add_dots(l, &up))
 		return 0;
 	return hf_tags_list(l->m->store, add_tag, &walk, NULL);
 }
@@ -213,6 +265,12 @@ static int list(struct listing *l)
 		return list_at(l);
 	case NODE_TAGS:
 		return list_tags(l);
+	case NODE_GMT:
+		return gmt_list(l);
+	case NODE_VERSIONS:
+		return versions_list(l);
+	case NODE_DELETED:
+		return deleted_list(l);
 	default:
 		return -ENOTDIR;
 	}

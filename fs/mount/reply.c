@@ -48,6 +48,7 @@ int target_find(struct mount *m, uint64_t node_id, struct target *ret)
 {
 	int r = 0;
 
+	ret->id = node_id;
 	if (node_id_is_live(node_id))
 		ret->node = (struct node){ .kind = NODE_LIVE, .ino = node_id };
 	else
@@ -55,10 +56,17 @@ int target_find(struct mount *m, uint64_t node_id, struct target *ret)
 	if (r < 0)
 		return r;
 	ret->view = m->head;
-	if (ret->node.kind == NODE_PAST)
+	if (ret->node.kind == NODE_PAST || ret->node.kind == NODE_DELETED)
 		ret->view.tid = ret->node.tid;
 	ret->ino = ret->node.ino;
 	return 0;
+}
+
+int target_getattr(struct mount *m, const struct target *t, struct hf_attr *ret)
+{
+	if (t->node.kind > NODE_PAST)
+		return history_getattr(m, t, ret);
+	return hf_view_getattr(&t->view, t->ino, ret, NULL);
 }
 
 void reply_fill_stat(const struct node *node, const struct hf_attr *attr, struct stat *ret)
@@ -89,7 +97,7 @@ void reply_attr(fuse_req_t req, const struct node *node, const struct hf_attr *a
 	struct stat st;
 
 	reply_fill_stat(node, attr, &st);
-	fuse_reply_attr(req, &st, history_attr_timeout_s(node->kind));
+	fuse_reply_attr(req, &st, history_attr_timeout_s(node));
 }
 
 int entry_take(struct mount *m, const struct node *node, const struct hf_attr *attr, double entry_timeout_s,
@@ -100,12 +108,12 @@ int entry_take(struct mount *m, const struct node *node, const struct hf_attr *a
 
 	if (r < 0)
 		return r;
-	if (node->kind == NODE_LIVE)
+	if (node->kind == NODE_LIVE && !m->fixed)
 		hf_ref(m->store, node->ino, 1);
 	*ret = (struct fuse_entry_param){
 		.ino = id,
 		.generation = attr->generation,
-		.attr_timeout = history_attr_timeout_s(node->kind),
+		.attr_timeout = history_attr_timeout_s(node),
 		.entry_timeout = entry_timeout_s,
 	};
 	reply_fill_stat(node, attr, &ret->attr);
@@ -114,10 +122,10 @@ int entry_take(struct mount *m, const struct node *node, const struct hf_attr *a
 
 void entry_give_back(struct mount *m, uint64_t node_id)
 {
-	if (node_id_is_live(node_id))
-		hf_unref(m->store, node_id, 1);
-	else
+	if (!node_id_is_live(node_id))
 		nodes_forget(&m->nodes, node_id, 1);
+	else if (!m->fixed)
+		hf_unref(m->store, node_id, 1);
 }
 
 void reply_entry(fuse_req_t req, const struct node *node, const struct hf_attr *attr, double entry_timeout_s)

@@ -80,6 +80,18 @@ void mount_stop(void)
 	pthread_rwlock_unlock(&current_lock);
 }
 
+bool mount_moment(struct hf_point *ret)
+{
+	bool fixed;
+
+	pthread_rwlock_rdlock(&current_lock);
+	fixed = current && current->fixed;
+	if (fixed)
+		*ret = current->moment;
+	pthread_rwlock_unlock(&current_lock);
+	return fixed;
+}
+
 static void on_kick(int number)
 {
 	(void)number;
@@ -486,6 +498,7 @@ static int mount_init(struct mount *m)
 		return r;
 	}
 	nodes_init(&m->nodes);
+	lives_init(&m->lives);
 	seek_init(m);
 	pthread_mutex_init(&m->drop_lock, NULL);
 	return 0;
@@ -496,9 +509,22 @@ static void mount_release(struct mount *m)
 	pthread_mutex_destroy(&m->drop_lock);
 	free(m->drop);
 	seek_release(m);
+	lives_release(&m->lives);
 	nodes_release(&m->nodes);
 	reply_release(m);
 	close(m->stop_fd);
+}
+
+/* -o at. */
+static int find_moment(struct mount *m, struct hf_error *err)
+{
+	int r = m->options->at[0] ? hf_moment_find(m->store, m->options->at, &m->moment, err) : 0;
+
+	if (r < 0 || !m->options->at[0])
+		return r;
+	m->fixed = true;
+	m->head.tid = m->moment.tid;
+	return 0;
 }
 
 int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options,
@@ -521,6 +547,9 @@ int mount_run(struct hf_store *store, const char *dir, const struct mount_option
 		return hf_error_set(err, -errno, "cannot mount on %s: %s", dir, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return hf_error_set(err, -ENOTDIR, "cannot mount on %s: it is not a folder", dir);
+	r = find_moment(&m, err);
+	if (r < 0)
+		return r;
 	r = mount_init(&m);
 	if (r < 0)
 		return hf_error_set(err, r, "cannot mount on %s: %s", dir, strerror(-r));

@@ -216,15 +216,13 @@ static void serve_statx(struct mount *m, int fd)
 	struct target t;
 	int r = target_find(m, now.header->nodeid, &t);
 
-	if (r == 0 && target_is_inode(&t))
-		r = hf_view_getattr(&t.view, t.ino, &attr, NULL);
-	else if (r == 0)
-		history_attr(m, t.node.kind, &attr);
+	if (r == 0)
+		r = target_getattr(m, &t, &attr);
 	if (r < 0) {
 		send_reply(fd, mount_fault(r, NULL, "reading the attributes", t.ino), NULL, 0);
 		return;
 	}
-	out.attr_valid = (uint64_t)history_attr_timeout_s(t.node.kind);
+	out.attr_valid = (uint64_t)history_attr_timeout_s(&t.node);
 	out.stat = (struct statx_body){
 		.mask = STATX_BASIC_STATS | STATX_BTIME,
 		.blksize = 4096,

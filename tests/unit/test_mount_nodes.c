@@ -75,12 +75,12 @@ static void test_many(void **state)
 
 static void test_those_that_are_no_inodes(void **state)
 {
-	const enum node_kind kinds[] = { NODE_HISTORY, NODE_README, NODE_AT, NODE_TAGS };
+	const enum node_kind kinds[] = { NODE_HISTORY, NODE_README, NODE_AT, NODE_TAGS, NODE_GMT };
 	struct node node, found;
 	uint64_t id;
 
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		node = (struct node){ .kind = kinds[i] };
 		assert_int_equal(nodes_ref(&nodes, &node, &id), 0);
 		assert_false(node_id_is_live(id));
@@ -93,6 +93,108 @@ static void test_those_that_are_no_inodes(void **state)
 	assert_int_equal(id, 77);
 	assert_int_equal(nodes_find(&nodes, UINT64_C(1) << 63, &found), -ESTALE);
 	assert_int_equal(nodes_find(&nodes, UINT64_C(1) << 63 | NODE_PAST, &found), -ESTALE);
+}
+
+static uint64_t ref_node(struct node node)
+{
+	uint64_t id = 0;
+
+	assert_int_equal(nodes_ref(&nodes, &node, &id), 0);
+	return id;
+}
+
+static void expect_path(uint64_t id, const char *wanted)
+{
+	char *path = NULL;
+
+	assert_int_equal(nodes_path(&nodes, id, &path), 0);
+	assert_string_equal(path, wanted);
+	free(path);
+}
+
+static void test_paths(void **state)
+{
+	uint64_t root = ref_node(node_of_path("")), a = ref_node(node_of_path("a")), ab = ref_node(node_of_path("a/b"));
+	struct node forged = node_of_path("a"), node;
+	char *path;
+
+	(void)state;
+	assert_true(root != a && a != ab && root != ab);
+	assert_int_equal(ref_node(node_of_path("a/b")), ab);
+	expect_path(root, "");
+	expect_path(a, "a");
+	expect_path(ab, "a/b");
+	forged.path = "b"; /* of the same hash */
+	assert_int_not_equal(ref_node(forged), a);
+	assert_int_equal(nodes_find(&nodes, ab, &node), 0);
+	assert_int_equal(node.kind, NODE_VERSIONS);
+	nodes_forget(&nodes, ab, 2);
+	assert_int_equal(nodes_path(&nodes, ab, &path), -ESTALE);
+	assert_int_equal(nodes_find(&nodes, ab, &node), -ESTALE);
+}
+
+/* The same two numbers mean something else in each kind. */
+static void test_kinds(void **state)
+{
+	const enum node_kind kinds[] = { NODE_PAST, NODE_DELETED, NODE_REMOVED };
+	uint64_t ids[3], st_inos[3];
+	struct node found;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct node node = { .kind = kinds[i], .tid = 7, .ino = 9 };
+
+		ids[i] = ref_node(node);
+		st_inos[i] = node_st_ino(&node);
+		for (size_t k = 0; k < i; k++)
+			assert_true(ids[k] != ids[i] && st_inos[k] != st_inos[i]);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(nodes_find(&nodes, ids[i], &found), 0);
+		assert_true(found.kind == kinds[i] && found.tid == 7 && found.ino == 9);
+	}
+}
+
+static void test_names_of_moments(void **state)
+{
+	static const char *const wrong[] = { "@GMT-2026.11.21-10.15.3", "@GMT-2026.11.21-10.15.300", "@GMT-2026.11.31-10.15.30",
+					     "@GMT-2026.11.21-24.00.00", "@GMT-2026.11.21-10.15.60", "@GMT-2026.1.21-10.15.30",
+					     "@GMT-1969.12.31-23.59.59", "GMT-2026.11.21-10.15.30", "@GMT-2026.11.21 10.15.30",
+					     "@GMT- 026.11.21-10.15.30", "@GMT-2026.11.21-10.15.30.", "" };
+	char name[GMT_NAME_BYTES];
+	uint64_t t = 0;
+
+	(void)state;
+	assert_true(gmt_parse("@GMT-2026.11.21-10.15.30", &t));
+	assert_int_equal(t, 1795256130);
+	gmt_format(t, name);
+	assert_string_equal(name, "@GMT-2026.11.21-10.15.30");
+	assert_true(gmt_parse("@GMT-2028.02.29-00.00.00", &t));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (gmt_parse(wrong[i], &t))
+			fail_msg("%s", wrong[i]);
+}
+
+static void test_names_of_versions(void **state)
+{
+	static const char *const wrong[] = { "", "~7", "x~", "x~07", "x~0", "x~-7", "x~7~", "x~7~delete", "x~7~deleted~", "x~7 ",
+					     "x~99999999999999999999" };
+	struct version v = { .tid = 42, .time_ns = 1795256130000000000 };
+	char name[VERSION_NAME_BYTES];
+	uint64_t tid;
+
+	(void)state;
+	version_format(&v, name);
+	assert_string_equal(name, "2026-11-21T101530Z~42");
+	assert_true(version_parse(name, &tid));
+	assert_int_equal(tid, 42);
+	v.removed = true;
+	version_format(&v, name);
+	assert_string_equal(name, "2026-11-21T101530Z~42~deleted");
+	assert_true(version_parse(name, &tid));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (version_parse(wrong[i], &tid))
+			fail_msg("\"%s\"", wrong[i]);
 }
 
 static int compare(const void *a, const void *b)
@@ -146,6 +248,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_those_that_are_no_inodes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_paths, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
+		cmocka_unit_test(test_names_of_moments),
+		cmocka_unit_test(test_names_of_versions),
 		cmocka_unit_test(test_st_ino),
 		cmocka_unit_test(test_errno),
 	};

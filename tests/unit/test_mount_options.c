@@ -84,6 +84,20 @@ static void test_values(void **state)
 	refused("commit=nan", "seconds");
 }
 
+static void test_moment(void **state)
+{
+	char text[256] = "at=";
+	struct mount_options o = parsed("at=2026-11-21T101530Z,rw");
+
+	(void)state;
+	assert_string_equal(o.at, "2026-11-21T101530Z");
+	assert_true(o.read_only);
+	assert_string_equal(parsed("ro").at, "");
+	refused("at=", "at=");
+	memset(text + 3, 'x', sizeof(text) - 4);
+	refused(text, "at=");
+}
+
 static void test_receipts(void **state)
 {
 	struct mount_options o = parsed("sync");
@@ -130,7 +144,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_switches),
-		cmocka_unit_test(test_values),   cmocka_unit_test(test_of_fstab),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_moment),   cmocka_unit_test(test_of_fstab),
 		cmocka_unit_test(test_unknown),  cmocka_unit_test(test_receipts),
 	};
 
