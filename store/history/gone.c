@@ -65,6 +65,17 @@ static int see_row(struct gone_walk *w, const struct index_entry *e)
 	return r;
 }
 
+/* Of the name at hand, which may have ended a million times, the last row; and go on behind it. */
+static int jump(struct gone_walk *w, struct key *from)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	struct key to = key_after_prefix(w->key);
+	int r = index_scan(w->s->index, INDEX_PAST, key_span(&w->key), key_span(&to), 1, INDEX_REVERSE, &rows, w->err);
+
+	*from = to;
+	return r == 0 && rows.n == 1 ? see_row(w, &rows.entries[0]) : r;
+}
+
 static int walk(struct gone_walk *w, struct key from, const struct key *to)
 {
 	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
@@ -74,13 +85,8 @@ static int walk(struct gone_walk *w, struct key from, const struct key *to)
 		r = index_scan(w->s->index, INDEX_PAST, key_span(&from), key_span(to), ROWS_AT_ONCE, 0, &rows, w->err);
 		for (size_t k = 0; r == 0 && k < rows.n; k++)
 			r = see_row(w, &rows.entries[k]);
-		if (r == 0 && rows.n > 0) {
-			const struct span last = rows.entries[rows.n - 1].key;
-
-			memcpy(from.bytes, last.data, last.len);
-			from.len = last.len;
-			put_be64(from.bytes + from.len - TID_BYTES, get_be64(from.bytes + from.len - TID_BYTES) + 1);
-		}
+		if (r == 0 && rows.more && rows.n > 0)
+			r = jump(w, &from);
 	} while (r == 0 && rows.more && rows.n > 0);
 	return r == 0 ? tell_name(w) : r;
 }

@@ -195,11 +195,11 @@ static int add_stretch(void *arg, uint64_t ino, uint32_t type, uint64_t from, ui
 	return line_add(d->line, &st);
 }
 
-/* Was something at this path until just then? */
-static bool replaced_something(const struct line *l, size_t first, uint64_t from)
+/* Was something at this path until just then? What was is mostly the one behind number `at`, for newest come first. */
+static bool replaced_something(const struct line *l, size_t at, uint64_t from)
 {
-	for (size_t i = first; i < l->n; i++) {
-		if (l->v[i].until == from)
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[(at + i) % l->n].until == from)
 			return true;
 	}
 	return false;
@@ -278,7 +278,7 @@ static int descend(struct hf_store *s, const struct line *dirs, const char *name
 					   dirs->v[i].until, add_stretch, &d, err);
 	}
 	for (size_t i = 0, own = out->n; r == 0 && i < own; i++) {
-		if (out->v[i].came_by_rename && !replaced_something(out, 0, out->v[i].from))
+		if (out->v[i].came_by_rename && !replaced_something(out, i, out->v[i].from))
 			r = follow_renames(s, out, out->v[i], err);
 	}
 	return r;

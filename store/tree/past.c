@@ -65,15 +65,16 @@ int past_get(struct index *x, uint64_t tid, const struct key *key, struct buf *o
 /* Rows of a space from `from` on, fetched as they are needed. */
 struct side {
 	enum index_space space;
+	uint64_t tid; /* of the past: the moment that is looked for */
 	struct index_rows rows;
 	size_t next, max; /* of the next fetch */
 	struct buf from; /* where the next fetch begins */
 	bool end;        /* nothing more to fetch */
 };
 
-static void side_init(struct side *s, enum index_space space)
+static void side_init(struct side *s, enum index_space space, uint64_t tid)
 {
-	*s = (struct side){ .space = space, .rows = INDEX_ROWS_INIT, .max = FIRST_ROWS, .from = BUF_INIT };
+	*s = (struct side){ .space = space, .tid = tid, .rows = INDEX_ROWS_INIT, .max = FIRST_ROWS, .from = BUF_INIT };
 }
 
 static void side_release(struct side *s)
@@ -101,14 +102,46 @@ static const struct index_entry *side_entry(const struct side *s)
 	return &s->rows.entries[s->next];
 }
 
+static int span_compare(struct span a, struct span b)
+{
+	int c = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+
+	return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+/*
+ * Where the next fetch begins. In the past a key may have ended any number of times: what ended by tid, and what follows
+ * the first that did not, is jumped over.
+ */
+static int side_advance(struct side *s, struct span last)
+{
+	uint64_t ended, skip_to = UINT64_MAX;
+
+	buf_clear(&s->from);
+	if (s->space == INDEX_PAST && last.len >= TID_BYTES) {
+		ended = get_be64(last.data + last.len - TID_BYTES);
+		if (ended <= s->tid)
+			skip_to = s->tid; /* ended behind this */
+		buf_add(&s->from, last.data, last.len - TID_BYTES);
+		buf_add_be64(&s->from, skip_to);
+	} else {
+		buf_add(&s->from, last.data, last.len);
+	}
+	buf_add_u8(&s->from, 0);
+	return buf_status(&s->from);
+}
+
 /* Have a row at hand unless there is none left below `to`. */
 static int side_fill(struct side *s, struct index *x, struct span to, struct hf_error *err)
 {
-	const struct index_entry *last;
 	int r;
 
 	if (side_has(s) || s->end)
 		return 0;
+	if (to.len > 0 && span_compare((struct span){ s->from.data, s->from.len }, to) >= 0) {
+		s->end = true;
+		return 0;
+	}
 	r = index_scan(x, s->space, (struct span){ s->from.data, s->from.len }, to, s->max, 0, &s->rows, err);
 	if (r < 0)
 		return r;
@@ -117,18 +150,7 @@ static int side_fill(struct side *s, struct index *x, struct span to, struct hf_
 	s->end = !s->rows.more || s->rows.n == 0;
 	if (s->rows.n == 0)
 		return 0;
-	last = &s->rows.entries[s->rows.n - 1];
-	buf_clear(&s->from);
-	buf_add(&s->from, last->key.data, last->key.len);
-	buf_add_u8(&s->from, 0);
-	return buf_status(&s->from);
-}
-
-static int span_compare(struct span a, struct span b)
-{
-	int c = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-	return c ? c : (a.len > b.len) - (a.len < b.len);
+	return side_advance(s, s->rows.entries[s->rows.n - 1].key);
 }
 
 static int head_scan(struct index *x, struct span from, struct span to, past_each_fn *each, void *arg,
@@ -137,7 +159,7 @@ static int head_scan(struct index *x, struct span from, struct span to, past_eac
 	CLEANUP(side_release) struct side s;
 	int r;
 
-	side_init(&s, INDEX_HEAD);
+	side_init(&s, INDEX_HEAD, HF_TID_HEAD);
 	r = side_start(&s, from);
 	while (r == 0) {
 		r = side_fill(&s, x, to, err);
@@ -225,8 +247,8 @@ int past_scan(struct index *x, uint64_t tid, struct span from, struct span to, p
 	CLEANUP(buf_release) struct buf bound = BUF_INIT;
 	int r;
 
-	side_init(&head, INDEX_HEAD);
-	side_init(&past, INDEX_PAST);
+	side_init(&head, INDEX_HEAD, tid);
+	side_init(&past, INDEX_PAST, tid);
 	if (tid == HF_TID_HEAD)
 		return head_scan(x, from, to, each, arg, err);
 	buf_add(&bound, from.data, from.len);

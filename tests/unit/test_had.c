@@ -159,11 +159,24 @@ static void test_every_name(void **state)
 	}
 }
 
+static int note_last(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
+{
+	(void)ino;
+	(void)type;
+	(void)cookie;
+	if (strcmp(name, "n3") == 0)
+		*(uint64_t *)arg = last_tid;
+	return 0;
+}
+
 /* A lock file that came and went so often that its rows fill many batches, among other names. */
 static void test_one_name_a_thousand_times(void **state)
 {
 	uint64_t dir = make_dir(&f, HF_ROOT_INO, "d"), before, middle = 0;
-	bool all[NAMES], none[NAMES] = { false }, three[NAMES] = { false };
+	bool all[NAMES], none[NAMES] = { false }, three[NAMES] = { false }, seen[NAMES] = { false };
+	struct hf_attr attr;
+	uint64_t last = 0;
+	char path[64];
 
 	(void)state;
 	before = head(&f);
@@ -186,10 +199,20 @@ static void test_one_name_a_thousand_times(void **state)
 	}
 	expect_had(dir, 0, HF_TID_HEAD, all);
 	expect_had(dir, 0, before + 1, none);
-	three[3] = true;
 	for (unsigned i = 0; i < NAMES; i += 2)
 		three[i] = true;
+	expect_had(dir, middle, middle + 1, three);
+	add_moment(dir, middle, seen);
+	assert_memory_equal(seen, three, sizeof(seen));
+	three[3] = true;
 	expect_had(dir, middle, middle + 2, three);
+	add_moment(dir, middle + 1, seen);
+	assert_memory_equal(seen, three, sizeof(seen));
+	assert_int_equal(hf_view_lookup(&(struct hf_view){ f.store, middle + 1 }, dir, "n3", &attr, NULL), 0);
+	assert_int_equal(hf_view_path(&(struct hf_view){ f.store, middle + 1 }, attr.ino, path, sizeof(path), NULL), 4);
+	assert_string_equal(path, "d/n3");
+	assert_int_equal(hf_gone(f.store, dir, 0, note_last, &last, NULL), 0);
+	assert_int_equal(last, head(&f) - 1);
 }
 
 /* --- what is gone */
