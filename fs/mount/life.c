@@ -16,6 +16,7 @@
 
 enum {
 	STRETCHES_KEPT = 1 << 20, /* in all lives */
+	TIMES_AT_ONCE = 512,
 	DIRS_ASKED = 256,         /* for their permissions */
 };
 
@@ -63,6 +64,50 @@ static uint64_t time_of(struct mount *m, uint64_t tid)
 	struct hf_point point;
 
 	return hf_point_of_tid(m->store, tid, &point, NULL) == 0 ? point.time_ns : 0;
+}
+
+/* Of operations one behind the other, found at once: the time of one alone is found by going through its group. */
+struct times {
+	struct mount *m;
+	struct hf_point *v; /* of every operation between the first and the last of them */
+	size_t n, max;
+};
+
+static int add_time(void *arg, const struct hf_change *change)
+{
+	struct times *t = arg;
+
+	t->v[t->n++] = (struct hf_point){ change->tid, change->time_ns };
+	return t->n == t->max;
+}
+
+static const struct hf_point *find_time(const struct times *t, uint64_t tid)
+{
+	size_t low = 0, high = t->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (t->v[mid].tid < tid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < t->n && t->v[low].tid == tid ? &t->v[low] : NULL;
+}
+
+static uint64_t times_find(struct times *t, uint64_t tid)
+{
+	const struct hf_point *found = find_time(t, tid);
+
+	if (!found && t->max > 1) {
+		if (!t->v)
+			t->v = calloc(t->max, sizeof(*t->v));
+		t->n = 0;
+		if (t->v && hf_changes(t->m->store, tid - 1, UINT64_MAX, 0, add_time, t, NULL) >= 0)
+			found = find_time(t, tid);
+	}
+	return found ? found->time_ns : time_of(t->m, tid); /* not committed yet */
 }
 
 /* As it is, or as it last was. */
@@ -304,7 +349,7 @@ static int add_version(struct versions *v, uint64_t tid, uint64_t time_ns, const
 }
 
 struct state_walk {
-	struct mount *m;
+	struct times *times;
 	const struct hf_stretch *st;
 	struct versions *v;
 	uint64_t after;
@@ -328,7 +373,7 @@ static int see_state(void *arg, const struct hf_attr *attr, uint64_t ended_tid)
 		return 0;
 	/* who sets times can make the two alike, but not the operation's own */
 	changed_ns = (uint64_t)attr->ctime.tv_sec * 1000000000 + (uint64_t)attr->ctime.tv_nsec;
-	if (time_of(w->m, attr->tid) != changed_ns)
+	if (times_find(w->times, attr->tid) != changed_ns)
 		return 0;
 	if (w->left == 0)
 		return 1;
@@ -365,10 +410,10 @@ static bool begins_at(const struct life *l, uint64_t tid)
 }
 
 /* Up to max versions of a stretch behind `after`: 0, 1 when there are more, negative. */
-static int add_of_stretch(struct mount *m, const struct life *l, const struct hf_stretch *st, uint64_t after, size_t max,
-			  struct versions *v)
+static int add_of_stretch(struct times *times, const struct life *l, const struct hf_stretch *st, uint64_t after,
+			  size_t max, struct versions *v)
 {
-	struct state_walk w = { .m = m, .st = st, .v = v, .after = after, .left = max };
+	struct state_walk w = { .times = times, .st = st, .v = v, .after = after, .left = max };
 	uint64_t last = st->until == HF_TID_HEAD ? HF_TID_HEAD : st->until - 1;
 	int r = 0;
 
@@ -376,14 +421,15 @@ static int add_of_stretch(struct mount *m, const struct life *l, const struct hf
 		return 0;
 	if (st->from > after && !goes_on(l, st)) {
 		w.left--;
-		r = add_version(v, st->from, time_of(m, st->from), st, false);
+		r = add_version(v, st->from, times_find(times, st->from), st, false);
 	}
 	if (r == 0 && last > after)
-		r = hf_versions(m->store, st->ino, after > st->from ? after : st->from, last, 0, see_state, &w, NULL);
+		r = hf_versions(times->m->store, st->ino, after > st->from ? after : st->from, last, 0, see_state,
+				&w, NULL);
 	if (r == 0 && st->until > after && st->until != HF_TID_HEAD && st->unlinked && !begins_at(l, st->until)) {
 		if (w.left == 0)
 			return 1;
-		r = add_version(v, st->until, time_of(m, st->until), st, true);
+		r = add_version(v, st->until, times_find(times, st->until), st, true);
 	}
 	return r;
 }
@@ -427,6 +473,7 @@ static size_t first_behind(const struct life *l, uint64_t after)
 
 int life_versions(struct mount *m, const struct life *l, uint64_t after, size_t max, struct versions *ret)
 {
+	struct times times = { .m = m, .max = max > 1 ? TIMES_AT_ONCE : 1 };
 	uint64_t limit = UINT64_MAX, largest = 0;
 	struct versions v = { NULL };
 	int r = 0;
@@ -443,7 +490,7 @@ int life_versions(struct mount *m, const struct life *l, uint64_t after, size_t 
 		}
 		if (st->until <= after)
 			continue;
-		r = add_of_stretch(m, l, st, after, max, &v);
+		r = add_of_stretch(&times, l, st, after, max, &v);
 		for (size_t k = before; k < v.n; k++)
 			largest = v.v[k].tid > largest ? v.v[k].tid : largest;
 		if (r == 1) {
@@ -451,6 +498,7 @@ int life_versions(struct mount *m, const struct life *l, uint64_t after, size_t 
 			r = 0;
 		}
 	}
+	free(times.v);
 	if (r < 0) {
 		versions_release(&v);
 		return r;

@@ -13,7 +13,10 @@
 
 #include "fs/mount/mount_internal.h"
 
-enum { AT_ONCE = 128 }; /* names, or versions, looked for in one go */
+enum {
+	AT_ONCE = 128,    /* names looked for in one go */
+	ENTRY_BYTES = 64, /* of a version in a listing, or more */
+};
 
 #define DELETED_MARK "~deleted"
 
@@ -292,7 +295,7 @@ static int list_versions(struct listing *l, const struct life *life)
 
 	while (more && fits) {
 		struct versions v;
-		int r = life_versions(l->m, life, after, AT_ONCE, &v);
+		int r = life_versions(l->m, life, after, (l->size - l->used) / ENTRY_BYTES + 2, &v);
 
 		if (r < 0)
 			return r;
