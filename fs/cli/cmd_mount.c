@@ -31,7 +31,10 @@ static bool is_inside(const char *path, const char *folder)
 	return !strncmp(path, folder, len) && (path[len] == '/' || path[len] == '\0');
 }
 
-/* Whether the store is mounted by a process that lives; says where, and of what was at a moment, where that can be seen. */
+/*
+ * Whether the store is mounted by a process that lives; says where, and of what was at a moment, where that
+ * can be seen.
+ */
 static bool is_mounted(const char *store, const char *at, struct hf_error *err)
 {
 	struct mountinfo mounted = { NULL, NULL };
@@ -43,8 +46,8 @@ static bool is_mounted(const char *store, const char *at, struct hf_error *err)
 	alive = statvfs(mounted.dir, &st) == 0 || errno != ENOTCONN;
 	if (alive && *at)
 		hf_error_set(err, -EBUSY,
-			     "%s is mounted on %s already, and a store is mounted once at a time; the moment can be seen "
-			     "there: %s/.history/at/%s",
+			     "%s is mounted on %s already, and a store is mounted once at a time; the moment "
+			     "can be seen there: %s/.history/at/%s",
 			     store, mounted.dir, mounted.dir, at);
 	else if (alive)
 		hf_error_set(err, -EBUSY, "%s is mounted on %s already", store, mounted.dir);
@@ -159,7 +162,8 @@ static int remount(const struct mounting *m, struct hf_error *err)
 	if (r < 0)
 		return hf_error_set(err, -EINVAL, "%s is not mounted", m->store);
 	if (m->options.at[0])
-		return hf_error_set(err, -EINVAL, "another moment cannot be mounted by remount; unmount %s first", m->dir);
+		return hf_error_set(err, -EINVAL,
+				    "another moment cannot be mounted by remount; unmount %s first", m->dir);
 	answer = location_ask_take(m->store, json_pack("{s:s}", "do", "status"), err);
 	opened_read_only = json_is_true(json_object_get(answer, "read_only"));
 	if (!answer)
@@ -239,13 +243,11 @@ static int add_options(char **options, const char *more)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "options", 1, NULL, 'o' },
-		{ "at", 1, NULL, 'a' },
-		{ "foreground", 0, NULL, 'f' },
-		{ "help", 0, NULL, 'h' },
-		{ 0 }
-	};
+	static const struct option longs[] = { { "options", 1, NULL, 'o' },
+					       { "at", 1, NULL, 'a' },
+					       { "foreground", 0, NULL, 'f' },
+					       { "help", 0, NULL, 'h' },
+					       { 0 } };
 	CLEANUP(cli_cleanup_free) char *options = NULL;
 	const char *at = NULL;
 	bool foreground = false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * .history/deleted: of each directory what is gone from it, as it last was. A directory that is there shows the
- * directories in it as well, so that one can walk down; one that is gone, all it had. Neither shows what was renamed: that
- * is not gone. What is gone from a directory that is there may come back, or go anew, so names in it are asked for each
- * time.
+ * .history/deleted: of each directory what is gone from it, as it last was. A directory that is there shows
+ * the directories in it as well, so that one can walk down; one that is gone, all it had. Neither shows
+ * what was renamed: that is not gone. What is gone from a directory that is there may come back, or go
+ * anew, so names in it are asked for each time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,8 +19,8 @@ static bool is_there(const struct node *dir)
 }
 
 /*
- * How many directories are in it is not counted. A directory that is there has the time of its last change, whatever it
- * was given later: by that the kernel sees that its listing is out of date.
+ * How many directories are in it is not counted. A directory that is there has the time of its last change,
+ * whatever it was given later: by that the kernel sees that its listing is out of date.
  */
 void deleted_fit_attr(const struct node *node, struct hf_attr *attr)
 {
@@ -111,7 +111,8 @@ struct gathering {
 	size_t left;
 };
 
-static int gather(struct gathering *w, uint64_t cookie, const char *name, const struct node *node, uint32_t type)
+static int gather(struct gathering *w, uint64_t cookie, const char *name, const struct node *node,
+		  uint32_t type)
 {
 	int r = gathered_add(w->g, cookie, name, node, type);
 
@@ -122,7 +123,8 @@ static int gather(struct gathering *w, uint64_t cookie, const char *name, const 
 	return r;
 }
 
-static int gather_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
+static int gather_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid,
+		       uint64_t cookie)
 {
 	struct node node = node_of(ino, type, last_tid);
 
@@ -142,8 +144,8 @@ static int gather_there(void *arg, const char *name, uint64_t ino, uint32_t type
 }
 
 /*
- * Some of what follows the cookie. First what is gone, and of what is there only as much as lies among it: so nothing is
- * gone through twice.
+ * Some of what follows the cookie. First what is gone, and of what is there only as much as lies among it:
+ * so nothing is gone through twice.
  */
 static int gather_behind(struct listing *l, uint64_t cookie, struct gathered *g)
 {

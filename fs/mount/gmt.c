@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * .history/gmt: moments by the names that Samba's vfs_shadow_copy2 makes of the times that Windows asks for, in UTC and
- * to the second: @GMT-2026.11.21-10.15.30. The tree just after the last operation at or before that second's beginning; so
- * an operation is named by the second that follows it.
+ * .history/gmt: moments by the names that Samba's vfs_shadow_copy2 makes of the times that Windows asks
+ * for, in UTC and to the second: @GMT-2026.11.21-10.15.30. The tree just after the last operation at or
+ * before that second's beginning; so an operation is named by the second that follows it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,8 +30,8 @@ bool gmt_parse(const char *name, uint64_t *ret_time_s)
 	char again[GMT_NAME_BYTES];
 	time_t t;
 
-	if (sscanf(name, "@GMT-%4d.%2d.%2d-%2d.%2d.%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-		   &tm.tm_sec) != 6)
+	if (sscanf(name, "@GMT-%4d.%2d.%2d-%2d.%2d.%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+		   &tm.tm_min, &tm.tm_sec) != 6)
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon--;

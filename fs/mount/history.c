@@ -63,9 +63,9 @@ size_t history_readme_len(void)
 }
 
 /*
- * The listings of at, tags and gmt change as the store does, and their times with them; but every path into the
- * past leads through them, and the kernel asks for what is out of date at each step. What goes on having a history is
- * asked for each time.
+ * The listings of at, tags and gmt change as the store does, and their times with them; but every path into
+ * the past leads through them, and the kernel asks for what is out of date at each step. What goes on
+ * having a history is asked for each time.
  */
 double history_attr_timeout_s(const struct node *node)
 {
@@ -96,7 +96,7 @@ void history_attr(struct mount *m, enum node_kind kind, struct hf_attr *ret)
 	}
 	*ret = (struct hf_attr){
 		.mode = kind == NODE_README ? S_IFREG | 0444 : S_IFDIR | 0555,
-		.nlink = kind == NODE_HISTORY ? 7 : 1, /* 1, of a directory: how many are in it is not counted */
+		.nlink = kind == NODE_HISTORY ? 7 : 1, /* 1, of a directory: not counted */
 		.size_bytes = kind == NODE_README ? history_readme_len() : 0,
 		.blocks = kind == NODE_README ? (history_readme_len() + 511) / 512 : 0,
 		.uid = m->uid,

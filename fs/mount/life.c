@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a path was, stretch by stretch, and the versions in it. Finding that out is work, and a listing is asked for in
- * many pieces, each entry of it then looked up: so what was found is kept, and used again as long as nothing has happened
- * in the volume; and to go on with a listing, which is of the time when it began, always.
+ * What a path was, stretch by stretch, and the versions in it. Finding that out is work, and a listing is
+ * asked for in many pieces, each entry of it then looked up: so what was found is kept, and used again as
+ * long as nothing has happened in the volume; and to go on with a listing, which is of the time when it
+ * began, always.
  *
- * A version begins with a stretch, unless that only gave the file another name, and with each state in it that a write or
- * a truncate made: those set the times of change of contents and of attributes to one and the same, their own. A removal
- * stands where one took the name away and nothing took its place.
+ * A version begins with a stretch, unless that only gave the file another name, and with each state in it
+ * that a write or a truncate made: those set the times of change of contents and of attributes to one and
+ * the same, their own. A removal stands where one took the name away and nothing took its place.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 enum {
 	STRETCHES_KEPT = 1 << 20, /* in all lives */
 	TIMES_AT_ONCE = 512,
-	DIRS_ASKED = 256,         /* for their permissions */
+	DIRS_ASKED = 256, /* for their permissions */
 };
 
 static void life_free(struct life *l)
@@ -66,7 +67,10 @@ static uint64_t time_of(struct mount *m, uint64_t tid)
 	return hf_point_of_tid(m->store, tid, &point, NULL) == 0 ? point.time_ns : 0;
 }
 
-/* Of operations one behind the other, found at once: the time of one alone is found by going through its group. */
+/*
+ * Of operations one behind the other, found at once: the time of one alone is found by going through its
+ * group.
+ */
 struct times {
 	struct mount *m;
 	struct hf_point *v; /* of every operation between the first and the last of them */
@@ -275,8 +279,8 @@ static void restrict_mode(struct hf_attr *attr, const struct hf_attr *other)
 }
 
 /*
- * A directory that stands for several, which a path was one after another, shows what was in all of them: to those who
- * may look into each. What an ACL says is not looked into: then it is the owner's.
+ * A directory that stands for several, which a path was one after another, shows what was in all of them:
+ * to those who may look into each. What an ACL says is not looked into: then it is the owner's.
  */
 static int dir_attr(struct mount *m, const struct life *l, struct hf_attr *ret)
 {
@@ -333,7 +337,8 @@ void versions_release(struct versions *v)
 	*v = (struct versions){ NULL };
 }
 
-static int add_version(struct versions *v, uint64_t tid, uint64_t time_ns, const struct hf_stretch *st, bool removed)
+static int add_version(struct versions *v, uint64_t tid, uint64_t time_ns, const struct hf_stretch *st,
+		       bool removed)
 {
 	if (v->n == v->cap) {
 		size_t cap = v->cap ? 2 * v->cap : 64;
@@ -367,7 +372,7 @@ static int see_state(void *arg, const struct hf_attr *attr, uint64_t ended_tid)
 	(void)ended_tid;
 	w->was_empty = attr->size_bytes == 0;
 	if (was_empty && w->was_empty)
-		return 0; /* emptied anew, as by who makes a file and opens it to write it from the beginning */
+		return 0; /* emptied anew, as by who makes a file and then opens it to write it */
 	if (attr->tid <= w->after || attr->tid <= w->st->from || attr->mtime.tv_sec != attr->ctime.tv_sec ||
 	    attr->mtime.tv_nsec != attr->ctime.tv_nsec)
 		return 0;
@@ -410,8 +415,8 @@ static bool begins_at(const struct life *l, uint64_t tid)
 }
 
 /* Up to max versions of a stretch behind `after`: 0, 1 when there are more, negative. */
-static int add_of_stretch(struct times *times, const struct life *l, const struct hf_stretch *st, uint64_t after,
-			  size_t max, struct versions *v)
+static int add_of_stretch(struct times *times, const struct life *l, const struct hf_stretch *st,
+			  uint64_t after, size_t max, struct versions *v)
 {
 	struct state_walk w = { .times = times, .st = st, .v = v, .after = after, .left = max };
 	uint64_t last = st->until == HF_TID_HEAD ? HF_TID_HEAD : st->until - 1;
@@ -424,9 +429,10 @@ static int add_of_stretch(struct times *times, const struct life *l, const struc
 		r = add_version(v, st->from, times_find(times, st->from), st, false);
 	}
 	if (r == 0 && last > after)
-		r = hf_versions(times->m->store, st->ino, after > st->from ? after : st->from, last, 0, see_state,
-				&w, NULL);
-	if (r == 0 && st->until > after && st->until != HF_TID_HEAD && st->unlinked && !begins_at(l, st->until)) {
+		r = hf_versions(times->m->store, st->ino, after > st->from ? after : st->from, last, 0,
+				see_state, &w, NULL);
+	if (r == 0 && st->until > after && st->until != HF_TID_HEAD && st->unlinked &&
+	    !begins_at(l, st->until)) {
 		if (w.left == 0)
 			return 1;
 		r = add_version(v, st->until, times_find(times, st->until), st, true);

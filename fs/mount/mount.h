@@ -30,8 +30,8 @@ struct mount_options {
 	unsigned commit_interval_ms; /* likewise */
 	unsigned sync_receipts, sync_timeout_ms; /* likewise */
 	/*
-	 * A moment as text: the tree as it was then is mounted, read-only and without .history; "": what is now. The
-	 * store is then to be opened read-only.
+	 * A moment as text: the tree as it was then is mounted, read-only and without .history; "": what is
+	 * now. The store is then to be opened read-only.
 	 */
 	char at[160];
 };
@@ -74,8 +74,9 @@ bool mount_parse_size(const char *text, uint64_t *ret);
  * Mount `store` on the folder `dir` (absolute) and serve it, on threads of its own, until it is unmounted,
  * SIGTERM, SIGINT or SIGHUP comes, or mount_stop is called. `ready` (may be NULL) is called once, on the
  * calling thread, when the mount can be used. Handlers of these signals, of SIGPIPE and of SIGUSR1 are
- * replaced meanwhile. 0 when it ended as it should; -ENOTCONN (a dead mount is in the way), -EBUSY, -EPERM, -ENOENT
- * (no /dev/fuse, no fusermount3; no such moment), -EINVAL (that is no moment), … when it could not mount.
+ * replaced meanwhile. 0 when it ended as it should; -ENOTCONN (a dead mount is in the way), -EBUSY, -EPERM,
+ * -ENOENT (no /dev/fuse, no fusermount3; no such moment), -EINVAL (that is no moment), … when it could not
+ * mount.
  */
 int mount_run(struct hf_store *store, const char *dir, const struct mount_options *options,
 	      void (*ready)(void *arg), void *arg, struct hf_error *err);

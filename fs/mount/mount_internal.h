@@ -18,20 +18,23 @@
  *   serve.c     the threads that read requests and serve them
  *   options.c, session.c, table.c    mounting and unmounting
  *
- * Node ids: of a live inode, its number (below 2^62; the root is 1 in both worlds). Of anything in .history,
- * bit 63 and a number of nodes.c. st_ino: the inode's number; of the past, bit 62 and a mix (nodes.c).
+ * Node ids: of a live inode, its number (below 2^62; the root is 1 in both worlds). Of anything in
+ * .history, bit 63 and a number of nodes.c. st_ino: the inode's number; of the past, bit 62 and a mix
+ * (nodes.c).
  *
  * Caching: the mount has one writer, so everything is cached without a timeout. What can change meaning by
- * itself is not: names under .history/at that are relative to now, what is gone from a directory that is there, the
- * attributes of what goes on having a history and, for a second, those of at, tags and gmt. With its attributes the
- * kernel learns a directory's time, and when that has changed, drops the listing that it has; so all of these have
- * the time of the last change. A tag that is taken away is dropped by who does it.
+ * itself is not: names under .history/at that are relative to now, what is gone from a directory that is
+ * there, the attributes of what goes on having a history and, for a second, those of at, tags and gmt. With
+ * its attributes the kernel learns a directory's time, and when that has changed, drops the listing that it
+ * has; so all of these have the time of the last change. A tag that is taken away is dropped by who does
+ * it.
  *
- * A mount of one moment (--at) is the live tree through a view that never changes: it has no .history, and counts
- * no lookups, for nothing in it is ever reaped.
+ * A mount of one moment (--at) is the live tree through a view that never changes: it has no .history, and
+ * counts no lookups, for nothing in it is ever reaped.
  *
- * Threads: those of serve.c, a request each, and one of seek.c. Fields of struct mount are set before the first
- * request and immutable, but for `nodes`, `lives` and `seeks`, which have a lock of their own each, held across nothing.
+ * Threads: those of serve.c, a request each, and one of seek.c. Fields of struct mount are set before the
+ * first request and immutable, but for `nodes`, `lives` and `seeks`, which have a lock of their own each,
+ * held across nothing.
  */
 #ifndef FS_MOUNT_MOUNT_INTERNAL_H
 #define FS_MOUNT_MOUNT_INTERNAL_H
@@ -62,7 +65,7 @@ enum node_kind {
 	NODE_LIVE,     /* an inode now */
 	NODE_PAST,     /* an inode as it was just after tid */
 	NODE_VERSIONS, /* what a path was, a directory; of the path "": .history/versions */
-	NODE_DELETED,  /* a directory, and what is gone from it: one that is there (tid HF_TID_HEAD), or was until tid */
+	NODE_DELETED,  /* a directory, and what is gone from it: one there is (tid HF_TID_HEAD), or was */
 	NODE_REMOVED,  /* an empty file that says that tid removed ino */
 	NODE_HISTORY,  /* .history; this and those that follow are one each */
 	NODE_README,   /* .history/README */
@@ -75,7 +78,7 @@ struct node {
 	enum node_kind kind;
 	uint64_t tid;     /* NODE_PAST, NODE_DELETED, NODE_REMOVED */
 	uint64_t ino;     /* and NODE_LIVE; NODE_VERSIONS: a hash of the path */
-	const char *path; /* NODE_VERSIONS, to nodes_ref; borrowed. nodes_find leaves it NULL: see nodes_path */
+	const char *path; /* NODE_VERSIONS, to nodes_ref; borrowed. NULL of nodes_find: see nodes_path */
 };
 
 struct node node_of_path(const char *path);
@@ -234,22 +237,22 @@ void gmt_lookup(fuse_req_t req, const char *name);
 
 /* What a path was, as it was known when this was made. Never changes. */
 struct life {
-	unsigned users;            /* protected by lives.lock */
-	uint64_t tid;              /* the head's when it was made */
-	uint64_t changed_ns;       /* when it last was another, or changed */
+	unsigned users;      /* protected by lives.lock */
+	uint64_t tid;        /* the head's when it was made */
+	uint64_t changed_ns; /* when it last was another, or changed */
 	char *path;
-	struct hf_stretch *v;      /* by `from`; their paths are not kept */
-	uint64_t *until_max;       /* of each and those before it */
+	struct hf_stretch *v; /* by `from`; their paths are not kept */
+	uint64_t *until_max;  /* of each and those before it */
 	size_t n;
-	bool is_dir, is_file;      /* at some time */
+	bool is_dir, is_file; /* at some time */
 	const struct hf_stretch *newest;
 };
 
 void lives_init(struct lives *l);
 void lives_release(struct lives *l);
 /*
- * Of a path from the volume's root: as of now, or, when `any` will do, as it was known to somebody before. -ENOENT: it
- * never was. To be given back.
+ * Of a path from the volume's root: as of now, or, when `any` will do, as it was known to somebody before.
+ * -ENOENT: it never was. To be given back.
  */
 int life_get(struct mount *m, const char *path, bool any, struct life **ret);
 void life_put(struct mount *m, struct life *l);
@@ -282,7 +285,8 @@ void removed_attr(struct mount *m, const struct node *node, struct hf_attr *ret)
 
 void deleted_lookup(fuse_req_t req, const struct target *dir, const char *name);
 void deleted_reply_root(fuse_req_t req);
-void deleted_fit_attr(const struct node *node, struct hf_attr *attr); /* an inode's attributes as they are shown there */
+/* An inode's attributes as they are shown there. */
+void deleted_fit_attr(const struct node *node, struct hf_attr *attr);
 
 /* ---- readdir.c */
 
@@ -306,7 +310,8 @@ struct listing {
 /* ".", "..", when they are asked for. False: full. */
 bool listing_add_dots(struct listing *l, const struct node *up);
 /* An entry whose attributes are left to a lookup: what a listing shows is rarely all opened. False: full. */
-bool listing_add_bare(struct listing *l, const char *name, const struct node *node, uint32_t type, uint64_t off);
+bool listing_add_bare(struct listing *l, const char *name, const struct node *node, uint32_t type,
+		      uint64_t off);
 int gmt_list(struct listing *l);
 int versions_list(struct listing *l);
 int deleted_list(struct listing *l);
@@ -323,7 +328,8 @@ struct gathered {
 	size_t n, cap;
 	uint64_t limit; /* what lies behind this cookie has not been gathered */
 };
-int gathered_add(struct gathered *g, uint64_t cookie, const char *name, const struct node *node, uint32_t type);
+int gathered_add(struct gathered *g, uint64_t cookie, const char *name, const struct node *node,
+		 uint32_t type);
 void gathered_release(struct gathered *g);
 /* Those up to the limit, each once. False: full. */
 bool listing_add_gathered(struct listing *l, struct gathered *g);

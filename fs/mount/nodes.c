@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Node ids of the past. The kernel names an inode by 64 bits; an inode of the past is two such numbers, (tid,
- * inode), and what a path was is a whole path. So each that the kernel knows has an entry here, found by id and by
- * key, alive while its lookup count is above zero. Ids are never given out twice in a mount.
+ * Node ids of the past. The kernel names an inode by 64 bits; an inode of the past is two such numbers,
+ * (tid, inode), and what a path was is a whole path. So each that the kernel knows has an entry here, found
+ * by id and by key, alive while its lookup count is above zero. Ids are never given out twice in a mount.
  *
- * st_ino of the past must differ from live numbers and be the same each time it is asked for, also after the
- * kernel forgot the node, for programs compare it. It is bit 62 and the inode number XORed with a mix of the
- * tid: no two inodes of one moment ever share it (what find, tar and rsync need for hard links), moments
- * differ from each other but for chance, and it stays below 2^63 for programs that hold it in a signed
- * number. The other kinds have a mix of their own; a path has its hash.
+ * st_ino of the past must differ from live numbers and be the same each time it is asked for, also after
+ * the kernel forgot the node, for programs compare it. It is bit 62 and the inode number XORed with a mix
+ * of the tid: no two inodes of one moment ever share it (what find, tar and rsync need for hard links),
+ * moments differ from each other but for chance, and it stays below 2^63 for programs that hold it in a
+ * signed number. The other kinds have a mix of their own; a path has its hash.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -167,7 +167,8 @@ static int parse_word(const char *word, struct mount_options *o, struct hf_error
 	}
 	if (strncmp(word, "at=", 3) == 0) {
 		if (strlen(word + 3) == 0 || strlen(word + 3) >= sizeof(o->at))
-			return hf_error_set(err, -EINVAL, "option %s: write a moment, as at=2026-11-21T101530Z", word);
+			return hf_error_set(err, -EINVAL,
+					    "option %s: write a moment, as at=2026-11-21T101530Z", word);
 		memcpy(o->at, word + 3, strlen(word + 3) + 1);
 		return 0;
 	}

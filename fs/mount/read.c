@@ -27,7 +27,8 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (r < 0)
 		return reply_code(req, r);
-	if (dir.node.kind > NODE_PAST || (parent == HF_ROOT_INO && !m->fixed && strcmp(name, HISTORY_NAME) == 0))
+	if (dir.node.kind > NODE_PAST ||
+	    (parent == HF_ROOT_INO && !m->fixed && strcmp(name, HISTORY_NAME) == 0))
 		return history_lookup(req, &dir, name);
 	if (dir.node.kind == NODE_PAST && dir.ino == HF_ROOT_INO && strcmp(name, "..") == 0) {
 		struct target at = { .node = { .kind = NODE_AT } };

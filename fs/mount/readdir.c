@@ -2,9 +2,10 @@
 /*
  * Listings: live directories, past ones, and those of .history.
  *
- * Offsets: 1 is behind ".", 2 behind "..". An entry of the store has its cookie and one (cookies begin at 2, and end
- * before OFF_VERSIONS); a version of a file its tid and OFF_VERSIONS; a moment its tid and 3, or its second and 3, listed
- * newest first; a tag its place and 3; .history, when the root shows it, comes last of all.
+ * Offsets: 1 is behind ".", 2 behind "..". An entry of the store has its cookie and one (cookies begin at
+ * 2, and end before OFF_VERSIONS); a version of a file its tid and OFF_VERSIONS; a moment its tid and 3, or
+ * its second and 3, listed newest first; a tag its place and 3; .history, when the root shows it, comes
+ * last of all.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -62,7 +63,8 @@ bool listing_add_dots(struct listing *l, const struct node *up)
 	return l->from >= OFF_DOTDOT || add(l, "..", up, &attr, 0, false, OFF_DOTDOT);
 }
 
-bool listing_add_bare(struct listing *l, const char *name, const struct node *node, uint32_t type, uint64_t off)
+bool listing_add_bare(struct listing *l, const char *name, const struct node *node, uint32_t type,
+		      uint64_t off)
 {
 	struct hf_attr attr = dir_attr(type);
 
@@ -71,7 +73,8 @@ bool listing_add_bare(struct listing *l, const char *name, const struct node *no
 
 /* --- gathered names */
 
-int gathered_add(struct gathered *g, uint64_t cookie, const char *name, const struct node *node, uint32_t type)
+int gathered_add(struct gathered *g, uint64_t cookie, const char *name, const struct node *node,
+		 uint32_t type)
 {
 	char *copy = strdup(name);
 
@@ -104,7 +107,8 @@ static int compare_gathered(const void *a, const void *b)
 {
 	const struct gathered_name *x = a, *y = b;
 
-	return x->cookie != y->cookie ? (x->cookie > y->cookie) - (x->cookie < y->cookie) : strcmp(x->name, y->name);
+	return x->cookie != y->cookie ? (x->cookie > y->cookie) - (x->cookie < y->cookie) :
+					strcmp(x->name, y->name);
 }
 
 bool listing_add_gathered(struct listing *l, struct gathered *g)
@@ -190,7 +194,8 @@ static int list_history(struct listing *l)
 	add_own(l, "tags", NODE_TAGS, OFF_FIRST + 2);
 	add_own(l, "gmt", NODE_GMT, OFF_FIRST + 3);
 	add_own_root(l, "versions", node_of_path(""), OFF_FIRST + 4);
-	add_own_root(l, "deleted", (struct node){ NODE_DELETED, HF_TID_HEAD, HF_ROOT_INO, NULL }, OFF_FIRST + 5);
+	add_own_root(l, "deleted", (struct node){ NODE_DELETED, HF_TID_HEAD, HF_ROOT_INO, NULL },
+		     OFF_FIRST + 5);
 	return 0;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * .history/versions: whatever a path ever was is walked down, name by name. Each is a directory, of the names that were
- * in it, where it was one, and of its versions, where it was a file. A version is a file of the past (NODE_PAST); what
- * removed it, an empty file. That there was such a path never changes, so its name may be kept for ever; what is in it
- * may grow.
+ * .history/versions: whatever a path ever was is walked down, name by name. Each is a directory, of the
+ * names that were in it, where it was one, and of its versions, where it was a file. A version is a file of
+ * the past (NODE_PAST); what removed it, an empty file. That there was such a path never changes, so its
+ * name may be kept for ever; what is in it may grow.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,8 +26,8 @@ void version_format(const struct version *v, char out[VERSION_NAME_BYTES])
 {
 	char time[40];
 
-	snprintf(out, VERSION_NAME_BYTES, "%s~%" PRIu64 "%s", hf_moment_format(v->time_ns, time, sizeof(time)), v->tid,
-		 v->removed ? DELETED_MARK : "");
+	snprintf(out, VERSION_NAME_BYTES, "%s~%" PRIu64 "%s",
+		 hf_moment_format(v->time_ns, time, sizeof(time)), v->tid, v->removed ? DELETED_MARK : "");
 }
 
 bool version_parse(const char *name, uint64_t *ret_tid)
@@ -275,7 +275,8 @@ static bool list_names(struct listing *l, const struct life *life, int *ret_code
 			struct gathering w = { &g, life->path, AT_ONCE };
 
 			if (S_ISDIR(st->type))
-				r = hf_had(l->m->store, st->ino, st->from, st->until, cookie, gather_name, &w, NULL);
+				r = hf_had(l->m->store, st->ino, st->from, st->until, cookie, gather_name, &w,
+					   NULL);
 		}
 		fits = r >= 0 && listing_add_gathered(l, &g);
 		cookie = g.limit;
@@ -338,7 +339,8 @@ int versions_list(struct listing *l)
 		return r;
 	r = life_get(l->m, path, l->from > OFF_DOTDOT, &life);
 	if (r == 0) {
-		if (add_dots(l, path) && (!life->is_dir || l->from >= OFF_VERSIONS || list_names(l, life, &r)))
+		if (add_dots(l, path) &&
+		    (!life->is_dir || l->from >= OFF_VERSIONS || list_names(l, life, &r)))
 			r = list_versions(l, life);
 		life_put(l->m, life);
 	}

@@ -96,19 +96,20 @@ typedef int hf_stretch_fn(void *arg, const struct hf_stretch *stretch);
 int hf_life(struct hf_store *s, const char *path, hf_stretch_fn *each, void *arg, struct hf_error *err);
 
 /*
- * All names that a directory had at some moment from <= tid < until (HF_TID_HEAD: until now), each once, by cookie, as
- * hf_view_readdir.
+ * All names that a directory had at some moment from <= tid < until (HF_TID_HEAD: until now), each once, by
+ * cookie, as hf_view_readdir.
  */
 typedef int hf_had_fn(void *arg, const char *name, uint64_t cookie);
-int hf_had(struct hf_store *s, uint64_t dir, uint64_t from, uint64_t until, uint64_t cookie, hf_had_fn *each, void *arg,
-	   struct hf_error *err);
+int hf_had(struct hf_store *s, uint64_t dir, uint64_t from, uint64_t until, uint64_t cookie, hf_had_fn *each,
+	   void *arg, struct hf_error *err);
 /* Whether this was one of them: 1, 0. */
-int hf_had_name(struct hf_store *s, uint64_t dir, const char *name, uint64_t from, uint64_t until, struct hf_error *err);
+int hf_had_name(struct hf_store *s, uint64_t dir, const char *name, uint64_t from, uint64_t until,
+		struct hf_error *err);
 
 /*
- * Names that a directory had and has no more, because they were removed (not: renamed), also where what they were of has
- * other names still; with the tid of the last moment each was there; when the directory itself is gone, all it had. By
- * cookie, as hf_view_readdir.
+ * Names that a directory had and has no more, because they were removed (not: renamed), also where what
+ * they were of has other names still; with the tid of the last moment each was there; when the directory
+ * itself is gone, all it had. By cookie, as hf_view_readdir.
  */
 typedef int hf_gone_fn(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie);
 int hf_gone(struct hf_store *s, uint64_t dir, uint64_t cookie, hf_gone_fn *each, void *arg, struct hf_error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a directory had and has no more. All entries that ended lie together in the index's past; the last of each name
- * counts, if the name is of nothing now and was taken away, not changed to another.
+ * What a directory had and has no more. All entries that ended lie together in the index's past; the last
+ * of each name counts, if the name is of nothing now and was taken away, not changed to another.
  */
 #include <errno.h>
 #include <string.h>
@@ -70,7 +70,8 @@ static int jump(struct gone_walk *w, struct key *from)
 {
 	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
 	struct key to = key_after_prefix(w->key);
-	int r = index_scan(w->s->index, INDEX_PAST, key_span(&w->key), key_span(&to), 1, INDEX_REVERSE, &rows, w->err);
+	int r = index_scan(w->s->index, INDEX_PAST, key_span(&w->key), key_span(&to), 1, INDEX_REVERSE, &rows,
+			   w->err);
 
 	*from = to;
 	return r == 0 && rows.n == 1 ? see_row(w, &rows.entries[0]) : r;

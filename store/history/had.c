@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All names a directory ever had. Those it has now are rows of the present, those it had are rows of the past; both lie
- * in order of their names' hashes, and are gone through side by side. One name may have ended a million times: when the
- * rows at hand are all of a name that was told, or that is out of the question, the others of it are jumped over.
+ * All names a directory ever had. Those it has now are rows of the present, those it had are rows of the
+ * past; both lie in order of their names' hashes, and are gone through side by side. One name may have
+ * ended a million times: when the rows at hand are all of a name that was told, or that is out of the
+ * question, the others of it are jumped over.
  */
 #include <errno.h>
 #include <string.h>
@@ -38,7 +39,8 @@ struct ended_names {
 
 static bool is_name(const struct key *name, struct span key)
 {
-	return name->len > 0 && key.len == name->len + TID_BYTES && memcmp(key.data, name->bytes, name->len) == 0;
+	return name->len > 0 && key.len == name->len + TID_BYTES &&
+	       memcmp(key.data, name->bytes, name->len) == 0;
 }
 
 /* Behind the last row at hand there may be more of its name: where those begin that matter. */
@@ -66,7 +68,8 @@ static int fetch(struct ended_names *n)
 	n->all = r < 0 || compare(key_span(&n->at), key_span(&n->to)) >= 0;
 	if (n->all)
 		return r;
-	r = index_scan(n->s->index, INDEX_PAST, key_span(&n->at), key_span(&n->to), PAST_ROWS, 0, &n->rows, n->err);
+	r = index_scan(n->s->index, INDEX_PAST, key_span(&n->at), key_span(&n->to), PAST_ROWS, 0, &n->rows,
+		       n->err);
 	n->all = r < 0 || n->rows.n == 0 || !n->rows.more;
 	return r;
 }
@@ -85,8 +88,8 @@ static int next_ended(struct ended_names *n)
 				return r;
 		}
 		e = &n->rows.entries[n->next++];
-		if (e->key.len <= ENTRY_KEY_PREFIX + 1 + TID_BYTES || e->key.len - TID_BYTES > sizeof(n->name.bytes) ||
-		    entry_decode(e->value, &entry) < 0)
+		if (e->key.len <= ENTRY_KEY_PREFIX + 1 + TID_BYTES ||
+		    e->key.len - TID_BYTES > sizeof(n->name.bytes) || entry_decode(e->value, &entry) < 0)
 			return damaged(n->err);
 		if (is_name(&n->name, e->key) || entry.tid >= n->until ||
 		    get_be64(e->key.data + e->key.len - TID_BYTES) <= n->from)
@@ -107,7 +110,8 @@ struct had_walk {
 
 static int tell(const struct had_walk *w, struct span key)
 {
-	return w->each(w->arg, (const char *)key.data + ENTRY_KEY_PREFIX, get_be64(key.data + ENTRY_KEY_PREFIX - 8));
+	return w->each(w->arg, (const char *)key.data + ENTRY_KEY_PREFIX,
+		       get_be64(key.data + ENTRY_KEY_PREFIX - 8));
 }
 
 /* Rows of the present from here on that are of names of then. */
@@ -129,8 +133,13 @@ static int next_now(const struct had_walk *w, const struct index_rows *now, size
 /* What was fetched of the present, and the past that lies between. */
 static int walk_stride(const struct had_walk *w, const struct index_rows *now, struct key from, struct key to)
 {
-	struct ended_names past = { .s = w->s, .from = w->from, .until = w->until, .at = from, .to = to,
-				    .rows = INDEX_ROWS_INIT, .err = w->err };
+	struct ended_names past = { .s = w->s,
+				    .from = w->from,
+				    .until = w->until,
+				    .at = from,
+				    .to = to,
+				    .rows = INDEX_ROWS_INIT,
+				    .err = w->err };
 	size_t k = 0;
 	int r = 0, is_now = next_now(w, now, &k), was = is_now < 0 ? 0 : next_ended(&past);
 
@@ -149,9 +158,12 @@ static int walk_stride(const struct had_walk *w, const struct index_rows *now, s
 	return is_now < 0 ? is_now : was < 0 ? was : r;
 }
 
-/* The present before the past, stride by stride: what goes from one to the other meanwhile is then seen there at least. */
-int hf_had(struct hf_store *s, uint64_t dir, uint64_t from, uint64_t until, uint64_t cookie, hf_had_fn *each, void *arg,
-	   struct hf_error *err)
+/*
+ * The present before the past, stride by stride: what goes from one to the other meanwhile is then seen
+ * there at least.
+ */
+int hf_had(struct hf_store *s, uint64_t dir, uint64_t from, uint64_t until, uint64_t cookie, hf_had_fn *each,
+	   void *arg, struct hf_error *err)
 {
 	const struct had_walk w = { s, from, until, each, arg, err };
 	CLEANUP(index_rows_release) struct index_rows now = INDEX_ROWS_INIT;
@@ -185,7 +197,9 @@ static int found_one(void *arg, uint64_t ino, uint32_t type, uint64_t from, uint
 	return 1;
 }
 
-int hf_had_name(struct hf_store *s, uint64_t dir, const char *name, uint64_t from, uint64_t until, struct hf_error *err)
+int hf_had_name(struct hf_store *s, uint64_t dir, const char *name, uint64_t from, uint64_t until,
+		struct hf_error *err)
 {
-	return entry_versions(s, dir, name, from, until == HF_TID_HEAD ? until : until - 1, found_one, NULL, err);
+	return entry_versions(s, dir, name, from, until == HF_TID_HEAD ? until : until - 1, found_one, NULL,
+			      err);
 }

@@ -195,7 +195,10 @@ static int add_stretch(void *arg, uint64_t ino, uint32_t type, uint64_t from, ui
 	return line_add(d->line, &st);
 }
 
-/* Was something at this path until just then? What was is mostly the one behind number `at`, for newest come first. */
+/*
+ * Was something at this path until just then? What was is mostly the one behind number `at`, for newest come
+ * first.
+ */
 static bool replaced_something(const struct line *l, size_t at, uint64_t from)
 {
 	for (size_t i = 0; i < l->n; i++) {

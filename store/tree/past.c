@@ -74,7 +74,9 @@ struct side {
 
 static void side_init(struct side *s, enum index_space space, uint64_t tid)
 {
-	*s = (struct side){ .space = space, .tid = tid, .rows = INDEX_ROWS_INIT, .max = FIRST_ROWS, .from = BUF_INIT };
+	*s = (struct side){
+		.space = space, .tid = tid, .rows = INDEX_ROWS_INIT, .max = FIRST_ROWS, .from = BUF_INIT
+	};
 }
 
 static void side_release(struct side *s)
@@ -110,8 +112,8 @@ static int span_compare(struct span a, struct span b)
 }
 
 /*
- * Where the next fetch begins. In the past a key may have ended any number of times: what ended by tid, and what follows
- * the first that did not, is jumped over.
+ * Where the next fetch begins. In the past a key may have ended any number of times: what ended by tid, and
+ * what follows the first that did not, is jumped over.
  */
 static int side_advance(struct side *s, struct span last)
 {

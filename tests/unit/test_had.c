@@ -130,7 +130,8 @@ static void churn(uint64_t dir, uint64_t other, unsigned seed, unsigned steps)
 			(void)hf_rename(f.store, other, name, dir, to, 0, NULL);
 			break;
 		default:
-			(void)hf_create(f.store, dir, name, 0644, 0, 0, NULL, &(struct hf_cred){ 0, 0 }, NULL, NULL);
+			(void)hf_create(f.store, dir, name, 0644, 0, 0, NULL, &(struct hf_cred){ 0, 0 }, NULL,
+					NULL);
 		}
 		if (i % 300 == 299)
 			commit(&f);
@@ -140,8 +141,11 @@ static void churn(uint64_t dir, uint64_t other, unsigned seed, unsigned steps)
 static void test_every_name(void **state)
 {
 	uint64_t dir = make_dir(&f, HF_ROOT_INO, "d"), other = make_dir(&f, HF_ROOT_INO, "o"), begin, end;
-	static const struct { uint64_t from, len; } spans[] = {
-		{ 0, 1 }, { 0, 40 }, { 10, 1 }, { 77, 5 }, { 200, 111 }, { 333, 2 }, { 500, 400 }, { 0, 20000 },
+	static const struct {
+		uint64_t from, len;
+	} spans[] = {
+		{ 0, 1 },     { 0, 40 },  { 10, 1 },    { 77, 5 },
+		{ 200, 111 }, { 333, 2 }, { 500, 400 }, { 0, 20000 },
 	};
 
 	(void)state;
@@ -159,7 +163,8 @@ static void test_every_name(void **state)
 	}
 }
 
-static int note_last(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
+static int note_last(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid,
+		     uint64_t cookie)
 {
 	(void)ino;
 	(void)type;
@@ -209,7 +214,9 @@ static void test_one_name_a_thousand_times(void **state)
 	add_moment(dir, middle + 1, seen);
 	assert_memory_equal(seen, three, sizeof(seen));
 	assert_int_equal(hf_view_lookup(&(struct hf_view){ f.store, middle + 1 }, dir, "n3", &attr, NULL), 0);
-	assert_int_equal(hf_view_path(&(struct hf_view){ f.store, middle + 1 }, attr.ino, path, sizeof(path), NULL), 4);
+	assert_int_equal(hf_view_path(&(struct hf_view){ f.store, middle + 1 }, attr.ino, path, sizeof(path),
+				      NULL),
+			 4);
 	assert_string_equal(path, "d/n3");
 	assert_int_equal(hf_gone(f.store, dir, 0, note_last, &last, NULL), 0);
 	assert_int_equal(last, head(&f) - 1);
@@ -223,7 +230,8 @@ struct gone {
 	unsigned n;
 };
 
-static int note_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
+static int note_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid,
+		     uint64_t cookie)
 {
 	struct gone *g = arg;
 
@@ -236,10 +244,14 @@ static int note_gone(void *arg, const char *name, uint64_t ino, uint32_t type, u
 	return 0;
 }
 
-/* A name is gone when it was removed, whatever other names the file has; not when the file got another name for it. */
+/*
+ * A name is gone when it was removed, whatever other names the file has; not when the file got another name
+ * for it.
+ */
 static void test_gone_with_other_names(void **state)
 {
-	uint64_t dir = make_dir(&f, HF_ROOT_INO, "d"), keep = make_dir(&f, HF_ROOT_INO, "k"), ino, found_ino, tid;
+	uint64_t dir = make_dir(&f, HF_ROOT_INO, "d"), keep = make_dir(&f, HF_ROOT_INO, "k"), ino, found_ino,
+		 tid;
 	struct gone g = { .n = 0 };
 	uint32_t type;
 

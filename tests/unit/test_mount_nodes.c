@@ -114,7 +114,8 @@ static void expect_path(uint64_t id, const char *wanted)
 
 static void test_paths(void **state)
 {
-	uint64_t root = ref_node(node_of_path("")), a = ref_node(node_of_path("a")), ab = ref_node(node_of_path("a/b"));
+	uint64_t root = ref_node(node_of_path("")), a = ref_node(node_of_path("a")),
+		 ab = ref_node(node_of_path("a/b"));
 	struct node forged = node_of_path("a"), node;
 	char *path;
 
@@ -157,10 +158,12 @@ static void test_kinds(void **state)
 
 static void test_names_of_moments(void **state)
 {
-	static const char *const wrong[] = { "@GMT-2026.11.21-10.15.3", "@GMT-2026.11.21-10.15.300", "@GMT-2026.11.31-10.15.30",
-					     "@GMT-2026.11.21-24.00.00", "@GMT-2026.11.21-10.15.60", "@GMT-2026.1.21-10.15.30",
-					     "@GMT-1969.12.31-23.59.59", "GMT-2026.11.21-10.15.30", "@GMT-2026.11.21 10.15.30",
-					     "@GMT- 026.11.21-10.15.30", "@GMT-2026.11.21-10.15.30.", "" };
+	static const char *const wrong[] = { "@GMT-2026.11.21-10.15.3",   "@GMT-2026.11.21-10.15.300",
+					     "@GMT-2026.11.31-10.15.30",  "@GMT-2026.11.21-24.00.00",
+					     "@GMT-2026.11.21-10.15.60",  "@GMT-2026.1.21-10.15.30",
+					     "@GMT-1969.12.31-23.59.59",  "GMT-2026.11.21-10.15.30",
+					     "@GMT-2026.11.21 10.15.30",  "@GMT- 026.11.21-10.15.30",
+					     "@GMT-2026.11.21-10.15.30.", "" };
 	char name[GMT_NAME_BYTES];
 	uint64_t t = 0;
 
@@ -177,7 +180,16 @@ static void test_names_of_moments(void **state)
 
 static void test_names_of_versions(void **state)
 {
-	static const char *const wrong[] = { "", "~7", "x~", "x~07", "x~0", "x~-7", "x~7~", "x~7~delete", "x~7~deleted~", "x~7 ",
+	static const char *const wrong[] = { "",
+					     "~7",
+					     "x~",
+					     "x~07",
+					     "x~0",
+					     "x~-7",
+					     "x~7~",
+					     "x~7~delete",
+					     "x~7~deleted~",
+					     "x~7 ",
 					     "x~99999999999999999999" };
 	struct version v = { .tid = 42, .time_ns = 1795256130000000000 };
 	char name[VERSION_NAME_BYTES];

@@ -144,9 +144,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_switches),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_moment),   cmocka_unit_test(test_of_fstab),
-		cmocka_unit_test(test_unknown),  cmocka_unit_test(test_receipts),
+		cmocka_unit_test(test_values),   cmocka_unit_test(test_moment),
+		cmocka_unit_test(test_of_fstab), cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_receipts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
