@@ -111,6 +111,15 @@ static int span_compare(struct span a, struct span b)
 	return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 
+/* Are all rows of the past at hand of one key? Then most of what would be fetched with the next may be too. */
+static bool is_of_one_key(const struct side *s)
+{
+	const struct span first = s->rows.entries[0].key, last = s->rows.entries[s->rows.n - 1].key;
+
+	return s->space == INDEX_PAST && s->rows.n > 1 && first.len == last.len && first.len >= TID_BYTES &&
+	       memcmp(first.data, last.data, first.len - TID_BYTES) == 0;
+}
+
 /*
  * Where the next fetch begins. In the past a key may have ended any number of times: what ended by tid, and
  * what follows the first that did not, is jumped over.
@@ -147,11 +156,11 @@ static int side_fill(struct side *s, struct index *x, struct span to, struct hf_
 	r = index_scan(x, s->space, (struct span){ s->from.data, s->from.len }, to, s->max, 0, &s->rows, err);
 	if (r < 0)
 		return r;
-	s->max = SCAN_ROWS;
 	s->next = 0;
 	s->end = !s->rows.more || s->rows.n == 0;
 	if (s->rows.n == 0)
 		return 0;
+	s->max = is_of_one_key(s) ? FIRST_ROWS : SCAN_ROWS;
 	return side_advance(s, s->rows.entries[s->rows.n - 1].key);
 }
 
