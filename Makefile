@@ -18,6 +18,8 @@ DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev
 	libcurl4-gnutls-dev|libcurl4-openssl-dev libexpat1-dev libmicrohttpd-dev libgnutls28-dev libzstd-dev \
 	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
 	git perl attr acl util-linux e2fsprogs sqlite3 rsync fio openssl python3 python3-nacl curl
+# A browser for the page's tests, which skip that part where it cannot be had.
+WEB_DEPS := chromium chromium-driver
 # A real S3 server for its tests, which are skipped where these cannot be had.
 S3_DEPS := ceph-mon ceph-osd radosgw ceph-common
 BENCH_DEPS := python3 procps bindfs gocryptfs mergerfs fio rsync make tar openssl
@@ -91,7 +93,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all lib units replays check check-s3 check-attack check-fault check-fuzz check-long asan tsan layers \
-	tidy format bench bench-scale bench-replica demo demo-stop install uninstall clean help deps s3-deps bench-deps
+	tidy format bench bench-scale bench-replica demo demo-stop install uninstall clean help deps s3-deps web-deps bench-deps
 
 all: $(B)/holdfast $(B)/libholdfast.a
 lib: $(B)/libholdfast.a
@@ -111,6 +113,9 @@ $(B)/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -Iinclude -I. $(PKG_CFLAGS) -c $< -o $@
+
+# The page's files are part of this object.
+$(B)/fs/web/assets.o: $(wildcard fs/web/page/*)
 
 # One relocatable object whose only global names are the public ones.
 $(B)/libholdfast.a: $(STORE_OBJ)
@@ -155,7 +160,7 @@ $(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 
 # ---------------------------------------------------------------------------------------------- testing
 
-check: deps s3-deps
+check: deps s3-deps web-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units replays
 	$(Q)tests/run.sh layers units:build/check units:build/asan replay:build/asan system:build/check attack:build/check
@@ -182,7 +187,7 @@ check-fuzz: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=fuzz CC=clang $(FUZZ_SRC:%.c=build/fuzz/%)
 	$(Q)tests/run.sh fuzz:build/fuzz:$(FUZZ_SECONDS)
 
-check-long: deps s3-deps
+check-long: deps s3-deps web-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan all units replays
 	$(Q)HOLDFAST_TEST_LONG=1 HF_ROUNDS=50 tests/run.sh layers units:build/check units:build/asan replay:build/asan \
@@ -249,6 +254,9 @@ deps:
 
 s3-deps: deps
 	@tests/deps.sh $(foreach d,$(S3_DEPS),'$(d)') || echo 'deps: without them the tests with a real S3 server are skipped'
+
+web-deps: deps
+	@tests/deps.sh $(foreach d,$(WEB_DEPS),'$(d)') || echo 'deps: without them the page is not tried in a browser'
 
 bench-deps: deps
 	@tests/deps.sh $(foreach d,$(BENCH_DEPS),'$(d)')

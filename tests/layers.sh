@@ -13,6 +13,7 @@ function layer(path)
 	if (path ~ /^store\/tree\//) return 3
 	if (path ~ /^store\/(volume|history|replica|node|alarm)\//) return 4
 	if (path ~ /^fs\/mount\//) return 5
+	if (path ~ /^fs\/web\//) return 5.5
 	if (path ~ /^fs\/cli\//) return 6
 	return -1
 }
@@ -31,7 +32,8 @@ function bad(why)
 	if (name ~ /^rocksdb\// && FILENAME !~ /^store\/index\//) bad("RocksDB is for store/index alone")
 	if (name ~ /^curl\// && FILENAME !~ /^store\/replica\//) bad("libcurl is for store/replica alone")
 	if (name ~ /^expat/ && FILENAME !~ /^store\/replica\//) bad("libexpat is for store/replica alone")
-	if (name ~ /^microhttpd/ && FILENAME !~ /^store\/node\//) bad("libmicrohttpd is for store/node alone")
+	if (name ~ /^microhttpd/ && FILENAME !~ /^(store\/node|fs\/web)\//)
+		bad("libmicrohttpd is for store/node and fs/web alone")
 	if (name ~ /^fuse/ && FILENAME !~ /^fs\/mount\//) bad("libfuse is for fs/mount alone")
 
 	if ($0 !~ /"/) next

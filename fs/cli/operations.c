@@ -10,6 +10,7 @@
 #include "fs/cli/replica_request.h"
 #include "fs/cli/status.h"
 #include "fs/mount/mount.h"
+#include "fs/web/web.h"
 #include "holdfast/head.h"
 #include "holdfast/moment.h"
 #include "holdfast/op.h"
@@ -242,6 +243,8 @@ json_t *operation_do(struct hf_store *store, const json_t *request, const struct
 
 	if (replica_is_request(request))
 		return replica_request(store, hf_store_path(store), request, listener, err);
+	if (web_is_request(request))
+		return web_answer(store, request, err);
 	if (!operation) {
 		hf_error_set(err, -EINVAL, "a request for '%s', which this version does not know",
 			     output_get_text(request, "do"));

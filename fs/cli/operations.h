@@ -11,6 +11,7 @@
  *   {"do": "tags"}                               {"tags": [{name, tid, time, moment}]}
  *   {"do": "head"}                               commit, then {"head": the line, volume_id, commit, tid, …}
  *   {"do": "replica-…"}                          see replica_request.h
+ *   {"do": "web-…"}                              see fs/web/web.h
  *   {"do": "restore", "path": P, "moment": M, "to": T}   P from the root; M may be absent; T an absolute path:
  *                                                {files, folders, others, bytes, failed, owners, tid, …}; each
  *                                                name that fails is told
