@@ -25,16 +25,25 @@ int control_address(const char *store, struct sockaddr_un *ret, int *ret_dirfd)
 	return 0;
 }
 
-int control_send(int fd, const json_t *object)
+char *control_line(const json_t *object, size_t *ret_len)
 {
 	char *text = json_dumps(object, JSON_COMPACT);
+
+	if (!text)
+		return NULL;
+	*ret_len = strlen(text) + 1;
+	text[*ret_len - 1] = '\n'; /* in the terminator's place */
+	return text;
+}
+
+int control_send(int fd, const json_t *object)
+{
 	size_t len, at = 0;
+	char *text = control_line(object, &len);
 	ssize_t n = 0;
 
 	if (!text)
 		return -ENOMEM;
-	len = strlen(text);
-	text[len++] = '\n'; /* in the terminator's place */
 	while (at < len) {
 		n = send(fd, text + at, len - at, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
@@ -79,17 +88,45 @@ void control_close(struct control *c)
 	c->fd = -1;
 }
 
-/* A line that is not the last. */
-static void hear(const json_t *line, const struct operation_listener *listener)
+static int gone(struct hf_error *err)
+{
+	return hf_error_set(err, -ECONNRESET, "the process that has the store mounted ended before it answered");
+}
+
+static int hear_data(struct control *c, uint64_t len, const struct operation_listener *listener,
+		     struct hf_error *err)
+{
+	CLEANUP(cli_cleanup_free) char *data = NULL;
+
+	if (len > CONTROL_DATA_BYTES)
+		return gone(err);
+	data = malloc(len ? len : 1);
+	if (!data)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	if (fread(data, 1, len, c->in) != len)
+		return gone(err);
+	return listener->data ? listener->data(listener->arg, data, len) : 0;
+}
+
+/* A line that is not the last. Negative with words: it goes on no more; positive: the listener wants it so. */
+static int hear(struct control *c, const json_t *line, const struct operation_listener *listener,
+		struct hf_error *err)
 {
 	const char *found = json_string_value(json_object_get(line, "found"));
 	const char *progress = json_string_value(json_object_get(line, "progress"));
+	const json_t *row = json_object_get(line, "row");
+
+	if (row)
+		return listener->row ? listener->row(listener->arg, row) : 0;
+	if (json_object_get(line, "data"))
+		return hear_data(c, output_get_number(line, "data"), listener, err);
 
 	if (found && listener->found)
 		listener->found(listener->arg, found);
 	if (progress && listener->progress.fn)
 		listener->progress.fn(listener->progress.arg, progress, output_get_number(line, "done"),
 				      output_get_number(line, "total"));
+	return 0;
 }
 
 static json_t *read_line(struct control *c, struct hf_error *err)
@@ -101,8 +138,7 @@ static json_t *read_line(struct control *c, struct hf_error *err)
 
 	free(text);
 	if (!line)
-		hf_error_set(err, -ECONNRESET,
-			     "the process that has the store mounted ended before it answered");
+		gone(err);
 	return line;
 }
 
@@ -121,9 +157,13 @@ json_t *control_ask(struct control *c, const json_t *request, const struct opera
 	while ((line = read_line(c, err))) {
 		ok = json_object_get(line, "ok");
 		if (!ok) {
-			hear(line, listener);
+			r = hear(c, line, listener, err);
 			json_decref(line);
-			continue;
+			if (r == 0)
+				continue;
+			if (r > 0)
+				hf_error_set(err, -ECANCELED, "stopped");
+			break;
 		}
 		if (json_is_true(ok))
 			answer = json_incref(json_object_get(line, "answer"));

@@ -5,6 +5,8 @@
  *
  *   {"progress": "words", "done": N, "total": N}     now and then
  *   {"found": "words"}                               a fault (check)
+ *   {"row": {…}}                                     a line of a long answer
+ *   {"data": N}                                      and N bytes of a file behind it
  *   {"ok": true, "answer": {…}}                      the last one
  *   {"ok": false, "code": -errno, "error": "words"}  or this
  *
@@ -21,6 +23,7 @@
 #include "fs/cli/operations.h"
 
 #define CONTROL_LINE_BYTES (1 << 20)
+#define CONTROL_DATA_BYTES (1 << 20) /* at most, at a time */
 
 struct control {
 	FILE *in;
@@ -34,7 +37,10 @@ struct control {
 int control_connect(const char *store, struct control *ret, struct hf_error *err);
 void control_close(struct control *c);
 
-/* A new reference to the answer, or NULL with err set. The listener's stop is not heeded. */
+/*
+ * A new reference to the answer, or NULL with err set. The listener's stop is not heeded. -ECANCELED: it wanted no more;
+ * then the connection is of no use any more.
+ */
 json_t *control_ask(struct control *c, const json_t *request, const struct operation_listener *listener,
 		    struct hf_error *err);
 
@@ -47,5 +53,6 @@ struct sockaddr_un;
 int control_address(const char *store, struct sockaddr_un *ret, int *ret_dirfd);
 /* One object as a line, all of it. */
 int control_send(int fd, const json_t *object);
+char *control_line(const json_t *object, size_t *ret_len); /* that line alone; malloc'ed */
 
 #endif

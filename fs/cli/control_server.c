@@ -80,6 +80,55 @@ static bool is_over(void *arg)
 	return c->server->stop || (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)));
 }
 
+/*
+ * However long the client takes, who may be a person reading page by page; but not longer than the store is mounted.
+ * 0, or -1: it is gone, or it is time to stop.
+ */
+static int send_patiently(struct client *c, const void *data, size_t len)
+{
+	struct pollfd p[2] = { { .fd = c->fd, .events = POLLOUT }, { .fd = c->server->wake, .events = POLLIN } };
+	const char *at = data;
+	ssize_t n;
+
+	while (len > 0) {
+		if (c->server->stop)
+			return -1;
+		n = send(c->fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+		} else if (errno != EINTR && errno != EAGAIN) {
+			return -1;
+		} else if (poll(p, 2, -1) < 0 && errno != EINTR) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int send_line_take(struct client *c, json_t *line)
+{
+	size_t len;
+	char *text = line ? control_line(line, &len) : NULL;
+	int r = text ? send_patiently(c, text, len) : -1;
+
+	free(text);
+	json_decref(line);
+	return r;
+}
+
+static int tell_row(void *arg, const json_t *row)
+{
+	return send_line_take(arg, json_pack("{s:O}", "row", row));
+}
+
+static int tell_data(void *arg, const void *data, size_t len)
+{
+	int r = send_line_take(arg, json_pack("{s:o}", "data", output_number(len)));
+
+	return r == 0 ? send_patiently(arg, data, len) : r;
+}
+
 /* Keep the connection until the process ends. The client's thread goes; nothing closes fd but the kernel. */
 static bool linger(struct client *c)
 {
@@ -97,9 +146,12 @@ static bool linger(struct client *c)
 static bool answer_request(struct client *c, const json_t *request, bool *ret_keep)
 {
 	struct control_server *s = c->server;
-	struct operation_listener listener = {
-		.progress = { tell_progress, c }, .found = tell_found, .stopped = is_over, .arg = c
-	};
+	struct operation_listener listener = { .progress = { tell_progress, c },
+					       .found = tell_found,
+					       .row = tell_row,
+					       .data = tell_data,
+					       .stopped = is_over,
+					       .arg = c };
 	struct hf_error err = HF_ERROR_INIT;
 	json_t *answer, *line;
 	int r;

@@ -135,6 +135,39 @@ json_t *location_ask(const struct location *p, const json_t *request,
 	return answer;
 }
 
+int location_talk_begin(const struct location *p, struct hf_progress progress, struct location_talk *ret,
+			struct hf_error *err)
+{
+	struct hf_open_options options = {
+		.flags = HF_OPEN_NO_REPLICATION | HF_OPEN_READ_ONLY,
+		.busy_wait_ms = BUSY_WAIT_MS,
+		.holder = "in use by the holdfast command",
+		.progress = progress,
+	};
+	int r;
+
+	*ret = (struct location_talk){ .control = { NULL, -1 } };
+	r = control_connect(p->store, &ret->control, err);
+	if (r == 0 || r == -EACCES)
+		return r;
+	return hf_store_open(p->store, &options, &ret->store, err);
+}
+
+json_t *location_talk_ask(struct location_talk *t, const json_t *request,
+			  const struct operation_listener *listener, struct hf_error *err)
+{
+	return t->store ? operation_do(t->store, request, listener, err) :
+			  control_ask(&t->control, request, listener, err);
+}
+
+void location_talk_end(struct location_talk *t)
+{
+	if (t->store)
+		(void)hf_store_close(t->store, NULL); /* it was opened to read */
+	control_close(&t->control);
+	t->store = NULL;
+}
+
 json_t *location_ask_take(const char *path, json_t *request, struct hf_error *err)
 {
 	struct progress progress;

@@ -5,6 +5,7 @@
 #ifndef FS_CLI_LOCATION_H
 #define FS_CLI_LOCATION_H
 
+#include "fs/cli/control.h"
 #include "fs/cli/operations.h"
 
 struct location {
@@ -28,6 +29,20 @@ bool location_is_store(const char *path);
  */
 json_t *location_ask(const struct location *p, const json_t *request,
 		     const struct operation_listener *listener, struct hf_error *err);
+
+/*
+ * Ask several things of one store, which is opened (to read) or connected to once. Begin, ask as often as wanted, end;
+ * a zeroed one may be ended.
+ */
+struct location_talk {
+	struct control control;
+	struct hf_store *store; /* at rest; NULL: mounted */
+};
+int location_talk_begin(const struct location *p, struct hf_progress progress, struct location_talk *ret,
+			struct hf_error *err);
+json_t *location_talk_ask(struct location_talk *t, const json_t *request,
+			  const struct operation_listener *listener, struct hf_error *err);
+void location_talk_end(struct location_talk *t);
 
 /* All of it at once, and the request is handed over: find, ask, release. */
 json_t *location_ask_take(const char *path, json_t *request, struct hf_error *err);

@@ -16,6 +16,7 @@
  *                                                {files, folders, others, bytes, failed, owners, tid, …}; each
  *                                                name that fails is told
  *   {"do": "check"}                              {"faults": N, …}; each fault is told as it is found
+ *   {"do": "log", "diff", "cat", "gone", "cost", "what"}   see past.h; of long answers each line is told
  */
 #ifndef FS_CLI_OPERATIONS_H
 #define FS_CLI_OPERATIONS_H
@@ -30,6 +31,12 @@
 struct operation_listener {
 	struct hf_progress progress;
 	void (*found)(void *arg, const char *what); /* a fault; from one thread at a time, maybe not the caller's */
+	/*
+	 * A line of a long answer, and bytes of a file: borrowed for the call. Not 0: nobody wants more; the operation
+	 * then ends, and its answer does not matter.
+	 */
+	int (*row)(void *arg, const json_t *row);
+	int (*data)(void *arg, const void *data, size_t len);
 	bool (*stopped)(void *arg); /* whoever waits should not be kept waiting, or is gone; from any thread */
 	void *arg;
 };
