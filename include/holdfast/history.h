@@ -160,6 +160,24 @@ typedef int hf_difference_fn(void *arg, const struct hf_difference *d);
 int hf_diff(struct hf_store *s, uint64_t tid_a, uint64_t tid_b, const char *path, hf_difference_fn *each, void *arg,
 	    const struct hf_progress *progress, struct hf_error *err);
 
+/* --- what the past takes */
+
+struct hf_cost {
+	uint64_t present_bytes; /* of chunks that the tree is made of now, each counted once */
+	uint64_t past_bytes;    /* of those that only its past is made of */
+	uint64_t files;         /* regular files in it now */
+	uint64_t removed;       /* and that were in it, or in a directory that was, and were removed */
+	uint64_t versions;      /* states that all of these went through, the present ones among them */
+};
+
+/*
+ * What lies below a path, and what of it only earlier states are made of: of the files that are there, and of those
+ * that were removed there. Files that were moved elsewhere take their past with them. Chunks that other trees are made
+ * of too are not told apart. A path that is gone: all of it is past. -ENOENT: there never was such a path.
+ */
+int hf_cost(struct hf_store *s, const char *path, struct hf_cost *ret, const struct hf_progress *progress,
+	    struct hf_error *err);
+
 #ifdef __cplusplus
 }
 #endif

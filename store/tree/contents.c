@@ -36,7 +36,7 @@ static int damaged(struct hf_error *err, uint64_t ino)
 			    (unsigned long long)ino);
 }
 
-static int chunk_place(const struct tree *t, uint64_t number, struct chunk_place *ret, struct hf_error *err)
+int tree_chunk_place(const struct tree *t, uint64_t number, struct chunk_place *ret, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
 	uint8_t key[8];
@@ -69,7 +69,7 @@ static int read_chunk(const struct reading *g, const struct piece *p, uint8_t *o
 	size_t len;
 	int r;
 
-	r = chunk_place(g->t, p->ref, &place, g->err);
+	r = tree_chunk_place(g->t, p->ref, &place, g->err);
 	if (r < 0)
 		return r;
 	if (g->little && place.len >= PART_OF_MIN && in_range(p->off, p->len, place.len)) {
@@ -100,7 +100,7 @@ int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since, const u
 	uint8_t have[HASH_BYTES];
 	const uint8_t *data;
 	size_t data_len;
-	int r = chunk_place(t, number, &place, err);
+	int r = tree_chunk_place(t, number, &place, err);
 
 	if (r < 0 || place.frame.segment >= since)
 		return r < 0 ? r : 1;

@@ -73,6 +73,7 @@ struct chunk_place {
 };
 void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t name[HASH_BYTES],
 		    const struct chunk_place *place);
+MUST_USE int tree_chunk_place(const struct tree *t, uint64_t number, struct chunk_place *ret, struct hf_error *err);
 /* 1 and the number when a chunk of this name is there, 0, or negative. */
 MUST_USE int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *ret_number,
 			     struct hf_error *err);
