@@ -12,26 +12,58 @@ static json_t *make_request(bool remove, const char *name, const char *moment)
 	return json_pack("{s:s, s:s, s:s}", "do", "tag", "name", name, "moment", moment);
 }
 
+/* The names that moments have, in columns. */
+static void print_tags(const json_t *tags)
+{
+	const json_t *tag;
+	size_t i, width = 0;
+
+	json_array_foreach(tags, i, tag)
+		width = json_string_length(json_object_get(tag, "name")) > width ?
+				json_string_length(json_object_get(tag, "name")) :
+				width;
+	json_array_foreach(tags, i, tag)
+		printf("%-*s  %-30s  tid-%" JSON_INTEGER_FORMAT "\n", (int)width,
+		       output_get_text(tag, "name"), output_get_text(tag, "moment"),
+		       json_integer_value(json_object_get(tag, "tid")));
+}
+
+static int list_tags(const char *path, bool json)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	json_t *answer = location_ask_take(path, json_pack("{s:s}", "do", "tags"), &err);
+
+	if (!answer)
+		return cli_fail_error(&err);
+	if (json)
+		output_json(answer);
+	else
+		print_tags(json_object_get(answer, "tags"));
+	json_decref(answer);
+	return CLI_FINE;
+}
+
 static int run_snapshot(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "at", 1, NULL, 'a' },
-					       { "remove", 0, NULL, 'r' },
-					       { "json", 0, NULL, 'j' },
-					       { "help", 0, NULL, 'h' },
-					       { 0 } };
+	static const struct option longs[] = { { "at", 1, NULL, 'a' },   { "remove", 0, NULL, 'r' },
+					       { "list", 0, NULL, 'l' }, { "json", 0, NULL, 'j' },
+					       { "help", 0, NULL, 'h' }, { 0 } };
 	struct hf_error err = HF_ERROR_INIT;
 	const char *moment = "", *name;
-	bool remove = false, json = false;
+	bool remove = false, list = false, json = false;
 	json_t *answer;
 	int o;
 
-	while ((o = cli_option(self, argc, argv, "a:rjh", longs)) != -1) {
+	while ((o = cli_option(self, argc, argv, "a:rljh", longs)) != -1) {
 		switch (o) {
 		case 'a':
 			moment = optarg;
 			break;
 		case 'r':
 			remove = true;
+			break;
+		case 'l':
+			list = true;
 			break;
 		case 'j':
 			json = true;
@@ -40,8 +72,11 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 			return cli_option_code(o);
 		}
 	}
-	if (!cli_operands(self, argc, 1, 2))
+	if (!cli_operands(self, argc, list ? 0 : 1, list ? 1 : 2))
 		return CLI_FAILED;
+	if (list)
+		return remove || *moment ? cli_fail("snapshot: --list goes with no other option but --json") :
+					   list_tags(argv[optind], json);
 	name = argv[argc - 1];
 	answer = location_ask_take(argc - optind == 2 ? argv[optind] : NULL,
 				   make_request(remove, name, moment), &err);
@@ -61,6 +96,7 @@ const struct command command_snapshot = {
 	.name = "snapshot",
 	.summary = "give a moment a name",
 	.usage = "holdfast snapshot [STORE|DIR] NAME [--at MOMENT] [--remove] [--json]\n"
+		 "holdfast snapshot --list [STORE|DIR] [--json]\n"
 		 "\n"
 		 "Name the present, or any moment: it is then at .history/tags/NAME, and NAME\n"
 		 "works wherever a moment does. It is one record, whatever the volume's size;\n"
@@ -69,6 +105,7 @@ const struct command command_snapshot = {
 		 "  --at MOMENT   2026-11-21T101530Z, a date, 10m or 3d (ago), @epoch, tid-N,\n"
 		 "                another name\n"
 		 "  --remove      take the name away; the moment stays\n"
+		 "  --list        the names there are, as holdfast tags\n"
 		 "\n"
 		 "  holdfast snapshot /srv/git before-upgrade\n"
 		 "  holdfast snapshot /srv/git this-morning --at 2026-11-21T08\n",
@@ -78,28 +115,10 @@ const struct command command_snapshot = {
 
 static int run_tags(const struct command *self, int argc, char **argv)
 {
-	struct hf_error err = HF_ERROR_INIT;
 	bool json;
-	json_t *answer;
-	const json_t *tag;
-	size_t i;
-	int code;
+	int code = cli_json_only(self, argc, argv, &json);
 
-	code = cli_json_only(self, argc, argv, &json);
-	if (code >= 0)
-		return code;
-	answer = location_ask_take(argv[optind], json_pack("{s:s}", "do", "tags"), &err);
-	if (!answer)
-		return cli_fail_error(&err);
-	if (json)
-		output_json(answer);
-	else
-		json_array_foreach(json_object_get(answer, "tags"), i, tag)
-			printf("%-32s %-32s tid-%" JSON_INTEGER_FORMAT "\n", output_get_text(tag, "name"),
-			       output_get_text(tag, "moment"),
-			       json_integer_value(json_object_get(tag, "tid")));
-	json_decref(answer);
-	return CLI_FINE;
+	return code >= 0 ? code : list_tags(argv[optind], json);
 }
 
 const struct command command_tags = {

@@ -38,8 +38,8 @@ int control_connect(const char *store, struct control *ret, struct hf_error *err
 void control_close(struct control *c);
 
 /*
- * A new reference to the answer, or NULL with err set. The listener's stop is not heeded. -ECANCELED: it wanted no more;
- * then the connection is of no use any more.
+ * A new reference to the answer, or NULL with err set. The listener's stop is not heeded. -ECANCELED: it
+ * wanted no more; then the connection is of no use any more.
  */
 json_t *control_ask(struct control *c, const json_t *request, const struct operation_listener *listener,
 		    struct hf_error *err);

@@ -6,6 +6,7 @@
 
 #include "fs/cli/extract.h"
 #include "fs/cli/output.h"
+#include "fs/cli/past.h"
 #include "fs/cli/progress.h"
 #include "fs/cli/replica_request.h"
 #include "fs/cli/status.h"
@@ -217,6 +218,8 @@ static const struct operation {
 	{ "status", false, do_status }, { "commit", false, do_commit }, { "drain", false, do_drain },
 	{ "tag", true, do_tag },        { "untag", true, do_untag },    { "tags", false, do_tags },
 	{ "head", false, do_head },     { "check", false, do_check },   { "restore", false, do_restore },
+	{ "log", false, past_log },     { "diff", false, past_diff },   { "cat", false, past_cat },
+	{ "gone", false, past_gone },   { "cost", false, past_cost },   { "what", false, past_what },
 };
 
 static const struct operation *find(const json_t *request)

@@ -106,8 +106,8 @@ static bool from_gmt(const char *name, size_t len, char out[static 24])
 	for (size_t i = 0; i < len; i++)
 		if (form[i] == 'd' ? !isdigit((unsigned char)name[i]) : name[i] != form[i])
 			return false;
-	snprintf(out, 24, "%.4s-%.2s-%.2sT%.2s%.2s%.2sZ", name + 5, name + 10, name + 13, name + 16, name + 19,
-		 name + 22);
+	snprintf(out, 24, "%.4s-%.2s-%.2sT%.2s%.2s%.2sZ", name + 5, name + 10, name + 13, name + 16,
+		 name + 19, name + 22);
 	return true;
 }
 
@@ -122,9 +122,10 @@ static int take_history(const char **path, char **ret_moment, struct hf_error *e
 		known = gmt = skip_name(path, "gmt");
 	len = strcspn(*path, "/");
 	if (!known || len == 0 || (gmt && !from_gmt(*path, len, time)))
-		return hf_error_set(err, -EINVAL,
-				    "of .history only what lies below at/MOMENT, tags/NAME and gmt/@GMT-... is a "
-				    "tree: name the file by the path it had, and the moment as PATH@MOMENT");
+		return hf_error_set(
+			err, -EINVAL,
+			"of .history only what lies below at/MOMENT, tags/NAME and gmt/@GMT-... is a "
+			"tree: name the file by the path it had, and the moment as PATH@MOMENT");
 	*ret_moment = gmt ? strdup(time) : strndup(*path, len);
 	*path += len + ((*path)[len] == '/');
 	return *ret_moment ? 0 : no_memory(err);
@@ -156,8 +157,8 @@ int target_clean(const char *within, char **ret_path, char **ret_moment, struct 
 /* --- the file system */
 
 /*
- * Absolute, with the links on the way followed and the last name left as it is: what is asked about is the link. Of a
- * path that is not there any more the part that is is looked up, and the rest goes on as text.
+ * Absolute, with the links on the way followed and the last name left as it is: what is asked about is the
+ * link. Of a path that is not there any more the part that is is looked up, and the rest goes on as text.
  */
 static int absolute_of(const char *path, char **ret, struct hf_error *err)
 {
@@ -174,8 +175,9 @@ static int absolute_of(const char *path, char **ret, struct hf_error *err)
 		head[--len] = '\0';
 	rest = path + len;
 	/* "." and ".." mean what they lead to */
-	if (len >= 1 && head[len - 1] == '.' && (len == 1 || head[len - 2] == '/' ||
-						   (head[len - 2] == '.' && (len == 2 || head[len - 3] == '/'))))
+	if (len >= 1 && head[len - 1] == '.' &&
+	    (len == 1 || head[len - 2] == '/' ||
+	     (head[len - 2] == '.' && (len == 2 || head[len - 3] == '/'))))
 		real = realpath(head, NULL);
 	while (!real && len > 0) {
 		while (len > 0 && head[len - 1] != '/')
@@ -241,11 +243,13 @@ static int find_inside(const char *text, struct target *ret, struct hf_error *er
 
 static int two_moments(const char *text, struct hf_error *err)
 {
-	return hf_error_set(err, -EINVAL, "%s lies in .history and means a moment already: do not name another", text);
+	return hf_error_set(err, -EINVAL,
+			    "%s lies in .history and means a moment already: do not name another", text);
 }
 
 /* text up to where the moment begins, to find; then the moment. */
-static int find_split(const char *text, const char *moment, bool maybe, struct target *ret, struct hf_error *err)
+static int find_split(const char *text, const char *moment, bool maybe, struct target *ret,
+		      struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *base = strndup(text, (size_t)(moment - 1 - text));
 	int r;
@@ -284,8 +288,10 @@ static int find_one(const char *text, bool split, struct target *ret, struct hf_
 	}
 	r = find_inside(text, ret, err);
 	if (r == -ENOENT)
-		hf_error_set(err, r, "%s is neither a store nor inside a mounted volume; for a path in a store that "
-				     "is not mounted, name the store and then the path from its root", text);
+		hf_error_set(err, r,
+			     "%s is neither a store nor inside a mounted volume; for a path in a store that "
+			     "is not mounted, name the store and then the path from its root",
+			     text);
 	return r;
 }
 

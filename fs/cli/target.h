@@ -2,14 +2,14 @@
 /*
  * What the words behind a command name (layer 6): a file or tree of a volume, and maybe a moment.
  *
- *   PATH                 in a mount; it need not exist any more: the nearest folder that does tells which mount it is
- *   STORE, DIR           the whole volume
- *   STORE|DIR PATH       PATH from the volume's root; from DIR, when DIR is a folder in the mount
- *   nothing              the working directory when it is in a mount, else the only mount there is
+ *   PATH            in a mount; it need not exist any more: the nearest folder that does tells which mount
+ *   STORE, DIR      the whole volume
+ *   STORE|DIR PATH  PATH from the volume's root; from DIR, when DIR is a folder in the mount
+ *   nothing         the working directory when it is in a mount, else the only mount there is
  *
- * The last of them may end in @MOMENT; paths below .history/at, tags and gmt mean their moment. A moment of a time's or
- * number's form is one; what could be a tag is one when the store has that tag, and else belongs to the file's name,
- * which only the store can tell (target_resolve).
+ * The last of them may end in @MOMENT; paths below .history/at, tags and gmt mean their moment. A moment of a
+ * time's or number's form is one; what could be a tag is one when the store has that tag, and else belongs to
+ * the file's name, which only the store can tell (target_resolve).
  *
  * Times are read here, in the time zone of whoever asks, and go on as canonical text.
  */
@@ -27,8 +27,8 @@ struct target {
 };
 
 /*
- * count words (0 to 2); at: --at, or NULL; with it no @ is looked for. -ENOENT, -EINVAL with words. Release with
- * target_release.
+ * count words (0 to 2); at: --at, or NULL; with it no @ is looked for. -ENOENT, -EINVAL with words. Release
+ * with target_release.
  */
 int target_of_words(int count, char *const *words, const char *at, struct target *ret, struct hf_error *err);
 void target_release(struct target *t); /* a zeroed one is fine */
@@ -61,8 +61,9 @@ int target_is_missing(struct hf_store *s, const struct target_at *t, struct hf_e
 /* Where the moment of "PATH@MOMENT" begins, or NULL; *ret_maybe: it has the form of a tag. */
 const char *target_split(const char *text, bool *ret_maybe);
 /*
- * A path within a mount, from its root, cleaned of "", "." and "..", with .history/at/M and its like taken off:
- * *ret_moment is malloc'ed or NULL. -EINVAL: it leads out of the volume, or to a part of .history that is no tree.
+ * A path within a mount, from its root, cleaned of "", "." and "..", with .history/at/M and its like taken
+ * off: *ret_moment is malloc'ed or NULL. -EINVAL: it leads out of the volume, or to a part of .history that
+ * is no tree.
  */
 int target_clean(const char *within, char **ret_path, char **ret_moment, struct hf_error *err);
 

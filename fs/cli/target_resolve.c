@@ -77,7 +77,8 @@ static int look_nearer(void *arg, const struct hf_stretch *stretch)
 
 	if (stretch->from > n->wanted)
 		n->after = stretch->from; /* newest first: the last one seen is the nearest */
-	else if (stretch->until != HF_TID_HEAD && stretch->until <= n->wanted && stretch->until - 1 > n->before)
+	else if (stretch->until != HF_TID_HEAD && stretch->until <= n->wanted &&
+		 stretch->until - 1 > n->before)
 		n->before = stretch->until - 1;
 	return 0;
 }
@@ -108,12 +109,14 @@ int target_is_missing(struct hf_store *s, const struct target_at *t, struct hf_e
 		return r;
 	if (n.before) {
 		format_point(s, n.before, when, sizeof(when));
-		return hf_error_set(err, -ENOENT, "there is no '%s' %s%s; the last moment before at which there was: %s",
+		return hf_error_set(err, -ENOENT,
+				    "there is no '%s' %s%s; the last moment before at which there was: %s",
 				    t->path, t->said ? "at that moment" : "any more", name, when);
 	}
 	if (n.after) {
 		format_point(s, n.after, when, sizeof(when));
-		return hf_error_set(err, -ENOENT, "there is no '%s' at that moment%s; the first one with it: %s", t->path,
+		return hf_error_set(err, -ENOENT,
+				    "there is no '%s' at that moment%s; the first one with it: %s", t->path,
 				    name, when);
 	}
 	return hf_error_set(err, -ENOENT, "there is no '%s' at that moment%s", t->path, name);

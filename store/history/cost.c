@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a tree takes, and what only its past does (hf_cost). First the files that are or were in it: every directory is
- * asked what it has and what it ever had, down to those that are gone. Then what each is and was made of: the lists of its
- * blocks lie together in the index, those of the present under the inode's generation, all others are past. At last each
- * chunk is counted once.
+ * What a tree takes, and what only its past does (hf_cost). First the files that are or were in it: every
+ * directory is asked what it has and what it ever had, down to those that are gone. Then what each is and was
+ * made of: the lists of its blocks lie together in the index, those of the present under the inode's
+ * generation, all others are past. At last each chunk is counted once.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -153,7 +153,8 @@ static int each_row(struct cost *c, enum index_space space, struct key from, str
 	int r;
 
 	do {
-		r = index_scan(c->s->index, space, key_span(&from), key_span(&to), ROWS_AT_ONCE, 0, &rows, c->err);
+		r = index_scan(c->s->index, space, key_span(&from), key_span(&to), ROWS_AT_ONCE, 0, &rows,
+			       c->err);
 		for (size_t i = 0; r == 0 && i < rows.n; i++)
 			r = fn(c, &rows.entries[i]);
 		if (r == 0 && rows.n > 0) {
@@ -183,8 +184,8 @@ static int look_into_dirs(struct cost *c)
 		if (r == -ESTALE || r == -ENOENT)
 			r = 0; /* removed meanwhile */
 		if (r == 0)
-			r = each_row(c, INDEX_PAST, key_number('d', dir), key_after_prefix(key_number('d', dir)),
-				     take_entry);
+			r = each_row(c, INDEX_PAST, key_number('d', dir),
+				     key_after_prefix(key_number('d', dir)), take_entry);
 	}
 	return r;
 }
@@ -252,7 +253,8 @@ static int count_version(void *arg, const struct hf_attr *attr, uint64_t ended)
 	struct cost *c = arg;
 
 	(void)ended;
-	c->sum.versions += attr->nlink > 0; /* the last state of what was removed is none that could be seen */
+	c->sum.versions +=
+		attr->nlink > 0; /* the last state of what was removed is none that could be seen */
 	return 0;
 }
 
@@ -310,7 +312,8 @@ static int work_out(struct cost *c)
 int hf_cost(struct hf_store *s, const char *path, struct hf_cost *ret, const struct hf_progress *progress,
 	    struct hf_error *err)
 {
-	CLEANUP(cost_release) struct cost c = { .s = s, .progress = progress, .err = err, .list = BLOCK_LIST_INIT };
+	CLEANUP(cost_release)
+	struct cost c = { .s = s, .progress = progress, .err = err, .list = BLOCK_LIST_INIT };
 	int r = hf_life(s, path, take_stretch, &c, err);
 
 	if (r == 0)

@@ -26,8 +26,8 @@ static void write_random(struct store_fixture *f, uint64_t ino, uint64_t seed)
 	free(data);
 }
 
-static void expect_cost(struct store_fixture *f, const char *path, uint64_t present, uint64_t past, uint64_t files,
-			uint64_t removed)
+static void expect_cost(struct store_fixture *f, const char *path, uint64_t present, uint64_t past,
+			uint64_t files, uint64_t removed)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_cost cost;

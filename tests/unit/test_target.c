@@ -185,8 +185,8 @@ static void test_store_with_an_at(void **state)
 	store_fixture_release(&f);
 }
 
-static void resolve(struct store_fixture *f, const char *path, const char *at, int want, const char *want_path,
-		    uint64_t want_tid)
+static void resolve(struct store_fixture *f, const char *path, const char *at, int want,
+		    const char *want_path, uint64_t want_tid)
 {
 	char *words[] = { f->path, (char *)path };
 	struct hf_error err = HF_ERROR_INIT;
@@ -269,8 +269,8 @@ static void test_nearest(void **state)
 
 static void test_paths_in_json(void **state)
 {
-	static const char *const paths[] = { "", "plain", "gr\xc3\xbcn", "odd\xff\n", "\xc0\xaf", "\xed\xa0\x80",
-					     "cut\xe2\x82" };
+	static const char *const paths[] = { "",         "plain",        "gr\xc3\xbcn", "odd\xff\n",
+					     "\xc0\xaf", "\xed\xa0\x80", "cut\xe2\x82" };
 	char *got;
 
 	(void)state;
@@ -298,12 +298,9 @@ static void test_paths_in_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_split),
-		cmocka_unit_test(test_clean),
-		cmocka_unit_test(test_of_a_store),
-		cmocka_unit_test(test_store_with_an_at),
-		cmocka_unit_test(test_resolve),
-		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_split),         cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_of_a_store),    cmocka_unit_test(test_store_with_an_at),
+		cmocka_unit_test(test_resolve),       cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_paths_in_json),
 	};
 
