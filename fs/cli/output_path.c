@@ -7,16 +7,21 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
 
-/* Bytes of the UTF-8 character at p, or 0 when it is none (too long, a surrogate, beyond U+10FFFF, cut off). */
-static size_t utf8_len(const unsigned char *p)
+size_t output_utf8_len(const char *text)
 {
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+	const unsigned char *p = (const unsigned char *)text;
+	size_t len = p[0] < 0x80 ? 1 :
+		     p[0] < 0xc2 ? 0 :
+		     p[0] < 0xe0 ? 2 :
+		     p[0] < 0xf0 ? 3 :
+		     p[0] < 0xf5 ? 4 :
+				   0;
 
 	for (size_t i = 1; i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] >= 0x90))
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90))
 		return 0;
 	return len;
 }
@@ -27,7 +32,7 @@ static char *readable(const char *path)
 	size_t len;
 
 	while (text && *path) {
-		len = utf8_len((const unsigned char *)path);
+		len = output_utf8_len(path);
 		if (len) {
 			out = mempcpy(out, path, len);
 		} else {
@@ -45,11 +50,9 @@ static char *hex_of(const char *path)
 {
 	char *hex = malloc(strlen(path) * 2 + 1);
 
-	for (size_t i = 0; hex && (i == 0 || path[i - 1]); i++)
+	for (size_t i = 0; hex && path[i]; i++)
 		snprintf(hex + i * 2, 3, "%02x", (unsigned char)path[i]);
-	if (hex)
-		hex[strlen(path) * 2] = '\0';
-	return hex;
+	return hex; /* it is of a name that has at least one byte */
 }
 
 static char *hex_key(const char *key)
