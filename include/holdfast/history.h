@@ -3,7 +3,7 @@
  * The past as a row of changes: what happened, when, to what, on whose behalf; what a path has been; what is gone; how
  * two moments differ. How the tree was at a moment is view.h's; naming moments is moment.h's.
  *
- * All of it is read from the index, none of it changes anything. What `each` functions return stops the walk when it is
+ * All of it is read from the index, and but for hf_restore none of it changes anything. What `each` functions return stops the walk when it is
  * not 0, and is returned. What they are handed is theirs for the call only. Paths are from the volume's root, "/"-separated,
  * without one in front; the root is "". Errors common to all: -EUCLEAN, -EIO, -ENOMEM.
  */
@@ -177,6 +177,62 @@ struct hf_cost {
  */
 int hf_cost(struct hf_store *s, const char *path, struct hf_cost *ret, const struct hf_progress *progress,
 	    struct hf_error *err);
+
+/* --- bringing back what was (restore.c) */
+
+enum hf_restored_kind {
+	HF_RESTORED_CREATED = 1,
+	HF_RESTORED_LINKED,     /* one more name of a file that is restored */
+	HF_RESTORED_MOVED,      /* back to where it was called so */
+	HF_RESTORED_REMOVED,    /* was not there then */
+	HF_RESTORED_CONTENTS,   /* and attributes, maybe */
+	HF_RESTORED_ATTRIBUTES, /* alone */
+	HF_RESTORED_TIMES,      /* a folder's, which change with what is done in it: not worth telling a person */
+};
+
+/* One change, after it was made; of a dry run: that would be. */
+struct hf_restored {
+	enum hf_restored_kind kind;
+	const char *path;        /* in the live tree */
+	const char *path_before; /* HF_RESTORED_MOVED: what it was called until now; else NULL */
+	uint32_t type;           /* file type bits of st_mode */
+	uint64_t bytes;          /* the length of what was created, or has other contents */
+	/* for dropping what somebody remembers; of no meaning in a dry run */
+	uint64_t ino, parent, parent_before;
+	const char *name, *name_before; /* parts of the paths; "" of the root */
+};
+
+/* Not 0: go no further. */
+typedef int hf_restored_fn(void *arg, const struct hf_restored *restored);
+
+struct hf_restore_summary {
+	uint64_t before_tid; /* the moment just before the first change */
+	uint64_t created, linked, moved, removed, contents, attributes;
+	uint64_t bytes;      /* of files created or changed; not one of them is copied */
+};
+
+enum {
+	HF_RESTORE_DRY = 1,  /* tell what would be done, and do nothing */
+	HF_RESTORE_UNDO = 2, /* what was not there at that moment is removed, path itself too; what was moved to or from
+				elsewhere since is moved back */
+};
+
+/*
+ * Make `path` what it was at a moment: a file, a link, a folder with all that is below it. dest NULL: in its place, where
+ * it becomes exactly what it was: missing things are made (folders above it too), others changed, and what was not there is
+ * removed. Else at dest, another path, whose folder exists and which is not there itself or is an empty folder.
+ *
+ * It costs what is different, not what is there. Modes, owners, times, attributes, ACLs and links among what is restored
+ * are as they were; not so inode numbers of what had been removed, and change times. A file that has a name outside of dest
+ * is not changed but replaced, so that nothing outside is touched, but for HF_RESTORE_UNDO.
+ *
+ * Each step is an operation like any other, so that all that was there until now stays a moment: restoring to
+ * ret->before_tid takes it back. When it fails, or each says stop, what was done is done, as *ret says (which is set then
+ * too), and restoring again goes on. -ENOENT: path was not there (without HF_RESTORE_UNDO). -EEXIST: dest is. -ENOTDIR: what
+ * should be a folder above dest is none. -EROFS, -ENOSPC. Concurrent changes below dest may make it fail.
+ */
+int hf_restore(struct hf_store *s, uint64_t tid, const char *path, const char *dest, unsigned flags, hf_restored_fn *each,
+	       void *arg, const struct hf_progress *progress, struct hf_restore_summary *ret, struct hf_error *err);
 
 #ifdef __cplusplus
 }

@@ -42,6 +42,13 @@ struct guard {
 
 /* --- what operations tell */
 
+static _Thread_local bool restores;
+
+void guard_restoring(bool restoring)
+{
+	restores = restoring;
+}
+
 static struct burst_when when(const struct hf_store *s, const struct op *op)
 {
 	return (struct burst_when){ s->os->monotonic_ns(s->os->state),
@@ -60,7 +67,7 @@ void guard_removed(struct hf_store *s, const struct op *op, uint64_t parent, con
 {
 	struct burst_when now;
 
-	if (!s->guard || !S_ISREG(attr->mode) || attr->nlink > 1)
+	if (!s->guard || restores || !S_ISREG(attr->mode) || attr->nlink > 1)
 		return;
 	now = when(s, op);
 	burst_removed(s->guard->burst, &now, parent, name, attr->ino, attr->size_bytes,
@@ -84,7 +91,7 @@ void guard_renamed(struct hf_store *s, const struct op *op, const char *name, ui
 	struct hf_attr moved;
 	struct burst_when now;
 
-	if (!s->guard || tree_lookup(&s->tree, HF_TID_HEAD, new_parent, new_name, &moved, NULL) < 0 ||
+	if (!s->guard || restores || tree_lookup(&s->tree, HF_TID_HEAD, new_parent, new_name, &moved, NULL) < 0 ||
 	    !S_ISREG(moved.mode))
 		return;
 	now = when(s, op);
@@ -102,7 +109,7 @@ void guard_written(struct hf_store *s, const struct op *op, const struct hf_attr
 {
 	struct burst_when now;
 
-	if (!s->guard || offset >= attr->size_bytes)
+	if (!s->guard || restores || offset >= attr->size_bytes)
 		return;
 	if (len > attr->size_bytes - offset)
 		len = attr->size_bytes - offset;
@@ -115,7 +122,7 @@ void guard_cut(struct hf_store *s, const struct op *op, const struct hf_attr *at
 {
 	struct burst_when now;
 
-	if (!s->guard || len == 0)
+	if (!s->guard || restores || len == 0)
 		return;
 	now = when(s, op);
 	burst_cut(s->guard->burst, &now, attr->ino, offset, len, is_young(s->guard, op, attr));

@@ -15,6 +15,12 @@
 
 struct guard;
 
+/*
+ * What this thread takes away from now on is no harm: it restores what was. What it makes is told all the same, for a file
+ * that is made again was not lost.
+ */
+void guard_restoring(bool restoring);
+
 /* What cannot be started is said in the log: a store is opened without it rather than not at all. */
 void guard_start(struct hf_store *s);
 /* Takes a last look. Before the replicas are stopped. */

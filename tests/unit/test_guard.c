@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "holdfast/alarm.h"
+#include "holdfast/history.h"
 #include "store/alarm/acknowledge.h"
 #include "store/base/cleanup.h"
 #include "store/volume/guard_look.h"
@@ -538,9 +539,24 @@ static void replicas_in_other_trouble(void **state)
 	end_watching(&w);
 }
 
+/* Restoring takes away as much as anything could; but it was asked for. */
+static void test_restoring(void **state)
+{
+	struct hf_restore_summary sum;
+	struct hf_error err = HF_ERROR_INIT;
+	struct fixture x;
+
+	(void)state;
+	begin(&x, false);
+	assert_int_equal(hf_restore(x.f.store, 0, "", NULL, 0, NULL, NULL, NULL, &sum, &err), 0);
+	assert_int_equal(sum.removed, FILES);
+	expect_none(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_restoring),
 		cmocka_unit_test(removed),
 		cmocka_unit_test(emptied),
 		cmocka_unit_test(punched),
