@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "fs/cli/cli.h"
-#include "fs/cli/location.h"
 #include "fs/cli/output.h"
-#include "fs/cli/progress.h"
+#include "fs/cli/restore_print.h"
 
 struct report {
 	struct progress progress;
@@ -31,62 +30,59 @@ static bool is_inside(const char *path, const char *folder)
 	return !strncmp(path, folder, len) && (path[len] == 0 || path[len] == '/' || len == 1);
 }
 
-/*
- * What STORE|DIR and PATH name together, from the root of the volume: a DIR within the mount counts as a part of
- * it. malloc'ed.
- */
-static int path_in_volume(const struct location *location, const char *dir, const char *path, char **ret,
-			  struct hf_error *err)
-{
-	CLEANUP(cli_cleanup_free) char *absolute = NULL;
-	const char *within = "";
-	int r;
+struct asked {
+	struct target target;
+	const char *to; /* as it was said; NULL: in place */
+	char *outside;  /* where that is, or */
+	char *inside;   /* from the root of the volume */
+	bool dry, verbose, json;
+};
 
-	if (dir && !location_is_store(dir)) {
-		r = cli_absolute(dir, &absolute, err);
-		if (r < 0)
-			return r;
-		if (location->mount && is_inside(absolute, location->mount))
-			within = absolute + strlen(location->mount);
-	}
-	within += strspn(within, "/");
-	if (is_inside(within, ".history"))
-		return hf_error_set(err, -EINVAL, "%s is of the past already: name it as it was, and say --at", dir);
-	if (asprintf(ret, "%s%s%s", within, *within && *path ? "/" : "", path) < 0) {
-		*ret = NULL;
-		return hf_error_set(err, -ENOMEM, "no memory");
-	}
-	for (size_t len = strlen(*ret); len > 0 && (*ret)[len - 1] == '/'; len--)
-		(*ret)[len - 1] = 0;
-	return 0;
+static void asked_release(struct asked *a)
+{
+	target_release(&a->target);
+	free(a->outside);
+	free(a->inside);
 }
 
-static json_t *ask(struct location *location, const char *dir, const char *path, const char *moment,
-		   const char *to, struct report *report, struct hf_error *err)
+/* Which of the two --to means. */
+static int find_to(struct asked *a, struct hf_error *err)
+{
+	const struct location *location = &a->target.location;
+	CLEANUP(cli_cleanup_free) char *past = NULL;
+	int r = cli_absolute(a->to, &a->outside, err);
+
+	if (r < 0)
+		return r;
+	if (is_inside(a->outside, location->store))
+		return hf_error_set(err, -EINVAL, "%s is in the store: restore to a folder outside", a->to);
+	if (!location->mount || !is_inside(a->outside, location->mount))
+		return 0;
+	if (!a->target.moment)
+		return hf_error_set(err, -EINVAL, "%s is in the volume itself: say what is to be restored there as "
+						  "PATH@MOMENT; or restore to a folder outside", a->to);
+	r = target_clean(a->outside + (strcmp(location->mount, "/") ? strlen(location->mount) : 0), &a->inside, &past, err);
+	if (r == 0 && past)
+		r = hf_error_set(err, -EROFS, "%s is of the past, which does not change", a->to);
+	free(a->outside);
+	a->outside = NULL;
+	return r;
+}
+
+/* --- to somewhere else, as files */
+
+static json_t *extract(const struct asked *a, struct report *report, struct hf_error *err)
 {
 	struct operation_listener listener = { .found = found, .arg = report };
-	CLEANUP(cli_cleanup_free) char *from = NULL;
-	CLEANUP(cli_cleanup_free) char *target = NULL;
-	json_t *request, *answer;
+	json_t *request = json_pack("{s:s, s:s}", "do", "restore", "to", a->outside), *answer = NULL;
 
-	if (location_find(dir, location, err) < 0 || path_in_volume(location, dir, path, &from, err) < 0 ||
-	    cli_absolute(to, &target, err) < 0)
-		return NULL;
-	if (is_inside(target, location->store) || (location->mount && is_inside(target, location->mount))) {
-		hf_error_set(err, -EINVAL,
-			     "%s is in the %s: restore to a folder outside, or copy from .history/at of the mount",
-			     to, is_inside(target, location->store) ? "store" : "volume itself");
-		return NULL;
+	if (!request)
+		hf_error_set(err, -EINVAL, "--to: a name that is not UTF-8 cannot be told here");
+	else if (target_to_request(&a->target, request, err) == 0) {
+		listener.progress = progress_begin(&report->progress);
+		answer = location_ask(&a->target.location, request, &listener, err);
+		progress_end(&report->progress);
 	}
-	request = json_pack("{s:s, s:s, s:s, s:s}", "do", "restore", "path", from, "moment", moment, "to", target);
-	if (!request) {
-		hf_error_set(err, -EINVAL, "a name that is not UTF-8 cannot be restored by itself: restore the folder "
-					   "it is in");
-		return NULL;
-	}
-	listener.progress = progress_begin(&report->progress);
-	answer = location_ask(location, request, &listener, err);
-	progress_end(&report->progress);
 	json_decref(request);
 	return answer;
 }
@@ -107,29 +103,120 @@ static void print_summary(const json_t *answer, const char *to)
 		       output_count(output_get_number(answer, "failed"), n));
 }
 
+static int run_extract(const struct asked *a)
+{
+	struct report report = { .failed = a->json ? json_array() : NULL };
+	struct hf_error err = HF_ERROR_INIT;
+	json_t *answer = extract(a, &report, &err);
+	int code;
+
+	if (!answer) {
+		json_decref(report.failed);
+		return cli_fail_error(&err);
+	}
+	code = output_get_number(answer, "failed") ? CLI_FOUND : CLI_FINE;
+	if (a->json) {
+		json_object_set_new(answer, "found", report.failed);
+		output_json(answer);
+	} else {
+		print_summary(answer, a->to);
+	}
+	json_decref(answer);
+	return code;
+}
+
+/* --- in the volume */
+
+static void print_put_back(const struct asked *a, const json_t *answer, const char *path)
+{
+	CLEANUP(cli_cleanup_free) char *shown = restore_shown_path(&a->target, path);
+	CLEANUP(cli_cleanup_free) char *undo = restore_undo_command(&a->target, path, answer);
+	const char *word = shown && *shown ? shown : a->target.location.store;
+
+	if (restore_count(answer) == 0) {
+		printf("%s is what it was at %s (tid-%" JSON_INTEGER_FORMAT "): nothing to do\n", word,
+		       output_get_text(answer, "moment"), json_integer_value(json_object_get(answer, "tid")));
+		return;
+	}
+	printf("%s, as of %s (tid-%" JSON_INTEGER_FORMAT "): ", word, output_get_text(answer, "moment"),
+	       json_integer_value(json_object_get(answer, "tid")));
+	restore_print_counts(answer, a->dry);
+	if (!a->dry && undo)
+		printf("to take that back: %s\n", undo);
+}
+
+static int run_put_back(const struct asked *a)
+{
+	struct restore_report report = { .changes = a->json && (a->dry || a->verbose) ? json_array() : NULL };
+	const char *path = a->inside ? a->inside : a->target.path;
+	struct hf_error err = HF_ERROR_INIT;
+	json_t *request = json_pack("{s:s, s:b, s:b}", "do", "put-back", "dry", a->dry, "tell", a->dry || a->verbose);
+	json_t *answer = NULL;
+
+	if (!request || (a->inside && output_set_path(request, "dest", a->inside) < 0))
+		hf_error_set(&err, -ENOMEM, "no memory");
+	else if (target_to_request(&a->target, request, &err) == 0)
+		answer = restore_ask(&a->target, json_incref(request), &report, &err);
+	json_decref(request);
+	if (!answer) {
+		json_decref(report.changes);
+		return cli_fail_error(&err);
+	}
+	if (a->json) {
+		CLEANUP(cli_cleanup_free) char *undo = restore_undo_command(&a->target, path, answer);
+
+		(void)output_set_path(answer, "path", path);
+		if (report.changes)
+			json_object_set_new(answer, "changes", report.changes);
+		if (undo && !a->dry && restore_count(answer))
+			json_object_set_new(answer, "undo", json_string(undo));
+		output_json(answer);
+	} else {
+		print_put_back(a, answer, path);
+	}
+	json_decref(answer);
+	return CLI_FINE;
+}
+
+static int run_asked(struct asked *a, int count, char **words, const char *at)
+{
+	struct hf_error err = HF_ERROR_INIT;
+
+	if (target_of_words(count, words, at, &a->target, &err) < 0 || (a->to && find_to(a, &err) < 0))
+		return cli_fail_error(&err);
+	if (a->outside && a->dry)
+		return cli_fail("restore: --dry-run is for what is restored in the volume; outside nothing is ever written over");
+	if (!a->to && !a->target.moment)
+		return cli_fail("restore: say of which moment, as PATH@MOMENT; or where to write it out, with --to FOLDER");
+	return a->outside ? run_extract(a) : run_put_back(a);
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "to", 1, NULL, 't' },   { "at", 1, NULL, 'a' },
-					       { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' },
+	static const struct option longs[] = { { "to", 1, NULL, 't' },	  { "at", 1, NULL, 'a' },
+					       { "json", 0, NULL, 'j' },  { "dry-run", 0, NULL, 'n' },
+					       { "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' },
 					       { 0 } };
-	const char *to = NULL, *moment = "";
-	struct report report = { .failed = NULL };
-	struct location location = { NULL, NULL };
-	struct hf_error err = HF_ERROR_INIT;
-	bool json = false;
-	json_t *answer;
-	int o, code;
+	CLEANUP(asked_release) struct asked a = { .to = NULL };
+	const char *at = NULL;
+	int o;
 
-	while ((o = cli_option(self, argc, argv, "t:a:jh", longs)) != -1) {
+	while ((o = cli_option(self, argc, argv, "t:a:jnvh", longs)) != -1) {
 		switch (o) {
 		case 't':
-			to = optarg;
+			a.to = optarg;
 			break;
 		case 'a':
-			moment = optarg;
+			at = optarg;
 			break;
 		case 'j':
-			json = true;
+			a.json = true;
+			break;
+		case 'n':
+			a.dry = true;
+			break;
+		case 'v':
+			a.verbose = true;
 			break;
 		default:
 			return cli_option_code(o);
@@ -137,47 +224,41 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (!cli_operands(self, argc, 1, 2))
 		return CLI_FAILED;
-	if (!to)
-		return cli_fail("restore: say where to, with --to FOLDER; it is made, or is empty");
-	if (json)
-		report.failed = json_array();
-	answer = ask(&location, argv[optind], argc - optind == 2 ? argv[optind + 1] : "", moment, to, &report, &err);
-	location_release(&location);
-	if (!answer) {
-		json_decref(report.failed);
-		return cli_fail_error(&err);
-	}
-	code = output_get_number(answer, "failed") ? CLI_FOUND : CLI_FINE;
-	if (json) {
-		json_object_set_new(answer, "found", report.failed);
-		output_json(answer);
-	} else {
-		print_summary(answer, to);
-	}
-	json_decref(answer);
-	return code;
+	return run_asked(&a, argc - optind, argv + optind, at);
 }
 
 const struct command command_restore = {
 	.name = "restore",
-	.summary = "write out a tree, or one file, as it was",
-	.usage = "holdfast restore STORE|DIR [PATH] --to FOLDER [--at MOMENT] [--json]\n"
+	.summary = "bring back a file or a tree as it was",
+	.usage = "holdfast restore PATH@MOMENT [--to DEST] [--dry-run] [-v] [--json]\n"
+		 "holdfast restore STORE|DIR [PATH[@MOMENT]] --to FOLDER [--at MOMENT] [--json]\n"
 		 "\n"
-		 "Write a tree as it was at a moment out as ordinary files, with modes, owners (as\n"
-		 "root), times, attributes, ACLs, links and holes; without PATH all of it. Straight\n"
-		 "from the store, mounted or at rest: no mount is needed, and none is asked, which\n"
-		 "makes it several times faster than copying from one. DIR may be a folder in the\n"
-		 "mount; PATH need not exist any more.\n"
+		 "Make a file or a tree what it was at a moment. In the volume nothing is copied: it\n"
+		 "is made of the bytes that are there, whatever its size; and nothing is lost, for all\n"
+		 "that is there now stays a moment too: the command that takes it back is printed.\n"
 		 "\n"
-		 "  --to FOLDER   is made, or is empty: nothing is ever written over\n"
-		 "  --at MOMENT   2026-11-21T101530Z, a date, 10m or 3d (ago), @epoch, tid-N, a\n"
-		 "                snapshot's name; now when it is not said\n"
+		 "Without --to PATH becomes exactly what it was: what is missing is made, what differs\n"
+		 "changed, what was not there is removed; with modes, owners, times, attributes, ACLs\n"
+		 "and links. PATH need not exist any more. A file that also has a name outside of PATH\n"
+		 "is replaced, so that nothing outside is touched.\n"
 		 "\n"
-		 "What cannot be restored is a line on stderr each, and the exit code is then 1; a\n"
-		 "file that cannot be read to its end is not there.\n"
+		 "  --to DEST      put it there instead. In the same mount it must be a new name or an\n"
+		 "                 empty folder. Outside (or of a store that is not mounted) it is written\n"
+		 "                 out as ordinary files: FOLDER is made, or is empty; owners take root\n"
+		 "  --at MOMENT    the moment, if it is not said as PATH@MOMENT: 2026-11-21T101530Z, a date,\n"
+		 "                 10m or 3d (ago), @epoch, tid-N, a snapshot's name; of what is written\n"
+		 "                 out it may be left away, and is now\n"
+		 "  -n, --dry-run  say what would be done, a line each, and do nothing\n"
+		 "  -v, --verbose  say each thing that is done\n"
 		 "\n"
-		 "  holdfast restore /var/lib/volume --to /mnt/new\n"
-		 "  holdfast restore /srv/git/project --at 2h --to /tmp/project\n"
+		 "Of what is written out, what cannot be is a line on stderr each, and the exit code is\n"
+		 "then 1; a file that cannot be read to its end is not there.\n"
+		 "\n"
+		 "  holdfast restore /srv/git/project@2h\n"
+		 "  holdfast restore /srv/git/project@yesterday-evening --to /srv/git/project-old\n"
+		 "  holdfast restore notes.txt@2026-11-21T10 --dry-run\n"
+		 "  holdfast restore /var/lib/volume home/anna@1d        at rest, in place\n"
+		 "  holdfast restore /var/lib/volume --to /mnt/new       all of it, written out\n"
 		 "  holdfast restore /srv/git deleted/file.txt --at 2026-11-21 --to /tmp/there\n",
 	.run = run,
 	.takes_keys = true,

@@ -4,7 +4,7 @@
  * sends one request (operations.h) and reads lines until one has "ok":
  *
  *   {"progress": "words", "done": N, "total": N}     now and then
- *   {"found": "words"}                               a fault (check)
+ *   {"found": "words"}                               a fault (check), or what was asked to be told
  *   {"row": {…}}                                     a line of a long answer
  *   {"data": N}                                      and N bytes of a file behind it
  *   {"ok": true, "answer": {…}}                      the last one

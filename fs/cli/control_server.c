@@ -19,6 +19,7 @@
 #include "fs/cli/control.h"
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
+#include "holdfast/op.h"
 
 #define IDLE_MS 10000
 #define REQUEST_BYTES 65536
@@ -202,13 +203,16 @@ static json_t *read_request(struct client *c)
 	return request;
 }
 
+/* And on whose behalf this thread then works. */
 static bool is_allowed(int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || (peer.uid != 0 && peer.uid != geteuid()))
+		return false;
+	hf_act_for(peer.uid);
+	return true;
 }
 
 static void *client_main(void *arg)

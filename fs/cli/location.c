@@ -13,6 +13,7 @@
 #include "fs/cli/progress.h"
 #include "fs/cli/replica_request.h"
 #include "fs/cli/status.h"
+#include "holdfast/op.h"
 
 #define BUSY_WAIT_MS 3000
 
@@ -109,6 +110,7 @@ static json_t *ask_at_rest(const char *store, const json_t *request,
 		return replica_request(NULL, store, request, listener, err);
 	if (hf_store_open(store, &options, &s, err) < 0)
 		return NULL;
+	hf_act_for(getuid());
 	answer = operation_do(s, request, listener, err);
 	if (hf_store_close(s, &close_err) < 0 && answer) {
 		*err = close_err;

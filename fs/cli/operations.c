@@ -8,8 +8,10 @@
 #include "fs/cli/output.h"
 #include "fs/cli/past.h"
 #include "fs/cli/progress.h"
+#include "fs/cli/put_back.h"
 #include "fs/cli/replica_request.h"
 #include "fs/cli/status.h"
+#include "fs/cli/target.h"
 #include "fs/mount/mount.h"
 #include "fs/web/web.h"
 #include "holdfast/head.h"
@@ -181,22 +183,24 @@ static json_t *do_check(struct hf_store *store, const json_t *request,
 static json_t *do_restore(struct hf_store *store, const json_t *request,
 			  const struct operation_listener *listener, struct hf_error *err)
 {
-	const char *path = output_get_text(request, "path"), *name = strrchr(path, '/');
-	struct hf_view view = { .store = store };
 	struct extract_summary sum;
-	struct hf_point point;
+	struct target_at at;
 	struct hf_attr what;
+	const char *name;
 	json_t *answer;
+	int r;
 
-	if (point_of_moment(store, output_get_text(request, "moment"), &point, err) < 0)
+	if (target_resolve(store, request, &at, err) < 0)
 		return NULL;
-	view.tid = point.tid;
-	if (hf_view_walk(&view, path, &what, err) < 0)
+	name = strrchr(at.path, '/');
+	r = target_walk(store, &at, &what, err);
+	if (r == 0)
+		r = extract_tree(&(struct hf_view){ store, at.point.tid }, &what, name ? name + 1 : at.path,
+				 output_get_text(request, "to"), listener, &sum, err);
+	target_at_release(&at);
+	if (r < 0)
 		return NULL;
-	if (extract_tree(&view, &what, name ? name + 1 : path, output_get_text(request, "to"), listener, &sum,
-			 err) < 0)
-		return NULL;
-	answer = point_to_json(&point);
+	answer = point_to_json(&at.point);
 	if (!answer || json_object_set_new(answer, "files", output_number(sum.files)) < 0 ||
 	    json_object_set_new(answer, "folders", output_number(sum.folders)) < 0 ||
 	    json_object_set_new(answer, "others", output_number(sum.others)) < 0 ||
@@ -220,6 +224,7 @@ static const struct operation {
 	{ "head", false, do_head },     { "check", false, do_check },   { "restore", false, do_restore },
 	{ "log", false, past_log },     { "diff", false, past_diff },   { "cat", false, past_cat },
 	{ "gone", false, past_gone },   { "cost", false, past_cost },   { "what", false, past_what },
+	{ "put-back", true, put_back }, { "last-change", false, put_back_last_change },
 };
 
 static const struct operation *find(const json_t *request)
@@ -236,7 +241,7 @@ bool operation_changes(const json_t *request)
 {
 	const struct operation *operation = find(request);
 
-	return operation && operation->changes;
+	return operation && operation->changes && !json_is_true(json_object_get(request, "dry"));
 }
 
 json_t *operation_do(struct hf_store *store, const json_t *request, const struct operation_listener *listener,

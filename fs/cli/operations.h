@@ -12,9 +12,10 @@
  *   {"do": "head"}                               commit, then {"head": the line, volume_id, commit, tid, …}
  *   {"do": "replica-…"}                          see replica_request.h
  *   {"do": "web-…"}                              see fs/web/web.h
- *   {"do": "restore", "path": P, "moment": M, "to": T}   P from the root; M may be absent; T an absolute path:
+ *   {"do": "restore", "path": P, "moment": M, "to": T}   P, M as of target.h; T an absolute path outside of the volume:
  *                                                {files, folders, others, bytes, failed, owners, tid, …}; each
  *                                                name that fails is told
+ *   {"do": "put-back"}, {"do": "last-change"}    see put_back.h
  *   {"do": "check"}                              {"faults": N, …}; each fault is told as it is found
  *   {"do": "log", "diff", "cat", "gone", "cost", "what"}   see past.h; of long answers each line is told
  */
@@ -30,7 +31,7 @@
 /* Whom to tell what, while it goes on. Every member may be NULL. */
 struct operation_listener {
 	struct hf_progress progress;
-	void (*found)(void *arg, const char *what); /* a fault; from one thread at a time, maybe not the caller's */
+	void (*found)(void *arg, const char *what); /* a fault, or what was asked to be told; from one thread at a time, maybe not the caller's */
 	/*
 	 * A line of a long answer, and bytes of a file: borrowed for the call. Not 0: nobody wants more; the operation
 	 * then ends, and its answer does not matter.

@@ -62,7 +62,9 @@ cmp -s "$T/one/FORMAT.md" "$TOP/docs/FORMAT.md"
 ok $? "comes back under its name"
 fails "that it is gone is said" 2 "there is no" hf restore "$T/mnt" tree/docs/FORMAT.md --to "$T/none"
 fails "a moment that is none" 2 "moment" hf restore "$T/mnt" --at "the day before" --to "$T/none"
-fails "the past is named by its moment" 2 "--at" hf restore "$T/mnt/.history/tags/whole/tree" --to "$T/none"
+try "a path of the past means its moment" hf restore "$T/mnt/.history/tags/whole/tree" --to "$T/past"
+is "$(same "$T/out" "$T/past")" "" "and is the same"
+fails "which need not be said twice" 2 "already" hf restore "$T/mnt/.history/tags/whole/tree" --at whole --to "$T/none"
 
 # --- where to
 fails "nothing is written over" 2 "not empty" hf restore "$T/mnt" --to "$T/out"

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/cli/restore_print.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/cli/cli.h"
+#include "fs/cli/output.h"
+
+/* A name may hold anything; a line may not. */
+static void print_path(const char *path)
+{
+	for (const unsigned char *c = (const unsigned char *)path; *c; c++) {
+		if (*c < ' ' || *c == 0x7f)
+			printf("\\x%02x", *c);
+		else
+			putchar(*c);
+	}
+}
+
+static void print_change(const json_t *change)
+{
+	CLEANUP(cli_cleanup_free) char *path = output_get_path(change, "path");
+	CLEANUP(cli_cleanup_free) char *before = output_get_path(change, "before");
+
+	printf("  %-10s ", output_get_text(change, "kind"));
+	if (before && *before) {
+		print_path(before);
+		printf(" -> ");
+	}
+	print_path(path && *path ? path : "/");
+	if (!strcmp(output_get_text(change, "type"), "folder"))
+		putchar('/');
+	putchar('\n');
+}
+
+static void found(void *arg, const char *what)
+{
+	struct restore_report *report = arg;
+	json_t *change = json_loads(what, 0, NULL);
+
+	if (change && report->changes) {
+		(void)json_array_append(report->changes, change);
+	} else if (change) {
+		progress_end(&report->progress);
+		if (report->most == 0 || report->shown < report->most)
+			print_change(change);
+		report->shown++;
+	}
+	json_decref(change);
+}
+
+/* What was written into a mapping, or is gathered, reaches the store before it is looked at. */
+static void sync_mount(const struct location *location)
+{
+	CLEANUP(cli_cleanup_fd) int fd = -1;
+
+	if (location->mount)
+		fd = open(location->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)syncfs(fd);
+}
+
+json_t *restore_ask(const struct target *t, json_t *request, struct restore_report *report,
+		    struct hf_error *err)
+{
+	struct operation_listener listener = { .found = found, .arg = report };
+	json_t *answer = NULL;
+
+	if (!request) {
+		hf_error_set(err, -ENOMEM, "no memory");
+		return NULL;
+	}
+	sync_mount(&t->location);
+	listener.progress = progress_begin(&report->progress);
+	answer = location_ask(&t->location, request, &listener, err);
+	progress_end(&report->progress);
+	if (report->most && report->shown > report->most)
+		printf("  … and %u more\n", report->shown - report->most);
+	json_decref(request);
+	return answer;
+}
+
+static const struct {
+	const char *key, *done, *would;
+} counts[] = {
+	{ "created", "made", "to make" },
+	{ "linked", "linked", "to link" },
+	{ "moved", "moved back", "to move back" },
+	{ "removed", "removed", "to remove" },
+	{ "contents", "given back their contents", "to give back their contents" },
+	{ "attributes", "given back their attributes", "to give back their attributes" },
+};
+#define COUNTS (sizeof(counts) / sizeof(counts[0]))
+
+uint64_t restore_count(const json_t *answer)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < COUNTS; i++)
+		n += output_get_number(answer, counts[i].key);
+	return n;
+}
+
+void restore_print_counts(const json_t *answer, bool dry)
+{
+	char text[OUTPUT_TEXT_BYTES];
+	bool any = false;
+
+	for (size_t i = 0; i < COUNTS; i++) {
+		uint64_t n = output_get_number(answer, counts[i].key);
+
+		if (n > 0)
+			printf("%s%s %s", any ? ", " : "", output_count(n, text),
+			       dry ? counts[i].would : counts[i].done);
+		any |= n > 0;
+	}
+	if (any && output_get_number(answer, "bytes") > 0)
+		printf("; %s, none of it copied", output_bytes(output_get_number(answer, "bytes"), text));
+	printf("%s\n", any ? "" : "nothing to do");
+}
+
+/* For a shell. */
+static void print_word(FILE *out, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:,@%";
+
+	if (*word && strspn(word, plain) == strlen(word)) {
+		fputs(word, out);
+		return;
+	}
+	fputc('\'', out);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", out);
+		else
+			fputc(*word, out);
+	}
+	fputc('\'', out);
+}
+
+char *restore_shown_path(const struct target *t, const char *path)
+{
+	char *shown;
+
+	if (asprintf(&shown, "%s%s%s", t->location.mount ? t->location.mount : "", *path ? "/" : "", path) <
+	    0)
+		return NULL;
+	return shown;
+}
+
+char *restore_undo_command(const struct target *t, const char *path, const json_t *answer)
+{
+	CLEANUP(cli_cleanup_free) char *shown = restore_shown_path(t, path);
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	fputs("holdfast undo ", out);
+	if (!t->location.mount) {
+		print_word(out, t->location.store);
+		if (*path)
+			fputc(' ', out);
+	}
+	if (shown && (t->location.mount || *path))
+		print_word(out, t->location.mount ? shown : path);
+	fprintf(out, " --since tid-%" PRIu64, output_get_number(json_object_get(answer, "before"), "tid"));
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
