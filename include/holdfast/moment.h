@@ -5,7 +5,9 @@
  * Forms: `2026-11-21T101530Z` with optional fraction (canonical: no colons), RFC 3339 with any offset, a date
  * or a prefix of one (`2026`, `2026-11`, `2026-11-21`, `2026-11-21T10`, `…T1015`: the end of the span named,
  * so that a day means its evening), `@1763720130` with optional fraction, `tid-N`, `10s` `10m` `2h` `3d` `2w`
- * (ago), `now`, or a tag's name. Without an offset and without Z, local time (TZ).
+ * (ago), `now`, or a tag's name. Without an offset and without Z, the local time of the process (TZ): the last moment at
+ * which its clocks showed no more than that. So of an hour that is there twice the second is meant, and of one that is
+ * skipped the moment before. Who asks another process sends it the canonical form.
  */
 #ifndef HOLDFAST_MOMENT_H
 #define HOLDFAST_MOMENT_H
@@ -43,7 +45,7 @@ struct hf_point {
 
 /*
  * The last operation at or before the moment. -ENOENT: it lies before the volume's first or behind its last
- * operation's tid, or there is no such tag; the words name the nearest that exists. A time in the future is
+ * operation's tid, or there is no such tag; the words name the nearest that exist. A time in the future is
  * the head.
  */
 int hf_moment_resolve(struct hf_store *s, const struct hf_moment *moment, struct hf_point *ret,

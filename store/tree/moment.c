@@ -7,9 +7,9 @@
  * shape of a date and is refused for its month, it is not taken for a tag. What has no other shape and is
  * made of a tag's characters is a tag.
  *
- * A date that leaves something out names a span, and means its last nanosecond. Local times go through
- * mktime(3), so that days of 23 and 25 hours end where the clocks say. A local time that the clocks show
- * twice means the second time, when everything of the first has happened too.
+ * A date that leaves something out names a span, and means its last nanosecond. Days of 23 and 25 hours end
+ * where local clocks say. A local time that the clocks show twice means the second time, when everything of
+ * the first has happened too; one that they skip, the last moment before they did.
  */
 #include <assert.h>
 #include <errno.h>
@@ -218,23 +218,37 @@ static const char *date_fault(const struct date *d)
 	return NULL;
 }
 
-static bool same_clock(const struct tm *a, const struct tm *b)
+static long offset_at(time_t t)
 {
-	return a->tm_year == b->tm_year && a->tm_mon == b->tm_mon && a->tm_mday == b->tm_mday &&
-	       a->tm_hour == b->tm_hour && a->tm_min == b->tm_min && a->tm_sec == b->tm_sec;
+	struct tm tm;
+
+	return localtime_r(&t, &tm) ? tm.tm_gmtoff : 0;
 }
 
-/* Seconds since 1970 of what local clocks show. tm is changed. */
-static time_t local_seconds(struct tm *tm)
+/*
+ * The last instant at which local clocks showed this or less, in seconds since 1970: of a time that they show twice the
+ * second one, of one that they skip the second before they did. `shown` is that time as if it were UTC.
+ */
+static time_t last_shown(time_t shown, bool *ret_skipped)
 {
-	struct tm winter = *tm;
-	time_t t, later;
+	/* No zone is a day from UTC, and none changes its clocks twice in two days. */
+	const time_t low = shown - 86400, high = shown + 86400;
+	time_t from_low = shown - offset_at(low), from_high = shown - offset_at(high), before = low, behind = high, mid;
+	bool low_fits = offset_at(from_low) == offset_at(low), high_fits = offset_at(from_high) == offset_at(high);
 
-	tm->tm_isdst = -1;
-	t = mktime(tm);
-	winter.tm_isdst = 0;
-	later = mktime(&winter);
-	return later > t && same_clock(tm, &winter) ? later : t;
+	*ret_skipped = !low_fits && !high_fits;
+	if (low_fits && high_fits)
+		return from_low > from_high ? from_low : from_high;
+	if (low_fits || high_fits)
+		return low_fits ? from_low : from_high;
+	while (behind - before > 1) {
+		mid = before + (behind - before) / 2;
+		if (mid + offset_at(mid) <= shown)
+			before = mid;
+		else
+			behind = mid;
+	}
+	return before;
 }
 
 static int date_to_ns(const struct date *d, uint64_t *ret)
@@ -248,6 +262,7 @@ static int date_to_ns(const struct date *d, uint64_t *ret)
 		.tm_sec = d->second,
 	};
 	uint32_t nanosecond = d->nanosecond;
+	bool skipped = false;
 	uint64_t ns;
 	time_t s;
 
@@ -263,7 +278,14 @@ static int date_to_ns(const struct date *d, uint64_t *ret)
 		tm.tm_sec = 59;
 		nanosecond = 999999999;
 	}
-	s = d->zoned ? timegm(&tm) - d->offset_s : local_seconds(&tm);
+	s = timegm(&tm);
+	if (d->zoned) {
+		s -= d->offset_s;
+	} else {
+		tzset();
+		s = last_shown(s, &skipped);
+		nanosecond = skipped ? 999999999 : nanosecond;
+	}
 	if (s < 0 || __builtin_mul_overflow((uint64_t)s, NS_PER_S, &ns) ||
 	    __builtin_add_overflow(ns, (uint64_t)nanosecond, &ns))
 		return -EINVAL;

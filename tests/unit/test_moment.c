@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -151,6 +152,146 @@ static void test_summer_time(void **state)
 	zone("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0"); /* half an hour of summer time */
 	is_utc("2026-01-15T120000", "2026-01-15T010000Z");
 	is_utc("2026-07-15T120000", "2026-07-15T013000Z");
+	zone("UTC");
+}
+
+/* By the system's own tables, when it has them: a name that it does not know means UTC. */
+static bool named_zone(const char *tz)
+{
+	char path[80];
+
+	(void)snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", tz);
+	if (access(path, R_OK) < 0) {
+		print_message("no %s on this machine\n", path);
+		return false;
+	}
+	zone(tz);
+	return true;
+}
+
+static void test_berlin(void **state)
+{
+	(void)state;
+	if (!named_zone("Europe/Berlin"))
+		skip();
+	is_utc("2026-03-29T015959", "2026-03-29T005959Z");
+	is_utc("2026-03-29T020000", "2026-03-29T005959.999999999Z"); /* not there: the moment before */
+	is_utc("2026-03-29T023000.5", "2026-03-29T005959.999999999Z");
+	is_utc("2026-03-29T02", "2026-03-29T005959.999999999Z");
+	is_utc("2026-03-29T0230", "2026-03-29T005959.999999999Z");
+	is_utc("2026-03-29T030000", "2026-03-29T010000Z");
+	is_utc("2026-03-29T03", "2026-03-29T015959.999999999Z");
+	is_utc("2026-03-29T02:30:00+01:00", "2026-03-29T013000Z");
+	is_utc("2026-10-25T013000", "2026-10-24T233000Z");
+	is_utc("2026-10-25T020000", "2026-10-25T010000Z"); /* there twice: the second */
+	is_utc("2026-10-25T02", "2026-10-25T015959.999999999Z");
+	is_utc("2026-10-25T030000", "2026-10-25T020000Z");
+	is_utc("2026-03-29", "2026-03-29T215959.999999999Z");
+	is_utc("2026-10-25", "2026-10-25T225959.999999999Z");
+	is_utc("2026-10", "2026-10-31T225959.999999999Z");
+	is_utc("2026", "2026-12-31T225959.999999999Z");
+	is_utc("1980-04-06T0230", "1980-04-06T005959.999999999Z"); /* the first summer of them */
+	is_utc("1979-07-01T120000", "1979-07-01T110000Z");
+	zone("UTC");
+}
+
+static void test_new_york(void **state)
+{
+	(void)state;
+	if (!named_zone("America/New_York"))
+		skip();
+	is_utc("2026-03-08T015959", "2026-03-08T065959Z");
+	is_utc("2026-03-08T0230", "2026-03-08T065959.999999999Z");
+	is_utc("2026-03-08T030000", "2026-03-08T070000Z");
+	is_utc("2026-11-01T003000", "2026-11-01T043000Z");
+	is_utc("2026-11-01T013000", "2026-11-01T063000Z");
+	is_utc("2026-11-01T01", "2026-11-01T065959.999999999Z");
+	is_utc("2026-11-01T020000", "2026-11-01T070000Z");
+	is_utc("2026-11-01", "2026-11-02T045959.999999999Z");
+	is_utc("2026-11-21", "2026-11-22T045959.999999999Z");
+	is_utc("2006-03-20T120000", "2006-03-20T170000Z"); /* when summer began in April */
+	zone("UTC");
+}
+
+static void test_kolkata(void **state)
+{
+	(void)state;
+	if (!named_zone("Asia/Kolkata"))
+		skip();
+	is_utc("2026-11-21", "2026-11-21T182959.999999999Z");
+	is_utc("2026-11-21T00", "2026-11-20T192959.999999999Z");
+	is_utc("2026-11-21T101530", "2026-11-21T044530Z");
+	is_utc("1970-01-01T053000", "1970-01-01T000000Z");
+	refused("1970-01-01T052959", "1970");
+	zone("UTC");
+}
+
+/* Half an hour of summer time: from 02:00 to 02:30, and back from 02:00 to 01:30. */
+static void test_lord_howe(void **state)
+{
+	(void)state;
+	if (!named_zone("Australia/Lord_Howe"))
+		skip();
+	is_utc("2026-10-04T015959", "2026-10-03T152959Z");
+	is_utc("2026-10-04T0215", "2026-10-03T152959.999999999Z");
+	is_utc("2026-10-04T023000", "2026-10-03T153000Z");
+	is_utc("2026-10-04T02", "2026-10-03T155959.999999999Z");
+	is_utc("2026-04-05T012959", "2026-04-04T142959Z");
+	is_utc("2026-04-05T014500", "2026-04-04T151500Z");
+	is_utc("2026-04-05T01", "2026-04-04T152959.999999999Z");
+	is_utc("2026-04-05T020000", "2026-04-04T153000Z");
+	is_utc("2026-10-04", "2026-10-04T125959.999999999Z");
+	zone("UTC");
+}
+
+/* Samoa had no 30 December 2011. */
+static void test_a_day_that_was_not(void **state)
+{
+	(void)state;
+	if (!named_zone("Pacific/Apia"))
+		skip();
+	is_utc("2011-12-29", "2011-12-30T095959.999999999Z");
+	is_utc("2011-12-30T12", "2011-12-30T095959.999999999Z");
+	is_utc("2011-12-30", "2011-12-30T095959.999999999Z");
+	is_utc("2011-12-31T000000", "2011-12-30T100000Z");
+	is_utc("2011-12-31", "2011-12-31T095959.999999999Z");
+	zone("UTC");
+}
+
+/*
+ * Whatever local clocks show at an instant names that instant, or, when they show it again, the later one: looked at through
+ * two years in steps that meet every quarter of an hour sooner or later.
+ */
+static void test_what_clocks_show(void **state)
+{
+	static const char *const zones[] = { "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
+		unsigned again = 0;
+
+		if (!named_zone(zones[i]))
+			continue;
+		for (time_t t = 1767225600; t < 1767225600 + 2 * 365 * 86400; t += 437) {
+			char text[40];
+			struct tm tm;
+			time_t back;
+
+			localtime_r(&t, &tm);
+			(void)strftime(text, sizeof(text), "%Y-%m-%dT%H%M%S", &tm);
+			back = (time_t)(time_of(text) / S);
+			if (back != t) {
+				struct tm other;
+
+				localtime_r(&back, &other);
+				assert_true(back > t && back - t <= 3600);
+				assert_int_equal(other.tm_sec + 60 * (other.tm_min + 60 * other.tm_hour),
+						 tm.tm_sec + 60 * (tm.tm_min + 60 * tm.tm_hour));
+				again++;
+			}
+		}
+		assert_true(i == 2 ? again == 0 : again > 0);
+	}
 	zone("UTC");
 }
 
@@ -319,6 +460,12 @@ int main(void)
 		cmocka_unit_test(test_rfc3339),
 		cmocka_unit_test(test_spans_mean_their_end),
 		cmocka_unit_test(test_summer_time),
+		cmocka_unit_test(test_berlin),
+		cmocka_unit_test(test_new_york),
+		cmocka_unit_test(test_kolkata),
+		cmocka_unit_test(test_lord_howe),
+		cmocka_unit_test(test_a_day_that_was_not),
+		cmocka_unit_test(test_what_clocks_show),
 		cmocka_unit_test(test_epoch_tid_now),
 		cmocka_unit_test(test_ago),
 		cmocka_unit_test(test_tags),
