@@ -4,6 +4,7 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
 #include "fs/cli/location.h"
+#include "fs/cli/target.h"
 
 static json_t *make_request(bool remove, const char *name, const char *moment)
 {
@@ -49,7 +50,8 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 					       { "list", 0, NULL, 'l' }, { "json", 0, NULL, 'j' },
 					       { "help", 0, NULL, 'h' }, { 0 } };
 	struct hf_error err = HF_ERROR_INIT;
-	const char *moment = "", *name;
+	CLEANUP(cli_cleanup_free) char *moment = NULL; /* as text that means the same to another process */
+	const char *at = NULL, *name;
 	bool remove = false, list = false, json = false;
 	json_t *answer;
 	int o;
@@ -57,7 +59,7 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 	while ((o = cli_option(self, argc, argv, "a:rljh", longs)) != -1) {
 		switch (o) {
 		case 'a':
-			moment = optarg;
+			at = optarg;
 			break;
 		case 'r':
 			remove = true;
@@ -78,8 +80,10 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 		return remove || *moment ? cli_fail("snapshot: --list goes with no other option but --json") :
 					   list_tags(argv[optind], json);
 	name = argv[argc - 1];
+	if (at && target_moment(at, &moment, &err) < 0)
+		return cli_fail_error(&err);
 	answer = location_ask_take(argc - optind == 2 ? argv[optind] : NULL,
-				   make_request(remove, name, moment), &err);
+				   make_request(remove, name, moment ? moment : ""), &err);
 	if (!answer)
 		return cli_fail_error(&err);
 	if (json)

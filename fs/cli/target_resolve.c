@@ -98,7 +98,7 @@ static void format_point(struct hf_store *s, uint64_t tid, char *out, size_t siz
 int target_is_missing(struct hf_store *s, const struct target_at *t, struct hf_error *err)
 {
 	struct nearest n = { .wanted = t->point.tid };
-	char when[80], name[160] = "";
+	char when[80], later[80], name[160] = "";
 	int r = hf_life(s, t->path, look_nearer, &n, err);
 
 	if (t->tag_is_name)
@@ -107,6 +107,13 @@ int target_is_missing(struct hf_store *s, const struct target_at *t, struct hf_e
 		return hf_error_set(err, r, "there never was a '%s' in the volume%s", t->path, name);
 	if (r < 0)
 		return r;
+	if (n.before && n.after) {
+		format_point(s, n.before, when, sizeof(when));
+		format_point(s, n.after, later, sizeof(later));
+		return hf_error_set(err, -ENOENT,
+				    "there is no '%s' at that moment%s; the last before at which there was: %s, the first after: %s",
+				    t->path, name, when, later);
+	}
 	if (n.before) {
 		format_point(s, n.before, when, sizeof(when));
 		return hf_error_set(err, -ENOENT,

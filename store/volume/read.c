@@ -134,10 +134,12 @@ static int point_of_tid(struct hf_store *s, const struct hf_point *head, uint64_
 			struct hf_error *err)
 {
 	struct hf_point found;
+	char text[40];
 
 	if (tid > head->tid)
-		return hf_error_set(err, -ENOENT, "operation %llu has not happened yet: the last is tid-%llu", (unsigned long long)tid,
-				    (unsigned long long)head->tid);
+		return hf_error_set(err, -ENOENT, "operation %llu has not happened yet: the last is tid-%llu (%s)",
+				    (unsigned long long)tid, (unsigned long long)head->tid,
+				    hf_moment_format(head->time_ns, text, sizeof(text)));
 	if (tid == head->tid || tid == 0) {
 		*ret = tid ? *head : (struct hf_point){ 0, s->descriptor.created_ns };
 		return 0;
@@ -193,12 +195,15 @@ int hf_moment_resolve(struct hf_store *s, const struct hf_moment *moment, struct
 		return hf_point_of_tid(s, moment->tid, ret, err);
 	case HF_MOMENT_TAG:
 		r = tree_tag_find(s->index, moment->tag, &tid, err);
+		if (r == -ENOENT)
+			return nearest_tag(s, moment->tag, err);
 		return r < 0 ? r : hf_point_of_tid(s, tid, ret, err);
 	default:
 		r = hf_point_of_time(s, moment->time_ns, ret, err);
 		if (r == -ENOENT && tree_first_point(s->index, &first, NULL) == 0)
-			return hf_error_set(err, r, "nothing had happened yet then: the first moment is %s",
-					    hf_moment_format(first.time_ns, text, sizeof(text)));
+			return hf_error_set(err, r, "nothing had happened yet then: the first moment is %s (tid-%llu)",
+					    hf_moment_format(first.time_ns, text, sizeof(text)),
+					    (unsigned long long)first.tid);
 		return r;
 	}
 }

@@ -315,4 +315,9 @@ MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, uin
 			const struct hf_progress *progress,
 			struct volume_state *ret, struct replay_end *end, struct hf_error *err);
 
+/* --- nearest.c */
+
+/* -ENOENT, with words that name the tag most like it. */
+int nearest_tag(struct hf_store *s, const char *wanted, struct hf_error *err);
+
 #endif

@@ -113,6 +113,53 @@ static void test_fixed(void **state)
 	expect_text(f, HF_TID_HEAD, ino, "onetwothree");
 }
 
+static void says(struct store_fixture *f, const char *moment, const char *words)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	struct hf_point p;
+
+	assert_int_equal(hf_moment_find(f->store, moment, &p, &err), -ENOENT);
+	if (!strstr(err.text, words))
+		fail_msg("of %s: \"%s\", not \"%s\"", moment, err.text, words);
+	assert_int_equal(hf_moment_find(f->store, moment, &p, NULL), -ENOENT);
+}
+
+/* What is not there leads to what is. */
+static void test_nearest(void **state)
+{
+	struct store_fixture *f = *state;
+	struct hf_point first, last, p;
+	char text[40], words[100];
+
+	says(f, "2001", "nothing");
+	(void)make_file(f, "one");
+	first = (struct hf_point){ status_of(f).head_tid, status_of(f).head_time_ns };
+	(void)make_file(f, "two");
+	last = (struct hf_point){ status_of(f).head_tid, status_of(f).head_time_ns };
+	says(f, "evening", "nor any other");
+	assert_int_equal(hf_tag(f->store, "before-upgrade", first.tid, NULL), 0);
+	assert_int_equal(hf_tag(f->store, "evening", last.tid, NULL), 0);
+	assert_int_equal(hf_tag(f->store, "v1.0", last.tid, NULL), 0);
+	commit(f);
+	last = (struct hf_point){ status_of(f).head_tid, status_of(f).head_time_ns };
+	says(f, "before-upgarde", "the nearest of 3 is before-upgrade");
+	says(f, "Evening", "is evening");
+	says(f, "v1.1", "is v1.0");
+	says(f, "v", "is v1.0");
+	(void)snprintf(words, sizeof(words), "the last is tid-%llu (%s)", (unsigned long long)last.tid,
+		       hf_moment_format(last.time_ns, text, sizeof(text)));
+	says(f, "tid-4711", words);
+	assert_int_equal(hf_moment_find(f->store, text, &p, NULL), 0); /* what is shown can be asked for */
+	assert_int_equal(p.tid, last.tid);
+	assert_int_equal(hf_point_of_time(f->store, 0, &p, NULL), -ENOENT);
+	assert_int_equal(hf_point_of_tid(f->store, 1, &first, NULL), 0);
+	(void)snprintf(words, sizeof(words), "first moment is %s (tid-1)",
+		       hf_moment_format(first.time_ns, text, sizeof(text)));
+	says(f, "2001", words);
+	assert_int_equal(hf_moment_find(f->store, text, &p, NULL), 0);
+	assert_int_equal(p.tid, 1);
+}
+
 struct syncing {
 	struct store_fixture *f;
 	atomic_uint number, lied;
@@ -155,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_points, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fixed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nearest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_wait, setup, teardown),
 	};
 

@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Moments go in everywhere as they come out anywhere; local time is that of who asks, summer or winter.
+. "$(dirname "$0")/lib.sh"
+need_fuse
+
+[ -e /usr/share/zoneinfo/Asia/Kolkata ] || skip_all "no time zones on this machine (tzdata)"
+# The mount lives in India.
+export TZ=Asia/Kolkata
+make_volume || bail "no volume"
+m=$T/mnt
+at=$m/.history/at
+
+# point NAME FIELD: of a snapshot
+point() { hf tags "$T/store" --json | perl -MJSON::PP -e 'local $/; for (@{decode_json(<STDIN>)->{tags}}) { print $_->{$ARGV[1]} if $_->{name} eq $ARGV[0] }' "$1" "$2"; }
+# nanoseconds of RFC 3339 text
+seconds() { date -d "$1" +%s.%N; }
+# local ZONE FORMAT NAME: what clocks there showed at a snapshot
+local_time() { TZ=$1 date -d "$(point "$3" time)" "+$2"; }
+
+for i in one two three; do
+	echo "$i" > "$m/file"
+	hf snapshot "$m" "$i" > /dev/null || bail "no snapshot"
+done
+echo four > "$m/file"
+sync -f "$m"
+
+# --- what is printed is taken
+forms_of()
+{
+	local time
+
+	time=$(point "$1" time)
+	printf '%s\n' "$1" "$(point "$1" moment)" "tid-$(point "$1" tid)" "$time" "@$(seconds "$time")" \
+		"$(date -u -d "$time" +%Y-%m-%dT%H:%M:%S.%N)+00:00" "$(TZ=America/New_York date -d "$time" +%Y-%m-%dT%H:%M:%S.%N%:z)"
+}
+for i in one two three; do
+	while read -r form; do
+		is "$(cat "$at/$form/file" 2>&1)" "$i" "$form in a path"
+		try "and at a command" hf snapshot "$m" again --at "$form"
+		is "$(point again tid)" "$(point "$i" tid)" "is the same"
+		hf snapshot "$m" again --remove
+	done < <(forms_of "$i")
+done
+is "$(hf snapshot "$m" printed --at two | grep -o '[0-9]*-[0-9]*-[0-9]*T[0-9.]*Z')" "$(point two moment)" "what a command says of a moment"
+is "$(hf tags "$m" | awk '$1 == "printed" { print $2 }')" "$(point two moment)" "what tags lists"
+is "$(hf tags "$m" | awk '$1 == "printed" { print $3 }')" "tid-$(point two tid)" "and its number"
+hf snapshot "$m" printed --remove
+committed=$(hf status "$m" --json | json committed_time)
+is "$(cat "$at/$committed/file")" four "what status says is committed"
+wrong=
+for name in $(ls "$at"); do
+	hf snapshot "$m" listed --at "$name" > /dev/null || wrong+=" $name"
+	hf snapshot "$m" listed --remove
+done
+is "$wrong" "" "what ls shows"
+
+# --- local time
+NY=America/New_York
+try "the clock of who asks" env TZ=$NY "$HOLDFAST" snapshot "$m" mine --at "$(local_time $NY %Y-%m-%dT%H%M%S.%N two)"
+is "$(point mine tid)" "$(point two tid)" "not of the mount"
+try "and restores" env TZ=$NY "$HOLDFAST" restore "$m" file --at "$(local_time $NY %Y-%m-%dT%H:%M:%S.%N two)" --to "$T/out"
+is "$(cat "$T/out/file")" two "what was then"
+hf snapshot "$m" mine --remove
+is "$(cat "$at/$(local_time Asia/Kolkata %Y-%m-%dT%H%M%S.%N two)/file")" two "in a path it is the mount's"
+# What ends before the volume began where one asks, is not yet over where another does.
+fails "an hour there is one hour here" 2 "first moment is" \
+	env TZ=$NY "$HOLDFAST" snapshot "$m" mine --at "$(TZ=$NY date -d "$(point one time) - 1 hour" +%Y-%m-%dT%H)"
+try "the hour it is" env TZ=$NY "$HOLDFAST" snapshot "$m" mine --at "$(TZ=$NY date +%Y-%m-%dT%H)"
+hf snapshot "$m" mine --remove
+try "the day it is" env TZ=Australia/Lord_Howe "$HOLDFAST" snapshot "$m" mine --at "$(TZ=Australia/Lord_Howe date +%Y-%m-%d)"
+hf snapshot "$m" mine --remove
+try "so long ago" hf snapshot "$m" mine --at 0s
+hf snapshot "$m" mine --remove
+
+# --- what is not there
+fails "before all: the first" 2 "first moment is [0-9]{4}-.*Z \(tid-1\)" hf snapshot "$m" no --at 2001
+first=$(hf snapshot "$m" no --at 2001 2>&1 | grep -o '[0-9-]*T[0-9.]*Z')
+try "which is one" hf snapshot "$m" first --at "$first"
+is "$(point first tid)" 1 "the first"
+fails "behind all: the last" 2 "the last is tid-[0-9]+ \(.*Z\)" hf snapshot "$m" no --at tid-99999
+fails "a name that is nearly one" 2 "the nearest of [0-9]+ is three" hf snapshot "$m" no --at tree
+fails "of restore too" 2 "the nearest of [0-9]+ is three" hf restore "$m" --at tree --to "$T/none"
+fails "a month that is none" 2 "month" hf snapshot "$m" no --at 2026-13
+fails "what is no form" 2 "write a time \(2026-" hf snapshot "$m" no --at 'half past'
+is "$(cat "$at/2001/file" 2>&1 | grep -c 'No such file')" 1 "nor in a path"
+
+# --- at rest
+cd "$T" && hf unmount "$m" > /dev/null
+try "at rest: the clock of who asks" env TZ=$NY "$HOLDFAST" snapshot "$T/store" mine --at "$(local_time $NY %Y-%m-%dT%H%M%S.%N two)"
+is "$(point mine tid)" "$(point two tid)" "is the same"
+fails "the nearest" 2 "the nearest of [0-9]+ is three" hf snapshot "$T/store" no --at threw
+done_testing
