@@ -17,6 +17,7 @@ B       := build/$(CONFIG)
 DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev libssl-dev \
 	libcurl4-gnutls-dev|libcurl4-openssl-dev libexpat1-dev libmicrohttpd-dev libgnutls28-dev libzstd-dev \
 	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
+	man-db mandoc zsh bash-completion tzdata \
 	git perl attr acl util-linux e2fsprogs sqlite3 rsync fio openssl python3 python3-nacl curl
 # A browser for the page's tests, which skip that part where it cannot be had.
 WEB_DEPS := chromium chromium-driver
@@ -92,7 +93,7 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all lib units replays check check-s3 check-attack check-fault check-fuzz check-long asan tsan layers \
+.PHONY: all man lib units replays check check-s3 check-attack check-fault check-fuzz check-long asan tsan layers \
 	tidy format bench bench-scale bench-replica demo demo-stop install uninstall clean help deps s3-deps web-deps bench-deps
 
 all: $(B)/holdfast $(B)/libholdfast.a
@@ -261,17 +262,39 @@ web-deps: deps
 bench-deps: deps
 	@tests/deps.sh $(foreach d,$(BENCH_DEPS),'$(d)')
 
+# ---------------------------------------------------------------------------------------------- the manual
+
+# What each command's page says is its --help; the two formats' are the documents.
+MAN := $(B)/man
+man: $(MAN)/done
+$(MAN)/done: docs/man.pl docs/holdfast.1 docs/FORMAT.md docs/PROTOCOL.md $(B)/holdfast
+	$(call say,MAN,$(MAN))
+	$(Q)rm -rf $(MAN) && mkdir -p $(MAN)/man1 $(MAN)/man5 $(MAN)/man7
+	$(Q)docs/man.pl document docs/FORMAT.md holdfast-format 5 $(VERSION) > $(MAN)/man5/holdfast-format.5
+	$(Q)docs/man.pl document docs/PROTOCOL.md holdfast-protocol 7 $(VERSION) > $(MAN)/man7/holdfast-protocol.7
+	$(Q)docs/man.pl overview $(B)/holdfast docs/holdfast.1 $(VERSION) > $(MAN)/man1/holdfast.1
+	$(Q)docs/man.pl list $(B)/holdfast > $(MAN)/commands
+	$(Q)while read -r c; do docs/man.pl command $(B)/holdfast $$c $(VERSION) > $(MAN)/man1/holdfast-$$c.1 || exit; done \
+		< $(MAN)/commands
+	$(Q)touch $@
+
 # ---------------------------------------------------------------------------------------------- installing
 
 # mount(8) looks for helpers in /sbin only; with another PREFIX it finds `holdfast` by way of mount.fuse3.
-install: all
+install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/include/holdfast $(DESTDIR)$(PREFIX)/share/man/man1
+		$(DESTDIR)$(PREFIX)/include/holdfast $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -m 755 $(B)/holdfast $(DESTDIR)$(PREFIX)/bin/holdfast
 	ln -sf ../bin/holdfast $(DESTDIR)$(PREFIX)/sbin/mount.fuse.holdfast
 	install -m 644 $(B)/libholdfast.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast/
-	install -m 644 docs/holdfast.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(MAN)/man1/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(MAN)/man5/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 $(MAN)/man7/*.7 $(DESTDIR)$(PREFIX)/share/man/man7/
+	install -m 644 fs/completion/holdfast.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast
+	install -m 644 fs/completion/_holdfast $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_holdfast
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	sed 's,/usr/local/,$(PREFIX)/,' fs/systemd/holdfast-node@.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-node@.service
@@ -284,7 +307,11 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/holdfast $(DESTDIR)$(PREFIX)/sbin/mount.fuse.holdfast \
 		$(DESTDIR)$(PREFIX)/lib/libholdfast.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc \
-		$(DESTDIR)$(PREFIX)/share/man/man1/holdfast.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/holdfast.1 $(DESTDIR)$(PREFIX)/share/man/man1/holdfast-*.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/holdfast-format.5 \
+		$(DESTDIR)$(PREFIX)/share/man/man7/holdfast-protocol.7 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_holdfast \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-node@.service \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/holdfast.conf
 	rm -rf $(DESTDIR)$(PREFIX)/include/holdfast
@@ -295,6 +322,7 @@ clean:
 help:
 	@printf '%s\n' \
 	'make              build build/release/holdfast and libholdfast.a' \
+	'make man          the manual, in build/release/man' \
 	'make deps         install the Debian packages that are missing (as root, or by sudo)' \
 	'make check        build with -Werror, layers, unit tests (also under ASan and UBSan), system and attack tests' \
 	'make check-attack stolen keys, lying replicas, hostile bytes: every row of the threats, as an attack' \
