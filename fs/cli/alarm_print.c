@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "fs/cli/colour.h"
 #include "fs/cli/output.h"
 
 static const char *text_or_null(const char *text)
@@ -43,7 +44,8 @@ static void print_alarm(const json_t *a, const char *of_itself)
 	const uint64_t count = output_get_number(a, "count");
 	char text[OUTPUT_TEXT_BYTES];
 
-	printf("ALARM %-5d %s", (int)output_get_number(a, "alarm"), output_get_text(a, "kind"));
+	printf("%sALARM %-5d %s%s", colour(stdout, COLOUR_BAD), (int)output_get_number(a, "alarm"),
+	       output_get_text(a, "kind"), colour(stdout, COLOUR_NONE));
 	print_subject(a, of_itself);
 	if (count > 1)
 		printf(", %s times since %s", output_count(count, text), output_get_text(a, "first_time"));
@@ -51,7 +53,8 @@ static void print_alarm(const json_t *a, const char *of_itself)
 		printf(", %s %s", count > 1 ? "last" : "at", output_get_text(a, "last_time"));
 	printf("\n            %s\n", output_get_text(a, "words"));
 	if (*output_get_text(a, "moment"))
-		printf("            before it began: %s\n", output_get_text(a, "moment"));
+		printf("            before it began: %s%s%s\n", colour(stdout, COLOUR_NAME), output_get_text(a, "moment"),
+		       colour(stdout, COLOUR_NONE));
 }
 
 void alarms_print(const json_t *alarms, const char *of_itself)

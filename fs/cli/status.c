@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "fs/cli/alarm_print.h"
+#include "fs/cli/colour.h"
 #include "fs/cli/output.h"
 #include "holdfast/replica.h"
 
@@ -176,10 +177,10 @@ static void print_regressed(const json_t *replica)
 {
 	if (!*output_get_text(replica, "regressed"))
 		return;
-	printf("            WENT BACK: found at %s with tid-%" PRIu64 ", having acknowledged tid-%" PRIu64 ".\n"
+	printf("            %sWENT BACK%s: found at %s with tid-%" PRIu64 ", having acknowledged tid-%" PRIu64 ".\n"
 	       "            Was it restored from an older copy? What it lacked is sent again. When you know:\n"
 	       "            holdfast replica acknowledge STORE %s\n",
-	       output_get_text(replica, "regressed"),
+	       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE), output_get_text(replica, "regressed"),
 	       output_get_number(replica, "regressed_to_tid"), output_get_number(replica, "regressed_from_tid"),
 	       output_get_text(replica, "name"));
 }
@@ -279,7 +280,8 @@ void status_print(const json_t *status)
 		printf("            read-only, as it was at %s (tid-%" JSON_INTEGER_FORMAT ")\n",
 		       output_get_text(at, "moment"), json_integer_value(json_object_get(at, "tid")));
 	if (json_is_string(json_object_get(status, "failed")))
-		printf("FAILED      %s\n            nothing is written any more\n",
+		printf("%sFAILED%s      %s\n            nothing is written any more\n", colour(stdout, COLOUR_BAD),
+		       colour(stdout, COLOUR_NONE),
 		       output_get_text(status, "failed"));
 	printf("durable to  tid-%" JSON_INTEGER_FORMAT " of tid-%" JSON_INTEGER_FORMAT ", %s\n",
 	       json_integer_value(json_object_get(status, "committed_tid")),

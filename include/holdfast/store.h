@@ -33,8 +33,8 @@ extern "C" {
 struct hf_store;
 
 /*
- * Told now and then, from the calling thread, while something long goes on. total 0: not known yet. fn may be
- * NULL.
+ * Told now and then, from the calling thread, while something long goes on. total 0: not known yet. `what` is a
+ * few words, ending in ", bytes" when bytes are counted. fn may be NULL.
  */
 struct hf_progress {
 	void (*fn)(void *arg, const char *what, uint64_t done, uint64_t total);

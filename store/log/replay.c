@@ -219,7 +219,7 @@ static void tell(struct replay *p, const struct log_progress *progress, uint64_t
 	if (!progress || !progress->fn || (!last && p->bytes - p->told < TELL_EACH_BYTES))
 		return;
 	p->told = p->bytes;
-	progress->fn(progress->arg, "reading the log", last || p->bytes > total ? total : p->bytes, total);
+	progress->fn(progress->arg, "reading the log, bytes", last || p->bytes > total ? total : p->bytes, total);
 }
 
 int log_replay(const struct log *l, const struct log_point *from,

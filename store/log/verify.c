@@ -216,7 +216,7 @@ static int check_groups(struct check *c, const struct log_progress *progress, ui
 		if (c->no_memory)
 			return hf_error_set(err, -ENOMEM, "no memory to check a group of the log");
 		if (progress && progress->fn)
-			progress->fn(progress->arg, "checking the log", done + g.v.point.end.offset, total);
+			progress->fn(progress->arg, "checking the log, bytes", done + g.v.point.end.offset, total);
 	}
 	if (r == -EIO) {
 		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", g.v.point.end.segment,

@@ -69,7 +69,7 @@ static void tell(const struct fetch *f)
 	uint64_t nominal = SEGMENT_BYTES_NOMINAL;
 
 	if (p && p->fn) /* segments are about this long; what they really are is known when they are here */
-		p->fn(p->arg, "fetch", (f->at.segment - 1) * nominal + f->at.offset,
+		p->fn(p->arg, "fetch, bytes", (f->at.segment - 1) * nominal + f->at.offset,
 		      (f->head->end.segment - 1) * nominal + f->head->end.offset);
 }
 
