@@ -30,6 +30,7 @@ sub plain
 
 	$s =~ s/\\/\\e/g;
 	$s =~ s/-/\\-/g if $literal;
+	$s =~ s/(?<![\w\\-])(--?[a-z][a-z-]*)/$1 =~ s,-,\\-,gr/ge; # options, wherever they are named
 	$s =~ s/^([.'])/\\&$1/mg;
 	return $s;
 }
@@ -44,7 +45,10 @@ sub inline
 
 	for my $part (split /(`[^`]+`)/, $s) {
 		if ($part =~ /^`(.+)`$/) {
-			$out .= '\fB' . plain($1, 1) . '\fR';
+			my $text = plain($1, 1);
+
+			$text =~ s/([,;&\/])(?=\S)/$1\\:/g if length $1 > 30; # where a long one may be broken
+			$out .= "\\fB$text\\fR";
 			next;
 		}
 		$part =~ s/\[([^\]]+)\]\(([^)]+)\)/$1 eq $2 ? $1 : "$1 ($2)"/ge;
@@ -99,9 +103,13 @@ sub table
 	}
 	if ($all > 66) {
 		$fresh = 0;
-		for my $row (@rows) {
+		for my $row ($head, @rows) {
 			my @rest = map { inline($row->[$_] // '') } 1 .. $columns - 1;
 
+			if ($row == $head) {
+				print ".TP\n\\fI", inline($head->[0]), "\\fR\n\\fI", join(";\n", @rest), "\\fR\n";
+				next;
+			}
 			print ".TP\n", inline($row->[0]) || '\&', "\n", join("\n.br\n", grep { $_ ne '' } @rest) || '\&', "\n";
 		}
 		return;
