@@ -265,7 +265,7 @@ sub command
 	if (@examples) {
 		print ".SH EXAMPLES\n.nf\n", (map { plain(substr($_, 2), 1) . "\n" } @examples), ".fi\n";
 	}
-	print ".SH EXIT STATUS\n0: fine. 1: found what a person must look at. 2: could not; one line on stderr says why.\n",
+	print ".SH EXIT STATUS\n0: fine. 1: found something. 2: could not; one line on stderr says why.\n",
 		".SH SEE ALSO\n\\fBholdfast\\fR(1), which says what a \\fIMOMENT\\fR can be\n";
 }
 
