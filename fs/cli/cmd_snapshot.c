@@ -77,7 +77,7 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 	if (!cli_operands(self, argc, list ? 0 : 1, list ? 1 : 2))
 		return CLI_FAILED;
 	if (list)
-		return remove || *moment ? cli_fail("snapshot: --list goes with no other option but --json") :
+		return remove || at ? cli_fail("snapshot: --list goes with no other option but --json") :
 					   list_tags(argv[optind], json);
 	name = argv[argc - 1];
 	if (at && target_moment(at, &moment, &err) < 0)
