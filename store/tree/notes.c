@@ -171,12 +171,13 @@ int tree_notes(struct index *x, uint64_t since, uint64_t until, bool reverse, tr
 	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
 	struct notes_walk w = { .since = since, .until = until, .each = each, .arg = arg };
 	struct key from, to = key_number('g', until);
+	size_t at_once = 1; /* who asks for a single operation needs one */
 	int r = first_group(x, since, &from, err);
 
 	to.bytes[to.len++] = 0;
 	do {
 		if (r == 0)
-			r = index_scan(x, INDEX_META, key_span(&from), key_span(&to), GROUPS_AT_ONCE,
+			r = index_scan(x, INDEX_META, key_span(&from), key_span(&to), at_once,
 				       reverse ? INDEX_REVERSE : 0, &rows, err);
 		for (size_t k = 0; r == 0 && k < rows.n; k++)
 			r = walk_group(&w, &rows.entries[k], reverse, err);
@@ -187,6 +188,7 @@ int tree_notes(struct index *x, uint64_t since, uint64_t until, bool reverse, tr
 			if (!reverse)
 				edge->bytes[edge->len++] = 0;
 		}
+		at_once = GROUPS_AT_ONCE;
 	} while (r == 0 && rows.more && rows.n > 0);
 	free(w.group);
 	return r;

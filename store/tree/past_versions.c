@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All the values that one key had. What it is now is read first: it may move to the past while that is read, and then
- * is there too, and told once.
+ * is there too, and told once; what has followed it since then is not told.
  */
 #include <errno.h>
 
@@ -28,7 +28,7 @@ static int tell_row(struct versions *v, const struct index_entry *e)
 
 	if (e->key.len < TID_BYTES || past_value_tid(e->value, &from) < 0)
 		return not_index(v->err);
-	if (from > v->until || from == v->head_from)
+	if (from > v->until || from >= v->head_from)
 		return 0;
 	return v->each(v->arg, e->value, from, get_be64(e->key.data + e->key.len - TID_BYTES));
 }
