@@ -128,8 +128,10 @@ struct hf_event {
 };
 
 /*
- * Operations since < tid <= until on a file, through all its life (hf_life), or on a directory and everything below it;
- * "" is all. HF_NEWEST_FIRST. -ENOENT: there never was such a path.
+ * Operations since < tid <= until on a file, through all its life (hf_life), with those that renamed a directory above it,
+ * or on a directory and everything below it; "" is all. HF_NEWEST_FIRST. What is not committed yet is not among them.
+ * Costs what happened; of a small tree in which little did, about what it holds, however much happened elsewhere. -ENOENT:
+ * there never was such a path.
  */
 typedef int hf_event_fn(void *arg, const struct hf_event *event);
 int hf_log(struct hf_store *s, const char *path, uint64_t since, uint64_t until, unsigned flags, hf_event_fn *each,
@@ -153,8 +155,10 @@ struct hf_difference {
 };
 
 /*
- * How the tree below path differs between two moments, in order of path. Costs what happened between them, not what the
- * tree holds. What a renamed directory holds is not told of one by one. a may be the later one.
+ * How the tree below path differs between two moments, in order of path, each path once: of what was renamed over
+ * something, that this is gone is not told. What a renamed directory holds is told of only where it changed itself. a may
+ * be the later one; what is not committed yet is of neither. Costs what happened between them, not what the tree holds, or
+ * when that is less about what it holds.
  */
 typedef int hf_difference_fn(void *arg, const struct hf_difference *d);
 int hf_diff(struct hf_store *s, uint64_t tid_a, uint64_t tid_b, const char *path, hf_difference_fn *each, void *arg,

@@ -6,9 +6,11 @@
 #include "store/history/internal.h"
 #include "store/tree/view_internal.h"
 
-static enum hf_change_kind kind_of(uint8_t type)
+struct history_limits history_limits = { .few_ops = 4096, .stretch_ops = 65536, .ops_a_row = 32 };
+
+static enum hf_change_kind kind_of(const struct op_note *note)
 {
-	switch (type) {
+	switch (note->type) {
 	case OP_CREATE:
 		return HF_CHANGE_CREATE;
 	case OP_LINK:
@@ -16,7 +18,7 @@ static enum hf_change_kind kind_of(uint8_t type)
 	case OP_UNLINK:
 		return HF_CHANGE_REMOVE;
 	case OP_RENAME:
-		return HF_CHANGE_RENAME;
+		return note->ino ? HF_CHANGE_RENAME : HF_CHANGE_OWN; /* of one name of a file to another of it: nothing */
 	case OP_SETATTR:
 		return HF_CHANGE_ATTRIBUTES;
 	case OP_WRITE:
@@ -46,7 +48,7 @@ static int tell_change(void *arg, const struct op_note *note)
 	struct hf_change change = {
 		.tid = note->tid,
 		.time_ns = note->time_ns,
-		.kind = kind_of(note->type),
+		.kind = kind_of(note),
 		.ino = note->ino,
 		.other = note->other,
 		.bytes = note->bytes,
@@ -64,15 +66,31 @@ int hf_changes(struct hf_store *s, uint64_t since, uint64_t until, unsigned flag
 	return tree_notes(s->index, since, until, flags & HF_NEWEST_FIRST, tell_change, &w, err);
 }
 
+/* What is now, held still: between two looks at it a name may become another. */
+static struct hf_view still(const struct hf_view *v)
+{
+	struct hf_view held = *v;
+	struct hf_status status;
+
+	if (v->tid == HF_TID_HEAD) {
+		hf_store_status(v->store, &status);
+		held.tid = status.head_tid;
+	}
+	return held;
+}
+
 int hf_view_names(const struct hf_view *v, uint64_t ino, hf_name_fn *each, void *arg, struct hf_error *err)
 {
-	return tree_names(&v->store->tree, v->tid, ino, each, arg, err);
+	const struct hf_view held = still(v);
+
+	return tree_names(&held.store->tree, held.tid, ino, each, arg, err);
 }
 
 ssize_t hf_view_path(const struct hf_view *v, uint64_t ino, char *out, size_t size, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
-	int r = path_of(v, ino, &path, err);
+	const struct hf_view held = still(v);
+	int r = path_of(&held, ino, &path, err);
 
 	if (r < 0)
 		return r;

@@ -22,8 +22,11 @@ struct diff {
 	struct hf_view a, b;
 	const char *path; /* the tree's, without slashes at either end */
 	struct places *at_a, *at_b;
+	uint64_t tops[2]; /* the inodes that path is of at a and b; none: all is asked for */
+	size_t n_tops;
 	uint64_t *inos;
 	size_t n_inos, cap_inos;
+	uint64_t first_made; /* inodes are numbered in order: from this one on they were made between; 0: not known */
 	struct row *rows;
 	size_t n_rows, cap_rows;
 	uint64_t seen, total;
@@ -92,25 +95,34 @@ static int see_change(void *arg, const struct hf_change *c)
 	tell_progress(d->progress, "looking through operations", ++d->seen, d->total);
 	if (c->kind == HF_CHANGE_OWN || c->kind == HF_CHANGE_TAG)
 		return 0;
+	if (c->kind == HF_CHANGE_CREATE && d->first_made == 0)
+		d->first_made = c->ino;
 	r = add_ino(d, c->ino);
 	return r == 0 ? add_ino(d, c->other) : r;
 }
 
 /* --- names of an inode at a moment, in the tree */
 
+struct name {
+	char *path;
+	uint64_t dir;
+	const char *last; /* in path */
+	bool known;       /* is in the other list, too */
+};
+
 struct names {
 	struct diff *d;
 	struct places *places;
 	uint64_t tid;
-	char **paths;
+	struct name *v;
 	size_t n, cap;
 };
 
 static void names_release(struct names *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		free(l->paths[i]);
-	free(l->paths);
+		free(l->v[i].path);
+	free(l->v);
 }
 
 static bool is_below(const char *path, const char *tree)
@@ -118,6 +130,28 @@ static bool is_below(const char *path, const char *tree)
 	size_t len = strlen(tree);
 
 	return len == 0 || (strncmp(path, tree, len) == 0 && (path[len] == '/' || path[len] == '\0'));
+}
+
+/* path is taken. */
+static int keep_name(struct names *l, uint64_t dir, char *path)
+{
+	char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (path && l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 2;
+		struct name *grown = realloc(l->v, cap * sizeof(*grown));
+
+		if (grown) {
+			l->v = grown;
+			l->cap = cap;
+		}
+	}
+	if (!path || l->n == l->cap) {
+		free(path);
+		return -ENOMEM;
+	}
+	l->v[l->n++] = (struct name){ .path = path, .dir = dir, .last = slash ? slash + 1 : path };
+	return 0;
 }
 
 static int add_name(void *arg, uint64_t dir, const char *name)
@@ -133,47 +167,40 @@ static int add_name(void *arg, uint64_t dir, const char *name)
 	if (path.len > 0)
 		buf_add_u8(&path, '/');
 	buf_add(&path, name, strlen(name) + 1);
-	if (l->n == l->cap) {
-		char **grown = realloc(l->paths, (l->cap ? 2 * l->cap : 2) * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		l->paths = grown;
-		l->cap = l->cap ? 2 * l->cap : 2;
-	}
-	l->paths[l->n] = buf_status(&path) == 0 ? strdup((const char *)path.data) : NULL;
-	return l->paths[l->n++] ? 0 : -ENOMEM;
+	return keep_name(l, dir, buf_status(&path) == 0 ? strdup((const char *)path.data) : NULL);
 }
 
-static int compare_text(const void *a, const void *b)
+static int compare_paths(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const struct name *x = a, *y = b;
+
+	return strcmp(x->path, y->path);
 }
 
-/* All of them, sorted; and what the inode was. None: it was not there. */
-static int names_at(struct diff *d, const struct hf_view *v, struct places *places, uint64_t ino, struct names *ret,
-		    struct hf_attr *attr)
+/* All of them, sorted. attr: what the inode was. */
+static int names_at(struct diff *d, const struct hf_view *v, struct places *places, const struct hf_attr *attr,
+		    struct names *ret)
 {
-	struct hf_error here = HF_ERROR_INIT;
 	int r;
 
 	*ret = (struct names){ .d = d, .places = places, .tid = v->tid };
-	r = hf_view_getattr(v, ino, attr, &here);
-	if (r == -ESTALE || (r == 0 && attr->nlink == 0 && ino != HF_ROOT_INO))
-		return 0;
-	if (r < 0)
-		return hf_error_set(d->err, r, "%s", here.text);
-	if (ino == HF_ROOT_INO) {
-		ret->paths = calloc(1, sizeof(*ret->paths));
-		if (ret->paths)
-			ret->paths[0] = strdup("");
-		ret->n = ret->paths && ret->paths[0];
-		return ret->n ? 0 : -ENOMEM;
-	}
-	r = hf_view_names(v, ino, add_name, ret, d->err);
+	if (attr->ino == HF_ROOT_INO)
+		return keep_name(ret, 0, strdup(""));
+	r = hf_view_names(v, attr->ino, add_name, ret, d->err);
 	if (r == 0 && ret->n > 1)
-		qsort(ret->paths, ret->n, sizeof(*ret->paths), compare_text);
+		qsort(ret->v, ret->n, sizeof(*ret->v), compare_paths);
 	return r;
+}
+
+/* What an inode was: 1; 0: it was not there, or had no name. */
+static int attr_of(struct diff *d, const struct hf_view *v, uint64_t ino, struct hf_attr *ret)
+{
+	struct hf_error here = HF_ERROR_INIT;
+	int r = hf_view_getattr(v, ino, ret, &here);
+
+	if (r == -ESTALE || (r == 0 && ret->nlink == 0 && ino != HF_ROOT_INO))
+		return 0;
+	return r < 0 ? hf_error_set(d->err, r, "%s", here.text) : 1;
 }
 
 /* --- comparing */
@@ -181,29 +208,6 @@ static int names_at(struct diff *d, const struct hf_view *v, struct places *plac
 static bool same_time(struct timespec x, struct timespec y)
 {
 	return x.tv_sec == y.tv_sec && x.tv_nsec == y.tv_nsec;
-}
-
-/* Extended attributes, by name and value: 1, 0, negative. */
-static int same_xattrs(struct diff *d, uint64_t ino_a, uint64_t ino_b)
-{
-	char names_a[4096], names_b[4096], value_a[4096], value_b[4096];
-	ssize_t n = hf_view_listxattr(&d->a, ino_a, names_a, sizeof(names_a), NULL);
-	ssize_t m = hf_view_listxattr(&d->b, ino_b, names_b, sizeof(names_b), NULL);
-
-	if (n == -ERANGE || m == -ERANGE)
-		return 0; /* more than can be compared here: say that they may differ */
-	if (n < 0 || m < 0)
-		return (int)(n < 0 ? n : m);
-	if (n != m || memcmp(names_a, names_b, (size_t)n) != 0)
-		return 0;
-	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(names_a + at) + 1) {
-		ssize_t x = hf_view_getxattr(&d->a, ino_a, names_a + at, value_a, sizeof(value_a), NULL);
-		ssize_t y = hf_view_getxattr(&d->b, ino_b, names_a + at, value_b, sizeof(value_b), NULL);
-
-		if (x != y || x < 0 || memcmp(value_a, value_b, (size_t)x) != 0)
-			return 0;
-	}
-	return 1;
 }
 
 /* What changed of what is there at both: HF_CONTENTS, HF_ATTRIBUTES or 0; negative. */
@@ -225,7 +229,7 @@ static int what_changed(struct diff *d, const struct hf_attr *a, const struct hf
 		return HF_ATTRIBUTES;
 	if (!is_dir && !same_time(a->mtime, b->mtime)) /* a directory's changes with what is in it */
 		return HF_ATTRIBUTES;
-	r = same_xattrs(d, a->ino, b->ino);
+	r = same_xattrs(&d->a, a->ino, &d->b, b->ino, d->err);
 	return r < 0 ? r : r == 1 ? 0 : HF_ATTRIBUTES;
 }
 
@@ -268,68 +272,149 @@ static int row_of(struct diff *d, const char *path, const struct hf_attr *a, con
 	return 0;
 }
 
-static int row_of_renamed(struct diff *d, const char *before, const char *path, const struct hf_attr *a,
+/* Another path at b. Through a directory above it: then the inode's own name is what it was. */
+static int row_of_renamed(struct diff *d, const struct name *before, const struct name *now, const struct hf_attr *a,
 			  const struct hf_attr *b)
 {
+	const bool own = before->dir != now->dir || strcmp(before->last, now->last) != 0;
 	int r = what_changed(d, a, b);
 	struct row *row;
 
-	if (r < 0 || (!is_below(path, d->path) && !is_below(before, d->path)))
+	if (r < 0 || (r == 0 && !own) || (!is_below(now->path, d->path) && !is_below(before->path, d->path)))
 		return r < 0 ? r : 0;
-	row = add_row(d, path);
+	row = add_row(d, now->path);
 	if (!row)
 		return -ENOMEM;
-	*row = (struct row){ row->path, strdup(before), true, true, HF_RENAMED, (enum hf_difference_kind)r, *a, *b };
+	*row = (struct row){ row->path, strdup(before->path), true, true, HF_RENAMED, (enum hf_difference_kind)r, *a, *b };
 	return row->path_before ? 0 : -ENOMEM;
 }
 
-/*
- * Names that are only in one of the two lists come and went; when one did each, it was renamed. What is in both is the
- * same name.
- */
-static int compare_names(struct diff *d, const struct names *old, const struct names *new, const struct hf_attr *a,
-			 const struct hf_attr *b)
+/* The same path in both lists: the same name. */
+static int compare_same_paths(struct diff *d, struct names *old, struct names *new, const struct hf_attr *a,
+			      const struct hf_attr *b)
 {
-	const char *gone = NULL, *come = NULL;
-	size_t n_gone = 0, n_come = 0;
 	int r = 0;
 
-	for (int pass = 0; pass < 2 && r == 0; pass++) {
-		bool renamed = n_gone == 1 && n_come == 1;
+	for (size_t i = 0, k = 0; r == 0 && i < old->n && k < new->n;) {
+		int order = strcmp(old->v[i].path, new->v[k].path);
 
-		for (size_t i = 0, k = 0; r == 0 && (i < old->n || k < new->n);) {
-			int order = i == old->n ? 1 : k == new->n ? -1 : strcmp(old->paths[i], new->paths[k]);
-
-			if (pass == 0 && order < 0) {
-				gone = old->paths[i];
-				n_gone++;
-			} else if (pass == 0 && order > 0) {
-				come = new->paths[k];
-				n_come++;
-			} else if (pass == 1 && order == 0) {
-				r = row_of(d, old->paths[i], a, b);
-			} else if (pass == 1 && !renamed) {
-				r = order < 0 ? row_of(d, old->paths[i], a, NULL) : row_of(d, new->paths[k], NULL, b);
-			}
-			i += order <= 0;
-			k += order >= 0;
+		if (order == 0) {
+			old->v[i].known = new->v[k].known = true;
+			r = row_of(d, old->v[i].path, a, b);
 		}
-		if (pass == 1 && renamed && r == 0)
-			r = row_of_renamed(d, gone, come, a, b);
+		i += order <= 0;
+		k += order >= 0;
+	}
+	return r;
+}
+
+/* Those not known yet come first; how many they are. */
+static size_t put_known_last(struct names *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!l->v[i].known) {
+			struct name swap = l->v[n];
+
+			l->v[n++] = l->v[i];
+			l->v[i] = swap;
+		}
+	}
+	return n;
+}
+
+static int compare_own_names(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+
+	return x->dir != y->dir ? (x->dir > y->dir ? 1 : -1) : strcmp(x->last, y->last);
+}
+
+/* The same name in the same directory, which is another path when one above it was renamed. */
+static int compare_same_names(struct diff *d, struct names *old, struct names *new, const struct hf_attr *a,
+			      const struct hf_attr *b)
+{
+	const size_t n = put_known_last(old), m = put_known_last(new);
+	int r = 0;
+
+	if (n == 0 || m == 0)
+		return 0;
+	qsort(old->v, n, sizeof(*old->v), compare_own_names);
+	qsort(new->v, m, sizeof(*new->v), compare_own_names);
+	for (size_t i = 0, k = 0; r == 0 && i < n && k < m;) {
+		int order = compare_own_names(&old->v[i], &new->v[k]);
+
+		if (order == 0) {
+			old->v[i].known = new->v[k].known = true;
+			r = row_of_renamed(d, &old->v[i], &new->v[k], a, b);
+		}
+		i += order <= 0;
+		k += order >= 0;
+	}
+	return r;
+}
+
+/* Names that are only in one of the two lists came and went; when one did each, it was renamed. */
+static int compare_names(struct diff *d, struct names *old, struct names *new, const struct hf_attr *a,
+			 const struct hf_attr *b)
+{
+	size_t gone, come;
+	int r = compare_same_paths(d, old, new, a, b);
+
+	if (r == 0)
+		r = compare_same_names(d, old, new, a, b);
+	gone = put_known_last(old);
+	come = put_known_last(new);
+	if (r == 0 && gone == 1 && come == 1)
+		return row_of_renamed(d, &old->v[0], &new->v[0], a, b);
+	for (size_t i = 0; r == 0 && i < gone; i++)
+		r = row_of(d, old->v[i].path, a, NULL);
+	for (size_t k = 0; r == 0 && k < come; k++)
+		r = row_of(d, new->v[k].path, NULL, b);
+	return r;
+}
+
+/* Is the inode, at either moment, in the tree that is asked for? */
+static int is_in_tree(struct diff *d, uint64_t ino)
+{
+	int r = d->n_tops == 0; /* all is */
+
+	for (size_t i = 0; r == 0 && i < d->n_tops; i++) {
+		r = places_below(d->at_a, d->a.tid, ino, d->tops[i], d->err);
+		if (r == 0)
+			r = places_below(d->at_b, d->b.tid, ino, d->tops[i], d->err);
 	}
 	return r;
 }
 
 static int compare_inode(struct diff *d, uint64_t ino)
 {
+	const bool back = d->a.tid > d->b.tid;
+	const struct hf_view *earlier = back ? &d->b : &d->a, *later = back ? &d->a : &d->b;
 	CLEANUP(names_release) struct names old = { 0 };
 	CLEANUP(names_release) struct names new = { 0 };
-	struct hf_attr a, b;
-	int r = names_at(d, &d->a, d->at_a, ino, &old, &a);
+	struct hf_attr then, now, *a = back ? &now : &then, *b = back ? &then : &now;
+	int was = 0, is, r;
 
-	if (r == 0)
-		r = names_at(d, &d->b, d->at_b, ino, &new, &b);
-	return r == 0 ? compare_names(d, &old, &new, &a, &b) : r;
+	is = attr_of(d, later, ino, &now);
+	if (is < 0 || (is == 1 && now.tid <= earlier->tid)) /* as it was */
+		return is < 0 ? is : 0;
+	if (d->first_made == 0 || ino < d->first_made)
+		was = attr_of(d, earlier, ino, &then);
+	if (was <= 0 && !is)
+		return was;
+	r = was < 0 ? was : is_in_tree(d, ino);
+	if (r <= 0)
+		return r;
+	if (!(back ? is : was))
+		a = NULL;
+	if (!(back ? was : is))
+		b = NULL;
+	r = a ? names_at(d, &d->a, d->at_a, a, &old) : 0;
+	if (r == 0 && b)
+		r = names_at(d, &d->b, d->at_b, b, &new);
+	return r == 0 ? compare_names(d, &old, &new, a, b) : r;
 }
 
 /* --- telling */
@@ -393,39 +478,64 @@ static int tell_rows(struct diff *d, hf_difference_fn *each, void *arg)
 	return r;
 }
 
-/* As seen from the other side. */
-struct reversed {
-	hf_difference_fn *each;
-	void *arg;
-};
+/* --- all together */
 
-static int tell_reversed(void *arg, const struct hf_difference *d)
+/*
+ * Which inodes may differ. Where much happened and the tree is small, it is looked through itself: what did not change
+ * in it costs one look each.
+ */
+static int find_inos(struct diff *d, uint64_t from, uint64_t to)
 {
-	const struct reversed *v = arg;
-	struct hf_difference told = *d;
+	uint64_t budget = (to - from) / (1 + history_limits.ops_a_row / 10); /* no states are looked at as a log does */
+	int r = d->n_tops > 0 && to - from > history_limits.few_ops;
 
-	told.a = d->b;
-	told.b = d->a;
-	if (d->kind == HF_ADDED || d->kind == HF_REMOVED)
-		told.kind = d->kind == HF_ADDED ? HF_REMOVED : HF_ADDED;
-	told.path = d->path_before;
-	told.path_before = d->path;
-	return v->each(v->arg, &told);
+	for (size_t i = 0; r == 1 && i < d->n_tops; i++)
+		r = within_find(d->a.store, d->tops[i], from, to, &budget, &d->inos, &d->n_inos, &d->cap_inos, d->err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	d->n_inos = 0;
+	return hf_changes(d->a.store, from, to, 0, see_change, d, d->err);
+}
+
+static int add_top(struct diff *d, const struct hf_view *v)
+{
+	struct hf_error here = HF_ERROR_INIT;
+	struct hf_attr attr;
+	int r = hf_view_walk(v, d->path, &attr, &here);
+
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	if (r < 0)
+		return hf_error_set(d->err, r, "%s", here.text);
+	if (d->n_tops == 0 || d->tops[0] != attr.ino)
+		d->tops[d->n_tops++] = attr.ino;
+	return 0;
 }
 
 static int diff(struct diff *d, hf_difference_fn *each, void *arg)
 {
+	const uint64_t from = d->a.tid < d->b.tid ? d->a.tid : d->b.tid, to = d->a.tid < d->b.tid ? d->b.tid : d->a.tid;
 	int r = places_new(d->a.store, &d->at_a);
 
+	d->total = to - from;
 	if (r == 0)
 		r = places_new(d->b.store, &d->at_b);
+	if (r == 0 && *d->path) {
+		r = add_top(d, &d->a);
+		if (r == 0)
+			r = add_top(d, &d->b);
+		if (r == 0 && d->n_tops == 0)
+			return 0; /* it is there at neither */
+	}
 	if (r == 0)
-		r = hf_changes(d->a.store, d->a.tid, d->b.tid, 0, see_change, d, d->err);
+		r = find_inos(d, from, to);
 	if (r < 0)
 		return r;
 	sort_inos(d);
-	for (size_t i = 0; r == 0 && i < d->n_inos; i++)
+	for (size_t i = 0; r == 0 && i < d->n_inos; i++) {
+		tell_progress(d->progress, "comparing", i + 1, d->n_inos);
 		r = compare_inode(d, d->inos[i]);
+	}
 	return r < 0 ? r : tell_rows(d, each, arg);
 }
 
@@ -433,24 +543,23 @@ int hf_diff(struct hf_store *s, uint64_t tid_a, uint64_t tid_b, const char *path
 	    const struct hf_progress *progress, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf tree = BUF_INIT;
-	struct reversed back = { each, arg };
-	const bool reverse = tid_a > tid_b;
-	CLEANUP(diff_release) struct diff d = { .a = { s, reverse ? tid_b : tid_a },
-						.b = { s, reverse ? tid_a : tid_b },
-						.progress = progress,
-						.err = err };
+	CLEANUP(diff_release) struct diff d = { .progress = progress, .err = err };
 	struct hf_status status;
-	size_t len;
 
-	path += strspn(path, "/");
-	for (len = strlen(path); len > 0 && path[len - 1] == '/'; len--)
-		;
-	buf_add(&tree, path, len);
+	while (*(path += strspn(path, "/"))) {
+		size_t len = strcspn(path, "/");
+
+		if (tree.len > 0)
+			buf_add_u8(&tree, '/');
+		buf_add(&tree, path, len);
+		path += len;
+	}
 	buf_add_u8(&tree, 0);
 	if (buf_status(&tree) < 0)
 		return -ENOMEM;
 	d.path = (const char *)tree.data;
 	hf_store_status(s, &status);
-	d.total = (d.b.tid < status.head_tid ? d.b.tid : status.head_tid) - d.a.tid;
-	return reverse ? diff(&d, tell_reversed, &back) : diff(&d, each, arg);
+	d.a = (struct hf_view){ s, tid_a < status.committed_tid ? tid_a : status.committed_tid };
+	d.b = (struct hf_view){ s, tid_b < status.committed_tid ? tid_b : status.committed_tid };
+	return d.a.tid == d.b.tid ? 0 : diff(&d, each, arg);
 }

@@ -37,6 +37,29 @@ MUST_USE int was_removed(struct hf_store *s, uint64_t ino, uint64_t tid, struct 
 /* Did it take a name from the inode, and give it none? 1, 0. */
 MUST_USE int was_unlinked(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error *err);
 
+/*
+ * Which inodes were in a directory, at any depth, or are that itself, at some time between since and until: appended,
+ * some more than once (an array as realloc makes it), and maybe some that were not. 1; 0: more entries than *budget would
+ * have to be looked at, by which what was is counted down; negative.
+ */
+MUST_USE int within_find(struct hf_store *s, uint64_t top, uint64_t since, uint64_t until, uint64_t *budget,
+			 uint64_t **inos, size_t *n, size_t *cap, struct hf_error *err);
+
+/* Extended attributes of two inodes, by name and value: 1, 0, negative. */
+MUST_USE int same_xattrs(const struct hf_view *a, uint64_t ino_a, const struct hf_view *b, uint64_t ino_b,
+			 struct hf_error *err);
+
+/*
+ * When a small tree is rather looked through itself than all operations. Never changed, but by tests that want that of
+ * small volumes.
+ */
+struct history_limits {
+	uint64_t few_ops;     /* so many are looked through, however small the tree is */
+	uint64_t stretch_ops; /* for a log so many at a time; and before that is tried, of what is told newest first */
+	uint64_t ops_a_row;   /* that are looked through in the time that one entry of a tree takes */
+};
+extern struct history_limits history_limits;
+
 /* What of hf_progress is told every so many steps. progress NULL: nothing. */
 static inline void tell_progress(const struct hf_progress *progress, const char *what, uint64_t done, uint64_t total)
 {

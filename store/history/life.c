@@ -122,15 +122,50 @@ int was_unlinked(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error
 	return r <= 0 ? r : after.i.nlink < before.i.nlink;
 }
 
+/* Of a name at a moment the inode, and since when: 1, 0 (no such name), negative. */
+static int entry_at(struct hf_store *s, uint64_t tid, uint64_t dir, const char *name, struct entry *ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	struct key key = key_entry(s->tree.keys, dir, span_text(name));
+	int r = past_get(s->index, tid, &key, &value, err);
+
+	if (r == 1 && entry_decode(span_of(&value), ret) < 0)
+		return hf_error_set(err, -EUCLEAN, "the index is damaged in a directory: mount with -o rebuild");
+	return r;
+}
+
+/* The one of an inode's names that an operation took from it. */
+struct lost_name {
+	struct hf_store *s;
+	uint64_t ino, tid; /* the operation's */
+	uint64_t dir;
+	char *name; /* of NAME_BYTES_MAX + 1 */
+	struct hf_error *err;
+};
+
+static int find_lost(void *arg, uint64_t dir, const char *name)
+{
+	struct lost_name *l = arg;
+	struct entry e;
+	int r = entry_at(l->s, l->tid, dir, name, &e, l->err);
+
+	if (r < 0 || (r == 1 && e.ino == l->ino))
+		return r < 0 ? r : 0;
+	l->dir = dir;
+	memcpy(l->name, name, strlen(name) + 1);
+	return 1;
+}
+
 /*
- * What an inode was called just before operation tid gave it another name: 1 with the directory and the name; 0: it was
- * made then, or has the other name still.
+ * What an inode was called just before operation tid gave it another name instead: 1 with the directory and the name; 0:
+ * it was made then, or has the other name still.
  */
 static int name_before(struct hf_store *s, uint64_t ino, uint64_t tid, uint64_t *ret_dir, char name[NAME_BYTES_MAX + 1],
 		       struct hf_error *err)
 {
 	CLEANUP(node_release) struct node before = NODE_INIT;
 	CLEANUP(node_release) struct node after = NODE_INIT;
+	struct lost_name lost = { s, ino, tid, 0, name, err };
 	int r;
 
 	if (tid == 0 || ino == ROOT_INO)
@@ -142,7 +177,31 @@ static int name_before(struct hf_store *s, uint64_t ino, uint64_t tid, uint64_t 
 		return r;
 	if (before.i.nlink == 0 || (!S_ISDIR(after.i.mode) && after.i.nlink > before.i.nlink))
 		return 0;
-	return tree_name(&s->tree, tid - 1, ino, ret_dir, name, err);
+	r = tree_names(&s->tree, tid - 1, ino, find_lost, &lost, err);
+	*ret_dir = lost.dir;
+	return r;
+}
+
+/* Since when a directory has had the path that it has at a moment. */
+static int dir_since(struct hf_store *s, uint64_t tid, uint64_t dir, uint64_t *ret, struct hf_error *err)
+{
+	*ret = 0;
+	while (dir != ROOT_INO) {
+		char name[NAME_BYTES_MAX + 1];
+		struct entry e;
+		uint64_t above;
+		int r = tree_name(&s->tree, tid, dir, &above, name, err);
+
+		if (r == 1)
+			r = entry_at(s, tid, above, name, &e, err);
+		if (r == 0)
+			return hf_error_set(err, -EUCLEAN, "the index of names is damaged: mount with -o rebuild");
+		if (r < 0)
+			return r;
+		*ret = e.tid > *ret ? e.tid : *ret;
+		dir = above;
+	}
+	return 0;
 }
 
 /* What one name in one stretch of its directory was, being put on a line. */
@@ -196,13 +255,13 @@ static int add_stretch(void *arg, uint64_t ino, uint32_t type, uint64_t from, ui
 }
 
 /*
- * Was something at this path until just then? What was is mostly the one behind number `at`, for newest come
- * first.
+ * Was something at this path until just then? n: how many of the line are of the path itself. What was is mostly the one
+ * behind number `at`, for newest come first.
  */
-static bool replaced_something(const struct line *l, size_t at, uint64_t from)
+static bool replaced_something(const struct line *l, size_t n, size_t at, uint64_t from)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		if (l->v[(at + i) % l->n].until == from)
+	for (size_t i = 0; i < n; i++) {
+		if (l->v[(at + i) % n].until == from)
 			return true;
 	}
 	return false;
@@ -230,42 +289,65 @@ static int follow_entry(void *arg, uint64_t ino, uint32_t type, uint64_t from, u
 	return 0;
 }
 
+/* A stretch under another name, in as many parts as that was other paths, for the directories above were renamed. */
+static int add_parts(struct hf_store *s, struct line *l, const struct hf_stretch *whole, uint64_t dir, const char *name,
+		     struct hf_error *err)
+{
+	struct hf_stretch st = *whole;
+	int r = 0;
+
+	while (r == 0 && st.until > whole->from) {
+		struct hf_view view = { s, st.until - 1 };
+		CLEANUP(buf_release) struct buf path = BUF_INIT;
+		uint64_t since = 0;
+
+		r = path_of(&view, dir, &path, err);
+		if (r == 0)
+			r = dir_since(s, view.tid, dir, &since, err);
+		if (r < 0)
+			return r;
+		if (path.len > 0)
+			buf_add_u8(&path, '/');
+		buf_add(&path, name, strlen(name) + 1);
+		if (buf_status(&path) < 0)
+			return -ENOMEM;
+		st.path = (const char *)path.data;
+		st.from = since > whole->from ? since : whole->from;
+		st.came_by_rename = st.from == whole->from && whole->came_by_rename;
+		r = line_add(l, &st);
+		st.until = st.from;
+	}
+	return r;
+}
+
 /* Back from a stretch that began with a rename, while nothing was replaced. */
 static int follow_renames(struct hf_store *s, struct line *l, struct hf_stretch st, struct hf_error *err)
 {
-	for (int k = 0; k < RENAMES_MAX && st.came_by_rename; k++) {
-		struct hf_view view = { s, st.from - 1 };
-		CLEANUP(buf_release) struct buf path = BUF_INIT;
-		char name[NAME_BYTES_MAX + 1];
-		struct follow f = { .ino = st.ino, .tid = st.from - 1 };
-		uint64_t dir;
-		int r = name_before(s, st.ino, st.from, &dir, name, err);
+	char name[NAME_BYTES_MAX + 1], next[NAME_BYTES_MAX + 1];
+	uint64_t dir, next_dir;
+	int r = name_before(s, st.ino, st.from, &dir, name, err);
 
-		if (r == 1)
-			r = entry_versions(s, dir, name, 0, f.tid, follow_entry, &f, err);
-		if (r < 0)
-			return r;
-		if (!f.found)
-			return 0;
-		r = path_of(&view, st.ino, &path, err);
-		if (r == 0) {
-			buf_add_u8(&path, 0);
-			r = buf_status(&path);
-		}
-		if (r < 0)
-			return r;
+	for (int k = 0; k < RENAMES_MAX && r == 1; k++) {
+		struct follow f = { .ino = st.ino, .tid = st.from - 1 };
+
+		r = entry_versions(s, dir, name, 0, f.tid, follow_entry, &f, err);
+		if (r < 0 || !f.found)
+			return r < 0 ? r : 0;
 		st.until = st.from;
 		st.from = f.from;
-		st.path = (const char *)path.data;
 		st.removed = st.unlinked = false;
-		r = name_before(s, st.ino, st.from, &dir, name, err);
+		r = name_before(s, st.ino, st.from, &next_dir, next, err);
+		if (r < 0)
+			return r;
 		st.came_by_rename = r == 1;
-		if (r >= 0)
-			r = line_add(l, &st);
-		if (r < 0 || f.replaced)
-			return r < 0 ? r : 0;
+		r = add_parts(s, l, &st, dir, name, err);
+		if (r < 0 || f.replaced || !st.came_by_rename)
+			return r;
+		memcpy(name, next, sizeof(name));
+		dir = next_dir;
+		r = 1;
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 /* The next name down. */
@@ -281,7 +363,7 @@ static int descend(struct hf_store *s, const struct line *dirs, const char *name
 					   dirs->v[i].until, add_stretch, &d, err);
 	}
 	for (size_t i = 0, own = out->n; r == 0 && i < own; i++) {
-		if (out->v[i].came_by_rename && !replaced_something(out, i, out->v[i].from))
+		if (out->v[i].came_by_rename && !replaced_something(out, own, i, out->v[i].from))
 			r = follow_renames(s, out, out->v[i], err);
 	}
 	return r;

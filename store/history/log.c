@@ -30,6 +30,8 @@ struct log_walk {
 	size_t n_tids, cap_tids;
 	struct hf_change *found;
 	size_t n_found, cap_found;
+	const struct hf_stretch *stretch; /* of life: the one being looked at */
+	bool filter;                      /* of what is found only what is in the tree */
 	uint64_t seen;
 };
 
@@ -101,20 +103,24 @@ static const struct hf_attr *attr_at(struct log_walk *w, uint64_t tid, uint64_t 
 	return ino && hf_view_getattr(&v, ino, ret, NULL) == 0 && (ret->nlink > 0 || ino == HF_ROOT_INO) ? ret : NULL;
 }
 
-/* The directory whose life is asked for, at a moment; 0: a file is, or all. */
-static uint64_t dir_at(const struct log_walk *w, uint64_t tid)
-{
-	for (size_t i = 0; w->is_dir && i < w->n_life; i++) {
-		if (tid >= w->life[i].from && tid < w->life[i].until)
-			return w->life[i].ino;
-	}
-	return 0;
-}
-
+/* The path of an inode: what was asked for, or below that, when it is there, else any. */
 static int path_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct buf *out)
 {
-	int r = places_path(w->places, tid, ino, dir_at(w, tid), out, w->err);
+	int r = -ENOENT;
 
+	buf_clear(out);
+	for (size_t i = 0; r == -ENOENT && i < w->n_life; i++) {
+		const struct hf_stretch *st = &w->life[i];
+
+		if (tid < st->from || tid >= st->until)
+			continue;
+		if (st->ino == ino) {
+			buf_add(out, st->path, strlen(st->path));
+			r = buf_status(out);
+		} else if (w->is_dir) {
+			r = places_path(w->places, tid, ino, st->ino, out, w->err);
+		}
+	}
 	if (r == -ENOENT) /* it is in the tree before or after, not both */
 		r = places_path(w->places, tid, ino, 0, out, w->err);
 	if (r == 0) {
@@ -158,6 +164,33 @@ static int tell_found(struct log_walk *w, bool backwards)
 
 	for (size_t i = 0; r == 0 && i < w->n_found; i++)
 		r = tell(w, &w->found[backwards ? w->n_found - 1 - i : i]);
+	w->n_found = 0;
+	return r;
+}
+
+/* --- a tree: is it in it? */
+
+/* Was the inode below the path at a moment? */
+static int below_at(struct log_walk *w, uint64_t tid, uint64_t ino)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < w->n_life; i++) {
+		if (tid >= w->life[i].from && tid < w->life[i].until)
+			r = places_below(w->places, tid, ino, w->life[i].ino, w->err);
+	}
+	return r;
+}
+
+/* Just before or after the operation? */
+static int in_tree(struct log_walk *w, const struct hf_change *c)
+{
+	int r = 0;
+
+	if (c->kind != HF_CHANGE_REMOVE)
+		r = below_at(w, c->tid, c->ino);
+	if (r == 0 && (c->kind == HF_CHANGE_REMOVE || c->kind == HF_CHANGE_RENAME))
+		r = below_at(w, c->tid - 1, c->ino);
 	return r;
 }
 
@@ -165,8 +198,10 @@ static int tell_found(struct log_walk *w, bool backwards)
 
 static int keep_version(void *arg, const struct hf_attr *attr, uint64_t ended)
 {
+	struct log_walk *w = arg;
+
 	(void)ended;
-	return keep_tid(arg, attr->tid);
+	return attr->tid >= w->stretch->from ? keep_tid(w, attr->tid) : 0;
 }
 
 static int compare_tids(const void *a, const void *b)
@@ -195,6 +230,8 @@ static int take_wanted(void *arg, const struct hf_change *c)
 	if (w->tids[t->next] == c->tid) {
 		t->next++;
 		if (c->kind != HF_CHANGE_OWN)
+			r = w->filter ? in_tree(w, c) : 1;
+		if (r == 1)
 			r = keep_change(w, c);
 		while (t->next < w->n_tids && w->tids[t->next] == c->tid)
 			t->next++;
@@ -202,19 +239,12 @@ static int take_wanted(void *arg, const struct hf_change *c)
 	return r != 0 ? r : t->next == w->n_tids || w->tids[t->next] - c->tid > NEAR_OPS;
 }
 
-static int log_file(struct log_walk *w)
+/* What the operations were whose numbers were gathered. */
+static int find_wanted(struct log_walk *w)
 {
 	struct wanted t = { .w = w };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < w->n_life; i++) {
-		const struct hf_stretch *st = &w->life[i];
-
-		/* the operation that ended the stretch is one on the file, and is told as its last */
-		r = hf_versions(w->s, st->ino, st->from ? st->from - 1 : 0, st->until, 0, keep_version, w, w->err);
-		if (r == 0 && st->until != HF_TID_HEAD)
-			r = keep_tid(w, st->until);
-	}
 	if (w->n_tids > 1)
 		qsort(w->tids, w->n_tids, sizeof(*w->tids), compare_tids);
 	while (r == 0 && t.next < w->n_tids) {
@@ -226,23 +256,27 @@ static int log_file(struct log_walk *w)
 		if (t.next == at)
 			t.next++; /* not committed yet */
 	}
+	return r;
+}
+
+static int log_file(struct log_walk *w)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < w->n_life; i++) {
+		const struct hf_stretch *st = w->stretch = &w->life[i];
+
+		/* the operation that ended the stretch is one on the file, and is told as its last */
+		r = hf_versions(w->s, st->ino, st->from ? st->from - 1 : 0, st->until - 1, 0, keep_version, w, w->err);
+		if (r == 0 && st->until != HF_TID_HEAD)
+			r = keep_tid(w, st->until);
+	}
+	if (r == 0)
+		r = find_wanted(w);
 	return r < 0 ? r : tell_found(w, w->flags & HF_NEWEST_FIRST);
 }
 
 /* --- a tree */
-
-/* Was the inode in the tree just before or after the operation? */
-static int in_tree(struct log_walk *w, const struct hf_change *c)
-{
-	uint64_t before = dir_at(w, c->tid - 1), after = dir_at(w, c->tid);
-	int r = 0;
-
-	if (c->kind != HF_CHANGE_REMOVE && after)
-		r = places_below(w->places, c->tid, c->ino, after, w->err);
-	if (r == 0 && before && (c->kind == HF_CHANGE_REMOVE || c->kind == HF_CHANGE_RENAME))
-		r = places_below(w->places, c->tid - 1, c->ino, before, w->err);
-	return r;
-}
 
 static int see_change(void *arg, const struct hf_change *c)
 {
@@ -252,19 +286,100 @@ static int see_change(void *arg, const struct hf_change *c)
 	tell_progress(w->progress, "looking through operations", ++w->seen, w->until - w->since);
 	if (c->kind == HF_CHANGE_OWN)
 		return 0;
-	if (w->n_life != 1 || w->life[0].ino != HF_ROOT_INO)
+	if (w->filter)
 		r = c->kind == HF_CHANGE_TAG ? 0 : in_tree(w, c);
 	if (r <= 0)
 		return r;
 	return w->flags & HF_NEWEST_FIRST ? tell(w, c) : keep_change(w, c);
 }
 
-/* Backwards, whichever way it is told: what is now is looked up fastest, and holds back to when it began. */
-static int log_tree(struct log_walk *w)
+/*
+ * Looked through backwards, whichever way it is told: what is now is looked up fastest, and holds back to when it began.
+ * To be told forwards it is gathered first, so much at a time.
+ */
+static int log_stretch(struct log_walk *w, uint64_t since, uint64_t until)
 {
-	int r = hf_changes(w->s, w->since, w->until, HF_NEWEST_FIRST, see_change, w, w->err);
+	int r = hf_changes(w->s, since, until, HF_NEWEST_FIRST, see_change, w, w->err);
 
 	return r == 0 ? tell_found(w, true) : r;
+}
+
+struct quiet {
+	struct log_walk *w;
+	uint64_t budget;
+};
+
+static int keep_quiet(void *arg, const struct hf_attr *attr, uint64_t ended)
+{
+	struct quiet *q = arg;
+
+	(void)ended;
+	if (q->budget == 0)
+		return 1;
+	q->budget--;
+	return keep_tid(q->w, attr->tid);
+}
+
+/*
+ * A tree in which little happened, on a volume in which much did: the states that its inodes went through say which
+ * operations there were. *ret_told false: it is not quiet, and nothing was told.
+ */
+static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, bool *ret_told)
+{
+	CLEANUP(cleanup_free) uint64_t *inos = NULL;
+	struct quiet q = { w, (until - since) / history_limits.ops_a_row };
+	size_t n = 0, cap = 0;
+	int r = 1;
+
+	*ret_told = false;
+	for (size_t i = 0; r == 1 && i < w->n_life; i++) {
+		const struct hf_stretch *st = &w->life[i];
+
+		if (st->from <= until && st->until > since)
+			r = within_find(w->s, st->ino, since, until, &q.budget, &inos, &n, &cap, w->err);
+	}
+	if (r <= 0)
+		return r;
+	if (n > 1)
+		qsort(inos, n, sizeof(*inos), compare_tids);
+	w->n_tids = 0;
+	r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (i == 0 || inos[i] != inos[i - 1])
+			r = hf_versions(w->s, inos[i], since, until, 0, keep_quiet, &q, w->err);
+	}
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = find_wanted(w);
+	if (r < 0)
+		return r;
+	*ret_told = true;
+	return tell_found(w, w->flags & HF_NEWEST_FIRST);
+}
+
+static int log_tree(struct log_walk *w)
+{
+	const uint64_t most = history_limits.stretch_ops;
+	const bool newest = w->flags & HF_NEWEST_FIRST;
+	uint64_t since = w->since, until = w->until;
+	bool told = false;
+	int r = 0;
+
+	w->filter = w->n_life != 1 || w->life[0].ino != HF_ROOT_INO;
+	for (uint64_t looked = 0; r == 0 && since < until; looked += most) {
+		const uint64_t ops = until - since < most ? until - since : most;
+
+		/* the newest may be all that is wanted */
+		if (w->filter && ops == most && looked == (newest ? most : 0)) {
+			r = log_quiet(w, since, until, &told);
+			if (r != 0 || told)
+				break;
+		}
+		r = newest ? log_stretch(w, until - ops, until) : log_stretch(w, since, since + ops);
+		until -= newest ? ops : 0;
+		since += newest ? 0 : ops;
+	}
+	return r;
 }
 
 int hf_log(struct hf_store *s, const char *path, uint64_t since, uint64_t until, unsigned flags, hf_event_fn *each,

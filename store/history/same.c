@@ -135,3 +135,44 @@ int hf_same_contents(const struct hf_view *a, uint64_t ino_a, const struct hf_vi
 	r = compare_from(&c);
 	return r < 0 ? r : !r;
 }
+
+/* Names of an inode's extended attributes, each with a NUL behind it. */
+static int xattrs_of(const struct hf_view *v, uint64_t ino, struct buf *out, struct hf_error *err)
+{
+	ssize_t n = hf_view_listxattr(v, ino, NULL, 0, err);
+
+	if (n <= 0)
+		return (int)n;
+	buf_add_zeros(out, (size_t)n);
+	if (buf_status(out) < 0)
+		return -ENOMEM;
+	n = hf_view_listxattr(v, ino, (char *)out->data, out->len, err);
+	return n < 0 ? (int)n : 0;
+}
+
+int same_xattrs(const struct hf_view *a, uint64_t ino_a, const struct hf_view *b, uint64_t ino_b, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf names_a = BUF_INIT;
+	CLEANUP(buf_release) struct buf names_b = BUF_INIT;
+	CLEANUP(buf_release) struct buf x = BUF_INIT;
+	CLEANUP(buf_release) struct buf y = BUF_INIT;
+	int r = xattrs_of(a, ino_a, &names_a, err);
+
+	if (r == 0)
+		r = xattrs_of(b, ino_b, &names_b, err);
+	if (r < 0)
+		return r;
+	if (names_a.len == 0 || names_a.len != names_b.len || memcmp(names_a.data, names_b.data, names_a.len) != 0)
+		return names_a.len == names_b.len && names_a.len == 0;
+	for (const char *name = (const char *)names_a.data; name < (const char *)names_a.data + names_a.len;
+	     name += strlen(name) + 1) {
+		r = tree_xattr(&a->store->tree, a->tid, ino_a, name, &x, err);
+		if (r == 1)
+			r = tree_xattr(&b->store->tree, b->tid, ino_b, name, &y, err);
+		if (r <= 0)
+			return r;
+		if (x.len != y.len || (x.len > 0 && memcmp(x.data, y.data, x.len) != 0))
+			return 0;
+	}
+	return 1;
+}

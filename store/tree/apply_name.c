@@ -370,9 +370,9 @@ int apply_rename(struct tx *tx)
 		r = rename_check(tx, &m);
 	if (r < 0)
 		return r;
-	tx->note.ino = m.from.ino;
 	if (m.has_other && m.to.ino == m.from.ino)
 		return 0; /* two names of one file: POSIX asks that nothing be done */
+	tx->note.ino = m.from.ino;
 	tx->note.other = m.has_other ? m.to.ino : 0;
 	r = tx->op->rename.flags & RENAME_OP_EXCHANGE ? rename_exchange(tx, &m) : rename_replace(tx, &m);
 	if (r == 0)

@@ -277,6 +277,22 @@ static void test_life_of_links(void **state)
 	expect_life(f, "b", "b 2 2--1\n");
 }
 
+/* Which of several names was changed: not the one that stayed. */
+static void test_life_of_renamed_link(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t a = make_file(f, "a"), d;
+
+	assert_int_equal(hf_link(f->store, a, HF_ROOT_INO, "b", NULL, NULL), 0);
+	move(f, HF_ROOT_INO, "b", HF_ROOT_INO, "c"); /* tid 3 */
+	expect_life(f, "c", "c 2 3--1 renamed\nb 2 2-3\n");
+	d = make_dir(f, HF_ROOT_INO, "d"); /* tid 4 */
+	(void)make_in(f, d, "x");
+	move(f, HF_ROOT_INO, "d", HF_ROOT_INO, "e");
+	move(f, d, "x", HF_ROOT_INO, "y"); /* tid 7: it was in a directory of two names in turn */
+	expect_life(f, "y", "y 4 7--1 renamed\ne/x 4 6-7\nd/x 4 5-6\n");
+}
+
 /* --- what is gone */
 
 static int say_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
@@ -418,6 +434,27 @@ static void test_log_of_links(void **state)
 	expect_log(f, "d", 0, "create d -1-4096\nlink d/in 6-6\nwrite d/in 6-6\nremove d/in 6-6\n");
 }
 
+/* A second name's log begins with it; a path that was two directories at a time is told of as both. */
+static void test_log_from_when_on(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t a = make_file(f, "a");
+
+	put_text(f, a, 0, "before");
+	assert_int_equal(hf_link(f->store, a, HF_ROOT_INO, "b", NULL, NULL), 0);
+	put_text(f, a, 0, "within");
+	commit(f);
+	expect_log(f, "b", 0, "link b 6-6\nwrite b 6-6\n");
+	(void)make_dir(f, HF_ROOT_INO, "e");
+	assert_int_equal(hf_rmdir(f->store, HF_ROOT_INO, "e", NULL, NULL), 0);
+	(void)make_in(f, make_dir(f, HF_ROOT_INO, "d"), "new");
+	move(f, HF_ROOT_INO, "d", HF_ROOT_INO, "e");
+	commit(f);
+	expect_log(f, "e", 0,
+		   "create e -1-4096\nremove e 4096--1\ncreate d -1-4096\n"
+		   "create d/new -1-0\nrename e from d 4096-4096\n");
+}
+
 /* --- two moments */
 
 static int say_difference(void *arg, const struct hf_difference *d)
@@ -476,9 +513,34 @@ static void test_diff(void **state)
 	put_text(f, a, 0, "other");
 	commit(f);
 	expect_diff(f, to, HF_TID_HEAD, "", "RM a from d/a\nR  e from d\n");
-	expect_diff(f, HF_TID_HEAD, to, "", "RM d/a from a\nR  d from e\n");
+	expect_diff(f, HF_TID_HEAD, to, "", "R  d from e\nRM d/a from a\n");
 	expect_diff(f, to, HF_TID_HEAD, "e", "R  e from d\n");
 	expect_diff(f, 0, from, "d/b", "A  d/b new\n");
+}
+
+static void test_diff_of_little(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t d = make_dir(f, HF_ROOT_INO, "d"), x = make_in(f, d, "x"), tmp = make_in(f, d, "tmp"), from, to;
+	static char value[65536];
+
+	assert_int_equal(hf_setxattr(f->store, x, "user.long", value, sizeof(value), 0, 0, NULL), 0);
+	from = head(f);
+	move(f, d, "x", d, "y"); /* there and back */
+	move(f, d, "y", d, "x");
+	commit(f);
+	expect_diff(f, from, HF_TID_HEAD, "", "");
+	move(f, HF_ROOT_INO, "d", HF_ROOT_INO, "e"); /* of what is in it nothing changed */
+	to = head(f);
+	commit(f);
+	expect_diff(f, from, HF_TID_HEAD, "", "R  e from d\n");
+	move(f, d, "tmp", d, "x"); /* renamed over; and seen from the other side */
+	commit(f);
+	expect_diff(f, to, HF_TID_HEAD, "", "R  e/x from e/tmp\n");
+	expect_diff(f, HF_TID_HEAD, to, "", "R  e/tmp from e/x\nA  e/x new\n");
+	to = head(f);
+	put_text(f, tmp, 0, "not committed yet");
+	expect_diff(f, to, HF_TID_HEAD, "", "");
 }
 
 static void test_same_contents(void **state)
@@ -523,11 +585,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_life_of_a_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_life_in_directories, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_life_of_links, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_life_of_renamed_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_of_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_log_of_links, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_from_when_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_diff, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_diff_of_little, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_contents, setup, teardown),
 	};
 
