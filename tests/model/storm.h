@@ -36,6 +36,8 @@ struct storm {
 	bool closed;          /* the last session closed the store: all is there */
 	unsigned sessions, crashes;
 	void (*between_sessions)(struct storm *s); /* may be NULL; called in the parent */
+	/* may be NULL; called now and then while the store is open. -1 after the reason was printed */
+	int (*look_further)(struct storm *s);
 	char doing[400];                           /* the operation under way, in words */
 
 	/* of one session */

@@ -186,6 +186,8 @@ static int go_on(struct storm *s, uint64_t ops)
 						     NULL) < 0)
 					return -1;
 			}
+			if (s->look_further && s->look_further(s) < 0)
+				return -1;
 		}
 	}
 	return storm_check_now(s, NULL);
@@ -213,6 +215,8 @@ static int finish(struct storm *s)
 	if (check_all(s) < 0 || close_store(s) < 0 || check_store(s) < 0)
 		return -1;
 	if (open_store(s, HF_OPEN_REBUILD) < 0 || check_all(s) < 0)
+		return -1;
+	if (s->look_further && s->look_further(s) < 0)
 		return -1;
 	return close_store(s);
 }
