@@ -456,6 +456,45 @@ static void chunks_come_back(void **state)
 	assert_int_equal(chunks_decode((struct span){ bad.data, bad.len }, &got, &n, &err), -EUCLEAN);
 }
 
+/* On whose behalf: all there are, and nothing else. */
+static void who_comes_back(void **state)
+{
+	static const uint32_t uids[] = { 0, 1, 1000, 65534, UINT32_MAX - 1, UID_UNKNOWN };
+	struct hf_error err = HF_ERROR_INIT;
+	uint32_t got = 7;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(uids); i++) {
+		CLEANUP(buf_release) struct buf b = BUF_INIT;
+		struct span body;
+		struct cursor c;
+		uint8_t type;
+
+		who_encode(uids[i], &b);
+		assert_int_equal(buf_status(&b), 0);
+		c = cursor_of(b.data, b.len);
+		assert_int_equal(record_next(&c, &type, &body, &err), 1);
+		assert_int_equal(type, RECORD_WHO);
+		assert_int_equal(who_decode(body, &got, &err), 0);
+		assert_int_equal(got, uids[i]);
+		assert_int_equal(record_next(&c, &type, &body, &err), 0);
+		for (size_t len = 0; len < body.len; len++)
+			assert_int_equal(who_decode((struct span){ body.data, len }, &got, &err), -EUCLEAN);
+		buf_add_u8(&b, 0);
+		assert_int_equal(who_decode((struct span){ b.data + b.len - 1 - body.len, body.len + 1 }, &got, &err),
+				 -EUCLEAN);
+	}
+	for (uint64_t v = (uint64_t)UINT32_MAX + 1; v != 0; v = v == UINT64_MAX ? 0 : UINT64_MAX) { /* no user has that */
+		CLEANUP(buf_release) struct buf b = BUF_INIT;
+
+		buf_add_varint(&b, v);
+		got = 7;
+		assert_int_equal(who_decode((struct span){ b.data, b.len }, &got, &err), -EUCLEAN);
+		assert_int_equal(got, 7);
+		assert_non_null(strstr(err.text, "WHO"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +502,7 @@ int main(void)
 		cmocka_unit_test(no_truncation_passes),
 		cmocka_unit_test(pieces_are_gathered_up_to_the_limit),
 		cmocka_unit_test(chunks_come_back),
+		cmocka_unit_test(who_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
