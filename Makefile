@@ -79,7 +79,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
 REPLAY_BIN  := $(FUZZ_SRC:%.c=$(B)/%-replay)
 BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench
-SCALE_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/scalebench
+SCALE_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/scalebench $(B)/tests/bench/historybench
 REPLICA_BIN := $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 
 ifeq ($(V),0)
@@ -152,7 +152,7 @@ $(B)/tests/bench/fsbench: $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
 
-$(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench: $(B)/%: $(B)/%.o $(B)/libholdfast.a
+$(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench $(B)/tests/bench/historybench: $(B)/%: $(B)/%.o $(B)/libholdfast.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 

@@ -36,6 +36,7 @@ FIGURES = {
     "crash": "mount after kill -9 of a 10 GiB volume",
     "live": "live figures, fresh and after 10,000,000 operations",
     "past": "reading the past, cold",
+    "history": "what happened, and what differs",
     "rebuild": "building the index anew from the log",
     "backup": "bytes stored, beside restic and borg",
 }
@@ -406,6 +407,12 @@ class Scale:
             v.unmount()
         return {"peak": peak, "seconds": {what: {k: statistics.median(t) for k, t in took.items()}
                                           for what, took in seconds.items()}}
+
+    def history(self):
+        v, made = self.aged()
+        bench = self.args.build.resolve() / "tests/bench/historybench"
+        asked = json.loads(run(bench, str(v.store), str(self.count(100_000, 1000)), str(self.rounds)))
+        return {"operations": made["count"], **asked}
 
     def rebuild(self):
         v, made = self.aged()

@@ -17,6 +17,7 @@ TITLES = {
     "crash": "mount after kill -9",
     "live": "live figures after {operations:,} operations",
     "past": "reading the past",
+    "history": "what happened, and what differs",
     "rebuild": "building the index anew",
     "backup": "ten editions of a source tree",
 }
@@ -46,6 +47,12 @@ def report_past(r):
             for what, t in s.items()]
     return table(["cold", "naming it", "names and attributes of 2,001 files", "2,000 files of 8 KiB",
                   "one of 64 MiB"], rows)
+
+
+def report_history(r):
+    rows = [(what, f"{q['told']:,}", f"{q['seconds'] * 1000:,.1f} ms") for what, q in r["questions"].items()]
+    return [f"After {r['operations']:,} operations, beside them a tree of {r['files']:,} files:", "",
+            *table(["question", "told of", "time"], rows)]
 
 
 def report_rest(results):
@@ -135,6 +142,8 @@ def report(base, options, scale):
         lines += report_live(results["live"])
     if "past" in results:
         lines += report_past(results["past"])
+    if "history" in results:
+        lines += report_history(results["history"])
     lines += report_rest(results) + report_memory(results, options) + report_amplification(results)
     if "backup" in results:
         lines += report_backup(results["backup"])
