@@ -10,7 +10,10 @@
 
 #include "store/history/internal.h"
 
-enum { NEAR_OPS = 4096 }; /* the notes of operations so near each other are read in one go */
+enum {
+	NEAR_OPS = 4096,      /* the notes of operations so near each other are read in one go */
+	FOUND_AT_ONCE = 1024, /* of a file, or a quiet tree */
+};
 
 struct log_walk {
 	struct hf_store *s;
@@ -213,7 +216,7 @@ static int compare_tids(const void *a, const void *b)
 
 struct wanted {
 	struct log_walk *w;
-	size_t next;
+	size_t next, end; /* of the numbers gathered */
 };
 
 /* The notes that are wanted, of a row of them. 1: what is wanted next is far away. */
@@ -223,9 +226,9 @@ static int take_wanted(void *arg, const struct hf_change *c)
 	struct log_walk *w = t->w;
 	int r = 0;
 
-	while (t->next < w->n_tids && w->tids[t->next] < c->tid)
+	while (t->next < t->end && w->tids[t->next] < c->tid)
 		t->next++;
-	if (t->next == w->n_tids)
+	if (t->next == t->end)
 		return 1;
 	if (w->tids[t->next] == c->tid) {
 		t->next++;
@@ -233,28 +236,51 @@ static int take_wanted(void *arg, const struct hf_change *c)
 			r = w->filter ? in_tree(w, c) : 1;
 		if (r == 1)
 			r = keep_change(w, c);
-		while (t->next < w->n_tids && w->tids[t->next] == c->tid)
+		while (t->next < t->end && w->tids[t->next] == c->tid)
 			t->next++;
 	}
-	return r != 0 ? r : t->next == w->n_tids || w->tids[t->next] - c->tid > NEAR_OPS;
+	return r != 0 ? r : t->next == t->end || w->tids[t->next] - c->tid > NEAR_OPS;
 }
 
-/* What the operations were whose numbers were gathered. */
-static int find_wanted(struct log_walk *w)
+/* What n of the operations were whose numbers were gathered, from one on. */
+static int find_wanted(struct log_walk *w, size_t from, size_t n)
 {
-	struct wanted t = { .w = w };
+	struct wanted t = { w, from, from + n };
 	int r = 0;
 
-	if (w->n_tids > 1)
-		qsort(w->tids, w->n_tids, sizeof(*w->tids), compare_tids);
-	while (r == 0 && t.next < w->n_tids) {
+	while (r == 0 && t.next < t.end) {
 		const size_t at = t.next;
 
-		r = hf_changes(w->s, w->tids[at] - 1, w->tids[w->n_tids - 1], 0, take_wanted, &t, w->err);
+		r = hf_changes(w->s, w->tids[at] - 1, w->tids[t.end - 1], 0, take_wanted, &t, w->err);
 		if (r == 1)
 			r = 0;
 		if (t.next == at)
 			t.next++; /* not committed yet */
+	}
+	return r;
+}
+
+/* All that were gathered, some at a time: who wants the newest alone does not wait for the others. */
+static int tell_wanted(struct log_walk *w)
+{
+	const bool newest = w->flags & HF_NEWEST_FIRST;
+	size_t kept = 0;
+	int r = 0;
+
+	if (w->n_tids > 1)
+		qsort(w->tids, w->n_tids, sizeof(*w->tids), compare_tids);
+	for (size_t i = 0; i < w->n_tids; i++) {
+		if (kept == 0 || w->tids[kept - 1] != w->tids[i])
+			w->tids[kept++] = w->tids[i];
+	}
+	w->n_tids = kept;
+	for (size_t done = 0; r == 0 && done < w->n_tids;) {
+		const size_t n = w->n_tids - done < FOUND_AT_ONCE ? w->n_tids - done : FOUND_AT_ONCE;
+
+		r = find_wanted(w, newest ? w->n_tids - done - n : done, n);
+		if (r == 0)
+			r = tell_found(w, newest);
+		done += n;
 	}
 	return r;
 }
@@ -271,9 +297,7 @@ static int log_file(struct log_walk *w)
 		if (r == 0 && st->until != HF_TID_HEAD)
 			r = keep_tid(w, st->until);
 	}
-	if (r == 0)
-		r = find_wanted(w);
-	return r < 0 ? r : tell_found(w, w->flags & HF_NEWEST_FIRST);
+	return r < 0 ? r : tell_wanted(w);
 }
 
 /* --- a tree */
@@ -350,11 +374,8 @@ static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, bool *r
 	}
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = find_wanted(w);
-	if (r < 0)
-		return r;
 	*ret_told = true;
-	return tell_found(w, w->flags & HF_NEWEST_FIRST);
+	return tell_wanted(w);
 }
 
 static int log_tree(struct log_walk *w)
