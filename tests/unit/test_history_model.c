@@ -24,7 +24,7 @@
 #include "tests/model/past.h"
 #include "tests/unit/scratch.h"
 
-enum { ARENA_BYTES_LOG2 = 33, OPS = 500, STORMS = 2, PATH_BYTES = 8192 };
+enum { ARENA_BYTES_LOG2 = 33, OPS = 1500, STORMS = 2, PATH_BYTES = 8192 };
 
 /* Text that grows. */
 struct text {
