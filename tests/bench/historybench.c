@@ -136,6 +136,7 @@ static void ask(const struct question *q, int rounds, bool last)
 	}
 	qsort(seconds, (size_t)rounds, sizeof(*seconds), compare_seconds);
 	printf(" \"%s\": {\"seconds\": %.6f, \"told\": %zu}%s\n", q->name, seconds[rounds / 2], t.n, last ? "" : ",");
+	(void)fflush(stdout);
 }
 
 static uint64_t tid_of(const char *moment)
