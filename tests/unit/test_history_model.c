@@ -146,9 +146,15 @@ static int check_life(struct storm *s)
 	r = hf_life(s->store, path, tell_stretch, &got, &err);
 	for (size_t k = 0; k < line.n; k++) {
 		const struct past_stretch *st = &line.v[k];
-		const struct hf_stretch told = { st->ino, st->type, p.m[st->from].tid,
-						 st->until == p.n ? HF_TID_HEAD : p.m[st->until].tid, st->path,
-						 st->came_by_rename, st->removed };
+		const struct hf_stretch told = {
+			.ino = st->ino,
+			.type = st->type,
+			.from = p.m[st->from].tid,
+			.until = st->until == p.n ? HF_TID_HEAD : p.m[st->until].tid,
+			.path = st->path,
+			.came_by_rename = st->came_by_rename,
+			.removed = st->removed,
+		};
 
 		(void)tell_stretch(&wanted, &told);
 	}
@@ -403,18 +409,18 @@ static int keep_gone(void *arg, const char *name, uint64_t ino, uint32_t type, u
 	return 0;
 }
 
-/* The last that a name in a directory was, of what was there at moment k: is it gone? 1, 0; -1: it is not said. */
-static int is_gone(const struct past *p, uint64_t dir, const char *name, size_t k, uint64_t ino)
+/* The last that a name in a directory was, of what was there at moment k: was it taken away, and not changed? */
+static bool is_gone(const struct past *p, uint64_t dir, const char *name, size_t k, uint64_t ino)
 {
-	const struct model_inode *i = model_find(p->m[k].m, ino);
+	const struct model_inode *before = model_find(p->m[k].m, ino), *after = model_find(p->m[k + 1].m, ino);
 
 	for (size_t x = k + 1; x < p->n; x++) {
 		if (past_entry(p->m[x].m, dir, name) != 0)
-			return 0;
+			return false;
 	}
-	if (S_ISDIR(i->mode) || i->nlink == 1)
-		return !past_is_there(p->m[k + 1].m, ino);
-	return model_find(p->m[k + 1].m, ino) && model_find(p->m[k + 1].m, ino)->nlink == i->nlink ? 0 : -1;
+	if (!after || after->nlink == 0)
+		return true;
+	return !S_ISDIR(before->mode) && after->nlink < before->nlink;
 }
 
 static int check_gone(struct storm *s)
@@ -436,13 +442,13 @@ static int check_gone(struct storm *s)
 		for (size_t e = 0; d && S_ISDIR(d->mode) && e < d->n_entries; e++) {
 			const char *name = d->entries[e].name;
 			char line[400];
-			int gone;
+			bool gone;
 
 			if (past_entry(p.m[k + 1].m, dir, name) == d->entries[e].ino)
 				continue;
 			gone = is_gone(&p, dir, name, k, d->entries[e].ino);
 			snprintf(line, sizeof(line), "%s %" PRIu64 " %" PRIu64 "\n", name, d->entries[e].ino, p.m[k + 1].tid - 1);
-			if (gone >= 0 && gone != (strstr(lines, line) != NULL))
+			if (gone != (strstr(lines, line) != NULL))
 				return storm_fail(s, "%.300s of %" PRIu64 " is%s gone:\n%s", line, dir, gone ? "" : " not", lines);
 			n += strstr(lines, line) != NULL;
 		}
