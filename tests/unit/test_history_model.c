@@ -188,6 +188,14 @@ static void changes_release(struct changes *l)
 	free(l->v);
 }
 
+/* From this one on up to a tid nothing was done that can be seen. */
+static bool is_own(const struct changes *all, size_t i, uint64_t tid)
+{
+	while (i < all->n && all->v[i].kind == HF_CHANGE_OWN && all->v[i].tid < tid)
+		i++;
+	return i < all->n && all->v[i].kind == HF_CHANGE_OWN && all->v[i].tid == tid;
+}
+
 /*
  * All moments are among them, and what else is cannot be seen, or is a part of what can. (A tag's moment the storm takes
  * from the store's last operation, which may be a reaping behind it.)
@@ -206,9 +214,8 @@ static int check_changes(struct storm *s, struct changes *all)
 			return storm_fail(s, "changes are not in order at tid %" PRIu64, c->tid);
 		if (k < s->n_moments && c->tid == s->moments[k].tid)
 			k++;
-		else if (c->kind == HF_CHANGE_WRITE && i + 1 < all->n && k < s->n_moments && c[1].kind == HF_CHANGE_OWN &&
-			 c[1].tid == s->moments[k].tid)
-			continue; /* its block's list was folded right behind it */
+		else if (c->kind == HF_CHANGE_WRITE && k < s->n_moments && is_own(all, i + 1, s->moments[k].tid))
+			continue; /* its block's list was folded behind it */
 		else if (c->kind != HF_CHANGE_OWN && c->kind != HF_CHANGE_ALLOCATE && c->kind != HF_CHANGE_TAG)
 			return storm_fail(s, "a change of kind %d and tid %" PRIu64 " that nobody made (moment %" PRIu64 " is next)",
 					  c->kind, c->tid, k < s->n_moments ? s->moments[k].tid : 0);
