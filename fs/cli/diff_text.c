@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -112,6 +113,8 @@ static int run_diff(const char *file_a, const char *file_b, const char *label_a,
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return hf_error_set(err, -errno, "diff: %s", strerror(errno));
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) /* who reads has seen enough of it, and of us */
+		(void)raise(SIGPIPE);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return hf_error_set(err, -ENOENT,
 				    "-p needs diff(1) (package diffutils), which cannot be run");
