@@ -19,7 +19,7 @@ DEPS := gcc libc6-dev pkg-config fuse3 libfuse3-dev librocksdb-dev libsodium-dev
 	libjansson-dev libqrencode-dev libbsd-dev uthash-dev libcmocka-dev \
 	man-db mandoc zsh bash-completion tzdata \
 	git perl attr acl util-linux e2fsprogs sqlite3 rsync fio openssl python3 python3-nacl curl openssh-client \
-	samba samba-vfs-modules smbclient
+	openssh-server samba samba-vfs-modules smbclient
 # A browser for the page's tests, which skip that part where it cannot be had.
 WEB_DEPS := chromium chromium-driver
 # A real S3 server for its tests, which are skipped where these cannot be had.
