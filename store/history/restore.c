@@ -23,6 +23,7 @@ static void restore_release(struct restore *r)
 	restore_pairs_free(&r->placed);
 	restore_pairs_free(&r->dirty);
 	restore_pairs_free(&r->gone);
+	restore_pairs_free(&r->away);
 	for (size_t i = 0; i < r->n_displaced; i++)
 		free((char *)r->displaced[i].path);
 	free(r->displaced);

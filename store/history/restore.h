@@ -21,7 +21,7 @@ struct restore_dir {
 /* A place in the live tree. parent 0: the folder is not there, in a dry run. */
 struct restore_spot {
 	uint64_t parent;
-	const char *path, *name; /* name: a part of path; "" of the root */
+	const char *path, *name; /* name: the last of path; "" of the root */
 };
 
 struct restore {
@@ -43,8 +43,9 @@ struct restore {
 	size_t n_dirs, cap_dirs;
 	/* of a dry run: */
 	struct restore_pair *gone; /* by now: of inodes that would be removed, how many names (then) */
-	struct restore_spot *
-		displaced; /* changed places with what is moved back: removed, unless they have their place */
+	struct restore_pair *away; /* by now: moved back, and not where they are seen any more */
+	/* changed places with what is moved back: removed, unless they have their place */
+	struct restore_spot *displaced;
 	size_t n_displaced;
 
 	struct restore_pair *dirty; /* by now: folders that differ, or something below; unless all_dirty */
@@ -96,8 +97,9 @@ MUST_USE int restore_move_back(struct restore *r, const struct restore_spot *spo
 			       const struct restore_names *from, const struct hf_attr *found);
 /* To be removed here: but if it came from elsewhere, and nothing is there now, it goes back. 1: it went. */
 MUST_USE int restore_send_home(struct restore *r, const struct restore_spot *spot, const struct hf_attr *is);
-MUST_USE int restore_note_gone(struct restore *r,
-			       uint64_t ino); /* of a dry run: one of its names is removed */
+/* Of a dry run: it would be moved by then; one of its names would be removed. */
+MUST_USE bool restore_is_away(const struct restore *r, uint64_t ino);
+MUST_USE int restore_note_gone(struct restore *r, uint64_t ino);
 /* Of a dry run: what stood where something is moved to, and was not found a place. */
 MUST_USE int restore_remove_displaced(struct restore *r);
 int restore_tell(struct restore *r, enum hf_restored_kind kind, const struct restore_spot *spot,

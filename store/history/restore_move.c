@@ -23,6 +23,14 @@ static uint32_t names_gone(const struct restore *r, uint64_t ino)
 	return p ? (uint32_t)p->then : 0;
 }
 
+bool restore_is_away(const struct restore *r, uint64_t ino)
+{
+	struct restore_pair *p;
+
+	HASH_FIND(hh, r->away, &ino, sizeof(ino), p);
+	return p != NULL;
+}
+
 int restore_note_gone(struct restore *r, uint64_t ino)
 {
 	struct restore_pair *p;
@@ -38,6 +46,7 @@ static int note_displaced(struct restore *r, const struct restore_spot *spot)
 {
 	struct restore_spot *grown = realloc(r->displaced, (r->n_displaced + 1) * sizeof(*grown));
 	char *path = strdup(spot->path);
+	const char *slash = path ? strrchr(path, '/') : NULL;
 
 	if (grown)
 		r->displaced = grown;
@@ -46,7 +55,7 @@ static int note_displaced(struct restore *r, const struct restore_spot *spot)
 		return -ENOMEM;
 	}
 	r->displaced[r->n_displaced++] =
-		(struct restore_spot){ spot->parent, path, path + (spot->name - spot->path) };
+		(struct restore_spot){ spot->parent, path, slash ? slash + 1 : path };
 	return 0;
 }
 
@@ -235,6 +244,8 @@ int restore_move_back(struct restore *r, const struct restore_spot *spot, const 
 	if (code == 0 && !r->dry)
 		code = hf_rename(r->s, from->dir, from->name, spot->parent, spot->name,
 				 is ? RENAME_EXCHANGE : RENAME_NOREPLACE, r->err);
+	if (code == 0 && r->dry)
+		code = restore_pairs_add(&r->away, 0, found->ino, true);
 	if (code == 0 && r->dry && is)
 		code = note_displaced(r, spot);
 	return code != 0 ? code :
@@ -281,6 +292,8 @@ int restore_send_home(struct restore *r, const struct restore_spot *spot, const 
 	if (code == 0 && !r->dry)
 		code = hf_rename(r->s, spot->parent, spot->name, home.dir, home.name, RENAME_NOREPLACE,
 				 r->err);
+	if (code == 0 && r->dry)
+		code = restore_pairs_add(&r->away, 0, is->ino, true);
 	if (code < 0)
 		return code;
 	to = (struct restore_spot){ home.dir, (const char *)path.data, home.name };

@@ -154,7 +154,7 @@ int restore_remove(struct restore *r, const struct restore_spot *spot, const str
 {
 	int code;
 
-	if (r->dry && restore_is_placed(r, is->ino) && (S_ISDIR(is->mode) || is->nlink == 1))
+	if (r->dry && restore_is_away(r, is->ino))
 		return 0; /* by then it would not be here any more */
 	code = restore_send_home(r, spot, is);
 	if (code != 0)
@@ -273,8 +273,8 @@ static int link_back(struct restore *r, const struct restore_spot *spot, const s
 	struct restore_names n;
 	int code;
 
-	if (!r->in_place || S_ISDIR(was->mode) || was->nlink < 2)
-		return 0;
+	if (!r->in_place || S_ISDIR(was->mode) || was->nlink < 2 || (is && S_ISDIR(is->mode)))
+		return 0; /* what is below the folder here goes with it */
 	code = restore_find_inode(r, was->ino, &found);
 	if (code <= 0)
 		return code;

@@ -274,6 +274,33 @@ static void test_types(void **state)
 	assert_int_equal(ino_of(f, "d/x"), x);
 }
 
+/* A plan tells that what changes places with what comes back is removed: as of an editor that keeps the old beside. */
+static void test_displaced(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t d = make_dir(f, HF_ROOT_INO, "d"), a = make_in(f, d, "a"), b = make_dir(f, d, "b"), was;
+	struct hf_restore_summary plan, done;
+
+	assert_int_equal(hf_link(f->store, make_in(f, b, "x"), b, "y", NULL, NULL), 0);
+	was = head(f);
+	assert_int_equal(hf_rename(f->store, d, "a", d, "a~", 0, NULL), 0);
+	put_text(f, make_in(f, d, "a"), 0, "new");
+	/* and where a file of two names was there is a folder, with what is left of it */
+	remove_file(f, b, "x");
+	make_in(f, make_dir(f, b, "x"), "more");
+	assert_int_equal(hf_rename(f->store, b, "y", ino_of(f, "d/b/x"), "y", 0, NULL), 0);
+	must_restore(f, was, "", NULL, HF_RESTORE_DRY, &plan);
+	must_restore(f, was, "", NULL, 0, &done);
+	expect_same(f, was, "");
+	assert_int_equal(ino_of(f, "d/a"), a);
+	assert_int_equal(plan.moved, 1);
+	assert_int_equal(plan.moved, done.moved);
+	assert_int_equal(plan.removed, 4);
+	assert_int_equal(plan.removed, done.removed);
+	assert_int_equal(plan.created, done.created);
+	assert_int_equal(plan.linked, done.linked);
+}
+
 /* undo puts what was moved in or out back where it was; and takes away what was not there. */
 static void test_undo(void **state)
 {
@@ -369,6 +396,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_retired, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_types, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_displaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_undo, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_little_changed, setup, teardown),
