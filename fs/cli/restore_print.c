@@ -54,7 +54,7 @@ static void found(void *arg, const char *what)
 }
 
 /* What was written into a mapping, or is gathered, reaches the store before it is looked at. */
-static void sync_mount(const struct location *location)
+void restore_sync_mount(const struct location *location)
 {
 	CLEANUP(cli_cleanup_fd) int fd = -1;
 
@@ -74,7 +74,7 @@ json_t *restore_ask(const struct target *t, json_t *request, struct restore_repo
 		hf_error_set(err, -ENOMEM, "no memory");
 		return NULL;
 	}
-	sync_mount(&t->location);
+	restore_sync_mount(&t->location);
 	listener.progress = progress_begin(&report->progress);
 	answer = location_ask(&t->location, request, &listener, err);
 	progress_end(&report->progress);
@@ -123,6 +123,30 @@ void restore_print_counts(const json_t *answer, bool dry)
 	printf("%s\n", any ? "" : "nothing to do");
 }
 
+/* Nothing in it steers a terminal, and all of it is text. */
+static bool is_text(const char *word)
+{
+	for (size_t len; *word; word += len) {
+		len = output_utf8_len(word);
+		if (len == 0 || (unsigned char)*word < ' ' || *word == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* As bash, zsh and ksh read it. */
+static void print_bytes(FILE *out, const char *word)
+{
+	fputs("$'", out);
+	for (const unsigned char *c = (const unsigned char *)word; *c; c++) {
+		if (*c < ' ' || *c >= 0x7f || *c == '\'' || *c == '\\')
+			fprintf(out, "\\%03o", *c);
+		else
+			fputc(*c, out);
+	}
+	fputc('\'', out);
+}
+
 /* For a shell. */
 static void print_word(FILE *out, const char *word)
 {
@@ -130,6 +154,10 @@ static void print_word(FILE *out, const char *word)
 
 	if (*word && strspn(word, plain) == strlen(word)) {
 		fputs(word, out);
+		return;
+	}
+	if (!is_text(word)) {
+		print_bytes(out, word);
 		return;
 	}
 	fputc('\'', out);

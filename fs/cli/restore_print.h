@@ -18,6 +18,9 @@ struct restore_report {
 json_t *restore_ask(const struct target *t, json_t *request, struct restore_report *report,
 		    struct hf_error *err);
 
+/* What programs have written into a mount and its kernel still holds reaches the store. */
+void restore_sync_mount(const struct location *location);
+
 /* How many names; a line of it, "3 made, 1 removed", of what was or (dry) would be done. */
 uint64_t restore_count(const json_t *answer);
 void restore_print_counts(const json_t *answer, bool dry);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locking: `lock` protects store, users, used_at and stop; it is held while the store is opened and closed,
- * never while it is asked.
+ * Locking: `lock` protects store, users, used_at, changing and stop; it is held while the store is opened to
+ * read and closed, never while it is asked. Who changes the store has it alone: `changing` keeps all others
+ * out until it is closed again.
  */
 #include "fs/cli/web_source.h"
 
@@ -13,6 +14,8 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/control.h"
 #include "fs/cli/output.h"
+#include "fs/cli/web_restore.h"
+#include "holdfast/op.h"
 
 #define BUSY_WAIT_MS 3000
 #define KEEP_SECONDS 2
@@ -26,7 +29,7 @@ struct web_source {
 	struct hf_store *store;
 	unsigned users;
 	time_t used_at;
-	bool stop;
+	bool changing, stop;
 };
 
 static time_t now_s(void)
@@ -103,6 +106,8 @@ static struct hf_store *borrow(struct web_source *s, struct hf_error *err)
 	struct hf_store *store = NULL;
 
 	pthread_mutex_lock(&s->lock);
+	while (s->changing)
+		pthread_cond_wait(&s->changed, &s->lock);
 	if (s->store || hf_store_open(s->location.store, &options, &s->store, err) == 0) {
 		store = s->store;
 		s->users++;
@@ -116,24 +121,75 @@ static void give_back(struct web_source *s)
 	pthread_mutex_lock(&s->lock);
 	s->users--;
 	s->used_at = now_s();
-	pthread_cond_signal(&s->changed);
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 }
 
-static json_t *ask_at_rest(struct web_source *s, const json_t *request, struct hf_error *err)
+/* Nobody reads, and the store is let go of: it is the caller's to open. */
+static void begin_change(struct web_source *s)
 {
-	const struct operation_listener silent = { .found = NULL };
-	struct hf_store *store = borrow(s, err);
-	json_t *answer = store ? operation_do(store, request, &silent, err) : NULL;
+	pthread_mutex_lock(&s->lock);
+	while (s->changing)
+		pthread_cond_wait(&s->changed, &s->lock);
+	s->changing = true;
+	while (s->users > 0)
+		pthread_cond_wait(&s->changed, &s->lock);
+	let_go(s);
+	pthread_mutex_unlock(&s->lock);
+}
 
+static void end_change(struct web_source *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->changing = false;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static json_t *change_at_rest(struct web_source *s, const json_t *request,
+			      const struct operation_listener *listener, struct hf_error *err)
+{
+	const struct hf_open_options options = {
+		.flags = HF_OPEN_NO_REPLICATION,
+		.busy_wait_ms = BUSY_WAIT_MS,
+		.holder = "restored by holdfast web",
+	};
+	struct hf_error close_err = HF_ERROR_INIT;
+	struct hf_store *store = NULL;
+	json_t *answer = NULL;
+
+	begin_change(s);
+	if (hf_store_open(s->location.store, &options, &store, err) == 0) {
+		hf_act_for(getuid());
+		answer = operation_do(store, request, listener, err);
+		if (hf_store_close(store, &close_err) < 0 && answer) {
+			*err = close_err;
+			json_decref(answer);
+			answer = NULL;
+		}
+	}
+	end_change(s);
+	return answer;
+}
+
+static json_t *ask_at_rest(struct web_source *s, const json_t *request,
+			   const struct operation_listener *listener, struct hf_error *err)
+{
+	struct hf_store *store;
+	json_t *answer;
+
+	if (operation_changes(request))
+		return change_at_rest(s, request, listener, err);
+	store = borrow(s, err);
+	answer = store ? operation_do(store, request, listener, err) : NULL;
 	if (store)
 		give_back(s);
 	return answer;
 }
 
-json_t *web_source_ask(void *source, const json_t *request, struct hf_error *err)
+static json_t *ask(void *source, const json_t *request, const struct operation_listener *listener,
+		   struct hf_error *err)
 {
-	const struct operation_listener silent = { .found = NULL };
 	struct web_source *s = source;
 	struct control control = { NULL, -1 };
 	json_t *answer;
@@ -142,10 +198,20 @@ json_t *web_source_ask(void *source, const json_t *request, struct hf_error *err
 	if (r == -EACCES)
 		return NULL;
 	if (r < 0)
-		return ask_at_rest(s, request, err);
-	answer = control_ask(&control, request, &silent, err);
+		return ask_at_rest(s, request, listener, err);
+	answer = control_ask(&control, request, listener, err);
 	control_close(&control);
 	return answer;
+}
+
+json_t *web_source_ask(void *source, const json_t *request, struct hf_error *err)
+{
+	const struct operation_listener silent = { .found = NULL };
+	const struct web_source *s = source;
+
+	if (web_restore_is_request(request))
+		return web_restore(&s->location, request, ask, source, err);
+	return ask(source, request, &silent, err);
 }
 
 void web_source_stop(struct web_source *s)
@@ -154,7 +220,7 @@ void web_source_stop(struct web_source *s)
 		return;
 	pthread_mutex_lock(&s->lock);
 	s->stop = true;
-	pthread_cond_signal(&s->changed);
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->keeper, NULL);
 	pthread_cond_destroy(&s->changed);

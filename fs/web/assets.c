@@ -25,6 +25,7 @@ ASSET(diff, "diff.js");
 ASSET(timeline, "timeline.js");
 ASSET(tree, "tree.js");
 ASSET(past, "past.js");
+ASSET(restore, "restore.js");
 
 #define SCRIPT "text/javascript; charset=utf-8"
 #define ROW(name, type, symbol)                                                  \
@@ -43,6 +44,7 @@ static const struct asset assets[] = {
 	ROW("timeline.js", SCRIPT, timeline),
 	ROW("tree.js", SCRIPT, tree),
 	ROW("past.js", SCRIPT, past),
+	ROW("restore.js", SCRIPT, restore),
 };
 
 const struct asset *asset_find(const char *name)

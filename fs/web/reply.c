@@ -61,6 +61,7 @@ static unsigned status_of(int code)
 		return MHD_HTTP_BAD_REQUEST;
 	case -EACCES:
 	case -EPERM:
+	case -EROFS:
 		return MHD_HTTP_FORBIDDEN;
 	case -ENOENT:
 	case -ENOTDIR:

@@ -16,7 +16,8 @@ struct web_request {
 	const struct web_service *service;
 	struct MHD_Connection *connection;
 	char *method, *path;
-	size_t body_len; /* of what came, which says nothing that is not in the path */
+	char *body; /* what came; NULL: nothing */
+	size_t body_len;
 };
 
 /* What the page asks a store, and with which of its query's arguments. */
@@ -144,10 +145,47 @@ static enum MHD_Result get(const struct web_request *q, const struct session *se
 	return reply_words(q->connection, MHD_HTTP_NOT_FOUND, "There is nothing here.\n");
 }
 
+/* Nothing is done by leaving something out: only "dry": false is no dry run. */
+static json_t *restore_request(const struct web_request *q)
+{
+	json_t *body = q->body ? json_loadb(q->body, q->body_len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	json_t *request = NULL;
+	const char *path, *at;
+	int dry = true;
+
+	if (body && json_unpack_ex(body, NULL, JSON_STRICT, "{s:s, s:s, s?b}", "path", &path, "at", &at,
+				   "dry", &dry) == 0)
+		request = json_pack("{s:s, s:s, s:s, s:b}", "do", "web-restore", "path", path, "at", at, "dry",
+				    dry);
+	json_decref(body);
+	return request;
+}
+
+static enum MHD_Result restore(const struct web_request *q)
+{
+	json_t *request = restore_request(q), *answer;
+	struct hf_error err = HF_ERROR_INIT;
+	enum MHD_Result r;
+
+	if (!request)
+		return reply_words(q->connection, MHD_HTTP_BAD_REQUEST,
+				   "What to restore is said as {\"path\", \"at\", \"dry\"}.\n");
+	/* however long it takes, whoever asked hears what came of it */
+	(void)MHD_set_connection_option(q->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	answer = q->service->ask(q->service->arg, request, &err);
+	json_decref(request);
+	r = answer ? reply_json_take(q->connection, MHD_HTTP_OK, answer) : reply_error(q->connection, &err);
+	(void)MHD_set_connection_option(q->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+					(unsigned)REQUEST_SILENCE_S);
+	return r;
+}
+
 static enum MHD_Result post(const struct web_request *q, const struct session *session, const char *path)
 {
 	if (!may_change(q, session))
 		return reply_words(q->connection, MHD_HTTP_FORBIDDEN, "This was not asked by the page.\n");
+	if (!strcmp(path, "api/restore"))
+		return restore(q);
 	if (strcmp(path, "api/leave") != 0)
 		return reply_words(q->connection, MHD_HTTP_NOT_FOUND, "There is nothing here to change.\n");
 	sessions_end(q->service->sessions, session);
@@ -225,11 +263,17 @@ struct web_request *request_begin(const struct web_service *service, struct MHD_
 
 enum MHD_Result request_go(struct web_request *q, const char *data, size_t *len)
 {
+	char *body;
+
 	if (*len == 0)
 		return answer(q);
-	(void)data;
 	if (*len > REQUEST_BODY_BYTES - q->body_len)
 		return MHD_NO; /* the connection is closed */
+	body = realloc(q->body, q->body_len + *len);
+	if (!body)
+		return MHD_NO;
+	memcpy(body + q->body_len, data, *len);
+	q->body = body;
 	q->body_len += *len;
 	*len = 0;
 	return MHD_YES;
@@ -241,5 +285,6 @@ void request_end(struct web_request *q)
 		return;
 	free(q->method);
 	free(q->path);
+	free(q->body);
 	free(q);
 }

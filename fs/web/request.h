@@ -4,7 +4,9 @@
  *
  *   /open/LINK          a link is used up, and gives a session: 303 to its place
  *   /PLACE/             the page and its files
- *   /PLACE/api/NAME     what it asks, by GET; /PLACE/api/leave by POST
+ *   /PLACE/api/NAME     what it asks, by GET
+ *   /PLACE/api/leave    by POST: the session is over
+ *   /PLACE/api/restore  by POST, with {"path": P, "at": M, "dry": bool} as of web.h; without "dry" it is true
  *   /PLACE/file         a file's bytes, always as an attachment
  *
  * Before any of it: the Host must be ours (host.h), and the session's cookie be there. What changes something
@@ -20,6 +22,7 @@
 
 enum {
 	REQUEST_BODY_BYTES = 32 << 10, /* what a POST may carry */
+	REQUEST_SILENCE_S = 60,
 	REQUEST_BLOCK_BYTES = 512 << 10,
 };
 

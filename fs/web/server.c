@@ -13,7 +13,6 @@
 
 enum {
 	CONNECTIONS_MAX = 48,
-	SILENCE_TIMEOUT_S = 60,
 	CONNECTION_MEMORY_BYTES = 128 << 10, /* with it, how long a path may be */
 };
 
@@ -76,7 +75,7 @@ static int start_server(struct web *web, struct hf_error *err)
 		MHD_OPTION_LISTEN_SOCKET, web->listener,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_TIMEOUT_S,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)REQUEST_SILENCE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
 		MHD_OPTION_END);
 	/* clang-format on */

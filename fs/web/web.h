@@ -16,6 +16,11 @@
  *   {"do": "web-diff", "a": M, "b": M, "path": P}               how a tree differs between two moments
  *   {"do": "web-read", "at": M, "path": P, "offset": N, "length": N}  bytes of a file, in base64
  *
+ * and what is no question of web_answer, for it changes the store, and whoever has it open has to know of that
+ * (fs/cli/web_restore.h):
+ *
+ *   {"do": "web-restore", "at": M, "path": P, "dry": bool}  put a tree back, or tell what would change by it
+ *
  * All values are texts, as they come from a URL; what is absent or empty is the natural beginning, or now. M
  * is a moment (moment.h), T a tid. Paths and names, in and out, are percent-encoded bytes (percent.h): so any
  * name there can be passes through JSON and URLs. Times are milliseconds since 1970. All answers are bounded

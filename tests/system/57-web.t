@@ -120,8 +120,54 @@ ok $? "as an attachment, whatever is in it"
 is "$(get "file?path=notes/diary.txt&limit=3")$(cat "$T/body")" 200one "or its beginning"
 is "$(get "file?path=notes")" 400 "a folder is no file"
 
+# --- restoring
+# restore BODY [curl options]: as the page asks
+restore() { local body=$1; shift; get api/restore -X POST -H "X-Holdfast-Csrf: $csrf" -H "Origin: http://$host" --data-binary "$body" "$@"; }
+large='{"path":"notes/large","at":"before"' diary='{"path":"notes/diary.txt","at":"before"'
+is "$(get api/restore -X POST -H "Origin: http://$host" --data-binary "$large,\"dry\":false}")" 403 "restoring without the key is refused"
+is "$(get api/restore -X POST -H "X-Holdfast-Csrf: $csrf" --data-binary "$large,\"dry\":false}")" 403 "and without an origin"
+is "$(get api/restore)" 404 "and by GET"
+is "$(restore '{"path":"notes/large"}')$(restore "$large,\"dry\":1}")$(restore '{"path":"../large","at":"before"}')" 400400400 "what is not said well too"
+is "$(restore '{"path":"notes/never","at":"before"}')" 404 "what was not there then"
+grep -q "never" "$T/body"
+ok $? "is said" || diag "$(cat "$T/body")"
+is "$(restore "$large}")" 200 "without more it is a dry run"
+grep -q '"kind":"create","type":"file","path":"notes/large"' "$T/body" && ! grep -q '"undo"' "$T/body"
+ok $? "which tells what would be made" || diag "$(cat "$T/body")"
+[ ! -e "$m/notes/large" ]
+ok $? "and makes nothing"
+is "$(restore '{"path":"","at":"before","dry":true}')" 200 "all of the volume"
+grep -q '"created": *1,' "$T/body" && grep -q '"contents": *1,' "$T/body" && grep -q '"more": *0' "$T/body"
+ok $? "is counted" || diag "$(cat "$T/body")"
+is "$(restore "$large,\"dry\":false}")" 200 "a real one"
+cmp -s "$m/notes/large" "$T/large"
+ok $? "restores, and the mount shows it"
+undo=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["undo"])' "$T/body")
+"$HOLDFAST" ${undo#holdfast } > /dev/null && [ ! -e "$m/notes/large" ]
+ok $? "the command it shows takes it back: $undo"
+is "$(restore "{\"path\":\"notes/%3Cb%3Eodd%3Cb%3E%20%FF%20name\",\"at\":\"before\"}")" 200 "whatever the name is"
+rm "$m/$odd" && is "$(restore "{\"path\":\"notes/%3Cb%3Eodd%3Cb%3E%20%FF%20name\",\"at\":\"before\",\"dry\":false}")" 200 "it is restored"
+undo=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["undo"])' "$T/body")
+[ "$(cat "$m/$odd")" = odd ] && eval "\"\$HOLDFAST\" ${undo#holdfast }" > /dev/null && [ ! -e "$m/$odd" ]
+ok $? "and taken back in a shell's words: $undo"
+mkdir "$m/many" && touch "$m"/many/{1..130} && sync -f "$m"
+is "$(restore '{"path":"many","at":"before"}')" 404 "a folder that was not there then"
+hf snapshot "$m" full > /dev/null && rm -r "$m/many" && sync -f "$m"
+is "$(restore '{"path":"many","at":"full"}')" 200 "one of many names"
+python3 -c 'import json, sys; a = json.load(open(sys.argv[1])); assert (a["created"], len(a["changes"]), a["more"]) == (131, 100, 31), a' "$T/body"
+ok $? "has the first hundred told, and the others counted"
+
 # --- at rest, and mounted again while the page is open
 hf unmount "$m" > /dev/null
+log_bytes() { cat "$T"/store/log/* | cksum; }
+log=$(log_bytes)
+is "$(restore "$diary}")" 200 "at rest a dry run"
+grep -q '"contents": *1,' "$T/body" && is "$(log_bytes)" "$log" "changes nothing"
+is "$(restore "$diary,\"dry\":false}")" 200 "and a real one"
+is "$(get "file?path=notes/diary.txt")$(cat "$T/body")" $'200one\ntwo\nthree' "restores"
+is "$(restore "$diary,\"dry\":false}")" 200 "again"
+grep -q '"contents": *0,' "$T/body" && ! grep -q '"undo"' "$T/body"
+ok $? "there is nothing to do, and nothing to take back"
 is "$(get "file?at=before&path=notes/large")" 200 "unmounted, the page goes on"
 cmp -s "$T/body" "$T/large"
 ok $? "with the same bytes"
@@ -142,6 +188,9 @@ is "$(timeout 20 "$HOLDFAST" web "$T/kit" 2>&1 < /dev/null | grep -c "neither a 
 
 # --- in a browser
 if command -v chromedriver > /dev/null && command -v chromium > /dev/null; then
+	mkdir "$m/lost" && echo 1 > "$m/lost/first.txt" && echo 2 > "$m/lost/second.txt" && sync -f "$m"
+	hf snapshot "$m" whole > /dev/null
+	rm "$m"/lost/* && echo 3 > "$m/lost/later.txt" && sync -f "$m"
 	serve "$m"
 	python3 "$TOP/tests/system/57-web.py" "$link" ${PICTURES:+"$PICTURES"} > "$T/browser" 2>&1
 	code=$?

@@ -4,6 +4,7 @@
 import { ask, change, lastName, shown } from "./ask.js";
 import { byId, el, href, link, many, name, time } from "./dom.js";
 import { compare, log, versions } from "./past.js";
+import { onRestored } from "./restore.js";
 import { Timeline } from "./timeline.js";
 import { contents } from "./tree.js";
 
@@ -215,6 +216,7 @@ function listen() {
 	});
 }
 
+onRestored(() => Promise.all([show({ quiet: true }), refresh().catch(() => {})]));
 timeline = new Timeline(byId("timeline"), choose);
 listen();
 legend([]);

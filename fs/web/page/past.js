@@ -3,7 +3,8 @@
 
 import { ask, fileURL, shown, text } from "./ask.js";
 import { diff, hunks } from "./diff.js";
-import { bytes, count, el, empty, href, link, many, name, table, time } from "./dom.js";
+import { bytes, count, el, empty, href, link, many, name, table, time, timeText } from "./dom.js";
+import { restoreButton } from "./restore.js";
 
 const words = {
 	create: "made", link: "given another name", remove: "removed", rename: "renamed", attributes: "attributes changed",
@@ -57,7 +58,8 @@ function versionRow(state, v, older) {
 			v.type === "file" && older && older.path === v.path &&
 				link({ at, path: v.path, view: "compare", from: `tid-${older.tid}` }, "compare with the one before"),
 			v.type === "file" && !v.live && v.path === state.path &&
-				link({ at: "now", path: v.path, view: "compare", from: at }, "with now")))];
+				link({ at: "now", path: v.path, view: "compare", from: at }, "with now"),
+			!v.live && v.path === state.path && restoreButton({ at, path: v.path, ms: v.ms }, `Restore the version of ${timeText(v.ms)}`)))];
 }
 
 export async function versions(state) {

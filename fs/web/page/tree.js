@@ -3,6 +3,7 @@
 
 import { ask, fileURL, join, shown, text } from "./ask.js";
 import { bytes, count, el, empty, link, many, mode, name, table, time } from "./dom.js";
+import { restoreButton } from "./restore.js";
 
 const SHOWN_MAX = 4000;
 
@@ -67,9 +68,15 @@ async function folder(state, first) {
 		{ all: first.names.map(n => ({ ...n, shown: shown(n.name) })).sort(order), more: false };
 
 	return { said: many(all.length, "name"), parts: [
+		state.at !== "now" && el("p", { class: "tasks" }, restore(state, first)),
 		all.length ? table("Names in this folder", heads, all.map(n => row(state, n))) : empty("This folder was empty."),
 		more && empty(`Only ${count(all.length)} names are shown: the folder has more.`),
 		gone(state)] };
+}
+
+// What is there now is what it is.
+function restore(state, first) {
+	return state.at !== "now" && restoreButton({ at: `tid-${first.point.tid}`, path: state.path, ms: first.point.ms });
 }
 
 function facts(self) {
@@ -79,8 +86,8 @@ function facts(self) {
 
 async function file(state, first) {
 	const at = state.at === "now" ? `tid-${first.point.tid}` : state.at;
-	const get = el("p", {}, el("a", { class: "button", href: fileURL(at, state.path), download: shown(state.path.split("/").pop()) },
-		"Download"));
+	const get = el("p", { class: "tasks" }, el("a", { class: "button", href: fileURL(at, state.path), download: shown(state.path.split("/").pop()) },
+		"Download"), restore(state, first));
 	const got = first.self.size > 0 ? await text(at, state.path) : null;
 
 	return { said: bytes(first.self.size), parts: [facts(first.self), get,
@@ -95,7 +102,8 @@ export async function contents(state) {
 	const first = await ask("list", { at: state.at, path: state.path });
 	const { type } = first.self;
 	const found = type === "folder" ? await folder(state, first) : type === "file" ? await file(state, first) :
-		{ said: "", parts: [facts(first.self), empty(type === "link" ?
+		{ said: "", parts: [facts(first.self),
+			state.at !== "now" && el("p", { class: "tasks" }, restore(state, first)), empty(type === "link" ?
 			`A symbolic link to ${first.target === null ? "something too long to show" : shown(first.target)}.` :
 			"A device, socket or pipe: there is nothing in it to show.")] };
 
