@@ -46,7 +46,7 @@ with Browser() as b:
     ok(b.settled() and "notes" in b.text("#content"), "the link opens the page, which shows the volume's root")
     ok("/open/" not in b.url(), "the link is not in the address")
     ok(b.until("document.querySelectorAll('#timeline .bar').length > 1"), "the timeline has bars")
-    ok(b.until("document.querySelectorAll('#timeline .mark.tag').length === 1"), "and the tag")
+    ok(b.until("document.querySelectorAll('#timeline .mark.tag').length === 3"), "and the tags")
     picture(b, "light")
     ok(contrasts(b) >= 4.5, f"every text has contrast enough ({contrasts(b):.1f})")
 
@@ -119,8 +119,9 @@ with Browser() as b:
     ok(b.until("document.querySelector('dialog .undo')"), "agreed to, it is done, and how to take it back is shown")
     ok("undo" in b.text("dialog .undo") and "--since tid-" in b.text("dialog .undo"), "as a command")
     picture(b, "restored")
-    ok(b.script("return document.activeElement.textContent") == "Close", "with the focus on closing it")
-    ok(b.script("return fetch('api/list?path=lost').then(r => r.json()).then(a => a.names.map(n => n.name).join())") ==
+    ok(b.script("return document.activeElement.textContent") == "Close" and
+       b.text("dialog .buttons").split() == ["Close"], "with the focus on closing it, which is all that is left to do")
+    ok(b.script("return fetch('api/list?path=lost').then(r => r.json()).then(a => a.names.map(n => n.name).sort().join())") ==
        "first.txt,second.txt", "the folder is what it was")
     b.keys("Enter")
     ok(b.until("!document.querySelector('dialog') && document.activeElement.className === 'restore'"), "closed, the focus is at the button")
@@ -131,6 +132,11 @@ with Browser() as b:
        "each version has a button too")
     b.click(".acts button.restore")
     ok(b.until("document.querySelector('dialog .counts')?.innerText.includes('1 name to make')"), "with its dialog")
+    b.size(390, 844)
+    ok(b.script("""const d = document.querySelector('dialog').getBoundingClientRect();
+        return d.left >= 0 && d.right <= innerWidth && document.documentElement.scrollWidth <= innerWidth"""), "which fits a phone")
+    picture(b, "restore-narrow")
+    b.size(1200, 900)
     b.keys("Escape")
     b.until("!document.querySelector('dialog')")
     b.open(place)
@@ -177,7 +183,7 @@ with Browser() as b:
 
     b.open(b.url())
     b.settled()
-    b.until("document.querySelectorAll('#timeline .mark.tag').length === 1 && !document.querySelector('#marks').hidden")
+    b.until("document.querySelectorAll('#timeline .mark.tag').length === 3 && !document.querySelector('#marks').hidden")
     jumped = b.script("""return new Promise(done => {
         new PerformanceObserver(l => done(l.getEntries().reduce((n, e) => n + e.value, 0)))
             .observe({ type: 'layout-shift', buffered: true });

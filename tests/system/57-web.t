@@ -143,12 +143,12 @@ is "$(restore "$large,\"dry\":false}")" 200 "a real one"
 cmp -s "$m/notes/large" "$T/large"
 ok $? "restores, and the mount shows it"
 undo=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["undo"])' "$T/body")
-"$HOLDFAST" ${undo#holdfast } > /dev/null && [ ! -e "$m/notes/large" ]
+"$HOLDFAST" ${undo#holdfast } --yes > /dev/null && [ ! -e "$m/notes/large" ]
 ok $? "the command it shows takes it back: $undo"
 is "$(restore "{\"path\":\"notes/%3Cb%3Eodd%3Cb%3E%20%FF%20name\",\"at\":\"before\"}")" 200 "whatever the name is"
 rm "$m/$odd" && is "$(restore "{\"path\":\"notes/%3Cb%3Eodd%3Cb%3E%20%FF%20name\",\"at\":\"before\",\"dry\":false}")" 200 "it is restored"
 undo=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["undo"])' "$T/body")
-[ "$(cat "$m/$odd")" = odd ] && eval "\"\$HOLDFAST\" ${undo#holdfast }" > /dev/null && [ ! -e "$m/$odd" ]
+[ "$(cat "$m/$odd")" = odd ] && eval "\"\$HOLDFAST\" ${undo#holdfast } --yes" > /dev/null && [ ! -e "$m/$odd" ]
 ok $? "and taken back in a shell's words: $undo"
 mkdir "$m/many" && touch "$m"/many/{1..130} && sync -f "$m"
 is "$(restore '{"path":"many","at":"before"}')" 404 "a folder that was not there then"
@@ -164,13 +164,21 @@ log=$(log_bytes)
 is "$(restore "$diary}")" 200 "at rest a dry run"
 grep -q '"contents": *1,' "$T/body" && is "$(log_bytes)" "$log" "changes nothing"
 is "$(restore "$diary,\"dry\":false}")" 200 "and a real one"
+undo=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["undo"])' "$T/body") || diag "$(cat "$T/body")"
 is "$(get "file?path=notes/diary.txt")$(cat "$T/body")" $'200one\ntwo\nthree' "restores"
 is "$(restore "$diary,\"dry\":false}")" 200 "again"
 grep -q '"contents": *0,' "$T/body" && ! grep -q '"undo"' "$T/body"
 ok $? "there is nothing to do, and nothing to take back"
+try "the command takes it back, at rest too" "$HOLDFAST" ${undo#holdfast } --yes
 is "$(get "file?at=before&path=notes/large")" 200 "unmounted, the page goes on"
 cmp -s "$T/body" "$T/large"
 ok $? "with the same bytes"
+hf mount "$T/store" "$m" --at before > /dev/null || diag "not mounted at a moment"
+is "$(restore "$diary,\"dry\":false}")" 403 "mounted at a moment nothing is restored"
+grep -q "reading only.*unmount it" "$T/body"
+ok $? "and it is said what to do" || diag "$(cat "$T/body")"
+is "$(restore "$diary}")" 200 "a dry run is answered"
+hf unmount "$m" > /dev/null
 try "the store can be mounted while the page is open" hf mount "$T/store" "$m"
 is "$(get "api/list?path=notes")" 200 "and the page goes on"
 

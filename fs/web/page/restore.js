@@ -66,7 +66,7 @@ class Restoring {
 		const title = el("h2", { id: "restoring" }, "Restore ", name(what.path ? shown(lastName(what.path)) : "all of the volume"));
 
 		this.dialog = el("dialog", { "aria-labelledby": "restoring" }, title,
-			el("p", { class: "quiet" }, "to what was there ", time(what.ms), " ", el("span", { class: "code" }, what.at)),
+			el("p", { class: "quiet" }, "to what was there on ", time(what.ms), " ", el("span", { class: "code" }, what.at)),
 			this.body, this.said, el("div", { class: "buttons" }, this.leave, this.act));
 		this.dialog.addEventListener("cancel", e => this.busy && e.preventDefault());
 		this.dialog.addEventListener("close", () => this.end());
