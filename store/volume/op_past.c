@@ -20,49 +20,47 @@ enum {
 	PIECE_COST = 16, /* of a record, at most, but for the largest numbers */
 };
 
+struct known_block {
+	uint64_t block;
+	struct block_list list;
+};
+
 /* The blocks of a file that have a list, from some place on: no more than a step has. */
 struct blocks {
 	struct hf_store *s;
 	uint64_t size; /* what lies behind does not count */
 	bool may_pend; /* else pieces that are not chunks yet are -EAGAIN */
 	uint64_t end;  /* all before this block are known */
-	size_t n;
-	struct {
-		uint64_t block;
-		struct block_list list;
-	} v[RANGE_STEP_BLOCKS];
+	struct known_block *v;
+	size_t n, cap;
 };
 
-static struct blocks *blocks_new(struct hf_store *s, uint64_t size, bool may_pend)
+static void blocks_release(struct blocks *b)
 {
-	struct blocks *b = malloc(sizeof(*b)); /* far more than is filled of it, mostly */
-
-	if (!b)
-		return NULL;
-	b->s = s;
-	b->size = size;
-	b->may_pend = may_pend;
-	b->n = 0;
-	b->end = UINT64_MAX / BLOCK_BYTES; /* as of a file without any */
-	return b;
-}
-
-static void blocks_free(struct blocks *b)
-{
-	for (size_t i = 0; b && i < b->n; i++)
+	for (size_t i = 0; i < b->n; i++)
 		block_list_release(&b->v[i].list);
-	free(b);
+	free(b->v);
 }
 
-static void cleanup_blocks(struct blocks **b)
+static int blocks_grow(struct blocks *b)
 {
-	blocks_free(*b);
+	size_t cap = b->cap ? 2 * b->cap : 4;
+	struct known_block *grown;
+
+	if (b->n < b->cap)
+		return 0;
+	grown = realloc(b->v, cap * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	b->v = grown;
+	b->cap = cap;
+	return 0;
 }
 
 static int add_block(void *arg, struct span key, struct span value)
 {
 	struct blocks *b = arg;
-	struct block_list *list = &b->v[b->n].list;
+	struct block_list *list;
 	uint64_t block, left;
 	int r;
 
@@ -73,6 +71,9 @@ static int add_block(void *arg, struct span key, struct span value)
 		b->end = block;
 		return 1;
 	}
+	if (blocks_grow(b) < 0)
+		return -ENOMEM;
+	list = &b->v[b->n].list;
 	*list = (struct block_list)BLOCK_LIST_INIT;
 	b->v[b->n++].block = block;
 	r = block_list_decode(b->s->tree.runs, value, list);
@@ -198,24 +199,23 @@ static int look(const struct hf_view *src, const struct inode *was, uint64_t ino
 		struct stretch *st, struct hf_error *err)
 {
 	struct hf_store *s = src->store;
-	CLEANUP(cleanup_blocks) struct blocks *then = blocks_new(s, was->size, false);
-	CLEANUP(cleanup_blocks) struct blocks *now = blocks_new(s, was->size, true);
+	CLEANUP(blocks_release) struct blocks then = { .s = s, .size = was->size, .end = UINT64_MAX / BLOCK_BYTES };
+	CLEANUP(blocks_release) struct blocks now = { .s = s, .size = was->size, .may_pend = true,
+						      .end = UINT64_MAX / BLOCK_BYTES };
 	CLEANUP(node_release) struct node n = NODE_INIT;
-	int r = then && now ? 0 : -ENOMEM;
+	int r = view_inode(&s->tree, HF_TID_HEAD, ino, &n, err);
 
-	if (r == 0)
-		r = view_inode(&s->tree, HF_TID_HEAD, ino, &n, err);
 	if (r < 0)
 		return r;
 	if (!S_ISREG(n.i.mode))
 		return hf_error_set(err, S_ISDIR(n.i.mode) ? -EISDIR : -EINVAL,
 				    "inode %llu is not a regular file", (unsigned long long)ino);
-	r = blocks_read(then, src->tid, was, offset / BLOCK_BYTES, err);
+	r = blocks_read(&then, src->tid, was, offset / BLOCK_BYTES, err);
 	if (r == 0 && n.i.allocated > 0) /* else it has no list at all */
-		r = blocks_read(now, HF_TID_HEAD, &n.i, offset / BLOCK_BYTES, err);
+		r = blocks_read(&now, HF_TID_HEAD, &n.i, offset / BLOCK_BYTES, err);
 	st->offset = st->end = offset;
 	st->n = 0;
-	return r < 0 ? r : find_stretch(then, now, was->size, st);
+	return r < 0 ? r : find_stretch(&then, &now, was->size, st);
 }
 
 /* May all chunks be named? Requires sequence. */
