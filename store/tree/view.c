@@ -218,7 +218,7 @@ ssize_t tree_listxattr(const struct tree *t, uint64_t tid, uint64_t ino, char *o
 	int r;
 
 	r = view_inode(t, tid, ino, &n, err);
-	if (r == 0)
+	if (r == 0 && n.i.flags & INODE_HAS_XATTRS)
 		r = past_scan(t->index, tid, key_span(&from), key_span(&to), list_name, &names, err);
 	if (r < 0)
 		return r;
