@@ -304,8 +304,9 @@ static int restore_at_dest(struct restore *r, const struct hf_attr *was)
 	struct hf_attr is;
 	int code = find_parent(r, spot.name, &above, &spot.parent);
 
-	if (code == 0)
-		code = find_now(r, spot.parent, spot.name, &is);
+	if (code != 0) /* it failed, or who is told says stop */
+		return code;
+	code = find_now(r, spot.parent, spot.name, &is);
 	if (code == 1 && was && !r->in_place) {
 		code = check_free(r, was, &is);
 		code = code < 0 ? code : 1;
