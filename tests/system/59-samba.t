@@ -70,19 +70,24 @@ fetched()
 	client "$1" "get \"$2\" \"$T/got\"" > "$T/.said" || sed -n 's/^\(NT_STATUS[A-Z_]*\).*/\1/p' "$T/.said" "$T/.err"
 	[ ! -e "$T/got" ] || cat "$T/got"
 }
-# A name for what is there now: the next second's beginning
+# A name for what is there now: a second that begins later; what comes next is far enough from it to be listed beside it
 named()
 {
 	local s
 
 	sync "$M"
-	s=$(date +%s)
+	s=$(($(date +%s) + 1))
 	eventually 5 eval "[ \$(date +%s) -gt $s ]"
 	date -u +@GMT-%Y.%m.%d-%H.%M.%S
 }
 versions() { client "$1" "allinfo \"$2\"" | grep '^@GMT'; }
-# What previous versions of a file say, each once, newest first: contents SHARE NAME
-contents() { versions "$1" "$2" | while read -r v; do fetched "$1" "$v\\$2"; done | uniq | tr '\n' ' '; }
+# What previous versions of a file say, each once, newest first: contents SHARE NAME. The folders are older than what is
+# in them, and on a slow machine by a moment of their own, at which there is nothing to be fetched yet.
+contents()
+{
+	versions "$1" "$2" | while read -r v; do fetched "$1" "$v\\$2"; done |
+		grep -v '^NT_STATUS_OBJECT_[A-Z]*_NOT_FOUND$' | uniq | tr '\n' ' '
+}
 
 # --- a file is saved over, and one deleted
 echo one > "$M/office/letter.txt" && echo draft > "$M/office/draft.txt"
