@@ -92,19 +92,19 @@ is "$(ls "$h/versions/names" | sort -u | wc -l)" 1050 "a folder of a thousand na
 is "$(ls "$h/deleted/names" | wc -l)" "$( (seq 2 2 700 | grep -c '^2'; seq 1 2 700 | grep -c '^3') | paste -sd+ | bc)" "and of those only what was removed is gone"
 
 # --- what is gone
-mkdir -p work/sub/deep work/stay && cp -a "$TOP/docs" work/ && echo a > work/a && ln work/a work/sub/b && echo s > work/sub/deep/s
-ln -s ../a work/sub/link && mkfifo work/fifo && chmod 0750 work/sub && touch -d '2001-02-03 04:05:06.7' work/a
-head -c 3000000 /dev/urandom > work/large && setfattr -n user.colour -v blue work/large
-cp -a work "$T/work" && ls "$h/deleted" > /dev/null
-rm -rf work
-is "$(ls "$h/deleted" | grep -c '^work$')" 1 "what is removed is seen at once, though the folder was listed before"
-is "$(rsync -nai -AX --omit-dir-times --delete "$h/deleted/work/" "$T/work/")" "" "a tree that is gone is there, whole"
-try "diff -r" diff -r --no-dereference --exclude=fifo "$h/deleted/work" "$T/work"
-try "grep -r" grep -rq --devices=skip "holdfast" "$h/deleted/work"
-is "$(find "$h/deleted/work" -type f | wc -l)" "$(find "$T/work" -type f | wc -l)" "find"
-is "$(du -s --apparent-size -B1 "$h/deleted/work/large" | cut -f 1)" 3000000 "du"
-try "cp -a" cp -a "$h/deleted/work" back
-is "$(rsync -nai -AX --omit-dir-times --delete back/ "$T/work/")" "" "brings it back"
+mkdir -p plans/sub/deep plans/stay && cp -a "$TOP/docs" plans/ && echo a > plans/a && ln plans/a plans/sub/b && echo s > plans/sub/deep/s
+ln -s ../a plans/sub/link && mkfifo plans/fifo && chmod 0750 plans/sub && touch -d '2001-02-03 04:05:06.7' plans/a
+head -c 3000000 /dev/urandom > plans/large && setfattr -n user.colour -v blue plans/large
+cp -a plans "$T/plans" && ls "$h/deleted" > /dev/null
+rm -rf plans
+is "$(ls "$h/deleted" | grep -c '^plans$')" 1 "what is removed is seen at once, though the folder was listed before"
+is "$(rsync -nai -AX --omit-dir-times --delete "$h/deleted/plans/" "$T/plans/")" "" "a tree that is gone is there, whole"
+try "diff -r" diff -r --no-dereference --exclude=fifo "$h/deleted/plans" "$T/plans"
+try "grep -r" grep -rq --devices=skip "holdfast" "$h/deleted/plans"
+is "$(find "$h/deleted/plans" -type f | wc -l)" "$(find "$T/plans" -type f | wc -l)" "find"
+is "$(du -s --apparent-size -B1 "$h/deleted/plans/large" | cut -f 1)" 3000000 "du"
+try "cp -a" cp -a "$h/deleted/plans" back
+is "$(rsync -nai -AX --omit-dir-times --delete back/ "$T/plans/")" "" "brings it back"
 mkdir live && echo 1 > live/kept && echo 2 > live/gone && mkdir live/below && echo 3 > live/below/moved && echo 4 > live/below/old
 ls "$h/deleted/live" > /dev/null
 touch -d 2020-01-01 live && rm live/gone && touch -d 2020-01-01 live && mv live/below/moved live/elsewhere && echo 5 > new && mv new live/below/old
@@ -148,8 +148,8 @@ is "$(stat -c %s "$h/README")" "$(wc -c < "$h/README")" "in a file of its size"
 
 # --- nobody writes
 some=$h/versions/never/$(ls "$h/versions/never" | tail -n 1)
-for command in "touch '$some'" "touch '$h/versions/never/x'" "rm '$some'" "mkdir '$h/deleted/x'" "rm '$h/deleted/live/gone'" "rmdir '$h/deleted/work'" \
-	"mv '$h/deleted/work' '$h/deleted/play'" "chmod 777 '$h/versions/d'" "ln -s x '$h/gmt/x'" "echo x | tee -a '$some'" "truncate -s 0 '$h/deleted/live/gone'" \
+for command in "touch '$some'" "touch '$h/versions/never/x'" "rm '$some'" "mkdir '$h/deleted/x'" "rm '$h/deleted/live/gone'" "rmdir '$h/deleted/plans'" \
+	"mv '$h/deleted/plans' '$h/deleted/play'" "chmod 777 '$h/versions/d'" "ln -s x '$h/gmt/x'" "echo x | tee -a '$some'" "truncate -s 0 '$h/deleted/live/gone'" \
 	"setfattr -n user.x -v y '$h/versions'" "mkfifo '$h/versions/d/fifo'"; do
 	fails "${command%% *}" 1 "Read-only file system" eval "$command"
 done
@@ -196,12 +196,12 @@ fails "no second" 2 "No such file" ls "$h/gmt/@GMT-2026.02.30-00.00.00"
 fails "another form" 2 "No such file" ls "$h/gmt/2026-11-21"
 
 # --- the same after a mount
-number() { stat -c %i "$some" "$h/versions/d" "$h/versions" "$h/deleted/work" "$h/deleted/work/a" "$h/deleted/live" "$h/gmt" "$(ls -d "$h/versions/g/"*deleted)"; }
-numbers=$(number) list=$(cd "$h" && find versions/g versions/d versions/names deleted/work | sort)
+number() { stat -c %i "$some" "$h/versions/d" "$h/versions" "$h/deleted/plans" "$h/deleted/plans/a" "$h/deleted/live" "$h/gmt" "$(ls -d "$h/versions/g/"*deleted)"; }
+numbers=$(number) list=$(cd "$h" && find versions/g versions/d versions/names deleted/plans | sort)
 is "$(number)" "$numbers" "numbers are stable"
 cd "$T" && hf unmount "$m" && hf mount "$T/store" "$m" -o history=visible || bail "no mount"
 is "$(number)" "$numbers" "also when mounted again"
-is "$(cd "$h" && find versions/g versions/d versions/names deleted/work | sort)" "$list" "and so is all that is there"
+is "$(cd "$h" && find versions/g versions/d versions/names deleted/plans | sort)" "$list" "and so is all that is there"
 is "$(ls -a "$m" | grep -c history)" 1 "shown where it is to be seen"
 
 # --- one moment alone
