@@ -230,3 +230,32 @@ struct hf_node_prune still_prune(const struct still *s, uint32_t number)
 	assert_int_equal(found.number, number);
 	return found;
 }
+
+/* Read as many bytes as the file has, at a moment. */
+static ssize_t read_file(struct hf_store *store, uint64_t ino, uint64_t tid, uint8_t *out,
+			 struct hf_error *err)
+{
+	const struct hf_view view = { store, tid };
+
+	return hf_view_read(&view, ino, 0, out, PAST_BYTES, err);
+}
+
+void past_expect(struct past *p, struct hf_store *store, bool old_is_there)
+{
+	uint8_t *got = malloc(PAST_BYTES);
+	struct hf_error err = HF_ERROR_INIT;
+
+	assert_non_null(got);
+	assert_int_equal(read_file(store, p->ino, HF_TID_HEAD, got, NULL), PAST_BYTES);
+	assert_memory_equal(got, p->new, PAST_BYTES);
+	assert_int_equal(read_file(store, p->ino, p->second, got, NULL), PAST_BYTES);
+	assert_memory_equal(got, p->new, PAST_BYTES);
+	if (old_is_there) {
+		assert_int_equal(read_file(store, p->ino, p->first, got, NULL), PAST_BYTES);
+		assert_memory_equal(got, p->old, PAST_BYTES);
+	} else {
+		assert_int_equal(read_file(store, p->ino, p->first, got, &err), -ENODATA);
+		assert_non_null(strstr(err.text, "pruned by the owner"));
+	}
+	free(got);
+}

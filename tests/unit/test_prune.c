@@ -63,128 +63,6 @@ static size_t open_alarms(const struct past *p, const char *kind, char words[HF_
 	return n;
 }
 
-/* Read as many bytes as the file has, at a moment. */
-static ssize_t read_file(struct hf_store *store, uint64_t ino, uint64_t tid, uint8_t *out,
-			 struct hf_error *err)
-{
-	const struct hf_view view = { store, tid };
-
-	return hf_view_read(&view, ino, 0, out, PAST_BYTES, err);
-}
-
-static void expect_store(struct past *p, struct hf_store *store, bool old_is_there)
-{
-	uint8_t *got = malloc(PAST_BYTES);
-	struct hf_error err = HF_ERROR_INIT;
-
-	assert_non_null(got);
-	assert_int_equal(read_file(store, p->ino, HF_TID_HEAD, got, NULL), PAST_BYTES);
-	assert_memory_equal(got, p->new, PAST_BYTES);
-	assert_int_equal(read_file(store, p->ino, p->second, got, NULL), PAST_BYTES);
-	assert_memory_equal(got, p->new, PAST_BYTES);
-	if (old_is_there) {
-		assert_int_equal(read_file(store, p->ino, p->first, got, NULL), PAST_BYTES);
-		assert_memory_equal(got, p->old, PAST_BYTES);
-	} else {
-		assert_int_equal(read_file(store, p->ino, p->first, got, &err), -ENODATA);
-		assert_non_null(strstr(err.text, "pruned by the owner"));
-	}
-	free(got);
-}
-
-/* --- the plan */
-
-static void test_plan(void **state)
-{
-	const struct hf_point early = { 1, 1 };
-	struct hf_prune_plan plan;
-	struct hf_kit *other;
-	struct past p;
-	void *list = NULL;
-	size_t len;
-
-	(void)state;
-	past_init(&p);
-	assert_true(p.plan.bytes > PAST_BYTES && p.plan.bytes < PAST_BYTES + (128 << 10));
-	assert_true(p.plan.chunks > 0 && p.plan.segments > 0);
-	past_plan(&p); /* the same again, and nothing is retired twice */
-	assert_true(p.plan.bytes > PAST_BYTES);
-	assert_int_equal(p.plan.chunks, 0);
-	store_open(&p.store, 0);
-	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &early, NULL, &list, &len, &plan, NULL),
-			 -ENODATA);
-	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &early, "else", &list, &len, &plan, NULL),
-			 -ENOENT);
-	assert_int_equal(hf_kit_generate(&other, NULL), 0);
-	assert_int_equal(hf_prune_plan(p.store.store, other, &early, NULL, &list, &len, &plan, NULL),
-			 -EKEYREJECTED);
-	hf_kit_free(other);
-	expect_store(&p, p.store.store, true);
-	store_close(&p.store);
-	assert_int_equal(store_faults(&p.store), 0);
-	past_release(&p);
-}
-
-/* A tag keeps what its moment is made of, and so does a file that was cut short and grown again meanwhile. */
-static void test_plan_keeps(void **state)
-{
-	const struct hf_setattr cut = { .mask = HF_SET_SIZE, .size_bytes = 0 };
-	struct hf_prune_plan plan;
-	struct hf_attr attr;
-	struct hf_point now;
-	struct past p;
-	void *list = NULL;
-	size_t len;
-
-	(void)state;
-	past_init(&p);
-	store_open(&p.store, 0);
-	assert_int_equal(hf_tag(p.store.store, "keep", p.first, NULL), 0);
-	now = (struct hf_point){ p.second, 1 };
-	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &now, NULL, &list, &len, &plan, NULL),
-			 -ENODATA);
-	assert_int_equal(hf_setattr(p.store.store, p.ino, &cut, &attr, NULL), 0);
-	commit(&p.store);
-	now.tid = head(&p.store) - 1; /* still whole just before */
-	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &now, NULL, &list, &len, &plan, NULL),
-			 -ENODATA);
-	now.tid++;
-	assert_int_equal(hf_prune_plan(p.store.store, p.store.kit, &now, NULL, &list, &len, &plan, NULL), 0);
-	assert_true(plan.bytes > PAST_BYTES &&
-		    plan.bytes < PAST_BYTES + (128 << 10)); /* the new ones, not the tagged */
-	free(list);
-	store_close(&p.store);
-	past_release(&p);
-}
-
-/* What was retired is stored anew, and found again then, by an index that is made anew too. */
-static void test_retired(void **state)
-{
-	uint64_t before, copy;
-	struct past p;
-
-	(void)state;
-	past_init(&p);
-	store_open(&p.store, 0);
-	before = status_of(&p.store).chunks;
-	copy = make_file(&p.store, "copy");
-	put(&p.store, copy, 0, p.old, PAST_BYTES);
-	commit(&p.store);
-	assert_true(status_of(&p.store).chunks > before);
-	for (int round = 0; round < 2; round++) {
-		before = status_of(&p.store).chunks;
-		put(&p.store, make_file(&p.store, round ? "third" : "second"), 0, p.old, PAST_BYTES);
-		put(&p.store, make_file(&p.store, round ? "fifth" : "fourth"), 0, p.new, PAST_BYTES);
-		commit(&p.store);
-		assert_int_equal(status_of(&p.store).chunks, before);
-		store_close(&p.store);
-		store_open(&p.store, HF_OPEN_REBUILD);
-	}
-	expect_bytes(&p.store, HF_TID_HEAD, copy, 0, p.old, PAST_BYTES);
-	store_close(&p.store);
-	past_release(&p);
-}
-
 /* --- from the list to the bytes */
 
 static void recover_and_look(struct past *p, const char *from, const char *path)
@@ -202,7 +80,7 @@ static void recover_and_look(struct past *p, const char *from, const char *path)
 	for (int round = 0; round < 2; round++) {
 		if (hf_store_open(path, &o, &store, &err) < 0)
 			fail_msg("%s", err.text);
-		expect_store(p, store, false);
+		past_expect(p, store, false);
 		assert_int_equal(hf_store_close(store, NULL), 0);
 		o.flags |= HF_OPEN_REBUILD;
 	}
@@ -245,7 +123,7 @@ static void begin_replica(struct past *p, const char *store, const char *place, 
 	if (hf_replica_add(store, place, name, &err) < 0 || hf_store_open(store, &o, &s, &err) < 0 ||
 	    hf_store_drain(s, 30000, &err) < 0)
 		fail_msg("%s", err.text);
-	expect_store(p, s, false);
+	past_expect(p, s, false);
 	assert_int_equal(hf_store_close(s, NULL), 0);
 }
 
@@ -340,7 +218,7 @@ static void test_whole_way(void **state)
 	(void)snprintf(path, sizeof(path), "%s/without", p.store.dir);
 	recover_without_list(&p, path);
 	store_open(&p.store, HF_OPEN_NO_REPLICATION); /* the primary keeps everything */
-	expect_store(&p, p.store.store, true);
+	past_expect(&p, p.store.store, true);
 	store_close(&p.store);
 	past_release(&p);
 }
@@ -605,12 +483,10 @@ static void test_requests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan),     cmocka_unit_test(test_plan_keeps),
-		cmocka_unit_test(test_retired),  cmocka_unit_test(test_whole_way),
-		cmocka_unit_test(test_refused),  cmocka_unit_test(test_cancelled),
-		cmocka_unit_test(test_clocks),   cmocka_unit_test(test_frozen),
-		cmocka_unit_test(test_epoch),    cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_whole_way), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_cancelled), cmocka_unit_test(test_clocks),
+		cmocka_unit_test(test_frozen),    cmocka_unit_test(test_epoch),
+		cmocka_unit_test(test_damage),    cmocka_unit_test(test_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
