@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/node/volumes.h"
+#include "store/node/volumes_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,50 +7,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/node/invitation.h"
 #include "store/base/journal.h"
 #include "store/volume/kit.h"
 
 enum { EPOCHS_MAX = 4096 };
 
-struct volume {
-	uint8_t id[VOLUME_ID_BYTES]; /* immutable, as is dir and shelf */
-	char id_text[HF_VOLUME_ID_TEXT_BYTES];
-	char *dir;
-	struct shelf *shelf;
-	pthread_mutex_t lock;
-	struct epoch_cert *certs; /* by epoch, rising; at least one */
-	size_t n_certs;
-	struct pulse pulse; /* with a lock of its own, as the next */
-	struct budget budget;
-	struct nonces *nonces;
-};
-
-struct volumes {
-	const struct os *os;
-	char *dir;     /* of the node */
-	char *volumes; /* DIR/volumes */
-	bool read_only;
-	pthread_mutex_t enrol_lock; /* one enrolment at a time; taken before the others */
-	pthread_mutex_t lock;       /* for all and n; before a volume's lock */
-	struct volume **all;
-	size_t n;
-};
-
-static bool same_cert(const struct epoch_cert *a, const struct epoch_cert *b)
+bool volume_same_cert(const struct epoch_cert *a, const struct epoch_cert *b)
 {
 	return memcmp(a->signature, b->signature, SIGNATURE_BYTES) == 0 && a->epoch == b->epoch &&
 	       memcmp(a->writer_public, b->writer_public, PUBLIC_KEY_BYTES) == 0;
 }
 
-static const struct epoch_cert *newest(const struct volume *v)
+const struct epoch_cert *volume_newest(const struct volume *v)
 {
 	return &v->certs[v->n_certs - 1];
 }
 
-/* Put a certificate in its place, in place of another of its epoch. Requires v->lock, or that nobody else has
- * v. */
-static int add_cert(struct volume *v, const struct epoch_cert *cert)
+int volume_add_cert(struct volume *v, const struct epoch_cert *cert)
 {
 	struct epoch_cert *more;
 	size_t at = v->n_certs;
@@ -75,7 +48,7 @@ static int add_cert(struct volume *v, const struct epoch_cert *cert)
 
 /* --- opening */
 
-static void volume_free(struct volume *v)
+void volume_free(struct volume *v)
 {
 	if (!v)
 		return;
@@ -89,7 +62,7 @@ static void volume_free(struct volume *v)
 	free(v);
 }
 
-static struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES])
+struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES])
 {
 	struct volume *v = calloc(1, sizeof(*v));
 
@@ -146,7 +119,7 @@ static int load_cert(const struct os *os, struct volume *v, const char *name, st
 	if (memcmp(cert.volume_id, v->id, VOLUME_ID_BYTES) != 0)
 		return hf_error_set(err, -EUCLEAN, "%s is the certificate of another volume",
 				    (const char *)path.data);
-	r = add_cert(v, &cert);
+	r = volume_add_cert(v, &cert);
 	return r < 0 ? hf_error_set(err, r, "no memory") : 0;
 }
 
@@ -181,14 +154,14 @@ static int open_shelf(const struct os *os, struct volume *v, bool read_only, str
 			     "volume %s: cut off %" PRIu64 " bytes of an append that was not finished",
 			     v->id_text, cut);
 	/* A certificate that a segment carries counts, whatever became of its file. */
-	if (shelf_cert(v->shelf, &in_log) == 0 && (v->n_certs == 0 || in_log.epoch > newest(v)->epoch) &&
-	    add_cert(v, &in_log) < 0)
+	if (shelf_cert(v->shelf, &in_log) == 0 && (v->n_certs == 0 || in_log.epoch > volume_newest(v)->epoch) &&
+	    volume_add_cert(v, &in_log) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	return 0;
 }
 
 /* Add v to the list. Requires vs->lock, or that nobody else has vs. */
-static int add_volume(struct volumes *vs, struct volume *v)
+int volumes_add(struct volumes *vs, struct volume *v)
 {
 	struct volume **more = reallocarray(vs->all, vs->n + 1, sizeof(*more));
 
@@ -218,7 +191,7 @@ static int open_volume(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES], st
 	}
 	if (r == 0)
 		pulse_load(&v->pulse, vs->os, v->dir);
-	if (r == 0 && add_volume(vs, v) < 0)
+	if (r == 0 && volumes_add(vs, v) < 0)
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	if (r < 0) {
 		r = hf_error_prefix(err, r, "volume %s", v->id_text);
@@ -362,7 +335,7 @@ struct shelf *volume_shelf(const struct volume *v)
 void volume_newest_cert(struct volume *v, struct epoch_cert *ret)
 {
 	(void)pthread_mutex_lock(&v->lock);
-	*ret = *newest(v);
+	*ret = *volume_newest(v);
 	(void)pthread_mutex_unlock(&v->lock);
 }
 
@@ -374,7 +347,7 @@ enum volume_key volume_judge_key(struct volume *v, const uint8_t key[PUBLIC_KEY_
 	for (size_t i = 0; i < v->n_certs; i++)
 		if (memcmp(v->certs[i].writer_public, key, PUBLIC_KEY_BYTES) == 0)
 			is = i + 1 == v->n_certs ? VOLUME_KEY_WRITER : VOLUME_KEY_PAST_WRITER;
-	if (memcmp(newest(v)->owner_public, key, PUBLIC_KEY_BYTES) == 0)
+	if (memcmp(volume_newest(v)->owner_public, key, PUBLIC_KEY_BYTES) == 0)
 		is = VOLUME_KEY_OWNER;
 	(void)pthread_mutex_unlock(&v->lock);
 	return is;
@@ -393,209 +366,10 @@ int volume_check_header(struct volume *v, const void *header, size_t len, struct
 	if (r < 0)
 		return r;
 	volume_newest_cert(v, &cert);
-	if (h.epoch > cert.epoch || (h.epoch == cert.epoch && !same_cert(&h.cert, &cert)))
+	if (h.epoch > cert.epoch || (h.epoch == cert.epoch && !volume_same_cert(&h.cert, &cert)))
 		return hf_error_set(err, -EKEYREJECTED,
 				    "segment %" PRIu32 " begins under a certificate for epoch %" PRIu32
 				    " that was not enrolled here",
 				    h.segment, h.epoch);
 	return 0;
-}
-
-/* --- enrolment */
-
-static int write_cert(const struct os *os, const struct volume *v, const struct epoch_cert *cert,
-		      struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
-	int r;
-
-	buf_add_text(&path, "%s/epoch-%010" PRIu32 ".cert", v->dir, cert->epoch);
-	(void)buf_cstr(&path);
-	epoch_cert_encode(cert, &data);
-	if (buf_status(&path) < 0 || buf_status(&data) < 0)
-		return hf_error_set(err, -ENOMEM, "no memory");
-	r = os_write_file(os, (const char *)path.data, data.data, data.len, 0600);
-	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)path.data, strerror(-r)) : 0;
-}
-
-/*
- * Take away the files of higher epochs than this one. Only the owner can bring that about, by recovering from
- * here what was never begun here.
- */
-static int remove_higher(const struct os *os, const struct volume *v, uint32_t epoch, struct hf_error *err)
-{
-	int r = 0;
-
-	for (size_t i = v->n_certs; r == 0 && i > 0 && v->certs[i - 1].epoch > epoch; i--) {
-		CLEANUP(buf_release) struct buf path = BUF_INIT;
-
-		buf_add_text(&path, "%s/epoch-%010" PRIu32 ".cert", v->dir, v->certs[i - 1].epoch);
-		(void)buf_cstr(&path);
-		r = buf_status(&path);
-		if (r == 0)
-			r = os->unlink(os->state, (const char *)path.data);
-		if (r == -ENOENT)
-			r = 0;
-	}
-	if (r == 0)
-		r = os->sync_dir(os->state, v->dir);
-	return r < 0 ? hf_error_set(err, r, "cannot remove a certificate in %s: %s", v->dir, strerror(-r)) :
-		       0;
-}
-
-static int use_invitation(struct volumes *vs, const struct epoch_cert *cert, const uint8_t *token,
-			  bool is_new, struct hf_error *err)
-{
-	if (!token)
-		return hf_error_set(err, -EACCES, "%s needs an invitation from the node's operator",
-				    is_new ? "a volume new to this node" :
-					     "a new epoch that the owner did not ask for");
-	return invitation_use(vs->os, vs->dir, token, cert->volume_id, is_new, err);
-}
-
-/* Can this certificate come behind what is here? */
-static int check_follows(struct volume *v, const struct epoch_cert *cert, bool by_owner, struct hf_error *err)
-{
-	struct epoch_cert in_log, last;
-	struct log_point point;
-
-	volume_newest_cert(v, &last);
-	shelf_position(v->shelf, &point);
-	if (memcmp(cert->owner_public, last.owner_public, PUBLIC_KEY_BYTES) != 0)
-		return hf_error_set(err, -EKEYREJECTED, "the certificate is by another owner");
-	if (shelf_cert(v->shelf, &in_log) == 0 && cert->epoch <= in_log.epoch)
-		return hf_error_set(err, -EKEYREJECTED,
-				    "epoch %" PRIu32 " is over: the log here is in epoch %" PRIu32
-				    " of another writer",
-				    cert->epoch, in_log.epoch);
-	/* Which of two that no segment carries yet? The owner may say; else the later. */
-	if (!by_owner &&
-	    (cert->epoch < last.epoch || (cert->epoch == last.epoch && cert->created_ns <= last.created_ns)))
-		return hf_error_set(err, -EKEYREJECTED,
-				    "epoch %" PRIu32 " is over: a later certificate was enrolled here",
-				    cert->epoch);
-	if (point.end.segment > 0 && cert->first_segment <= point.end.segment)
-		return hf_error_set(err, -EEXIST,
-				    "the log here has reached segment %" PRIu32 ", past segment %" PRIu32
-				    " where this epoch would begin",
-				    point.end.segment, cert->first_segment);
-	return 0;
-}
-
-int volume_check_floor(const struct epoch_cert *certs, size_t n, const struct epoch_cert *cert, struct hf_error *err)
-{
-	uint16_t floor = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (certs[i].format_floor > floor)
-			floor = certs[i].format_floor;
-	if (cert->format_floor >= floor)
-		return 0;
-	return hf_error_set(err, -EPROTONOSUPPORT,
-			    "the certificate would let format version %u in again, and this volume has reached version %u",
-			    cert->format_floor, floor);
-}
-
-static int check_floor(struct volume *v, const struct epoch_cert *cert, struct hf_error *err)
-{
-	int r;
-
-	(void)pthread_mutex_lock(&v->lock);
-	r = volume_check_floor(v->certs, v->n_certs, cert, err);
-	(void)pthread_mutex_unlock(&v->lock);
-	return r;
-}
-
-static int enrol_epoch(struct volumes *vs, struct volume *v, const struct epoch_cert *cert, bool by_owner,
-		       const uint8_t *token, struct hf_error *err)
-{
-	struct epoch_cert last;
-	int r;
-
-	volume_newest_cert(v, &last);
-	if (same_cert(&last, cert))
-		return 0;
-	r = check_floor(v, cert, err);
-	if (r == 0)
-		r = check_follows(v, cert, by_owner, err);
-	if (r == 0 && !by_owner)
-		r = use_invitation(vs, cert, token, false, err);
-	if (r == 0)
-		r = write_cert(vs->os, v, cert, err);
-	if (r == 0 && last.epoch > cert->epoch)
-		r = remove_higher(vs->os, v, cert->epoch, err);
-	if (r < 0)
-		return r;
-	(void)pthread_mutex_lock(&v->lock);
-	while (v->n_certs > 0 && newest(v)->epoch > cert->epoch)
-		v->n_certs--;
-	r = add_cert(v, cert);
-	(void)pthread_mutex_unlock(&v->lock);
-	if (r < 0)
-		return hf_error_set(err, r, "no room for another certificate");
-	journal_line(LOG_NOTICE,
-		     "volume %s: epoch %" PRIu32 " enrolled; earlier writer keys are refused from now on",
-		     v->id_text, cert->epoch);
-	return 0;
-}
-
-/* Its own copy of what new volumes get, before it is a volume. */
-static int give_budget(const struct volumes *vs, const struct volume *v, struct hf_error *err)
-{
-	uint64_t bytes;
-	int r = budget_read(vs->os, vs->dir, &bytes, err);
-
-	return r < 0 || bytes == BUDGET_NONE ? r : budget_write(vs->os, v->dir, bytes, err);
-}
-
-static int enrol_volume(struct volumes *vs, const struct epoch_cert *cert, const uint8_t *token,
-			struct volume **ret, struct hf_error *err)
-{
-	struct volume *v = volume_new(vs, cert->volume_id);
-	int r;
-
-	if (!v)
-		return hf_error_set(err, -ENOMEM, "no memory");
-	r = use_invitation(vs, cert, token, true, err);
-	if (r == 0)
-		r = shelf_make(vs->os, v->dir, err);
-	if (r == 0)
-		r = give_budget(vs, v, err);
-	if (r == 0)
-		r = write_cert(vs->os, v, cert, err);
-	if (r == 0)
-		r = shelf_open(vs->os, v->dir, v->id, false, &v->shelf, NULL, err);
-	if (r == 0)
-		shelf_forget(v->shelf);
-	if (r == 0 && add_cert(v, cert) < 0)
-		r = hf_error_set(err, -ENOMEM, "no memory");
-	(void)pthread_mutex_lock(&vs->lock);
-	if (r == 0 && add_volume(vs, v) < 0)
-		r = hf_error_set(err, -ENOMEM, "no memory");
-	(void)pthread_mutex_unlock(&vs->lock);
-	if (r < 0) {
-		volume_free(v);
-		return r;
-	}
-	journal_line(LOG_NOTICE, "volume %s enrolled, in epoch %" PRIu32, v->id_text, cert->epoch);
-	*ret = v;
-	return 0;
-}
-
-int volumes_enrol(struct volumes *vs, const struct epoch_cert *cert, bool by_owner,
-		  const uint8_t token[PLACE_TOKEN_BYTES], struct volume **ret, struct hf_error *err)
-{
-	struct volume *v;
-	int r;
-
-	(void)pthread_mutex_lock(&vs->enrol_lock);
-	v = volumes_find(vs, cert->volume_id);
-	if (v)
-		r = enrol_epoch(vs, v, cert, by_owner, token, err);
-	else
-		r = enrol_volume(vs, cert, token, &v, err);
-	(void)pthread_mutex_unlock(&vs->enrol_lock);
-	if (r == 0)
-		*ret = v;
-	return r;
 }
