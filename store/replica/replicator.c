@@ -246,12 +246,13 @@ static void set_sending(struct replicator *r)
 	set_state(r, HF_REPLICA_REGRESSED, &words);
 }
 
-/* Requires nothing; spends from the replica's share of the line. */
-static void spend(struct replicator *r)
+/* From the replica's share of the line; and what has taken something is not failing. */
+static void spend(struct replicator *r, bool taken)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	pace_sent(&r->pace, r->data.len, replicator_now_ns(r));
-	note_failing(r, false);
+	if (taken)
+		note_failing(r, false);
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -264,7 +265,7 @@ static int send_bytes(struct replicator *r, const struct log_point *behind, stru
 		set_sending(r);
 	n = peer_append(r->peer, r->next, r->data.data, r->data.len, &receipt, err);
 	if (n == -ERANGE) { /* an answer was lost, or the replica lost something: it says where it is */
-		spend(r);
+		spend(r, false);
 		r->positioned = false;
 		if (++r->gaps <= GAPS_MAX)
 			return 0;
@@ -274,7 +275,7 @@ static int send_bytes(struct replicator *r, const struct log_point *behind, stru
 		return n;
 	r->no_room = false;
 	r->gaps = 0;
-	spend(r);
+	spend(r, true);
 	if (!same_point(&receipt.point, behind))
 		return take_position(r, &receipt, err);
 	take_receipt(r, &receipt);

@@ -137,10 +137,23 @@ store.mount()
 store.write("meanwhile.txt", b"whatever a replica says, the mount goes on\n")
 store.note()
 tap.ok(True, "the mount takes writes meanwhile")
-liar.lie = Lie(answer=lambda h: h.refuse(409, "gap") if h.command == "POST" and "/log" in h.path else False)
+sent = []
+
+
+def gap(h):
+    if h.command != "POST" or "/log" not in h.path:
+        return False
+    sent.append(h.path)
+    return h.refuse(409, "gap")
+
+
+liar.lie = Lie(answer=gap)
 ok = tap.eventually(60, lambda: "takes nothing there" in replica()["error"])
 tap.ok(ok, "who says where it ends and takes nothing there is not sent the same for ever without a pause", replica())
 tap.ok(int(replica()["acked_tid"]) <= last.tid, "and acknowledges nothing", replica())
+since, n = replica()["failing_since"], len(sent)
+ok = tap.eventually(60, lambda: len(sent) > n + 1)
+tap.ok(ok and since and replica()["failing_since"] == since, "and is failing for as long as it takes nothing", replica())
 tap.must("unmount", store.mnt, "--timeout", "0")
 
 # --- in between, with another certificate
