@@ -368,7 +368,15 @@ int request_remember(struct request *q, struct volume *v)
 	return nonces_add(volume_nonces(v), &q->params, now_s(q));
 }
 
-/* Of a volume that is not here nothing is remembered: anybody can sign for one of his own, without end. */
+/*
+ * Is it of a volume that is here, and of nobody whose time is over? Anybody can sign for one of his own,
+ * without end, and whoever stole an old writer key for that volume: of such nothing is remembered.
+ */
+static bool counts(const struct request *q)
+{
+	return q->volume && volume_judge_key(q->volume, q->params.key) != VOLUME_KEY_PAST_WRITER;
+}
+
 bool request_prove(struct request *q)
 {
 	struct http_sig_request covered = request_covered(q);
@@ -381,8 +389,8 @@ bool request_prove(struct request *q)
 			     "the signature is not by the key it names");
 		return false;
 	}
-	q->proved = q->volume != NULL;
-	r = q->volume ? request_remember(q, q->volume) : 0;
+	q->proved = counts(q);
+	r = q->proved ? request_remember(q, q->volume) : 0;
 	if (r == 0) {
 		note_pulse(q);
 		return true;

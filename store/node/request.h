@@ -72,7 +72,7 @@ struct request {
 	uint8_t sig[SIGNATURE_BYTES];
 	struct volume *volume;
 	enum volume_key key;
-	bool proved; /* signed by a key of a volume that is here */
+	bool proved; /* signed by a key of a volume that is here, and not of an epoch that is over */
 };
 
 /* One line more about who is refused, or of the server, as journal_quota_take. */
@@ -87,7 +87,7 @@ void request_free(struct request *q);
 void request_target_parse(struct request *q);
 struct http_sig_request request_covered(const struct request *q);
 const char *request_said_twice(const struct request *q); /* a header that may not be; NULL: none (once.c) */
-/* The signature itself, then the nonce, if the volume is here: true, or it has been answered. */
+/* The signature itself, then, if that makes it proved, the nonce: true, or it has been answered. */
 bool request_prove(struct request *q);
 int request_remember(struct request *q, struct volume *v); /* as nonces_add, among those of v */
 void request_alarm_past_writer(struct request *q); /* it was proved by the key of an epoch that is over */

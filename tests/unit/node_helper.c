@@ -316,6 +316,19 @@ struct receipt wire_expect(const struct wire *w, long status, const char *code)
 	return a.receipt;
 }
 
+void wire_expect_again(struct wire w, long status, const char *code, long again_status,
+		       const char *again_code)
+{
+	CLEANUP(wire_answer_release) struct wire_answer a;
+
+	wire_send(&w, &a);
+	assert_int_equal(a.status, status);
+	assert_string_equal(a.code, code);
+	w.input = a.input;
+	w.signature = a.signature;
+	(void)wire_expect(&w, again_status, again_code);
+}
+
 /* --- the usual requests */
 
 static struct wire wire_base(const struct node_fixture *n, struct http_signer signer, const char *method,

@@ -68,6 +68,9 @@ void wire_answer_release(struct wire_answer *a);
 /* wire_send, release, and fail the test unless the status and code are these (code NULL: none). Returns the
  * answer's receipt. */
 struct receipt wire_expect(const struct wire *w, long status, const char *code);
+/* Sent once, then the very same again. */
+void wire_expect_again(struct wire w, long status, const char *code, long again_status,
+		       const char *again_code);
 
 /* Requests of the usual kinds. */
 struct wire wire_enrol(const struct node_fixture *n, struct http_signer signer, const struct epoch_cert *cert,

@@ -188,19 +188,6 @@ static void test_read(void **state)
 
 /* --- replays */
 
-/* Sent once, then the very same again. */
-static void expect_again(struct wire w, long status, const char *code, long again_status, const char *again_code)
-{
-	CLEANUP(wire_answer_release) struct wire_answer a;
-
-	wire_send(&w, &a);
-	assert_int_equal(a.status, status);
-	assert_string_equal(a.code, code);
-	w.input = a.input;
-	w.signature = a.signature;
-	(void)wire_expect(&w, again_status, again_code);
-}
-
 /* Anybody can sign for a volume that he made up. The node remembers of that nothing that could run full. */
 static void test_replayed_enrolments(void **state)
 {
@@ -210,11 +197,12 @@ static void test_replayed_enrolments(void **state)
 	(void)state;
 	node_bench_init(&b, 1);
 	log_fixture_init(&own, NULL, 0);
-	expect_again(wire_enrol(&b.node, http_signer_of_writer(own.keys), &own.cert, &b.body, NULL), 403,
-		     "invitation", 403, "invitation");
-	expect_again(wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, b.node.place.token), 200, "", 403,
-		     "replayed");
-	expect_again(wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, NULL), 200, "", 403, "replayed");
+	wire_expect_again(wire_enrol(&b.node, http_signer_of_writer(own.keys), &own.cert, &b.body, NULL), 403,
+			  "invitation", 403, "invitation");
+	wire_expect_again(wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, b.node.place.token), 200, "",
+			  403, "replayed");
+	wire_expect_again(wire_enrol(&b.node, b.writer, &b.volume.cert, &b.body, NULL), 200, "", 403,
+			  "replayed");
 	log_fixture_release(&own);
 	node_bench_release(&b);
 }
