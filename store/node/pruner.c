@@ -25,6 +25,7 @@ struct job {
 	uint64_t saved_s;        /* is.waited_s in the file */
 	uint64_t waited_ns;      /* less than a second that is not in is.waited_s yet */
 	bool said;               /* it was announced, whether that is written down or not */
+	bool unsaved;            /* it is over, and that is not written down yet */
 	bool failed;             /* it could not go on, and that was said */
 };
 
@@ -117,7 +118,12 @@ static void find_new(struct pruner *p, struct volume *v)
 
 /* --- from one state to the next */
 
-/* It is over with, for `why`; said once it is written down. */
+static void save_end(struct pruner *p, struct job *j)
+{
+	j->unsaved = save(p, j) < 0;
+}
+
+/* It is over with, for `why`: said first, so that nothing ends that was not said. */
 static void end(struct pruner *p, struct job *j, enum hf_prune_state state, const char *why)
 {
 	j->is.state = state;
@@ -125,8 +131,8 @@ static void end(struct pruner *p, struct job *j, enum hf_prune_state state, cons
 	alarms_raise(p->o.alarms, "prune", volume_id_words(j->volume),
 		     "prune %" PRIu32 " is %s after %" PRIu64 " of %" PRIu64 " segments: %s", j->is.number,
 		     hf_prune_state_name(state), j->is.segments_done, j->is.segments, why);
-	if (save(p, j) == 0)
-		prune_list_release(&j->list);
+	save_end(p, j);
+	prune_list_release(&j->list);
 }
 
 /* Does it still stand, and has nobody cancelled it? */
@@ -259,6 +265,8 @@ static void carry_out(struct pruner *p, struct job *j)
 
 static void advance(struct pruner *p, struct job *j, uint64_t step_ns, uint32_t frozen)
 {
+	if (j->unsaved)
+		save_end(p, j);
 	if (is_over(j))
 		return;
 	if (j->is.state == HF_PRUNE_NEW) {
@@ -358,7 +366,8 @@ void pruner_free(struct pruner *p)
 	if (p->started)
 		(void)pthread_join(p->thread, NULL);
 	for (size_t i = 0; i < p->n; i++) {
-		if (!is_over(&p->jobs[i]) && p->jobs[i].is.waited_s > p->jobs[i].saved_s)
+		if (p->jobs[i].unsaved ||
+		    (!is_over(&p->jobs[i]) && p->jobs[i].is.waited_s > p->jobs[i].saved_s))
 			(void)save(p, &p->jobs[i]);
 		prune_list_release(&p->jobs[i].list);
 	}

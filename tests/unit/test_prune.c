@@ -296,6 +296,50 @@ static void test_cancelled(void **state)
 	past_release(&p);
 }
 
+static int no_rename(void *state, const char *from, const char *to)
+{
+	(void)state;
+	(void)from;
+	(void)to;
+	return -ENOSPC;
+}
+
+static void expect_record(struct past *p, const char *words)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	char path[256];
+
+	node_fixture_path(&p->node, past_volume(p), "prunes/000001.json", path);
+	assert_int_equal(os_read_file(os_posix(), path, 4096, &text), 0);
+	if (!strstr(buf_cstr(&text), words))
+		fail_msg("%s: not in: %s", words, buf_cstr(&text));
+}
+
+/* An end that could not be written down is at a later look: else it would be said to go on until a restart.
+ */
+static void test_end_is_written(void **state)
+{
+	struct hf_node_prune is;
+	struct still s;
+	struct past p;
+
+	(void)state;
+	past_init(&p);
+	hand_in(&p, 1);
+	still_init(&s, &p);
+	still_look(&s, 0);
+	assert_int_equal(hf_node_prune_cancel(p.node.dir, 1, &is, NULL), 0);
+	s.os.rename = no_rename;
+	still_look(&s, minute_s);
+	still_look(&s, minute_s);
+	expect_record(&p, "\"announced\"");
+	s.os.rename = os_posix()->rename;
+	still_look(&s, minute_s);
+	expect_record(&p, "\"cancelled\"");
+	still_release(&s);
+	past_release(&p);
+}
+
 static uint64_t year_later(void *state)
 {
 	return os_posix()->now_ns(state) + UINT64_C(365) * 86400 * 1000000000;
@@ -483,10 +527,11 @@ static void test_requests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole_way), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_cancelled), cmocka_unit_test(test_clocks),
-		cmocka_unit_test(test_frozen),    cmocka_unit_test(test_epoch),
-		cmocka_unit_test(test_damage),    cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_whole_way),     cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_clocks),
+		cmocka_unit_test(test_frozen),        cmocka_unit_test(test_epoch),
+		cmocka_unit_test(test_damage),        cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_end_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
