@@ -386,18 +386,28 @@ static bool judge_known(struct request *q)
 	return ours && !mine;
 }
 
+static int keep_known(struct request *q, struct hf_error *err)
+{
+	CLEANUP(cleanup_fd) int turn = prune_file_turn(q->service->dir, err);
+	uint32_t number;
+	int r = turn;
+
+	if (r >= 0)
+		r = prune_file_put(q->service->os, q->service->volumes, q->volume, q->body.data, q->body.len,
+				   &number, err);
+	return r == -EEXIST ? 0 : r;
+}
+
 /* A list of another node: so that the log of a store that was recovered from there can be kept here. */
 static void handle_known(struct request *q)
 {
-	struct service *s = q->service;
 	struct hf_error err = HF_ERROR_INIT;
-	uint32_t number;
 	int r;
 
 	if (!judge_known(q))
 		return;
-	r = prune_file_put(s->os, s->dir, s->volumes, q->volume, q->body.data, q->body.len, &number, &err);
-	if (r == 0 || r == -EEXIST)
+	r = keep_known(q, &err);
+	if (r == 0)
 		r = shelf_load_grants(volume_shelf(q->volume), &err);
 	if (r == 0) {
 		answer_receipt(q, q->volume);

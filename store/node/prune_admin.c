@@ -257,8 +257,9 @@ static int refuse_second(struct admin *a, struct volume *v, uint32_t number, voi
 static int put(struct admin *a, struct volume *v, const void *data, size_t len, struct hf_node_prune *ret,
 	       struct hf_error *err)
 {
+	CLEANUP(cleanup_fd) int turn = prune_file_turn(a->dir, err);
 	uint32_t number;
-	int r = prune_file_is_there(a->os, v, data, len, &number, err);
+	int r = turn < 0 ? turn : prune_file_is_there(a->os, v, data, len, &number, err);
 
 	if (r == 1) {
 		r = read_one(a, v, number, ret, err);
@@ -271,7 +272,7 @@ static int put(struct admin *a, struct volume *v, const void *data, size_t len, 
 	if (r == 0)
 		r = each_list(a, refuse_second, v, err);
 	if (r == 0)
-		r = prune_file_put(a->os, a->dir, a->volumes, v, data, len, &number, err);
+		r = prune_file_put(a->os, a->volumes, v, data, len, &number, err);
 	return r == 0 ? read_one(a, v, number, ret, err) : r;
 }
 

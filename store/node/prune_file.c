@@ -183,16 +183,18 @@ static int make_folder(const struct os *os, const char *dir, struct hf_error *er
 		       0;
 }
 
-/* Held for a moment only. */
-static int take_turn(const char *node_dir)
+int prune_file_turn(const char *node_dir, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	CLEANUP(cleanup_fd) int fd = -1;
 
 	if (!os_join(&path, node_dir, "volumes"))
-		return -ENOMEM;
+		return hf_error_set(err, -ENOMEM, "no memory");
 	fd = open((const char *)path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || flock(fd, LOCK_EX) < 0 ? -errno : TAKE_FD(fd);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return hf_error_set(err, -errno, "cannot lock %s: %s", (const char *)path.data,
+				    strerror(errno));
+	return TAKE_FD(fd);
 }
 
 static int last_number(const struct os *os, struct volumes *volumes, const struct volume *of, size_t *ret_of,
@@ -215,20 +217,16 @@ static int last_number(const struct os *os, struct volumes *volumes, const struc
 	return r;
 }
 
-int prune_file_put(const struct os *os, const char *node_dir, struct volumes *volumes, struct volume *v,
-		   const void *list, size_t len, uint32_t *ret, struct hf_error *err)
+int prune_file_put(const struct os *os, struct volumes *volumes, struct volume *v, const void *list,
+		   size_t len, uint32_t *ret, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
-	CLEANUP(cleanup_fd) int turn = -1;
 	uint32_t last = 0;
 	size_t n = 0;
 	int r = make_folder(os, volume_dir(v), err);
 
 	if (r < 0)
 		return r;
-	turn = take_turn(node_dir);
-	if (turn < 0)
-		return hf_error_set(err, turn, "cannot lock %s/volumes: %s", node_dir, hf_strerror(turn));
 	r = prune_file_is_there(os, v, list, len, ret, err);
 	if (r != 0)
 		return r == 1 ? hf_error_set(err, -EEXIST, "the same list is here, as prune %" PRIu32, *ret) :
@@ -236,7 +234,7 @@ int prune_file_put(const struct os *os, const char *node_dir, struct volumes *vo
 	r = last_number(os, volumes, v, &n, &last, err);
 	if (r < 0)
 		return r;
-	if (n >= LISTS_MAX || last >= GRANTS_MAX)
+	if (n >= GRANTS_LISTS_MAX || last >= GRANTS_MAX)
 		return hf_error_set(err, -ENOSPC, "there are as many prune lists as can be");
 	if (!grants_path(volume_dir(v), last + 1, "list", &path))
 		return hf_error_set(err, -ENOMEM, "no memory");

@@ -20,13 +20,16 @@ bool prune_file_is_cancelled(const struct os *os, const char *dir, uint32_t numb
 MUST_USE int prune_file_cancel(const struct os *os, const char *dir, uint32_t number);
 
 /*
- * Put a list into the volume's folder under the node's next number, durably: one hand at a time does so, in
- * whatever process. node_dir: the node's folder. -EEXIST: the same is there, as *ret; -ENOSPC: there are as
- * many as can be.
+ * Whose turn it is to put lists into the folders of this node: of one thread at a time, in whatever process.
+ * Waits for it. A file to close when it is over, or negative.
  */
-MUST_USE int prune_file_put(const struct os *os, const char *node_dir, struct volumes *volumes,
-			    struct volume *v, const void *list, size_t len, uint32_t *ret,
-			    struct hf_error *err);
+MUST_USE int prune_file_turn(const char *node_dir, struct hf_error *err);
+/*
+ * Put a list into the volume's folder under the node's next number, durably. Requires the turn. -EEXIST: the
+ * same is there, as *ret; -ENOSPC: there are as many as can be.
+ */
+MUST_USE int prune_file_put(const struct os *os, struct volumes *volumes, struct volume *v, const void *list,
+			    size_t len, uint32_t *ret, struct hf_error *err);
 
 /* What a list says, into the fields that the owner signed. */
 void prune_describe(const struct prune_list *list, struct hf_node_prune *ret);

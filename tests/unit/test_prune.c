@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "holdfast/replica.h"
 #include "store/format/prune.h"
+#include "store/node/prune_file.h"
 #include "store/volume/files.h"
 #include "store/volume/kit.h"
 #include "tests/unit/prune_helper.h"
@@ -296,6 +298,57 @@ static void test_cancelled(void **state)
 	past_release(&p);
 }
 
+struct hand {
+	struct past *p;
+	int r;
+	struct hf_error err;
+	struct hf_node_prune got;
+};
+
+static void *hand_in_beside(void *arg)
+{
+	struct hand *h = arg;
+
+	h->r = hf_node_prune(h->p->node.dir, h->p->list, h->p->len, &h->got, &h->err);
+	return NULL;
+}
+
+/* Two at the same time are one after the other: the second finds the first. */
+static void test_one_at_a_time(void **state)
+{
+	struct hand h = { .r = 0 };
+	struct volumes *volumes = NULL;
+	uint32_t number = 0;
+	pthread_t thread;
+	struct past p;
+	size_t first_len;
+	void *first;
+	int turn;
+
+	(void)state;
+	past_init(&p);
+	first = p.list;
+	first_len = p.len;
+	p.list = NULL;
+	past_plan(&p);
+	h.p = &p;
+	assert_int_equal(volumes_open(os_posix(), p.node.dir, true, &volumes, NULL), 0);
+	turn = prune_file_turn(p.node.dir, NULL);
+	assert_true(turn >= 0);
+	assert_int_equal(pthread_create(&thread, NULL, hand_in_beside, &h), 0);
+	(void)usleep(500000); /* time enough for what it may do without the turn */
+	assert_int_equal(prune_file_put(os_posix(), volumes, volumes_nth(volumes, 0), first, first_len,
+					&number, NULL),
+			 0);
+	(void)close(turn);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(h.r, -EEXIST);
+	assert_non_null(strstr(h.err.text, "one at a time"));
+	volumes_close(volumes);
+	free(first);
+	past_release(&p);
+}
+
 static int no_rename(void *state, const char *from, const char *to)
 {
 	(void)state;
@@ -531,7 +584,7 @@ int main(void)
 		cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_frozen),        cmocka_unit_test(test_epoch),
 		cmocka_unit_test(test_damage),        cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_end_is_written),
+		cmocka_unit_test(test_one_at_a_time), cmocka_unit_test(test_end_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

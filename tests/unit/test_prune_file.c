@@ -28,18 +28,22 @@ static void test_put_without_chown(void **state)
 	struct hf_error err = HF_ERROR_INIT;
 	struct node_bench b;
 	uint32_t number = 0;
+	int turn;
 
 	(void)state;
 	node_bench_init(&b, 1);
 	node_bench_enrol(&b);
 	node_fixture_stop(&b.node);
 	assert_int_equal(volumes_open(os_posix(), b.node.dir, false, &volumes, NULL), 0);
-	if (prune_file_put(os_posix(), b.node.dir, volumes, volumes_nth(volumes, 0), "list", 4, &number, &err) < 0)
+	turn = prune_file_turn(b.node.dir, NULL);
+	assert_true(turn >= 0);
+	if (prune_file_put(os_posix(), volumes, volumes_nth(volumes, 0), "list", 4, &number, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(number, 1);
-	assert_int_equal(prune_file_put(os_posix(), b.node.dir, volumes, volumes_nth(volumes, 0), "list", 4, &number,
+	assert_int_equal(prune_file_put(os_posix(), volumes, volumes_nth(volumes, 0), "list", 4, &number,
 					&err),
 			 -EEXIST);
+	(void)close(turn);
 	volumes_close(volumes);
 	node_bench_release(&b);
 }
