@@ -184,21 +184,31 @@ static int write_new(const struct job *j, const char *path)
 
 static int replace(struct job *j)
 {
-	CLEANUP(buf_release) struct buf temporary = BUF_INIT, folder = BUF_INIT;
+	CLEANUP(buf_release) struct buf temporary = BUF_INIT;
 	const struct os *os = j->os;
 	int r;
 
-	if (!os_join(&temporary, j->dir, "prunes/segment") || !os_join(&folder, j->dir, "log") ||
-	    !segment_path(j))
+	if (!os_join(&temporary, j->dir, "prunes/segment") || !segment_path(j))
 		return hf_error_set(j->err, -ENOMEM, "no memory");
 	r = write_new(j, (const char *)temporary.data);
 	if (r == 0)
 		r = os->rename(os->state, (const char *)temporary.data, (const char *)j->path.data);
 	if (r == 0)
-		r = os->sync_dir(os->state, (const char *)folder.data);
-	else
-		(void)os->unlink(os->state, (const char *)temporary.data);
-	return r < 0 ? hf_error_set(j->err, r, "cannot replace %s: %s", (const char *)j->path.data,
+		return 0;
+	(void)os->unlink(os->state, (const char *)temporary.data);
+	return hf_error_set(j->err, r, "cannot replace %s: %s", (const char *)j->path.data, hf_strerror(r));
+}
+
+/* Also of what was replaced before: that may have failed just here. */
+static int sync_folder(struct job *j)
+{
+	CLEANUP(buf_release) struct buf folder = BUF_INIT;
+	int r;
+
+	if (!os_join(&folder, j->dir, "log"))
+		return hf_error_set(j->err, -ENOMEM, "no memory");
+	r = j->os->sync_dir(j->os->state, (const char *)folder.data);
+	return r < 0 ? hf_error_set(j->err, r, "cannot sync the folder %s: %s", (const char *)folder.data,
 				    hf_strerror(r)) :
 		       0;
 }
@@ -212,6 +222,8 @@ static int run(struct job *j, bool only_look, struct shelf_pruned *ret)
 		if (r == 0)
 			r = replace(j);
 	}
+	if (r == 0 && !only_look)
+		r = sync_folder(j);
 	if (r == 0)
 		*ret = j->sum;
 	return r;

@@ -26,7 +26,10 @@ struct shelf_pruned {
 MUST_USE int shelf_prune_check(const struct os *os, const char *dir, const struct grants *grants,
 			       const struct prune_list *list, const struct prune_segment *segment,
 			       struct shelf_pruned *ret, struct hf_error *err);
-/* The same, then do it, durably. Nothing is changed when it fails. grants: `list` is in them. -ENOSPC. */
+/*
+ * The same, then do it, durably. When it fails, the segment is as it was; or, when the folder could not be
+ * synced, as it should be, which is durable once this returns 0. grants: `list` is in them. -ENOSPC.
+ */
 MUST_USE int shelf_prune(const struct os *os, const char *dir, const struct grants *grants,
 			 const struct prune_list *list, const struct prune_segment *segment,
 			 struct shelf_pruned *ret, struct hf_error *err);

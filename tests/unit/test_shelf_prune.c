@@ -193,6 +193,8 @@ static void test_faults(void **state)
 		assert_true(!failed || err.code < 0);
 		assert_true(is_pruned(sim) || failed);
 		assert_int_equal(prune(sim, NULL), 0);
+		sim_power_cut(sim);
+		sim_power_on(sim);
 		assert_true(is_pruned(sim));
 		sim_free(sim);
 		assert_true(n < 200);
