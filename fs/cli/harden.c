@@ -5,7 +5,9 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -85,15 +87,24 @@ static const unsigned refused[] = {
 	SYS_sethostname,
 	SYS_setdomainname,
 };
-enum { REFUSED = sizeof(refused) / sizeof(refused[0]), FIRST = 5 };
+enum {
+	REFUSED = sizeof(refused) / sizeof(refused[0]),
+	FIRST = 5,
+	LAST = 4,
+	RULES = FIRST + REFUSED + LAST + 3
+};
 
-_Static_assert(REFUSED < 255, "a jump in a filter is at most 255 far");
+_Static_assert(REFUSED + LAST < 255, "a jump in a filter is at most 255 far");
+
+static const uint32_t new_namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+				       CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
 /*
- * arch is not ours: refuse. It is: the call is on the list (or of x32, which numbers them otherwise): refuse;
- * else allow. The program ends with "allow", "refuse".
+ * arch is not ours: refuse. It is: the call is on the list (or of x32, which numbers them otherwise), or it
+ * is a clone into namespaces of its own: refuse; else allow. A filter cannot see what clone3 is asked for:
+ * there is none, and libc takes clone. The program ends with "allow", "refuse", "there is none".
  */
-static void write_filter(struct sock_filter out[FIRST + REFUSED + 2])
+static void write_filter(struct sock_filter out[RULES])
 {
 	size_t n = 0;
 
@@ -102,18 +113,24 @@ static void write_filter(struct sock_filter out[FIRST + REFUSED + 2])
 	out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
 	out[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
 	out[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-	out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, REFUSED + 1, 0);
+	out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, REFUSED + LAST + 1, 0);
 	for (size_t i = 0; i < REFUSED; i++)
 		out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused[i],
-							(unsigned char)(REFUSED - i), 0);
+							(unsigned char)(REFUSED + LAST - i), 0);
+	out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, LAST + 1, 0);
+	out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 2);
+	out[n++] =
+		(struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args));
+	out[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, new_namespaces, 1, 0);
 	out[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	out[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+	out[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
 }
 
 static int install_filter(void)
 {
-	struct sock_filter filter[FIRST + REFUSED + 2];
-	const struct sock_fprog program = { .len = FIRST + REFUSED + 2, .filter = filter };
+	struct sock_filter filter[RULES];
+	const struct sock_fprog program = { .len = RULES, .filter = filter };
 
 	if (OUR_ARCH == 0)
 		return -EOPNOTSUPP;

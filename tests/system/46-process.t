@@ -12,9 +12,18 @@ cat > "$T/hook" << END
 cat /proc/self/status > "$T/told.new"
 unshare --user true 2> "$T/unshared"
 echo "\$?" > "$T/unshare.code"
+perl "$T/clone" > "$T/cloned" 2>&1
 mv "$T/told.new" "$T/told"
 END
 chmod +x "$T/hook"
+cat > "$T/clone" << 'END'
+my ($clone, $newuser, $chld) = (`uname -m` =~ /x86_64/ ? 56 : 220, 0x10000000, 17);
+for ([$clone, $newuser | $chld, 0, 0, 0, 0], [435, 0, 0]) {
+	my $r = syscall($$_[0], map { $_ + 0 } @$_[1 .. $#$_]);
+	exit 0 if $r == 0;
+	print $r > 0 ? "done\n" : "$!\n";
+}
+END
 hf node init "$node" --listen 127.0.0.1:0 --alarm-hook "$T/hook" > /dev/null || bail "no node"
 printf '{' > "$node/alarms/000001.json"
 hf serve "$node" > "$T/out" || bail "it does not serve"
@@ -33,6 +42,11 @@ if unshare --user true 2> /dev/null; then
 	ok $? "what is refused fails in it" || diag "$(cat "$T/unshared")"
 else
 	ok 0 "what is refused fails in it # SKIP it fails outside as well"
+fi
+if perl "$T/clone" | grep -q done; then
+	is "$(tr '\n' ' ' < "$T/cloned")" "Operation not permitted Function not implemented " "nor is there another way to do that"
+else
+	ok 0 "nor is there another way to do that # SKIP there is none outside as well"
 fi
 stop_node "$node"
 
