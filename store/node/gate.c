@@ -93,15 +93,19 @@ static void cut(struct guest *guest)
 	(void)shutdown(guest->fd, SHUT_RDWR); /* its own thread wakes, and lets go of it */
 }
 
-/* A flood must not become one of the log. */
+static bool is_untold(const struct gate *g)
+{
+	return g->slow + g->crowded + g->turned_away > 0;
+}
+
+/* A flood must not become one of the log. What is not told now is at a later look. */
 static void tell(struct gate *g, uint64_t now_ns)
 {
-	if (g->told_ns > 0 && now_ns - g->told_ns < TELL_EVERY_S * second_ns)
+	if (!is_untold(g) || (g->told_ns > 0 && now_ns - g->told_ns < TELL_EVERY_S * second_ns))
 		return;
 	journal_line(LOG_WARNING,
 		     "connections cut off: %u for being too slow, %u unknown or idle ones to let others in; "
-		     "%u turned "
-		     "away",
+		     "%u turned away",
 		     g->slow, g->crowded, g->turned_away);
 	g->told_ns = now_ns;
 	g->slow = g->crowded = g->turned_away = 0;
@@ -289,8 +293,7 @@ static unsigned look(struct gate *g, uint64_t now_ns)
 		g->slow += x->stage != GATE_IDLE; /* an idle one did no harm */
 		n++;
 	}
-	if (g->slow > 0)
-		tell(g, now_ns);
+	tell(g, now_ns);
 	return n;
 }
 
@@ -309,7 +312,7 @@ static void rest(struct gate *g)
 {
 	struct timespec until;
 
-	if (!g->guests) {
+	if (!g->guests && !is_untold(g)) {
 		(void)pthread_cond_wait(&g->changed, &g->lock);
 		return;
 	}

@@ -181,6 +181,41 @@ static void test_turned_away(void **state)
 	bench_release(&b);
 }
 
+static _Atomic unsigned lines;
+static char last_line[200];
+
+static void note_line(void *arg, int priority, const char *line)
+{
+	(void)arg;
+	(void)priority;
+	(void)snprintf(last_line, sizeof(last_line), "%s", line);
+	atomic_fetch_add(&lines, 1);
+}
+
+/* A crowd is told once a minute, and the end of it as well, though nothing happens any more. */
+static void test_told(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	atomic_store(&lines, 0);
+	hf_set_log(note_line, NULL);
+	bench_init(&b);
+	for (int i = 0; i < GATE_OF_ADDRESS_MAX + 3; i++)
+		gate_go(b.gate, b.guests[enter(&b, "192.0.2.2")], GATE_WORK, 0);
+	assert_int_equal(atomic_load(&lines), 1);
+	assert_non_null(strstr(last_line, "0 for being too slow, 1 unknown"));
+	pass(&b, 59);
+	assert_int_equal(atomic_load(&lines), 1);
+	pass(&b, 2);
+	assert_int_equal(atomic_load(&lines), 2);
+	assert_non_null(strstr(last_line, "0 for being too slow, 2 unknown"));
+	pass(&b, 120);
+	assert_int_equal(atomic_load(&lines), 2);
+	bench_release(&b);
+	hf_set_log(NULL, NULL);
+}
+
 static void test_time(void **state)
 {
 	struct bench b;
@@ -277,7 +312,7 @@ int main(void)
 		cmocka_unit_test(test_one_address), cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_all),         cmocka_unit_test(test_turned_away),
 		cmocka_unit_test(test_time),        cmocka_unit_test(test_one_key),
-		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_bodies),      cmocka_unit_test(test_told),
 	};
 
 	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
