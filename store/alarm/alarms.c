@@ -12,6 +12,7 @@
 
 #include "store/alarm/alarm_file.h"
 #include "store/base/journal.h"
+#include "store/base/printable.h"
 
 static const uint64_t second_ns = UINT64_C(1000000000);
 
@@ -236,10 +237,9 @@ static void clean_words(char *words)
 {
 	bool ascii_only = !is_utf8(words); /* or cut in the middle of a character */
 
-	for (unsigned char *c = (unsigned char *)words; *c; c++)
-		if (*c < ' ' || *c == 127)
-			*c = ' ';
-		else if (*c > 127 && ascii_only)
+	make_printable(words);
+	for (unsigned char *c = (unsigned char *)words; ascii_only && *c; c++)
+		if (*c > 127)
 			*c = '?';
 }
 

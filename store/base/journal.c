@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "holdfast/error.h"
+#include "store/base/printable.h"
 
 /* Set before a node or a store is started, and read-only from then on. */
 static void (*journal_fn)(void *arg, int priority, const char *line);
@@ -28,9 +29,7 @@ void journal_line(int priority, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 127)
-			*c = ' '; /* a peer's words must not forge a line */
+	make_printable(line); /* a peer's words must not forge a line */
 	journal_fn(journal_arg, priority, line);
 }
 

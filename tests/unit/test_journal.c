@@ -1,14 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines whose pace others set. */
+/* Lines whose words, and whose pace, others set. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
+#include "holdfast/error.h"
 #include "store/base/journal.h"
 
 static const uint64_t minute_ns = JOURNAL_QUOTA_S * UINT64_C(1000000000);
+
+static void keep_line(void *arg, int priority, const char *line)
+{
+	(void)priority;
+	(void)snprintf(arg, 64, "%s", line);
+}
+
+/* None forges another line, or speaks to the terminal that shows it: not in UTF-8 either. */
+static void test_words(void **state)
+{
+	char line[64];
+
+	(void)state;
+	hf_set_log(keep_line, line);
+	journal_line(LOG_NOTICE, "%s",
+		     "a\nb\033[2Jc\177d\xc2\x9b"
+		     "2Je\xc3\xa4");
+	hf_set_log(NULL, NULL);
+	assert_string_equal(line, "a b [2Jc d  2Je\xc3\xa4");
+}
 
 static void test_quota(void **state)
 {
@@ -46,6 +69,7 @@ static void test_seldom(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_seldom),
 	};
