@@ -10,7 +10,10 @@
 #include "store/format/prune.h"
 #include "store/os/os.h"
 
-enum { GRANTS_MAX = 999999 };
+enum {
+	GRANTS_MAX = 999999,     /* the highest number */
+	GRANTS_LISTS_MAX = 1000, /* of a volume (PROTOCOL.md §10) */
+};
 
 struct grants {
 	struct prune_list *lists;

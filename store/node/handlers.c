@@ -328,7 +328,7 @@ static void handle_prunes(struct request *q)
 		return;
 	}
 	buf_add_text(&text, "{\"prunes\":[");
-	for (size_t i = 0; i < n && i < LIST_PRUNES_MAX; i++)
+	for (size_t i = 0; i < n; i++)
 		buf_add_text(&text, "%s%" PRIu32, i ? "," : "", numbers[i]);
 	buf_add_text(&text, "]}");
 	if (buf_status(&text) < 0)

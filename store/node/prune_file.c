@@ -15,7 +15,7 @@
 #include "store/replica/trail.h"
 #include "store/volume/kit.h"
 
-enum { RECORD_BYTES_MAX = 4096, LISTS_MAX = 1000 };
+enum { RECORD_BYTES_MAX = 4096 };
 
 static const char *const state_names[] = { "new",       "announced", "running", "done",
 					   "cancelled", "refused",   "known" };

@@ -24,7 +24,6 @@ enum {
 	REQUEST_BODY_BYTES_MAX = 96 << 20,
 	REQUEST_HEADERS_BYTES_MAX = 16 << 10,
 	LIST_SEGMENTS_MAX = 1000,
-	LIST_PRUNES_MAX = 10000,
 };
 
 /* What all requests share. Immutable but for what is counted. */

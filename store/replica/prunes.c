@@ -7,8 +7,6 @@
 #include "store/log/grants.h"
 #include "store/replica/json.h"
 
-enum { LISTS_MAX = 1000 };
-
 int prunes_parse(const void *text, size_t len, uint32_t **ret, size_t *ret_n)
 {
 	CLEANUP(json_decrefp) json_t *o = json_read(text, len);
@@ -75,7 +73,7 @@ int prunes_put(const struct os *os, const char *dir, const void *list, size_t le
 		if (r == 0 && data.len == len && memcmp(data.data, list, len) == 0)
 			return 0;
 	}
-	if (r == 0 && n >= LISTS_MAX)
+	if (r == 0 && n >= GRANTS_LISTS_MAX)
 		r = hf_error_set(err, -ENOSPC, "%s has as many prune lists as can be", dir);
 	if (r == 0)
 		r = make_folder(os, dir, err);
@@ -106,7 +104,7 @@ int prunes_fetch(const struct os *os, struct peer *peer, const char *path,
 	size_t n = 0;
 	int r = peer_prunes(peer, &numbers, &n, err);
 
-	if (r == 0 && n > LISTS_MAX)
+	if (r == 0 && n > GRANTS_LISTS_MAX)
 		return hf_error_set(err, -EPROTO, "the replica has more prune lists than can be: %zu", n);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		CLEANUP(buf_release) struct buf data = BUF_INIT;
