@@ -58,9 +58,10 @@ MUST_USE int volume_check_floor(const struct epoch_cert *certs, size_t n, const 
 
 /*
  * Enrol a certificate whose request was signed by its owner key (by_owner) or its writer key. token NULL:
- * none was given. 0  it is the newest now (or was already); *ret is the volume -EACCES     the invitation
- * (see invitation_use), or none where one is needed -EKEYREJECTED   the epoch is over here already -EPROTONOSUPPORT  below
- * the format floor -EEXIST the log here has gone past where the certificate begins others      the node's disk
+ * none was given. 0: it is the newest now, or was already, and *ret is the volume. -EACCES: the invitation
+ * (see invitation_use), or there is none where one is needed; -EKEYREJECTED: its epoch is over here already,
+ * or it is by another owner; -EPROTONOSUPPORT: below the format floor; -EEXIST: the log here has gone past
+ * where it begins; others: the node's disk.
  */
 MUST_USE int volumes_enrol(struct volumes *vs, const struct epoch_cert *cert, bool by_owner,
 			   const uint8_t token[PLACE_TOKEN_BYTES], struct volume **ret, struct hf_error *err);

@@ -31,13 +31,17 @@ struct volumes {
 	size_t n;
 };
 
-MUST_USE struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES]); /* NULL: no memory */
+/* NULL: no memory. */
+MUST_USE struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES]);
 void volume_free(struct volume *v);
 /* Requires vs->lock, or that nobody else has vs. */
 MUST_USE int volumes_add(struct volumes *vs, struct volume *v);
 
 bool volume_same_cert(const struct epoch_cert *a, const struct epoch_cert *b);
-/* Both require v->lock, or that nobody else has v. A certificate goes to its place, in place of another of its epoch. */
+/*
+ * Both require v->lock, or that nobody else has v. A certificate goes to its place, in place of another of
+ * its epoch.
+ */
 const struct epoch_cert *volume_newest(const struct volume *v);
 MUST_USE int volume_add_cert(struct volume *v, const struct epoch_cert *cert);
 

@@ -29,7 +29,10 @@ void past_release(struct past *p);
 void past_plan(struct past *p);             /* another list of the same (p->list is it) */
 uint64_t past_blocks(const struct past *p); /* of the node's segments, in bytes */
 const uint8_t *past_volume(const struct past *p);
-/* The store has the new bytes at the head and at `second`, and of the old ones all, or the word that they were pruned. */
+/*
+ * The store has the new bytes at the head and at `second`, and of the old ones all, or the word that they
+ * were pruned.
+ */
 void past_expect(struct past *p, struct hf_store *store, bool old_is_there);
 
 /* The node, not served, and its pruner. */
