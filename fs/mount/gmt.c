@@ -75,17 +75,10 @@ void gmt_lookup(fuse_req_t req, const char *name)
 /* Newest first. */
 int gmt_list(struct listing *l)
 {
-	struct node up = { .kind = NODE_HISTORY };
-	struct hf_point *points;
+	struct hf_point *points = NULL;
 	uint64_t last_s = UINT64_MAX;
-	ssize_t n;
+	ssize_t n = listing_moments(l, &points);
 
-	if (!listing_add_dots(l, &up))
-		return 0;
-	points = calloc(HISTORY_AT_MAX, sizeof(*points));
-	if (!points)
-		return -ENOMEM;
-	n = hf_moments_list(l->m->store, points, HISTORY_AT_MAX, NULL);
 	for (ssize_t i = 0; i < n; i++) {
 		uint64_t time_s = second_behind(points[i].time_ns);
 		struct node node = { .kind = NODE_PAST, .ino = HF_ROOT_INO };

@@ -224,8 +224,6 @@ void history_reply_own(fuse_req_t req, enum node_kind kind);
 /* The root of the tree just after tid. */
 void history_reply_root(fuse_req_t req, uint64_t tid, double timeout_s);
 
-#define HISTORY_AT_MAX 200
-
 /* ---- gmt.c */
 
 #define GMT_NAME_BYTES 32 /* "@GMT-2026.11.21-10.15.30" and more */
@@ -312,6 +310,8 @@ bool listing_add_dots(struct listing *l, const struct node *up);
 /* An entry whose attributes are left to a lookup: what a listing shows is rarely all opened. False: full. */
 bool listing_add_bare(struct listing *l, const char *name, const struct node *node, uint32_t type,
 		      uint64_t off);
+/* Of at and gmt: the dots, and how many moments there are to list, newest first, to be freed; 0 when full. */
+ssize_t listing_moments(struct listing *l, struct hf_point **ret);
 int gmt_list(struct listing *l);
 int versions_list(struct listing *l);
 int deleted_list(struct listing *l);

@@ -17,6 +17,7 @@
 #include "fs/mount/mount_internal.h"
 
 #define OFF_HISTORY INT64_MAX
+#define MOMENTS_MAX 200
 
 /*
  * Take an entry, or find the buffer full. ".", ".." and what cannot be referred to are listed without
@@ -207,19 +208,22 @@ static bool add_point(struct listing *l, const char *name, uint64_t tid, uint64_
 	return listing_add_bare(l, name, &node, S_IFDIR, off);
 }
 
-static int list_at(struct listing *l)
+ssize_t listing_moments(struct listing *l, struct hf_point **ret)
 {
 	struct node up = { .kind = NODE_HISTORY };
-	char name[40], last[40] = "";
-	struct hf_point *points;
-	ssize_t n;
 
 	if (!listing_add_dots(l, &up))
 		return 0;
-	points = calloc(HISTORY_AT_MAX, sizeof(*points));
-	if (!points)
-		return -ENOMEM;
-	n = hf_moments_list(l->m->store, points, HISTORY_AT_MAX, NULL);
+	*ret = calloc(MOMENTS_MAX, sizeof(**ret));
+	return *ret ? hf_moments_list(l->m->store, *ret, MOMENTS_MAX, NULL) : -ENOMEM;
+}
+
+static int list_at(struct listing *l)
+{
+	char name[40], last[40] = "";
+	struct hf_point *points = NULL;
+	ssize_t n = listing_moments(l, &points);
+
 	for (ssize_t i = 0; i < n; i++) {
 		/* The newest of those that share a time is the one the name leads to. */
 		hf_moment_format(points[i].time_ns, name, sizeof(name));
