@@ -272,7 +272,7 @@ static void restrict_mode(struct hf_attr *attr, const struct hf_attr *other)
 	uint32_t mode = other->mode & 07, group = other->mode >> 3 & 07, user = other->mode >> 6 & 07;
 
 	if (attr->gid != other->gid)
-		group &= mode; /* who is in the one group may be in the other or not */
+		group = mode &= group; /* who is in the one group, or in none, may be in the other or not */
 	if (attr->uid != other->uid)
 		user &= mode & group;
 	attr->mode &= ~0777u | user << 6 | group << 3 | mode;

@@ -166,11 +166,13 @@ if [ "$root" = yes ]; then
 	fails "nor what was in one that another of its name replaced" 2 "Permission denied" them ls "$h/versions/was/s"
 	chmod 755 private
 	try "and may when he may" them cat "$h/deleted/private/s"
+	mkdir -m 755 group && echo secret > group/s && chown 0:65534 group && chmod 705 group && rm -r group && mkdir group && chmod 755 group
+	fails "nor in one that was closed to a group alone" 2 "Permission denied" them ls "$h/versions/group/s"
 	mkdir acl && echo x > acl/x && setfacl -m u:65534:--- acl
 	fails "an ACL is not weakened" 2 "Permission denied" them ls "$h/versions/acl"
 	fails "here neither" 2 "Permission denied" them ls "$h/deleted/acl"
 else
-	for i in 1 2 3 4 5 6 7; do ok 0 "# SKIP needs root: other users ($i)"; done
+	for i in 1 2 3 4 5 6 7 8; do ok 0 "# SKIP needs root: other users ($i)"; done
 fi
 
 # --- moments for Samba
