@@ -63,7 +63,7 @@ static int keep(struct versions *v, const struct hf_attr *attr, const struct hf_
 	v->kept_ns = change->time_ns;
 	v->kept_states = 1;
 	(void)answer_has_room(&v->used_bytes, stretch->path);
-	return json_array_append_new(v->list, o);
+	return json_array_append_new(v->list, o) < 0 ? -ENOMEM : 0;
 }
 
 static int see_version(void *arg, const struct hf_attr *attr, uint64_t ended)

@@ -133,6 +133,8 @@ enum MHD_Result download_send(const struct web_service *service, struct MHD_Conn
 	char *decoded = NULL, *name = NULL;
 	uint64_t size = 0;
 
+	if (!d)
+		hf_error_set(&err, -ENOMEM, "no memory");
 	if (!d || percent_decode_path(path, &decoded, &err) < 0 || look(d, at, &size, &err) < 0) {
 		if (d)
 			free_download(d);
