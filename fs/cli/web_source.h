@@ -2,8 +2,8 @@
 /*
  * Where the page's answers come from (layer 6): the process that has the store mounted, or the store at rest,
  * which is opened read-only when it is asked for something and let go of a moment after the last question, so
- * that it can be mounted while the page is open; for what changes it (web_restore.h) it is opened for writing,
- * and for that alone. Which of the two it is may change from one question to the next.
+ * that it can be mounted while the page is open; for what changes it (web_restore.h) it is opened for
+ * writing, and for that alone. Which of the two it is may change from one question to the next.
  */
 #ifndef FS_CLI_WEB_SOURCE_H
 #define FS_CLI_WEB_SOURCE_H

@@ -56,7 +56,6 @@ _holdfast_moments()
 	_holdfast_tags "$1"
 }
 
-# "STORE  replica NAME" is a line of replica list: the name is what ends in a colon, or stands first.
 _holdfast_replicas()
 {
 	_holdfast_run replica list ${1:+"$1"} --json | sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p'

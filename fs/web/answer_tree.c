@@ -31,7 +31,7 @@ static json_t *after_of(const struct names *names)
 	return json_string(text);
 }
 
-/* One more name; 1: the page is full, and this one is of the next. */
+/* One more name, of which entry says the rest; takes that over. */
 static int take_name(struct names *names, const char *name, uint64_t cookie, json_t *entry)
 {
 	if (!entry || json_object_set_new(entry, "name", answer_escaped(name)) < 0 ||

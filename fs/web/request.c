@@ -155,8 +155,8 @@ static json_t *restore_request(const struct web_request *q)
 
 	if (body && json_unpack_ex(body, NULL, JSON_STRICT, "{s:s, s:s, s?b}", "path", &path, "at", &at,
 				   "dry", &dry) == 0)
-		request = json_pack("{s:s, s:s, s:s, s:b}", "do", "web-restore", "path", path, "at", at, "dry",
-				    dry);
+		request = json_pack("{s:s, s:s, s:s, s:b}", "do", "web-restore", "path", path, "at", at,
+				    "dry", dry);
 	json_decref(body);
 	return request;
 }

@@ -32,8 +32,7 @@ struct web_service {
 	void *arg;
 };
 
-/* What is kept of a request while it arrives; malloc'ed by request_new, freed by request_free. NULL without
- * memory. */
+/* What is kept of a request while it arrives, to be given to request_end. NULL without memory. */
 struct web_request *request_begin(const struct web_service *service, struct MHD_Connection *connection,
 				  const char *method, const char *path);
 /* As libmicrohttpd calls; *len is taken. Answers when all is there. */

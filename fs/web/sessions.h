@@ -5,7 +5,8 @@
  *
  *   link     printed for a person, works once and for LINK_SECONDS
  *   place    the first part of every path of the session. Cookies know no ports: by its Path the cookie is
- * sent to no other server on this machine, which cannot know the place cookie   HttpOnly, SameSite=Strict
+ *            sent to no other server on this machine, which cannot know the place
+ *   cookie   HttpOnly, SameSite=Strict
  *   csrf     told to the page alone, and sent by it with whatever changes something
  *
  * Each is 256 random bits, compared in a time that does not depend on them, kept in memory only. Thread-safe.

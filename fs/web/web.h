@@ -16,8 +16,8 @@
  *   {"do": "web-diff", "a": M, "b": M, "path": P}               how a tree differs between two moments
  *   {"do": "web-read", "at": M, "path": P, "offset": N, "length": N}  bytes of a file, in base64
  *
- * and what is no question of web_answer, for it changes the store, and whoever has it open has to know of that
- * (fs/cli/web_restore.h):
+ * and what is no question of web_answer, for it changes the store, and whoever has it open has to know of
+ * that (fs/cli/web_restore.h):
  *
  *   {"do": "web-restore", "at": M, "path": P, "dry": bool}  put a tree back, or tell what would change by it
  *

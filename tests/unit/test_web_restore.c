@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Restoring by the page's server: who may ask for it, how it is said, and that nothing is done by omission. */
+/* Restoring by the page's server: who may ask for it, how it is said; nothing is done by omission. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,8 +98,8 @@ static int restore_len(const char *method, const char *origin, const char *csrf,
 	char path[160], headers[400];
 
 	(void)snprintf(path, sizeof(path), "%sapi/restore", t.place);
-	(void)snprintf(headers, sizeof(headers), "Cookie: %s\r\n%s%s%s%s%s%s", t.cookie, origin ? "Origin: " : "",
-		       origin ? origin : "", origin ? "\r\n" : "", csrf ? "X-Holdfast-Csrf: " : "",
+	(void)snprintf(headers, sizeof(headers), "Cookie: %s\r\n%s%s%s%s%s%s", t.cookie,
+		       origin ? "Origin: " : "", origin ? origin : "", origin ? "\r\n" : "", csrf ? "X-Holdfast-Csrf: " : "",
 		       csrf ? csrf : "", csrf ? "\r\n" : "");
 	return ask(method, path, headers, body, len);
 }
@@ -173,7 +173,8 @@ static void test_bodies(void **state)
 {
 	(void)state;
 	for (const char *const *bad =
-		     (const char *const[]){ "", "{", "[]", "null", "{}", "{\"path\":\"a\"}", "{\"at\":\"now\"}",
+		     (const char *const[]){ "", "{", "[]", "null", "{}", "{\"path\":\"a\"}",
+					    "{\"at\":\"now\"}",
 					    "{\"path\":1,\"at\":\"tid-7\"}", "{\"path\":\"a\",\"at\":7}",
 					    "{\"path\":\"a\",\"at\":\"tid-7\",\"dry\":0}",
 					    "{\"path\":\"a\",\"at\":\"tid-7\",\"dry\":null}",

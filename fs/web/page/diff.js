@@ -4,7 +4,7 @@
 
 const STEPS_MAX = 1500;
 
-// [{ kind: " " | "-" | "+", text, a, b }]: a, b: line numbers, from 1. ends: what follows the last line's end is no line.
+// What follows the last line's end is no line.
 export function lines(text) {
 	const all = text.split("\n");
 
@@ -52,6 +52,7 @@ function walk(a, b, trace) {
 	return out.reverse();
 }
 
+// [{ kind: " " | "-" | "+", text, a, b }]: a, b: line numbers, from 1.
 export function diff(textA, textB) {
 	const a = lines(textA), b = lines(textB), out = [];
 	let head = 0, tail = 0;
