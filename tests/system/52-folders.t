@@ -89,7 +89,7 @@ perl -e 'opendir D, shift or die; my %s; my $n = 0; while (defined(my $e = readd
 ok $? "a listing is whole and tells nothing twice while the file changes" || diag "$(cat "$T/.err")"
 mkdir names && (cd names && for i in $(seq 700); do : > "n$i"; done && for i in $(seq 1 2 700); do mv "n$i" "m$i"; done && rm n2* m3*)
 is "$(ls "$h/versions/names" | sort -u | wc -l)" 1050 "a folder of a thousand names that were"
-is "$(ls "$h/deleted/names" | wc -l)" "$( (seq 2 2 700 | grep -c '^2'; seq 1 2 700 | grep -c '^3') | paste -sd+ | bc)" "and of those only what was removed is gone"
+is "$(ls "$h/deleted/names" | wc -l)" $(($(seq 2 2 700 | grep -c '^2') + $(seq 1 2 700 | grep -c '^3'))) "and of those only what was removed is gone"
 
 # --- what is gone
 mkdir -p plans/sub/deep plans/stay && cp -a "$TOP/docs" plans/ && echo a > plans/a && ln plans/a plans/sub/b && echo s > plans/sub/deep/s
