@@ -4,7 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 need_fuse
 
-free_port() { perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'; }
 state() { hf status "$T/store" --json | tr -d '\n' | sed -n 's/.*"replicas".*"state": *"\([^"]*\)".*/\1/p'; }
 trees() { (cd "$1" && find . -type f -not -path './.history/*' -exec sha256sum {} + | sort -k2); }
 

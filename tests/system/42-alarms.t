@@ -5,7 +5,7 @@
 need_fuse
 
 node=$T/node limit=12
-port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+port=$(free_port)
 cat > "$T/hook" << END
 #!/bin/bash
 printf '%s,%s,%s,' "\$#" "\$1" "\$2" >> "$T/told"

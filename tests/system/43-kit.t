@@ -5,7 +5,7 @@
 need_fuse
 
 mkdir "$T/mnt"
-port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+port=$(free_port)
 hf node init "$T/node" --listen "127.0.0.1:$port" > /dev/null && hf serve "$T/node" > /dev/null || bail "no node"
 hf init "$T/store" --kit-file "$T/kit" --replica "$(hf node invite "$T/node")" > /dev/null || bail "no volume"
 hf init "$T/other" --kit-file "$T/otherkit" > /dev/null || bail "no other volume"

@@ -7,7 +7,7 @@ need_fuse
 
 state() { hf status "$T/store" --json | tr -d '\n' | sed -n 's/.*"replicas".*"state": *"\([^"]*\)".*/\1/p'; }
 trees() { (cd "$1" && find . -type f -not -path './.history/*' -exec sha256sum {} + | sort -k2); }
-port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+port=$(free_port)
 
 mkdir "$T/disk" "$T/mnt" "$T/mnt2"
 node=$T/disk/node

@@ -12,8 +12,7 @@ of()
 		sed -n 's/.*"'"$2"'": *"\{0,1\}\([^",}]*\)"\{0,1\}[,} ].*/\1/p' | sed 's/ *$//'
 }
 is_current() { [ "$(of "$1" state)" = current ] && [ "$(of "$1" lag_bytes)" = 0 ]; }
-kept_port() { perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'; }
-node() { hf node init "$T/$1" --listen "127.0.0.1:$(kept_port)" > /dev/null && hf serve "$T/$1" > /dev/null; }
+node() { hf node init "$T/$1" --listen "127.0.0.1:$(free_port)" > /dev/null && hf serve "$T/$1" > /dev/null; }
 killed() { local pid; pid=$(cat "$T/$1/pid"); kill -9 "$pid"; eventually 10 eval "! kill -0 $pid"; }
 log_of() { (cd "$1" && sha256sum -- *.seg); }
 trees() { (cd "$1" && find . -type f -not -path './.history/*' -exec sha256sum {} + | sort -k2); }

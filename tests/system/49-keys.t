@@ -97,7 +97,7 @@ hf unmount "$T/mnt"
 rm -rf "$T/plain" "$T/other"
 
 # stolen
-port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+port=$(free_port)
 hf node init "$T/node" --listen "127.0.0.1:$port" > /dev/null && hf serve "$T/node" > /dev/null || bail "no node"
 hf key plain "$T/store" --passphrase-fd 3 3< "$T/pass" > /dev/null
 hf replica add "$T/store" "$(hf node invite "$T/node")" --name node && hf replica add "$T/store" "$T/disk" --name disk || bail "no replicas"

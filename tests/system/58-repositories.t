@@ -36,8 +36,6 @@ now() { sync "$M" && hf status "$M" --json | json committed_moment; }
 at() { git -C "$1" rev-parse --verify -q "${2:-refs/heads/main}"; }
 sound() { git -C "$1" fsck --full --strict --no-progress; }
 sums() { (cd "$1" && find . -type f -exec sha256sum {} + | sort -k 2 && find . -printf '%P %m %U:%G %l\n' | sort); }
-free_port() { perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'; }
-answers() { (: < "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
 
 servers=()
 ended()

@@ -17,8 +17,6 @@ chmod 755 "$T"
 mkdir -p "$T/bound" "$M/office" "$S"/{private,lock,state,cache,pid,log,ncalrpc}
 
 # --- the document's configuration, here; what is added has it run beside any other
-free_port() { perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'; }
-answers() { (: < "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
 port=$(free_port)
 sed -n '/^```ini$/,/^```$/p' "$TOP/docs/SAMBA.md" | sed -e '/^```/d' -e "s|/srv/files|$M|g" -e "s|/srv/bound|$T/bound|g" > "$S/shown"
 cat "$S/shown" - > "$S/smb.conf" <<END

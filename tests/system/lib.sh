@@ -73,6 +73,11 @@ eventually()
 	done
 }
 
+# A port of loopback that nobody has now.
+free_port() { perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'; }
+# answers PORT: does somebody listen there?
+answers() { (: < "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
+
 bail()
 {
 	echo "Bail out! $1"
