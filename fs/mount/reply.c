@@ -48,14 +48,13 @@ int target_find(struct mount *m, uint64_t node_id, struct target *ret)
 {
 	int r = 0;
 
-	ret->id = node_id;
+	*ret = (struct target){ .id = node_id, .view = m->head };
 	if (node_id_is_live(node_id))
 		ret->node = (struct node){ .kind = NODE_LIVE, .ino = node_id };
 	else
 		r = nodes_find(&m->nodes, node_id, &ret->node);
 	if (r < 0)
 		return r;
-	ret->view = m->head;
 	if (ret->node.kind == NODE_PAST || ret->node.kind == NODE_DELETED)
 		ret->view.tid = ret->node.tid;
 	ret->ino = ret->node.ino;
