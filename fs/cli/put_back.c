@@ -93,7 +93,7 @@ static int changed(void *arg, const struct hf_restored *d)
 		drop(d);
 	if (t->tell && t->listener->found && d->kind != HF_RESTORED_TIMES)
 		tell(t, d);
-	return operation_is_stopped(t->listener) ? -EINTR : 0;
+	return operation_is_stopped(t->listener) ? 1 : 0;
 }
 
 /* --- doing it */
@@ -160,6 +160,8 @@ json_t *put_back(struct hf_store *store, const json_t *request, const struct ope
 		r = hf_restore(store, at.point.tid, at.path, dest,
 			       (t.dry ? HF_RESTORE_DRY : 0u) | (undo ? HF_RESTORE_UNDO : 0u), changed, &t,
 			       &listener->progress, &sum, err);
+		if (r > 0)
+			r = hf_error_set(err, -EINTR, "the volume is being unmounted");
 		if (r == 0 && !t.dry)
 			r = hf_store_commit(store, err);
 		if (r < 0)

@@ -78,7 +78,7 @@ static int find_now(struct restore *r, uint64_t parent, const char *name, struct
 /* What a failure is about; only what has no words of a path yet. */
 static int failed_at(struct restore *r, const char *path, int code)
 {
-	if (code < 0)
+	if (code < 0 && r->said == 0)
 		(void)hf_error_prefix(r->err, code, "%s", *path ? path : "/");
 	return code;
 }
@@ -304,7 +304,7 @@ static int restore_at_dest(struct restore *r, const struct hf_attr *was)
 	struct hf_attr is;
 	int code = find_parent(r, spot.name, &above, &spot.parent);
 
-	if (code != 0) /* it failed, or who is told says stop */
+	if (code < 0)
 		return code;
 	code = find_now(r, spot.parent, spot.name, &is);
 	if (code == 1 && was && !r->in_place) {
@@ -421,6 +421,8 @@ int hf_restore(struct hf_store *s, uint64_t tid, const char *path, const char *d
 	guard_restoring(true);
 	code = run(&r);
 	guard_restoring(false);
+	if (r.said != 0)
+		code = r.said;
 	*ret = r.sum;
 	restore_release(&r);
 	return code;

@@ -31,6 +31,7 @@ struct restore {
 	bool dry, undo, in_place;
 	hf_restored_fn *each;
 	void *arg;
+	int said; /* by each; not 0: -ECANCELED goes all the way up, and this is what is returned */
 	const struct hf_progress *progress;
 	struct hf_restore_summary sum;
 	struct hf_error *err;
@@ -102,7 +103,8 @@ MUST_USE bool restore_is_away(const struct restore *r, uint64_t ino);
 MUST_USE int restore_note_gone(struct restore *r, uint64_t ino);
 /* Of a dry run: what stood where something is moved to, and was not found a place. */
 MUST_USE int restore_remove_displaced(struct restore *r);
-int restore_tell(struct restore *r, enum hf_restored_kind kind, const struct restore_spot *spot,
+/* -ECANCELED: it is to go no further. Positive codes of this folder always say what was found. */
+MUST_USE int restore_tell(struct restore *r, enum hf_restored_kind kind, const struct restore_spot *spot,
 		 uint32_t type, uint64_t ino, uint64_t bytes);
 /* A name in a folder as a path. */
 MUST_USE int restore_path(const char *dir, const char *name, struct buf *out);

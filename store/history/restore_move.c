@@ -127,6 +127,12 @@ int restore_look_at_names(struct restore *r, uint64_t ino, struct restore_names 
 
 /* --- telling */
 
+static int tell(struct restore *r, const struct hf_restored *told)
+{
+	r->said = r->each ? r->each(r->arg, told) : 0;
+	return r->said != 0 ? -ECANCELED : 0;
+}
+
 int restore_tell(struct restore *r, enum hf_restored_kind kind, const struct restore_spot *spot,
 		 uint32_t type, uint64_t ino, uint64_t bytes)
 {
@@ -158,7 +164,7 @@ int restore_tell(struct restore *r, enum hf_restored_kind kind, const struct res
 		break;
 	}
 	r->sum.bytes += bytes;
-	return r->each ? r->each(r->arg, &told) : 0;
+	return tell(r, &told);
 }
 
 static int tell_moved(struct restore *r, const struct restore_spot *to, const char *before,
@@ -175,7 +181,7 @@ static int tell_moved(struct restore *r, const struct restore_spot *to, const ch
 					  .name_before = before_name };
 
 	r->sum.moved++;
-	return r->each ? r->each(r->arg, &told) : 0;
+	return tell(r, &told);
 }
 
 int restore_path(const char *dir, const char *name, struct buf *out)

@@ -362,6 +362,77 @@ static void test_refused(void **state)
 	assert_int_equal(restore(f, 0, "", NULL, 0, NULL, &err), -EROFS);
 }
 
+struct stopper {
+	uint64_t n, at; /* of what is told, the last */
+};
+
+static int stop_there(void *arg, const struct hf_restored *d)
+{
+	struct stopper *t = arg;
+
+	(void)d;
+	return ++t->n == t->at ? 1 : 0;
+}
+
+static uint64_t done_of(const struct hf_restore_summary *sum)
+{
+	return sum->created + sum->linked + sum->moved + sum->removed + sum->contents + sum->attributes;
+}
+
+/*
+ * Told to stop at the first thing, the second, and so on: each time that is the last one told and done, whatever kind it
+ * is of, and the code comes back.
+ */
+static void stop_everywhere(struct store_fixture *f, uint64_t tid, const char *path, unsigned flags)
+{
+	struct stopper t = { 0 };
+	int code = 1;
+
+	for (uint64_t at = 1; code != 0; at++) {
+		struct hf_error err = HF_ERROR_INIT;
+		struct hf_restore_summary sum;
+
+		t = (struct stopper){ .at = 1 };
+		if (flags & HF_RESTORE_DRY)
+			t.at = at;
+		code = hf_restore(f->store, tid, path, NULL, flags, stop_there, &t, NULL, &sum, &err);
+		assert_int_equal(code, t.n >= t.at);
+		assert_int_equal(err.code, 0);
+		assert_true(t.n <= t.at);
+		assert_true(done_of(&sum) <= t.n); /* times are told, and not counted */
+	}
+}
+
+static void test_stop(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t a = make_dir(f, HF_ROOT_INO, "a"), b = make_dir(f, a, "b"), c = make_dir(f, a, "c"), was,
+		 ino = make_in(f, b, "one");
+
+	put_text(f, ino, 0, "text");
+	assert_int_equal(hf_link(f->store, ino, b, "two", NULL, NULL), 0);
+	make_in(f, c, "away");
+	was = head(f);
+	/* one of two names; a file that goes home, in a folder that is new; one that is moved back; one to be removed */
+	remove_file(f, b, "one");
+	put_text(f, ino, 0, "other");
+	assert_int_equal(hf_rename(f->store, c, "away", make_dir(f, a, "new"), "here", 0, NULL), 0);
+	make_in(f, make_dir(f, ino_of(f, "a/new"), "deep"), "file");
+	make_in(f, b, "more");
+	stop_everywhere(f, was, "a", HF_RESTORE_DRY);
+	stop_everywhere(f, was, "a/new", HF_RESTORE_DRY | HF_RESTORE_UNDO);
+	stop_everywhere(f, was, "a/new", HF_RESTORE_UNDO);
+	assert_int_equal(ino_of(f, "a/new"), 0);
+	stop_everywhere(f, was, "a", 0);
+	expect_same(f, was, "");
+	/* folders above it */
+	remove_file(f, c, "away");
+	assert_int_equal(hf_rmdir(f->store, a, "c", NULL, NULL), 0);
+	stop_everywhere(f, was, "a/c/away", HF_RESTORE_DRY);
+	stop_everywhere(f, was, "a/c/away", 0);
+	assert_int_not_equal(ino_of(f, "a/c/away"), 0);
+}
+
 /* Folders in which nothing happened are not looked into, and what happened is found all the same. */
 static void test_little_changed(void **state)
 {
@@ -399,6 +470,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_displaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_undo, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_little_changed, setup, teardown),
 	};
 
