@@ -24,9 +24,12 @@ done
 is "$(ls "$man" | wc -l)" $(($(wc -w <<< "$commands") + 3)) "and a page for each command"
 fails "but of what is no command" 2 "no command mend" "$TOP/docs/man.pl" command "$HOLDFAST" mend 1
 
-# --- they are well formed
+# --- they are well formed: all in one go, and by man(1) one of each kind
 if command -v man > /dev/null && command -v groff > /dev/null; then
-	for f in "$man"/*; do man --warnings -E UTF-8 -l "$f" 2>&1 > "$T/$(basename "$f").txt" | sed "s|^|${f##*/}: |"; done > "$T/warnings"
+	groff -K utf8 -t -mandoc -T utf8 -w mac -r LL=80n "$man"/* 2> "$T/warnings" > /dev/null || echo "groff failed" >> "$T/warnings"
+	for f in holdfast.1 holdfast-init.1 holdfast-format.5 holdfast-protocol.7; do
+		man --warnings -E UTF-8 -l "$man/$f" 2>&1 > "$T/$f.txt" | sed "s|^|$f: |" >> "$T/warnings"
+	done
 	is "$(cat "$T/warnings")" "" "man and groff have nothing to say about them"
 	grep -q 'HFVOLUME' "$T/holdfast-format.5.txt" && grep -q 'Content-Digest' "$T/holdfast-protocol.7.txt"
 	ok $? "what the documents say is in them"
@@ -47,34 +50,37 @@ if command -v mandoc > /dev/null; then
 fi
 
 # --- every command and option, there and back
+declare -A helps
 for c in $commands; do
-	help=$(hf "$c" --help)
-	missing=
+	help=$(hf "$c" --help) page=$(< "$man/holdfast-$c.1") missing=
+	helps[$c]=$help
 	for o in $(options_of <<< "$help" | ours); do
-		grep -qF -- "${o//-/\\-}" "$man/holdfast-$c.1" || missing+=" $o"
+		[[ $page == *"${o//-/\\-}"* ]] || missing+=" $o"
 	done
 	is "$missing" "" "all options of $c --help are in its page"
-	is "$(sed 's/\\-/-/g; s/\\f[BIR]//g' "$man/holdfast-$c.1" | options_of | ours)" "$(options_of <<< "$help" | ours)" "and no others"
+	is "$(sed 's/\\-/-/g; s/\\f[BIR]//g' <<< "$page" | options_of | ours)" "$(options_of <<< "$help" | ours)" "and no others"
 	grep -qE '^  (holdfast|mount) ' <<< "$help" && grep -q '^\.SH EXAMPLES' "$man/holdfast-$c.1"
 	ok $? "with an example"
 	grep -qF "holdfast\\-${c//-/\\-}" "$man/holdfast.1"
 	ok $? "which holdfast(1) leads to"
 done
-all=$(for c in $commands; do hf "$c" --help; done | options_of; echo --help; echo --version)
+all=$(printf '%s\n' "${helps[@]}" | options_of; echo --help; echo --version)
 is "$(sed 's/\\-/-/g; s/\\f[BIR]//g' "$TOP/docs/holdfast.1" | options_of | ours | grep -vxF -- "$all")" "" \
 	"what holdfast(1) names of options there is"
 is "$(sed -n 's/^\.SS //p' "$TOP/docs/holdfast.1" | tr -d ',' | tr ' ' '\n' | sed 's/^mount$//' | grep -E '^[a-z]' |
 	grep -vxF -e check -e acknowledge -e prune -e "$commands" | grep -vE '^(sync=replica|kit|node)$')" "" "and of commands"
 # what the code takes is what it says
+word_end='([^a-z-]|$)'
 for f in "$TOP"/fs/cli/cmd_*.c; do
 	taken=$(grep -oE '\{ "[a-z][a-z-]*", (0|1|no_argument|required_argument), NULL, ' "$f" | sed 's/^{ "\(.*\)", .*/--\1/' | sort -u)
 	c=$(basename "$f" .c | sed 's/^cmd_//; s/_/-/g')
 	grep -qx -- "$c" <<< "$commands" || continue
-	help=$(hf "$c" --help; [ "$c" != snapshot ] || hf tags --help)
+	help=${helps[$c]}
+	[ "$c" != snapshot ] || help+=${helps[tags]}
 	silent=
 	for o in $taken; do
 		[[ $o == --help || $c$o == mount--options ]] || # -o everywhere, as of mount(8)
-			grep -qE -- "$o([^a-z-]|$)" <<< "$help" || silent+=" $o"
+			[[ $help =~ $o$word_end ]] || silent+=" $o"
 	done
 	is "$silent" "" "$c says every option that it takes"
 done
@@ -132,27 +138,32 @@ is "$asked" ended "bash: nobody is asked for a passphrase"
 
 # --- zsh, in a terminal of its own
 if command -v zsh > /dev/null; then
+	# zpty FOLDER LINE…: what each line becomes by a Tab, in line.1 and so on
 	cat > "$T/zpty" <<- 'END'
 		zmodload zsh/zpty
 		zpty z zsh -f -i
-		zpty -w z "PS1='> '; fpath=($2 \$fpath); autoload -Uz compinit; compinit -u -D; compdef _holdfast at-command; zstyle ':completion:*' list-prompt ''"
+		zpty -w z "PS1='> '; fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; compdef _holdfast at-command; zstyle ':completion:*' list-prompt ''"
 		zpty -w z "bindkey '^I' complete-word; LISTMAX=999; print rea''dy"
 		zpty -r -m z text '*ready*' || exit 2
-		zpty -n -w z "$1"$'\t'
-		zpty -w z $'\C-a: \C-e; print fin''ished'
-		text=
-		while zpty -r z line; do
-			text+=$line
-			[[ $line == *finished* && $line != *print* ]] && break
+		for n in {2..$#}; do
+			zpty -n -w z "$argv[n]"$'\t'
+			zpty -w z $'\C-a: \C-e; print fin''ished'
+			text=
+			while zpty -r z line; do
+				text+=$line
+				[[ $line == *finished* && $line != *print* ]] && break
+			done
+			print -r -- $text > line.$((n - 1))
 		done
 		zpty -d z
-		print -r -- $text
 	END
-	zsh_makes() { timeout 20 zsh -f "$T/zpty" "$1" "$TOP/fs/completion" 2>&1 | tr -d '\r'; }
-	try "zsh: the rest of a command" eval 'zsh_makes "holdfast unm" | grep -q "holdfast unmount"'
-	try "zsh: an option" eval 'zsh_makes "holdfast check --j" | grep -q -- "check --json"'
-	try "zsh: a tag" eval 'zsh_makes "holdfast snapshot $T/store x --at before" | grep -q -- "before-upgrade"'
-	try "zsh: behind PATH@" eval 'cd "$T"; zsh_makes "./at-command show store/my\\ files/gone@before" | grep -q "gone@before-upgrade"'
-	try "zsh: a replica" eval 'zsh_makes "holdfast replica remove $T/store else" | grep -q "elsewhere"'
+	(cd "$T" && timeout 100 zsh -f zpty "$TOP/fs/completion" "holdfast unm" "holdfast check --j" "holdfast snapshot store x --at before" \
+		"./at-command show store/my\\ files/gone@before" "holdfast replica remove store else" > .zsh 2>&1) || diag "$(cat "$T/.zsh")"
+	zsh_made() { tr -d '\r' < "$T/line.$1" | grep -qe "$2"; }
+	try "zsh: the rest of a command" zsh_made 1 "holdfast unmount"
+	try "zsh: an option" zsh_made 2 "check --json"
+	try "zsh: a tag" zsh_made 3 "before-upgrade"
+	try "zsh: behind PATH@" zsh_made 4 "gone@before-upgrade"
+	try "zsh: a replica" zsh_made 5 "elsewhere"
 fi
 done_testing
