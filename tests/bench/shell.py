@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-LIMIT_SECONDS = 900
+LIMIT_SECONDS = 3600
 GIT_CONFIG = {"safe.directory": "*", "gc.auto": "0", "advice.detachedHead": "false"}
 GIT_ENV = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
            "GIT_CONFIG_COUNT": str(len(GIT_CONFIG)),
