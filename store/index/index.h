@@ -106,6 +106,14 @@ MUST_USE int index_scan(struct index *x, enum index_space space, struct span fro
 			unsigned flags, struct index_rows *rows, struct hf_error *err);
 
 /*
+ * Each entry with from <= key < to, ascending, some at a time, each time as of one instant. What `each` returns
+ * stops the walk when it is not 0, and is returned.
+ */
+typedef int index_each_fn(void *arg, const struct index_entry *e);
+MUST_USE int index_each(struct index *x, enum index_space space, struct span from, struct span to,
+			index_each_fn *each, void *arg, struct hf_error *err);
+
+/*
  * The value of the first entry with from <= key < to, in INDEX_PAST, whose entries never go or change: 1, 0,
  * negative. from and to begin with the same kind and inode, and of the keys between them those put later must
  * be the greater ones, as the past of one key is. Cheaper than index_scan.

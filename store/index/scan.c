@@ -17,6 +17,7 @@
 
 enum {
 	COPY_MAX = 4096,
+	EACH_ROWS = 512, /* fetched at a time, of all that there are */
 	SORT_SLICE = 256, /* entries sorted in under one hold of the lock */
 };
 
@@ -407,6 +408,28 @@ int index_scan(struct index *x, enum index_space space, struct span from, struct
 	       unsigned flags, struct index_rows *rows, struct hf_error *err)
 {
 	return scan_run(x, NULL, space, from, to, max, flags, rows, err);
+}
+
+int index_each(struct index *x, enum index_space space, struct span from, struct span to, index_each_fn *each,
+	       void *arg, struct hf_error *err)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	CLEANUP(buf_release) struct buf behind = BUF_INIT;
+	int r;
+
+	do {
+		r = index_scan(x, space, from, to, EACH_ROWS, 0, &rows, err);
+		for (size_t k = 0; r == 0 && k < rows.n; k++)
+			r = each(arg, &rows.entries[k]);
+		if (r != 0 || rows.n == 0)
+			break;
+		buf_clear(&behind);
+		buf_add(&behind, rows.entries[rows.n - 1].key.data, rows.entries[rows.n - 1].key.len);
+		buf_add_u8(&behind, 0); /* the next key there can be */
+		r = buf_status(&behind);
+		from = (struct span){ behind.data, behind.len };
+	} while (r == 0 && rows.more);
+	return r;
 }
 
 void index_rows_release(struct index_rows *r)

@@ -114,12 +114,26 @@ static void test_settle_rewrites(void **unused)
 	index_close(x);
 }
 
+struct order {
+	uint64_t next, stop;
+};
+
+static int see_in_order(void *arg, const struct index_entry *e)
+{
+	struct order *o = arg;
+
+	o->next += o->next == 5; /* this one was deleted */
+	assert_int_equal(get_be64(e->key.data), o->next);
+	return ++o->next == o->stop ? 7 : 0;
+}
+
 static void test_large_batch(void **unused)
 {
 	CLEANUP(scratch_remove) char *dir = scratch_make();
 	CLEANUP(buf_release) struct buf out = BUF_INIT;
 	struct index *x = open_index_at(dir, NULL);
 	struct index_rows rows = INDEX_ROWS_INIT;
+	struct order all = { 0, UINT64_MAX }, some = { 0, 70000 };
 	struct index_batch *b;
 	uint8_t key[8];
 
@@ -140,6 +154,9 @@ static void test_large_batch(void **unused)
 	assert_int_equal(index_scan(x, INDEX_CHUNK, text(""), text(""), 200000, 0, &rows, NULL), 0);
 	assert_int_equal(rows.n, 99999);
 	assert_false(rows.more);
+	assert_int_equal(index_each(x, INDEX_CHUNK, text(""), text(""), see_in_order, &all, NULL), 0);
+	assert_int_equal(all.next, 100000);
+	assert_int_equal(index_each(x, INDEX_CHUNK, text(""), text(""), see_in_order, &some, NULL), 7);
 	index_rows_release(&rows);
 	index_batch_free(b);
 	index_close(x);
