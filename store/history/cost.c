@@ -14,7 +14,7 @@
 #include "store/tree/map.h"
 #include "store/tree/view_internal.h"
 
-enum { ROWS_AT_ONCE = 512, TID_BYTES = 8 };
+enum { TID_BYTES = 8 };
 
 /* Numbers, sorted and each once after a call of numbers_sort. */
 struct numbers {
@@ -133,8 +133,9 @@ static int take_child(void *arg, const char *name, uint64_t ino, uint32_t type, 
 }
 
 /* An entry that ended: it counts when that was the end of what it was of. */
-static int take_entry(struct cost *c, const struct index_entry *e)
+static int take_entry(void *arg, const struct index_entry *e)
 {
+	struct cost *c = arg;
 	struct entry entry;
 	int r;
 
@@ -144,30 +145,10 @@ static int take_entry(struct cost *c, const struct index_entry *e)
 	return r == 1 ? add_inode(c, entry.ino, entry.type, true) : r;
 }
 
-typedef int row_fn(struct cost *c, const struct index_entry *e);
-
 /* All rows of a space with from <= key < to. */
-static int each_row(struct cost *c, enum index_space space, struct key from, struct key to, row_fn *fn)
+static int each_row(struct cost *c, enum index_space space, struct key from, struct key to, index_each_fn *each)
 {
-	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
-	int r;
-
-	do {
-		r = index_scan(c->s->index, space, key_span(&from), key_span(&to), ROWS_AT_ONCE, 0, &rows,
-			       c->err);
-		for (size_t i = 0; r == 0 && i < rows.n; i++)
-			r = fn(c, &rows.entries[i]);
-		if (r == 0 && rows.n > 0) {
-			const struct span last = rows.entries[rows.n - 1].key;
-
-			if (last.len >= sizeof(from.bytes))
-				return damaged(c);
-			memcpy(from.bytes, last.data, last.len);
-			from.bytes[last.len] = 0; /* the next key there can be */
-			from.len = last.len + 1;
-		}
-	} while (r == 0 && rows.more && rows.n > 0);
-	return r;
+	return index_each(c->s->index, space, key_span(&from), key_span(&to), each, c, c->err);
 }
 
 static int look_into_dirs(struct cost *c)
@@ -218,14 +199,14 @@ static int add_list(struct cost *c, struct span value, bool past)
 	return r;
 }
 
-static int take_past_list(struct cost *c, const struct index_entry *e)
+static int take_past_list(void *arg, const struct index_entry *e)
 {
-	return add_list(c, e->value, true);
+	return add_list(arg, e->value, true);
 }
 
-static int take_present_list(struct cost *c, const struct index_entry *e)
+static int take_present_list(void *arg, const struct index_entry *e)
 {
-	return add_list(c, e->value, false);
+	return add_list(arg, e->value, false);
 }
 
 /* Lists of a generation that was dropped whole stay where the present ones are (map.h). */

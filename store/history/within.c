@@ -11,7 +11,7 @@
 #include "store/history/internal.h"
 #include "store/tree/tx.h"
 
-enum { ROWS_AT_ONCE = 256, TID_BYTES = 8 };
+enum { TID_BYTES = 8 };
 
 struct seen_dir {
 	uint64_t ino;
@@ -77,72 +77,62 @@ static int meet_dir(struct within *w, uint64_t ino)
 	return push(&w->dirs, &w->n_dirs, &w->cap_dirs, ino);
 }
 
+static int damaged(struct within *w)
+{
+	return hf_error_set(w->err, -EUCLEAN, "the index is damaged in a directory: mount with -o rebuild");
+}
+
+/* 1 when there is too much. */
 static int see_entry(struct within *w, struct span value, uint64_t ended)
 {
 	struct entry e;
 	int r;
 
 	if (entry_decode(value, &e) < 0)
-		return hf_error_set(w->err, -EUCLEAN, "the index is damaged in a directory: mount with -o rebuild");
+		return damaged(w);
+	if (*w->budget == 0)
+		return 1;
+	--*w->budget;
 	if (e.tid > w->until || ended <= w->since)
 		return 0;
 	r = push(w->inos, w->n, w->cap, e.ino);
 	return r == 0 && S_ISDIR(e.type) ? meet_dir(w, e.ino) : r;
 }
 
-/* 1, 0 when there is too much. */
-static int see_rows(struct within *w, enum index_space space, uint64_t dir)
+static int see_present(void *arg, const struct index_entry *e)
 {
-	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
-	struct key from = key_number('d', dir), to = key_after_prefix(from);
-	int r;
+	return see_entry(arg, e->value, UINT64_MAX);
+}
 
-	do {
-		r = index_scan(w->s->index, space, key_span(&from), key_span(&to), ROWS_AT_ONCE, 0, &rows, w->err);
-		if (r == 0 && rows.n > *w->budget)
-			return 0;
-		*w->budget -= rows.n;
-		for (size_t k = 0; r == 0 && k < rows.n; k++) {
-			const struct index_entry *e = &rows.entries[k];
+static int see_past(void *arg, const struct index_entry *e)
+{
+	if (e->key.len < TID_BYTES)
+		return damaged(arg);
+	return see_entry(arg, e->value, get_be64(e->key.data + e->key.len - TID_BYTES));
+}
 
-			if (e->key.len <= ENTRY_KEY_PREFIX + 1 || e->key.len > KEY_BYTES_MAX)
-				return hf_error_set(w->err, -EUCLEAN,
-						    "the index is damaged in a directory: mount with -o rebuild");
-			r = see_entry(w, e->value,
-				      space == INDEX_HEAD ? UINT64_MAX : get_be64(e->key.data + e->key.len - TID_BYTES));
-		}
-		if (r == 0 && rows.n > 0) {
-			const struct span last = rows.entries[rows.n - 1].key;
+/* 0, 1 when there is too much. */
+static int see_dir(struct within *w, uint64_t dir)
+{
+	const struct key from = key_number('d', dir), to = key_after_prefix(from);
+	/* the present first: what moves to the past meanwhile is met twice */
+	int r = index_each(w->s->index, INDEX_HEAD, key_span(&from), key_span(&to), see_present, w, w->err);
 
-			memcpy(from.bytes, last.data, last.len);
-			from.len = last.len;
-			if (space == INDEX_PAST) /* the next greater one of this length, which a key may have at most */
-				put_be64(from.bytes + from.len - TID_BYTES,
-					 get_be64(from.bytes + from.len - TID_BYTES) + 1);
-			else
-				from.bytes[from.len++] = 0;
-		}
-	} while (r == 0 && rows.more && rows.n > 0);
-	return r < 0 ? r : 1;
+	if (r == 0)
+		r = index_each(w->s->index, INDEX_PAST, key_span(&from), key_span(&to), see_past, w, w->err);
+	return r;
 }
 
 int within_find(struct hf_store *s, uint64_t top, uint64_t since, uint64_t until, uint64_t *budget, uint64_t **inos,
 		size_t *n, size_t *cap, struct hf_error *err)
 {
-	CLEANUP(within_release) struct within w = { .s = s, .since = since, .until = until, .budget = budget, .inos = inos,
-						    .n = n, .cap = cap, .err = err };
+	CLEANUP(within_release) struct within w = { .s = s, .since = since, .until = until, .budget = budget,
+						    .inos = inos, .n = n, .cap = cap, .err = err };
 	int r = push(inos, n, cap, top);
 
 	if (r == 0)
 		r = meet_dir(&w, top);
-	r = r < 0 ? r : 1;
-	while (r == 1 && w.n_dirs > 0) {
-		uint64_t dir = w.dirs[--w.n_dirs];
-
-		/* the present first: what moves to the past meanwhile is met twice */
-		r = see_rows(&w, INDEX_HEAD, dir);
-		if (r == 1)
-			r = see_rows(&w, INDEX_PAST, dir);
-	}
-	return r;
+	while (r == 0 && w.n_dirs > 0)
+		r = see_dir(&w, w.dirs[--w.n_dirs]);
+	return r < 0 ? r : r == 0;
 }

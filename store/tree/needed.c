@@ -15,7 +15,7 @@
 #include "store/tree/map.h"
 #include "store/tree/past.h"
 
-enum { ROWS_AT_ONCE = 1024, NOT_ASKED = -2, NOT_THERE = -1 };
+enum { NOT_ASKED = -2, NOT_THERE = -1 };
 
 struct walk {
 	const struct tree *t;
@@ -166,68 +166,56 @@ static int take_row(struct walk *w, enum index_space space, const struct index_e
 	return r == 1 ? mark(w, e->value) : r;
 }
 
-static int walk_space(struct walk *w, enum index_space space)
+static int take_present(void *arg, const struct index_entry *e)
 {
-	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
-	struct key from = { 1, { 'b' } }, to = key_after_prefix(from);
-	int r;
+	return take_row(arg, INDEX_HEAD, e);
+}
 
-	do {
-		r = index_scan(w->t->index, space, key_span(&from), key_span(&to), ROWS_AT_ONCE, 0, &rows,
-			       w->err);
-		for (size_t i = 0; r == 0 && i < rows.n; i++)
-			r = take_row(w, space, &rows.entries[i]);
-		if (r == 0 && rows.n > 0) {
-			from.len = rows.entries[rows.n - 1].key.len;
-			memcpy(from.bytes, rows.entries[rows.n - 1].key.data, from.len);
-			from.bytes[from.len++] = 0;
-		}
-	} while (r == 0 && rows.more && rows.n > 0);
-	return r;
+static int take_past(void *arg, const struct index_entry *e)
+{
+	return take_row(arg, INDEX_PAST, e);
 }
 
 int tree_needed_chunks(const struct tree *t, uint64_t keep, uint64_t n_chunks, uint8_t *bits,
 		       struct hf_error *err)
 {
 	struct walk w = { .t = t, .n_chunks = n_chunks, .bits = bits, .list = BLOCK_LIST_INIT, .err = err };
+	const struct key from = { 1, { 'b' } }, to = key_after_prefix(from);
 	int r = collect_moments(&w, keep);
 
 	if (r == 0)
-		r = walk_space(&w, INDEX_HEAD);
+		r = index_each(t->index, INDEX_HEAD, key_span(&from), key_span(&to), take_present, &w, err);
 	if (r == 0)
-		r = walk_space(&w, INDEX_PAST);
+		r = index_each(t->index, INDEX_PAST, key_span(&from), key_span(&to), take_past, &w, err);
 	block_list_release(&w.list);
 	free(w.moments);
 	free(w.generations);
 	return r == -ENOMEM ? hf_error_set(err, r, "no memory") : r;
 }
 
+struct chunk_walk {
+	int (*each)(void *arg, uint64_t number, const struct chunk_place *place);
+	void *arg;
+	struct hf_error *err;
+};
+
+static int take_chunk(void *arg, const struct index_entry *e)
+{
+	const struct chunk_walk *w = arg;
+	const uint8_t *v = e->value.data;
+	struct chunk_place place;
+
+	if (e->key.len != 8 || e->value.len != 16)
+		return hf_error_set(w->err, -EUCLEAN, "the index of chunks is damaged: mount with -o rebuild");
+	place = (struct chunk_place){ { get_u32(v), get_u32(v + 4) }, get_u32(v + 8), get_u32(v + 12) };
+	return w->each(w->arg, get_be64(e->key.data), &place);
+}
+
 int tree_each_chunk(struct index *x, int (*each)(void *arg, uint64_t number, const struct chunk_place *place),
 		    void *arg, struct hf_error *err)
 {
-	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
-	uint64_t next = 0;
-	int r;
+	const struct span all = { NULL, 0 };
+	struct chunk_walk w = { each, arg, err };
 
-	do {
-		uint8_t from[8];
-
-		put_be64(from, next);
-		r = index_scan(x, INDEX_CHUNK, (struct span){ from, sizeof(from) }, (struct span){ NULL, 0 },
-			       ROWS_AT_ONCE, 0, &rows, err);
-		for (size_t i = 0; r == 0 && i < rows.n; i++) {
-			const uint8_t *v = rows.entries[i].value.data;
-			struct chunk_place place;
-
-			if (rows.entries[i].key.len != 8 || rows.entries[i].value.len != 16)
-				return hf_error_set(err, -EUCLEAN,
-						    "the index of chunks is damaged: mount with -o rebuild");
-			place = (struct chunk_place){ { get_u32(v), get_u32(v + 4) },
-						      get_u32(v + 8),
-						      get_u32(v + 12) };
-			next = get_be64(rows.entries[i].key.data) + 1;
-			r = each(arg, next - 1, &place);
-		}
-	} while (r == 0 && rows.more && rows.n > 0);
-	return r;
+	return index_each(x, INDEX_CHUNK, all, all, take_chunk, &w, err);
 }

@@ -110,35 +110,22 @@ struct tag_walk {
 	void *arg;
 };
 
-/* Call fn for all META entries that begin with this byte. */
-static int each_meta(struct index *x, char kind, int (*fn)(void *arg, struct span key, struct span value),
-		     void *arg,
-		     struct hf_error *err)
+/* All META entries that begin with this byte. */
+static int each_meta(struct index *x, char kind, index_each_fn *each, void *arg, struct hf_error *err)
 {
-	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
-	struct key from = { .len = 1, .bytes = { (uint8_t)kind } };
-	struct key to = { .len = 1, .bytes = { (uint8_t)(kind + 1) } };
-	int r;
+	const struct key from = { .len = 1, .bytes = { (uint8_t)kind } };
+	const struct key to = { .len = 1, .bytes = { (uint8_t)(kind + 1) } };
 
-	do {
-		r = index_scan(x, INDEX_META, key_span(&from), key_span(&to), 256, 0, &rows, err);
-		for (size_t k = 0; r == 0 && k < rows.n; k++) {
-			r = fn(arg, rows.entries[k].key, rows.entries[k].value);
-			from.len = rows.entries[k].key.len;
-			memcpy(from.bytes, rows.entries[k].key.data, from.len);
-			from.bytes[from.len++] = 0;
-		}
-	} while (r == 0 && rows.more && rows.n > 0);
-	return r;
+	return index_each(x, INDEX_META, key_span(&from), key_span(&to), each, arg, err);
 }
 
-static int each_tag(void *arg, struct span key, struct span value)
+static int each_tag(void *arg, const struct index_entry *e)
 {
 	struct tag_walk *w = arg;
-	struct cursor c = cursor_of(value.data, value.len);
+	struct cursor c = cursor_of(e->value.data, e->value.len);
 
 	/* the key's name ends with a NUL */
-	return w->each(w->arg, (const char *)key.data + 1, cursor_varint(&c));
+	return w->each(w->arg, (const char *)e->key.data + 1, cursor_varint(&c));
 }
 
 int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t tid), void *arg,
@@ -154,16 +141,15 @@ struct orphan_list {
 	size_t *n;
 };
 
-static int each_orphan(void *arg, struct span key, struct span value)
+static int each_orphan(void *arg, const struct index_entry *e)
 {
 	struct orphan_list *l = arg;
 	uint64_t *grown = realloc(*l->inos, (*l->n + 1) * sizeof(*grown));
 
-	(void)value;
 	if (!grown)
 		return -ENOMEM;
 	*l->inos = grown;
-	grown[(*l->n)++] = get_be64(key.data + 1);
+	grown[(*l->n)++] = get_be64(e->key.data + 1);
 	return 0;
 }
 

@@ -9,8 +9,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "holdfast/history.h"
+#include "store/format/format.h"
 #include "tests/unit/store_helper.h"
 
 enum { BYTES = 1 << 20 };
@@ -150,6 +152,22 @@ static void test_versions(void **state)
 	store_fixture_release(&f);
 }
 
+/* The longest name there can be has the longest key in the index. */
+static void test_longest_name(void **state)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	char name[NAME_BYTES_MAX + 1] = "";
+	struct store_fixture f;
+
+	(void)state;
+	store_fixture_init(&f, NULL);
+	memset(name, 'x', NAME_BYTES_MAX);
+	write_random(&f, make_file(&f, name), 1);
+	assert_int_equal(hf_unlink(f.store, HF_ROOT_INO, name, NULL, &err), 0);
+	expect_cost(&f, "", 0, BYTES, 0, 1);
+	store_fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_removed),
 		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_longest_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
