@@ -45,6 +45,24 @@ void store_fixture_release(struct store_fixture *f)
 	scratch_remove(&f->dir);
 }
 
+int store_setup(void **state)
+{
+	struct store_fixture *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -1;
+	store_fixture_init(f, NULL);
+	*state = f;
+	return 0;
+}
+
+int store_teardown(void **state)
+{
+	store_fixture_release(*state);
+	free(*state);
+	return 0;
+}
+
 void store_close(struct store_fixture *f)
 {
 	struct hf_error err = HF_ERROR_INIT;

@@ -19,6 +19,9 @@ struct store_fixture {
 /* Make a store and open it. dir: NULL for a scratch folder; else an existing one, not removed at the end. */
 void store_fixture_init(struct store_fixture *f, const char *dir);
 void store_fixture_release(struct store_fixture *f);
+/* For cmocka: each test has a fixture of its own, *state. */
+int store_setup(void **state);
+int store_teardown(void **state);
 void store_close(struct store_fixture *f);
 void store_open(struct store_fixture *f, unsigned flags);
 /* Open, expecting this error and these words in it. */

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,21 +14,10 @@
 #include "holdfast/history.h"
 #include "tests/unit/store_helper.h"
 
-static int setup(void **state)
-{
-	struct store_fixture *f = calloc(1, sizeof(*f));
-
-	store_fixture_init(f, NULL);
-	*state = f;
-	return 0;
-}
-
 static int teardown(void **state)
 {
 	hf_act_for(HF_UID_UNKNOWN);
-	store_fixture_release(*state);
-	free(*state);
-	return 0;
+	return store_teardown(state);
 }
 
 static void move(struct store_fixture *f, uint64_t dir, const char *name, uint64_t to, const char *new_name)
@@ -579,21 +567,21 @@ static void test_same_contents(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_changes_of_many_groups, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_life_of_a_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_life_in_directories, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_life_of_links, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_life_of_renamed_link, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_gone_of_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_log, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_log_of_links, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_log_from_when_on, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_diff, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_diff_of_little, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_same_contents, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changes, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changes_of_many_groups, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_versions, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_life_of_a_file, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_life_in_directories, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_life_of_links, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_life_of_renamed_link, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone_of_many, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_of_links, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_from_when_on, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_diff, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_diff_of_little, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_same_contents, store_setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

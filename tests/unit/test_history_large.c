@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,22 +15,6 @@
 
 #include "holdfast/history.h"
 #include "tests/unit/store_helper.h"
-
-static int setup(void **state)
-{
-	struct store_fixture *f = calloc(1, sizeof(*f));
-
-	store_fixture_init(f, NULL);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	store_fixture_release(*state);
-	free(*state);
-	return 0;
-}
 
 static void set_mode(struct store_fixture *f, uint64_t ino, uint32_t mode)
 {
@@ -246,10 +229,10 @@ static void test_meanwhile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_many_versions, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_quiet_directory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_shared_moment, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_meanwhile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_versions, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_quiet_directory, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_shared_moment, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_meanwhile, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,22 +21,6 @@
 
 enum { BLOCK = BLOCK_BYTES, MIB = 1 << 20 };
 
-static int setup(void **state)
-{
-	struct store_fixture *f = calloc(1, sizeof(*f));
-
-	store_fixture_init(f, NULL);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	store_fixture_release(*state);
-	free(*state);
-	return 0;
-}
-
 static int64_t copy_all(struct store_fixture *f, uint64_t tid, uint64_t src, uint64_t ino, unsigned *steps)
 {
 	const struct hf_view v = { f->store, tid };
@@ -462,16 +446,16 @@ static void test_little_changed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_contents, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sparse, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_retired, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_links, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_types, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_displaced, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_undo, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_little_changed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_contents, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_sparse, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_retired, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_links, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_types, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_displaced, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_undo, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_refused, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_stop, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_little_changed, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

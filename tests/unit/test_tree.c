@@ -21,22 +21,6 @@
 
 enum { BLOCK = 65536 };
 
-static int setup(void **state)
-{
-	struct store_fixture *f = calloc(1, sizeof(*f));
-
-	store_fixture_init(f, NULL);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	store_fixture_release(*state);
-	free(*state);
-	return 0;
-}
-
 /* --- block lists, against an array of bytes */
 
 enum { CELLS = 65536 };
@@ -490,14 +474,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_block_lists),
-		cmocka_unit_test_setup_teardown(test_holes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_truncate, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_copy_range, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_big_directory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_links, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_xattr_past, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_kill_priv, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_holes, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_truncate, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_copy_range, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_big_directory, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_moves, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_links, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_xattr_past, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_kill_priv, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

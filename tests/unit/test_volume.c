@@ -22,22 +22,6 @@
 
 enum { MIB = 1 << 20 };
 
-static int setup(void **state)
-{
-	struct store_fixture *f = calloc(1, sizeof(*f));
-
-	store_fixture_init(f, NULL);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	store_fixture_release(*state);
-	free(*state);
-	return 0;
-}
-
 /* --- crashes: in children, and before this process opens a store itself */
 
 static void run_and_kill(const char *path, void (*fn)(struct store_fixture *f))
@@ -405,14 +389,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_orphans),
-		cmocka_unit_test_setup_teardown(test_dedup, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_shared_moments, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_points, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fold, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_not_a_store, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_segments, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dedup, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_shared_moments, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_points, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_fold, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_busy, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_read_only, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_not_a_store, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_segments, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

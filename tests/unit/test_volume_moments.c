@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -18,22 +17,6 @@
 #include "tests/unit/store_helper.h"
 
 enum { OPS = 40, THREADS = 8, SYNCS = 30 };
-
-static int setup(void **state)
-{
-	struct store_fixture *f = calloc(1, sizeof(*f));
-
-	store_fixture_init(f, NULL);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	store_fixture_release(*state);
-	free(*state);
-	return 0;
-}
 
 static int count_tag(void *arg, const char *name, const struct hf_point *point)
 {
@@ -200,10 +183,10 @@ static void test_many_wait(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_points, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fixed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nearest, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_wait, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_points, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_fixed, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_nearest, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_many_wait, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

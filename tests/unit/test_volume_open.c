@@ -23,22 +23,6 @@
 #include "tests/unit/scratch.h"
 #include "tests/unit/store_helper.h"
 
-static int setup(void **state)
-{
-	struct store_fixture *f = calloc(1, sizeof(*f));
-
-	store_fixture_init(f, NULL);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	store_fixture_release(*state);
-	free(*state);
-	return 0;
-}
-
 static struct rlimit limit(__rlimit_resource_t what, rlim_t value)
 {
 	struct rlimit before, now;
@@ -343,14 +327,14 @@ static void test_read_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_init_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_open_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_index_does_not_fit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_impossible, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_endless, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_words, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_init_fails, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_open_fails, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_index_does_not_fit, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_impossible, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_endless, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_write_fails, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_no_words, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_read_only, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

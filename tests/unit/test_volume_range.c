@@ -18,22 +18,6 @@
 
 enum { BLOCK = BLOCK_BYTES, MIB = 1 << 20, STEP = RANGE_STEP_BYTES };
 
-static int setup(void **state)
-{
-	struct store_fixture *f = calloc(1, sizeof(*f));
-
-	store_fixture_init(f, NULL);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	store_fixture_release(*state);
-	free(*state);
-	return 0;
-}
-
 static int allocate(struct store_fixture *f, uint64_t ino, int mode, uint64_t offset, uint64_t len)
 {
 	return hf_fallocate(f->store, ino, mode, offset, len, 0, NULL);
@@ -191,11 +175,11 @@ static void test_punch_before_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_allocate, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_allocate_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_copy, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cut_short, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_punch_before_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_allocate, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_allocate_again, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_copy, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_cut_short, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_punch_before_kept, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,22 +17,6 @@
 #include "tests/unit/scratch.h"
 #include "tests/unit/store_helper.h"
 
-static int setup(void **state)
-{
-	struct store_fixture *f = calloc(1, sizeof(*f));
-
-	store_fixture_init(f, NULL);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	store_fixture_release(*state);
-	free(*state);
-	return 0;
-}
-
 static size_t orphans(struct store_fixture *f)
 {
 	uint64_t *inos = NULL;
@@ -236,13 +220,13 @@ static void test_failed_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_references, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_late_reference, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_twice, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_longest_record, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_odd_mode, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_failed_record, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_references, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_many, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_late_reference, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_twice, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_longest_record, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_odd_mode, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_failed_record, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
