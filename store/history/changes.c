@@ -101,6 +101,16 @@ ssize_t hf_view_path(const struct hf_view *v, uint64_t ino, char *out, size_t si
 	return (ssize_t)path.len;
 }
 
+int state_of(const struct hf_view *v, uint64_t ino, struct hf_attr *ret, struct hf_error *err)
+{
+	struct hf_error here = HF_ERROR_INIT;
+	int r = hf_view_getattr(v, ino, ret, &here);
+
+	if (r == -ESTALE || (r == 0 && ret->nlink == 0 && ino != HF_ROOT_INO))
+		return 0;
+	return r < 0 ? hf_error_set(err, r, "%s", here.text) : 1;
+}
+
 struct versions_walk {
 	uint64_t ino;
 	hf_version_fn *each;

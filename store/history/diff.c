@@ -192,17 +192,6 @@ static int names_at(struct diff *d, const struct hf_view *v, struct places *plac
 	return r;
 }
 
-/* What an inode was: 1; 0: it was not there, or had no name. */
-static int attr_of(struct diff *d, const struct hf_view *v, uint64_t ino, struct hf_attr *ret)
-{
-	struct hf_error here = HF_ERROR_INIT;
-	int r = hf_view_getattr(v, ino, ret, &here);
-
-	if (r == -ESTALE || (r == 0 && ret->nlink == 0 && ino != HF_ROOT_INO))
-		return 0;
-	return r < 0 ? hf_error_set(d->err, r, "%s", here.text) : 1;
-}
-
 /* --- comparing */
 
 static bool same_time(struct timespec x, struct timespec y)
@@ -397,11 +386,11 @@ static int compare_inode(struct diff *d, uint64_t ino)
 	struct hf_attr then, now, *a = back ? &now : &then, *b = back ? &then : &now;
 	int was = 0, is, r;
 
-	is = attr_of(d, later, ino, &now);
+	is = state_of(later, ino, &now, d->err);
 	if (is < 0 || (is == 1 && now.tid <= earlier->tid)) /* as it was */
 		return is < 0 ? is : 0;
 	if (d->first_made == 0 || ino < d->first_made)
-		was = attr_of(d, earlier, ino, &then);
+		was = state_of(earlier, ino, &then, d->err);
 	if (was <= 0 && !is)
 		return was;
 	r = was < 0 ? was : is_in_tree(d, ino);

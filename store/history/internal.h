@@ -6,6 +6,9 @@
 #include "holdfast/history.h"
 #include "store/volume/volume.h"
 
+/* What an inode was: 1; 0: it was not there, or had no name; negative. */
+MUST_USE int state_of(const struct hf_view *v, uint64_t ino, struct hf_attr *ret, struct hf_error *err);
+
 /*
  * Appends to out (which it clears first) the path of one of an inode's names, of the root nothing. -ENOENT: it has none
  * then.

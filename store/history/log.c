@@ -99,11 +99,14 @@ static int keep_change(struct log_walk *w, const struct hf_change *c)
 
 /* --- one event: what was before and after, and where */
 
-static const struct hf_attr *attr_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct hf_attr *ret)
+/* *ret NULL: it was not there. */
+static int state_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct hf_attr *attr, const struct hf_attr **ret)
 {
-	struct hf_view v = { w->s, tid };
+	const struct hf_view v = { w->s, tid };
+	int r = ino ? state_of(&v, ino, attr, w->err) : 0;
 
-	return ino && hf_view_getattr(&v, ino, ret, NULL) == 0 && (ret->nlink > 0 || ino == HF_ROOT_INO) ? ret : NULL;
+	*ret = r == 1 ? attr : NULL;
+	return r < 0 ? r : 0;
 }
 
 /* The path of an inode: what was asked for, or below that, when it is there, else any. */
@@ -140,11 +143,11 @@ static int tell(struct log_walk *w, const struct hf_change *c)
 	struct hf_attr before, after;
 	struct hf_event e = { .change = *c };
 	const bool gone = c->kind == HF_CHANGE_REMOVE;
-	int r = 0;
+	int r = state_at(w, c->tid - 1, c->ino, &before, &e.before);
 
-	e.before = attr_at(w, c->tid - 1, c->ino, &before);
-	e.after = attr_at(w, c->tid, c->ino, &after);
-	if (c->ino)
+	if (r == 0)
+		r = state_at(w, c->tid, c->ino, &after, &e.after);
+	if (r == 0 && c->ino)
 		r = path_at(w, gone ? c->tid - 1 : c->tid, c->ino, &path);
 	if (r == 0 && c->kind == HF_CHANGE_RENAME)
 		r = path_at(w, c->tid - 1, c->ino, &old);
