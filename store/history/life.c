@@ -51,7 +51,6 @@ static int line_add(struct line *l, const struct hf_stretch *stretch)
 	return 0;
 }
 
-
 struct entries_walk {
 	entry_version_fn *each;
 	void *arg;
@@ -188,17 +187,14 @@ static int dir_since(struct hf_store *s, uint64_t tid, uint64_t dir, uint64_t *r
 	*ret = 0;
 	while (dir != ROOT_INO) {
 		char name[NAME_BYTES_MAX + 1];
-		struct entry e;
-		uint64_t above;
-		int r = tree_name(&s->tree, tid, dir, &above, name, err);
+		uint64_t above, since;
+		int r = tree_name(&s->tree, tid, dir, &above, name, &since, err);
 
-		if (r == 1)
-			r = entry_at(s, tid, above, name, &e, err);
 		if (r == 0)
 			return hf_error_set(err, -EUCLEAN, "the index of names is damaged: mount with -o rebuild");
 		if (r < 0)
 			return r;
-		*ret = e.tid > *ret ? e.tid : *ret;
+		*ret = since > *ret ? since : *ret;
 		dir = above;
 	}
 	return 0;

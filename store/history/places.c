@@ -16,7 +16,10 @@ enum {
 	REMEMBERED_MAX = 500000, /* places; then all are forgotten */
 };
 
-/* Of an inode: of a directory its one place, of a file that of the name it keeps itself. */
+/*
+ * Of an inode: of a directory its one place, which stays the same however often the directory itself changes; of a
+ * file that of the name it keeps itself, in one state of it.
+ */
 struct place {
 	uint64_t ino;
 	uint64_t from, until; /* it holds at these moments */
@@ -95,6 +98,38 @@ static int look(struct hf_store *s, uint64_t tid, uint64_t ino, struct inode *re
 	return 1;
 }
 
+/*
+ * A directory has been where it is since it got its name, which mostly is the one that it has now. So one answer is
+ * good for all that was done in it.
+ */
+static int hold_dir(struct places *p, uint64_t tid, struct place *a, struct hf_error *err)
+{
+	const uint64_t moments[] = { HF_TID_HEAD, tid };
+
+	if (a->ino == ROOT_INO) {
+		a->from = 0;
+		a->until = HF_TID_HEAD;
+		return 0;
+	}
+	for (size_t k = 0; k < sizeof(moments) / sizeof(moments[0]); k++) {
+		struct hf_error here = HF_ERROR_INIT;
+		char name[NAME_BYTES_MAX + 1];
+		uint64_t dir, since;
+		int r = tree_name(&p->s->tree, moments[k], a->ino, &dir, name, &since, &here);
+
+		if (r < 0 && r != -ESTALE)
+			return hf_error_set(err, r, "%s", here.text);
+		if (r != 1 || since > tid)
+			continue;
+		a->name = strdup(name);
+		a->dir = dir;
+		a->from = since;
+		a->until = moments[k];
+		return a->name ? 0 : -ENOMEM;
+	}
+	return 0;
+}
+
 /* 1, 0 (no such inode then), negative. */
 static int place_find(struct places *p, uint64_t tid, uint64_t ino, struct place **ret, struct hf_error *err)
 {
@@ -121,8 +156,14 @@ static int place_find(struct places *p, uint64_t tid, uint64_t ino, struct place
 		return -ENOMEM;
 	*a = (struct place){ .ino = ino, .from = i.tid, .until = until, .dir = i.parent, .mode = i.mode,
 			     .nlink = i.nlink };
+	r = S_ISDIR(a->mode) && a->nlink > 0 ? hold_dir(p, tid, a, err) : 0;
+	if (r < 0) {
+		free(a);
+		return r;
+	}
 	HASH_ADD(hh, p->by_ino, ino, sizeof(a->ino), a);
 	if (!a->hh.tbl) {
+		free(a->name);
 		free(a);
 		return -ENOMEM;
 	}
@@ -202,12 +243,12 @@ int places_below(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, str
 static int place_name(struct places *p, uint64_t tid, struct place *a, struct hf_error *err)
 {
 	char name[NAME_BYTES_MAX + 1];
-	uint64_t dir;
+	uint64_t dir, since;
 	int r;
 
 	if (a->name)
 		return 1;
-	r = tree_name(&p->s->tree, tid, a->ino, &dir, name, err);
+	r = tree_name(&p->s->tree, tid, a->ino, &dir, name, &since, err);
 	if (r <= 0)
 		return r;
 	a->name = strdup(name);

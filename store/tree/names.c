@@ -74,8 +74,8 @@ int tx_name_removed(struct tx *tx, struct inode *i, uint32_t others, uint64_t di
 /* The entry of this inode among those of one hash in a directory. */
 struct seek {
 	uint64_t ino;
-	char *out; /* of NAME_BYTES_MAX + 1 */
-	bool found;
+	char *out;      /* of NAME_BYTES_MAX + 1 */
+	uint64_t since; /* of the entry that was found */
 };
 
 static int seek_entry(void *arg, struct span key, struct span value)
@@ -89,15 +89,15 @@ static int seek_entry(void *arg, struct span key, struct span value)
 	if (entry.ino != s->ino)
 		return 0;
 	memcpy(s->out, key.data + ENTRY_KEY_PREFIX, key.len - ENTRY_KEY_PREFIX); /* with the NUL */
-	s->found = true;
+	s->since = entry.tid;
 	return 1;
 }
 
 /* Which name of this hash the inode has in a directory: 1, 0 (none), negative. */
 static int find_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t dir, uint64_t hash,
-		     char out[NAME_BYTES_MAX + 1], struct hf_error *err)
+		     char out[NAME_BYTES_MAX + 1], uint64_t *ret_since, struct hf_error *err)
 {
-	struct seek s = { ino, out, false };
+	struct seek s = { ino, out, 0 };
 	struct key from = key_number('d', dir), to;
 	int r;
 
@@ -106,11 +106,14 @@ static int find_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t 
 	r = past_scan(t->index, tid, key_span(&from), key_span(&to), seek_entry, &s, err);
 	if (r == -EUCLEAN)
 		return damaged(err);
-	return r < 0 ? r : s.found;
+	if (r <= 0)
+		return r;
+	*ret_since = s.since;
+	return 1;
 }
 
 int tree_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret_dir, char out[NAME_BYTES_MAX + 1],
-	      struct hf_error *err)
+	      uint64_t *ret_since, struct hf_error *err)
 {
 	CLEANUP(node_release) struct node n = NODE_INIT;
 	int r = view_inode(t, tid, ino, &n, err);
@@ -118,7 +121,7 @@ int tree_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret_di
 	if (r < 0 || n.i.parent == 0)
 		return r < 0 ? r : 0;
 	*ret_dir = n.i.parent;
-	return find_name(t, tid, ino, n.i.parent, n.i.name_hash, out, err);
+	return find_name(t, tid, ino, n.i.parent, n.i.name_hash, out, ret_since, err);
 }
 
 struct names_walk {
@@ -132,7 +135,8 @@ struct names_walk {
 static int walk_name(struct names_walk *w, uint64_t dir, uint64_t hash)
 {
 	char name[NAME_BYTES_MAX + 1];
-	int r = find_name(w->t, w->tid, w->ino, dir, hash, name, w->err);
+	uint64_t since;
+	int r = find_name(w->t, w->tid, w->ino, dir, hash, name, &since, w->err);
 
 	return r == 1 ? w->each(w->arg, dir, name) : r;
 }

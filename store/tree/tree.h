@@ -43,7 +43,7 @@ struct tree {
 	uint64_t created_ns;        /* the root's times at tid 0 */
 };
 
-/* What an operation was, in brief: what the index keeps of each by its number (changes.c). */
+/* What an operation was, in brief: what the index keeps of each by its number (notes.c). */
 struct op_note {
 	uint64_t tid, time_ns;
 	uint64_t ino;   /* what it was done to; 0: to no inode (a tag), or to several that were gone (a reaping) */
@@ -124,11 +124,11 @@ MUST_USE int tree_first_point(struct index *x, struct hf_point *ret, struct hf_e
 /* --- from an inode to its names, at any moment (names.c) */
 
 /*
- * One name of an inode, and the directory it is in. 1; 0: it has none then (removed but open, or the root); -ESTALE: there
- * is no such inode then.
+ * One name of an inode, the directory it is in, and which operation gave it that. 1; 0: it has none then (removed
+ * but open, or the root); -ESTALE: there is no such inode then.
  */
 MUST_USE int tree_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret_dir,
-		       char out[NAME_BYTES_MAX + 1], struct hf_error *err);
+		       char out[NAME_BYTES_MAX + 1], uint64_t *ret_since, struct hf_error *err);
 /* Each of its names; what `each` returns stops it when it is not 0. */
 typedef int tree_name_fn(void *arg, uint64_t dir, const char *name);
 MUST_USE int tree_names(const struct tree *t, uint64_t tid, uint64_t ino, tree_name_fn *each, void *arg,
