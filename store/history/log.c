@@ -13,6 +13,7 @@
 enum {
 	NEAR_OPS = 4096,      /* the notes of operations so near each other are read in one go */
 	FOUND_AT_ONCE = 1024, /* of a file, or a quiet tree */
+	STRETCH_GROWS = 16,   /* so many times */
 };
 
 struct log_walk {
@@ -349,12 +350,13 @@ static int keep_quiet(void *arg, const struct hf_attr *attr, uint64_t ended)
 
 /*
  * A tree in which little happened, on a volume in which much did: the states that its inodes went through say which
- * operations there were. *ret_told false: it is not quiet, and nothing was told.
+ * operations there were. It may cost what so many operations do. *ret_told false: it is not quiet, and nothing was
+ * told.
  */
-static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, bool *ret_told)
+static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, uint64_t ops, bool *ret_told)
 {
 	CLEANUP(cleanup_free) uint64_t *inos = NULL;
-	struct quiet q = { w, (until - since) / history_limits.ops_a_row };
+	struct quiet q = { w, ops / history_limits.ops_a_row };
 	size_t n = 0, cap = 0;
 	int r = 1;
 
@@ -381,27 +383,33 @@ static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, bool *r
 	return tell_wanted(w);
 }
 
+/*
+ * In stretches that grow: of what is told newest first, little may be all that is wanted. A quiet tree is tried for as
+ * much as has been looked through by then, which so at most doubles what it costs; told oldest first, at once.
+ */
 static int log_tree(struct log_walk *w)
 {
-	const uint64_t most = history_limits.stretch_ops;
+	const uint64_t first = history_limits.stretch_ops, most = first * STRETCH_GROWS;
 	const bool newest = w->flags & HF_NEWEST_FIRST;
-	uint64_t since = w->since, until = w->until;
+	uint64_t since = w->since, until = w->until, stretch = first, looked = 0, try_at = newest ? first : 0;
 	bool told = false;
 	int r = 0;
 
 	w->filter = w->n_life != 1 || w->life[0].ino != HF_ROOT_INO;
-	for (uint64_t looked = 0; r == 0 && since < until; looked += most) {
-		const uint64_t ops = until - since < most ? until - since : most;
+	while (r == 0 && since < until) {
+		const uint64_t ops = until - since < stretch ? until - since : stretch;
 
-		/* the newest may be all that is wanted */
-		if (w->filter && ops == most && looked == (newest ? most : 0)) {
-			r = log_quiet(w, since, until, &told);
+		if (w->filter && until - since > first && looked >= try_at) {
+			r = log_quiet(w, since, until, newest ? looked : until - since, &told);
 			if (r != 0 || told)
 				break;
+			try_at = newest ? 2 * looked : UINT64_MAX;
 		}
 		r = newest ? log_stretch(w, until - ops, until) : log_stretch(w, since, since + ops);
 		until -= newest ? ops : 0;
 		since += newest ? 0 : ops;
+		looked += ops;
+		stretch = 2 * stretch < most ? 2 * stretch : most;
 	}
 	return r;
 }
