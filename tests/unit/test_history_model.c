@@ -224,18 +224,16 @@ static int check_changes(struct storm *s, struct changes *all)
 }
 
 struct logged {
-	struct storm *s;
 	struct past p;
 	const struct past_line *life;
 	struct text t;
 };
 
-static bool path_is_of(const struct logged *w, const struct model *m, const char *path, uint64_t ino)
+static bool path_is_of(const struct model *m, const char *path, uint64_t ino)
 {
 	struct past_names names = past_names(m, ino);
 	bool found = false;
 
-	(void)w;
 	for (size_t k = 0; k < names.n; k++)
 		found |= strcmp(names.v[k].path, path) == 0;
 	past_names_release(&names);
@@ -251,9 +249,9 @@ static int tell_event(void *arg, const struct hf_event *e)
 	const struct model_inode *before = model_find(w->p.m[was].m, c->ino), *after = model_find(w->p.m[at].m, c->ino);
 
 	(void)fprintf(w->t.out, "%" PRIu64 " %d %" PRIu64 "\n", c->tid, c->kind, c->ino);
-	if (c->ino && past_is_there(m, c->ino) && !path_is_of(w, m, e->path, c->ino))
+	if (c->ino && past_is_there(m, c->ino) && !path_is_of(m, e->path, c->ino))
 		(void)fprintf(w->t.out, "inode %" PRIu64 " was not called \"%s\"\n", c->ino, e->path);
-	if (c->kind == HF_CHANGE_RENAME && (!e->renamed || !path_is_of(w, w->p.m[was].m, e->renamed, c->ino)))
+	if (c->kind == HF_CHANGE_RENAME && (!e->renamed || !path_is_of(w->p.m[was].m, e->renamed, c->ino)))
 		(void)fprintf(w->t.out, "inode %" PRIu64 " was not called \"%s\" before\n", c->ino, e->renamed ? e->renamed : "");
 	if ((e->before != NULL) != (before && before->nlink > 0) || (e->after != NULL) != (after && after->nlink > 0))
 		(void)fprintf(w->t.out, "inode %" PRIu64 " was there before or after, or not\n", c->ino);
@@ -302,7 +300,7 @@ static bool is_of_file(const struct logged *w, const struct hf_change *c)
 static int check_log(struct storm *s, const struct changes *all, unsigned flags)
 {
 	CLEANUP(cleanup_free) char *path = storm_chance(s, 10) ? strdup("") : random_path(s);
-	struct logged w = { .s = s, .p = past_of(s) };
+	struct logged w = { .p = past_of(s) };
 	struct past_line life = past_life(&w.p, path);
 	uint64_t since = storm_chance(s, 50) ? 0 : random_moment(s)->tid, until = storm_chance(s, 50) ? HF_TID_HEAD :
 													random_moment(s)->tid;
