@@ -72,20 +72,13 @@ void places_free(struct places *p)
 static int look(struct hf_store *s, uint64_t tid, uint64_t ino, struct inode *ret, struct buf *raw, uint64_t *ret_until,
 		struct hf_error *err)
 {
-	struct key key = key_inode(ino);
-	uint64_t from;
-	int r = index_get(s->index, INDEX_HEAD, key.bytes, key.len, raw, err);
+	const struct key key = key_inode(ino);
+	bool holds;
+	int r = past_get_held(s->index, tid, &key, raw, &holds, err);
 
-	*ret_until = HF_TID_HEAD;
-	if (r == 1 && past_value_tid(span_of(raw), &from) == 0 && from > tid) {
-		r = past_get(s->index, tid, &key, raw, err);
-		*ret_until = tid;
-	} else if (r == 0 && ino != ROOT_INO) {
-		r = past_get(s->index, tid, &key, raw, err);
-		*ret_until = tid;
-	}
 	if (r < 0)
 		return r;
+	*ret_until = holds ? HF_TID_HEAD : tid;
 	if (r == 0 && ino != ROOT_INO)
 		return 0;
 	if (r == 0) {

@@ -46,11 +46,13 @@ static int past_ended_after(struct index *x, uint64_t tid, const struct key *key
  * value that moves from the present to the past between the two looks began after tid, or was given out
  * already.
  */
-int past_get(struct index *x, uint64_t tid, const struct key *key, struct buf *out, struct hf_error *err)
+int past_get_held(struct index *x, uint64_t tid, const struct key *key, struct buf *out, bool *ret_holds,
+		  struct hf_error *err)
 {
 	uint64_t start;
 	int r = index_get(x, INDEX_HEAD, key->bytes, key->len, out, err);
 
+	*ret_holds = true;
 	if (r < 0 || tid == HF_TID_HEAD)
 		return r;
 	if (r == 1) {
@@ -59,7 +61,15 @@ int past_get(struct index *x, uint64_t tid, const struct key *key, struct buf *o
 		if (start <= tid)
 			return 1;
 	}
+	*ret_holds = false;
 	return past_ended_after(x, tid, key, out, err);
+}
+
+int past_get(struct index *x, uint64_t tid, const struct key *key, struct buf *out, struct hf_error *err)
+{
+	bool holds;
+
+	return past_get_held(x, tid, key, out, &holds, err);
 }
 
 /* Rows of a space from `from` on, fetched as they are needed. */

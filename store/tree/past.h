@@ -21,6 +21,10 @@ MUST_USE int past_value_tid(struct span value, uint64_t *ret);
 MUST_USE int past_get(struct index *x, uint64_t tid, const struct key *key, struct buf *out,
 		      struct hf_error *err);
 
+/* And whether it is so to this day. */
+MUST_USE int past_get_held(struct index *x, uint64_t tid, const struct key *key, struct buf *out, bool *ret_holds,
+			   struct hf_error *err);
+
 /*
  * Keys from <= key < to at tid, ascending, each with its value then, until `each` returns non-zero or they
  * end. Spans are borrowed for the call. Returns 0, what each returned, or negative.
