@@ -6,7 +6,6 @@
  * generation, all others are past. At last each chunk is counted once.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,12 +14,6 @@
 #include "store/tree/view_internal.h"
 
 enum { TID_BYTES = 8 };
-
-/* Numbers, sorted and each once after a call of numbers_sort. */
-struct numbers {
-	uint64_t *v;
-	size_t n, cap;
-};
 
 struct cost {
 	struct hf_store *s;
@@ -37,79 +30,18 @@ struct cost {
 
 static void cost_release(struct cost *c)
 {
-	free(c->dirs.v);
-	free(c->dirs_gone.v);
-	free(c->files.v);
-	free(c->files_gone.v);
-	free(c->chunks.v);
-	free(c->chunks_past.v);
+	numbers_release(&c->dirs);
+	numbers_release(&c->dirs_gone);
+	numbers_release(&c->files);
+	numbers_release(&c->files_gone);
+	numbers_release(&c->chunks);
+	numbers_release(&c->chunks_past);
 	block_list_release(&c->list);
 }
 
 static int damaged(struct cost *c)
 {
 	return hf_error_set(c->err, -EUCLEAN, "the index is damaged: mount with -o rebuild");
-}
-
-/* --- numbers */
-
-static int compare_numbers(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void numbers_sort(struct numbers *l)
-{
-	size_t n = 0;
-
-	if (l->n == 0)
-		return;
-	qsort(l->v, l->n, sizeof(*l->v), compare_numbers);
-	for (size_t i = 0; i < l->n; i++) {
-		if (n == 0 || l->v[n - 1] != l->v[i])
-			l->v[n++] = l->v[i];
-	}
-	l->n = n;
-}
-
-static int numbers_grow(struct numbers *l)
-{
-	size_t cap = l->cap ? 2 * l->cap : 256;
-	uint64_t *grown = realloc(l->v, cap * sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	l->v = grown;
-	l->cap = cap;
-	return 0;
-}
-
-static int numbers_add(struct numbers *l, uint64_t number)
-{
-	if (l->n == l->cap && numbers_grow(l) < 0)
-		return -ENOMEM;
-	l->v[l->n++] = number;
-	return 0;
-}
-
-/* Of many additions few are new: before it grows it is made a set. */
-static int numbers_add_again(struct numbers *l, uint64_t number)
-{
-	if (l->n > 0 && l->v[l->n - 1] == number)
-		return 0;
-	if (l->n == l->cap && l->n > 0) {
-		numbers_sort(l);
-		if (l->n > l->cap / 2 && numbers_grow(l) < 0)
-			return -ENOMEM;
-	}
-	return numbers_add(l, number);
-}
-
-static bool numbers_have(const struct numbers *l, uint64_t number)
-{
-	return l->n > 0 && bsearch(&number, l->v, l->n, sizeof(*l->v), compare_numbers);
 }
 
 /* --- which files */

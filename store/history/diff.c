@@ -24,8 +24,7 @@ struct diff {
 	struct places *at_a, *at_b;
 	uint64_t tops[2]; /* the inodes that path is of at a and b; none: all is asked for */
 	size_t n_tops;
-	uint64_t *inos;
-	size_t n_inos, cap_inos;
+	struct numbers inos;
 	uint64_t first_made; /* inodes are numbered in order: from this one on they were made between; 0: not known */
 	struct row *rows;
 	size_t n_rows, cap_rows;
@@ -41,51 +40,12 @@ static void diff_release(struct diff *d)
 		free(d->rows[i].path_before);
 	}
 	free(d->rows);
-	free(d->inos);
+	numbers_release(&d->inos);
 	places_free(d->at_a);
 	places_free(d->at_b);
 }
 
 /* --- which inodes */
-
-static int compare_inos(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void sort_inos(struct diff *d)
-{
-	size_t n = 0;
-
-	if (d->n_inos > 1)
-		qsort(d->inos, d->n_inos, sizeof(*d->inos), compare_inos);
-	for (size_t i = 0; i < d->n_inos; i++) {
-		if (n == 0 || d->inos[n - 1] != d->inos[i])
-			d->inos[n++] = d->inos[i];
-	}
-	d->n_inos = n;
-}
-
-static int add_ino(struct diff *d, uint64_t ino)
-{
-	if (ino == 0 || (d->n_inos > 0 && d->inos[d->n_inos - 1] == ino))
-		return 0;
-	if (d->n_inos == d->cap_inos)
-		sort_inos(d); /* many operations are on few inodes */
-	if (d->n_inos >= d->cap_inos - d->cap_inos / 4) {
-		size_t cap = d->cap_inos ? 2 * d->cap_inos : 256;
-		uint64_t *grown = realloc(d->inos, cap * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		d->inos = grown;
-		d->cap_inos = cap;
-	}
-	d->inos[d->n_inos++] = ino;
-	return 0;
-}
 
 static int see_change(void *arg, const struct hf_change *c)
 {
@@ -97,8 +57,8 @@ static int see_change(void *arg, const struct hf_change *c)
 		return 0;
 	if (c->kind == HF_CHANGE_CREATE && d->first_made == 0)
 		d->first_made = c->ino;
-	r = add_ino(d, c->ino);
-	return r == 0 ? add_ino(d, c->other) : r;
+	r = c->ino ? numbers_add_again(&d->inos, c->ino) : 0;
+	return r == 0 && c->other ? numbers_add_again(&d->inos, c->other) : r;
 }
 
 /* --- names of an inode at a moment, in the tree */
@@ -479,10 +439,10 @@ static int find_inos(struct diff *d, uint64_t from, uint64_t to)
 	int r = d->n_tops > 0 && to - from > history_limits.few_ops;
 
 	for (size_t i = 0; r == 1 && i < d->n_tops; i++)
-		r = within_find(d->a.store, d->tops[i], from, to, &budget, &d->inos, &d->n_inos, &d->cap_inos, d->err);
+		r = within_find(d->a.store, d->tops[i], from, to, &budget, &d->inos, d->err);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	d->n_inos = 0;
+	d->inos.n = 0;
 	return hf_changes(d->a.store, from, to, 0, see_change, d, d->err);
 }
 
@@ -520,10 +480,10 @@ static int diff(struct diff *d, hf_difference_fn *each, void *arg)
 		r = find_inos(d, from, to);
 	if (r < 0)
 		return r;
-	sort_inos(d);
-	for (size_t i = 0; r == 0 && i < d->n_inos; i++) {
-		tell_progress(d->progress, "comparing", i + 1, d->n_inos);
-		r = compare_inode(d, d->inos[i]);
+	numbers_sort(&d->inos);
+	for (size_t i = 0; r == 0 && i < d->inos.n; i++) {
+		tell_progress(d->progress, "comparing", i + 1, d->inos.n);
+		r = compare_inode(d, d->inos.v[i]);
 	}
 	return r < 0 ? r : tell_rows(d, each, arg);
 }

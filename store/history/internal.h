@@ -6,6 +6,18 @@
 #include "holdfast/history.h"
 #include "store/volume/volume.h"
 
+/* Numbers in a row, {0} at first: sorted, and each once, after numbers_sort and until one is added. */
+struct numbers {
+	uint64_t *v;
+	size_t n, cap;
+};
+void numbers_release(struct numbers *l);
+void numbers_sort(struct numbers *l);
+bool numbers_have(const struct numbers *l, uint64_t number); /* one that is sorted */
+MUST_USE int numbers_add(struct numbers *l, uint64_t number); /* 0, -ENOMEM */
+/* Of many additions few are new: before it grows it is sorted. */
+MUST_USE int numbers_add_again(struct numbers *l, uint64_t number);
+
 /* What an inode was: 1; 0: it was not there, or had no name; negative. */
 MUST_USE int state_of(const struct hf_view *v, uint64_t ino, struct hf_attr *ret, struct hf_error *err);
 
@@ -41,12 +53,12 @@ MUST_USE int was_removed(struct hf_store *s, uint64_t ino, uint64_t tid, struct 
 MUST_USE int was_unlinked(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error *err);
 
 /*
- * Which inodes were in a directory, at any depth, or are that itself, at some time between since and until: appended,
- * some more than once (an array as realloc makes it), and maybe some that were not. 1; 0: more entries than *budget would
- * have to be looked at, by which what was is counted down; negative.
+ * Which inodes were in a directory, at any depth, or are that itself, at some time between since and until: added,
+ * some more than once, and maybe some that were not. 1; 0: more entries than *budget would have to be looked at, by
+ * which what was is counted down; negative.
  */
 MUST_USE int within_find(struct hf_store *s, uint64_t top, uint64_t since, uint64_t until, uint64_t *budget,
-			 uint64_t **inos, size_t *n, size_t *cap, struct hf_error *err);
+			 struct numbers *inos, struct hf_error *err);
 
 /* Extended attributes of two inodes, by name and value: 1, 0, negative. */
 MUST_USE int same_xattrs(const struct hf_view *a, uint64_t ino_a, const struct hf_view *b, uint64_t ino_b,

@@ -13,7 +13,7 @@
 enum {
 	NEAR_OPS = 4096,      /* the notes of operations so near each other are read in one go */
 	FOUND_AT_ONCE = 1024, /* of a file, or a quiet tree */
-	STRETCH_GROWS = 16,   /* so many times */
+	STRETCH_GROWS = 16,   /* to so many times the first */
 };
 
 struct log_walk {
@@ -30,8 +30,7 @@ struct log_walk {
 	size_t n_life;
 	bool is_dir;
 	/* gathered: a file's, and of a tree told oldest first all of them */
-	uint64_t *tids;
-	size_t n_tids, cap_tids;
+	struct numbers tids;
 	struct hf_change *found;
 	size_t n_found, cap_found;
 	const struct hf_stretch *stretch; /* of life: the one being looked at */
@@ -44,7 +43,7 @@ static void log_release(struct log_walk *w)
 	for (size_t i = 0; i < w->n_life; i++)
 		free((char *)w->life[i].path);
 	free(w->life);
-	free(w->tids);
+	numbers_release(&w->tids);
 	free(w->found);
 	places_free(w->places);
 }
@@ -68,19 +67,7 @@ static int keep_stretch(void *arg, const struct hf_stretch *st)
 
 static int keep_tid(struct log_walk *w, uint64_t tid)
 {
-	if (tid <= w->since || tid > w->until)
-		return 0;
-	if (w->n_tids == w->cap_tids) {
-		size_t cap = w->cap_tids ? 2 * w->cap_tids : 64;
-		uint64_t *grown = realloc(w->tids, cap * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		w->tids = grown;
-		w->cap_tids = cap;
-	}
-	w->tids[w->n_tids++] = tid;
-	return 0;
+	return tid <= w->since || tid > w->until ? 0 : numbers_add(&w->tids, tid);
 }
 
 static int keep_change(struct log_walk *w, const struct hf_change *c)
@@ -211,13 +198,6 @@ static int keep_version(void *arg, const struct hf_attr *attr, uint64_t ended)
 	return attr->tid >= w->stretch->from ? keep_tid(w, attr->tid) : 0;
 }
 
-static int compare_tids(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 struct wanted {
 	struct log_walk *w;
 	size_t next, end; /* of the numbers gathered */
@@ -230,20 +210,18 @@ static int take_wanted(void *arg, const struct hf_change *c)
 	struct log_walk *w = t->w;
 	int r = 0;
 
-	while (t->next < t->end && w->tids[t->next] < c->tid)
+	while (t->next < t->end && w->tids.v[t->next] < c->tid)
 		t->next++;
 	if (t->next == t->end)
 		return 1;
-	if (w->tids[t->next] == c->tid) {
+	if (w->tids.v[t->next] == c->tid) {
 		t->next++;
 		if (c->kind != HF_CHANGE_OWN)
 			r = w->filter ? in_tree(w, c) : 1;
 		if (r == 1)
 			r = keep_change(w, c);
-		while (t->next < t->end && w->tids[t->next] == c->tid)
-			t->next++;
 	}
-	return r != 0 ? r : t->next == t->end || w->tids[t->next] - c->tid > NEAR_OPS;
+	return r != 0 ? r : t->next == t->end || w->tids.v[t->next] - c->tid > NEAR_OPS;
 }
 
 /* What n of the operations were whose numbers were gathered, from one on. */
@@ -255,7 +233,7 @@ static int find_wanted(struct log_walk *w, size_t from, size_t n)
 	while (r == 0 && t.next < t.end) {
 		const size_t at = t.next;
 
-		r = hf_changes(w->s, w->tids[at] - 1, w->tids[t.end - 1], 0, take_wanted, &t, w->err);
+		r = hf_changes(w->s, w->tids.v[at] - 1, w->tids.v[t.end - 1], 0, take_wanted, &t, w->err);
 		if (r == 1)
 			r = 0;
 		if (t.next == at)
@@ -268,20 +246,13 @@ static int find_wanted(struct log_walk *w, size_t from, size_t n)
 static int tell_wanted(struct log_walk *w)
 {
 	const bool newest = w->flags & HF_NEWEST_FIRST;
-	size_t kept = 0;
 	int r = 0;
 
-	if (w->n_tids > 1)
-		qsort(w->tids, w->n_tids, sizeof(*w->tids), compare_tids);
-	for (size_t i = 0; i < w->n_tids; i++) {
-		if (kept == 0 || w->tids[kept - 1] != w->tids[i])
-			w->tids[kept++] = w->tids[i];
-	}
-	w->n_tids = kept;
-	for (size_t done = 0; r == 0 && done < w->n_tids;) {
-		const size_t n = w->n_tids - done < FOUND_AT_ONCE ? w->n_tids - done : FOUND_AT_ONCE;
+	numbers_sort(&w->tids);
+	for (size_t done = 0; r == 0 && done < w->tids.n;) {
+		const size_t n = w->tids.n - done < FOUND_AT_ONCE ? w->tids.n - done : FOUND_AT_ONCE;
 
-		r = find_wanted(w, newest ? w->n_tids - done - n : done, n);
+		r = find_wanted(w, newest ? w->tids.n - done - n : done, n);
 		if (r == 0)
 			r = tell_found(w, newest);
 		done += n;
@@ -355,9 +326,8 @@ static int keep_quiet(void *arg, const struct hf_attr *attr, uint64_t ended)
  */
 static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, uint64_t ops, bool *ret_told)
 {
-	CLEANUP(cleanup_free) uint64_t *inos = NULL;
+	CLEANUP(numbers_release) struct numbers inos = { 0 };
 	struct quiet q = { w, ops / history_limits.ops_a_row };
-	size_t n = 0, cap = 0;
 	int r = 1;
 
 	*ret_told = false;
@@ -365,18 +335,15 @@ static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, uint64_
 		const struct hf_stretch *st = &w->life[i];
 
 		if (st->from <= until && st->until > since)
-			r = within_find(w->s, st->ino, since, until, &q.budget, &inos, &n, &cap, w->err);
+			r = within_find(w->s, st->ino, since, until, &q.budget, &inos, w->err);
 	}
 	if (r <= 0)
 		return r;
-	if (n > 1)
-		qsort(inos, n, sizeof(*inos), compare_tids);
-	w->n_tids = 0;
+	numbers_sort(&inos);
+	w->tids.n = 0;
 	r = 0;
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (i == 0 || inos[i] != inos[i - 1])
-			r = hf_versions(w->s, inos[i], since, until, 0, keep_quiet, &q, w->err);
-	}
+	for (size_t i = 0; r == 0 && i < inos.n; i++)
+		r = hf_versions(w->s, inos.v[i], since, until, 0, keep_quiet, &q, w->err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	*ret_told = true;

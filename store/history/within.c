@@ -22,11 +22,9 @@ struct within {
 	struct hf_store *s;
 	uint64_t since, until;
 	uint64_t *budget;
-	uint64_t **inos;
-	size_t *n, *cap;
+	struct numbers *inos;
 	/* directories to be looked at, and all that were met */
-	uint64_t *dirs;
-	size_t n_dirs, cap_dirs;
+	struct numbers dirs;
 	struct seen_dir *seen;
 	struct hf_error *err;
 };
@@ -40,22 +38,7 @@ static void within_release(struct within *w)
 		HASH_DEL(w->seen, a);
 		free(a);
 	}
-	free(w->dirs);
-}
-
-static int push(uint64_t **v, size_t *n, size_t *cap, uint64_t x)
-{
-	if (*n == *cap) {
-		size_t more = *cap ? 2 * *cap : 256;
-		uint64_t *grown = realloc(*v, more * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		*v = grown;
-		*cap = more;
-	}
-	(*v)[(*n)++] = x;
-	return 0;
+	numbers_release(&w->dirs);
 }
 
 static int meet_dir(struct within *w, uint64_t ino)
@@ -74,7 +57,7 @@ static int meet_dir(struct within *w, uint64_t ino)
 		free(a);
 		return -ENOMEM;
 	}
-	return push(&w->dirs, &w->n_dirs, &w->cap_dirs, ino);
+	return numbers_add(&w->dirs, ino);
 }
 
 static int damaged(struct within *w)
@@ -95,7 +78,7 @@ static int see_entry(struct within *w, struct span value, uint64_t ended)
 	--*w->budget;
 	if (e.tid > w->until || ended <= w->since)
 		return 0;
-	r = push(w->inos, w->n, w->cap, e.ino);
+	r = numbers_add(w->inos, e.ino);
 	return r == 0 && S_ISDIR(e.type) ? meet_dir(w, e.ino) : r;
 }
 
@@ -123,16 +106,16 @@ static int see_dir(struct within *w, uint64_t dir)
 	return r;
 }
 
-int within_find(struct hf_store *s, uint64_t top, uint64_t since, uint64_t until, uint64_t *budget, uint64_t **inos,
-		size_t *n, size_t *cap, struct hf_error *err)
+int within_find(struct hf_store *s, uint64_t top, uint64_t since, uint64_t until, uint64_t *budget,
+		struct numbers *inos, struct hf_error *err)
 {
 	CLEANUP(within_release) struct within w = { .s = s, .since = since, .until = until, .budget = budget,
-						    .inos = inos, .n = n, .cap = cap, .err = err };
-	int r = push(inos, n, cap, top);
+						    .inos = inos, .err = err };
+	int r = numbers_add(inos, top);
 
 	if (r == 0)
 		r = meet_dir(&w, top);
-	while (r == 0 && w.n_dirs > 0)
-		r = see_dir(&w, w.dirs[--w.n_dirs]);
+	while (r == 0 && w.dirs.n > 0)
+		r = see_dir(&w, w.dirs.v[--w.dirs.n]);
 	return r < 0 ? r : r == 0;
 }
