@@ -12,7 +12,8 @@
 
 enum {
 	NEAR_OPS = 4096,      /* the notes of operations so near each other are read in one go */
-	FOUND_AT_ONCE = 1024, /* of a file, or a quiet tree */
+	FOUND_AT_FIRST = 32,  /* of a file, or a quiet tree; then twice as many, */
+	FOUND_AT_ONCE = 1024, /* up to this */
 	STRETCH_GROWS = 16,   /* to so many times the first */
 };
 
@@ -246,16 +247,18 @@ static int find_wanted(struct log_walk *w, size_t from, size_t n)
 static int tell_wanted(struct log_walk *w)
 {
 	const bool newest = w->flags & HF_NEWEST_FIRST;
+	size_t at_once = FOUND_AT_FIRST;
 	int r = 0;
 
 	numbers_sort(&w->tids);
 	for (size_t done = 0; r == 0 && done < w->tids.n;) {
-		const size_t n = w->tids.n - done < FOUND_AT_ONCE ? w->tids.n - done : FOUND_AT_ONCE;
+		const size_t n = w->tids.n - done < at_once ? w->tids.n - done : at_once;
 
 		r = find_wanted(w, newest ? w->tids.n - done - n : done, n);
 		if (r == 0)
 			r = tell_found(w, newest);
 		done += n;
+		at_once = 2 * at_once < FOUND_AT_ONCE ? 2 * at_once : FOUND_AT_ONCE;
 	}
 	return r;
 }
