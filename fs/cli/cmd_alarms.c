@@ -96,7 +96,7 @@ static int set(const char *store, char **changes, size_t n, bool json, struct hf
 
 static int run_in(const struct command *self, int argc, char **argv, bool json)
 {
-	struct location location = { NULL, NULL };
+	struct location location = { .store = NULL };
 	struct hf_error err = HF_ERROR_INIT;
 	const char *verb = argv[optind];
 	const bool acknowledging = verb && !strcmp(verb, "acknowledge");

@@ -48,7 +48,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct report report = { .faults = NULL };
 	struct operation_listener listener = { .found = found, .arg = &report };
 	struct hf_error err = HF_ERROR_INIT;
-	struct location location = { NULL, NULL };
+	struct location location = { .store = NULL };
 	json_t *request, *answer = NULL;
 	bool json;
 	int code;

@@ -106,7 +106,7 @@ static int move(const struct location *location, const char *file, struct hf_err
 static int change(const struct arguments *a)
 {
 	struct hf_error err = HF_ERROR_INIT;
-	struct location location = { NULL, NULL };
+	struct location location = { .store = NULL };
 	int r = location_find(a->store, &location, &err);
 
 	if (r == 0 && !strcmp(a->verb, "status"))

@@ -109,7 +109,7 @@ static void print_words(const char *volume_id, const char *store, const struct h
 static int check(const char *name, const char *place, bool json)
 {
 	struct hf_error err = HF_ERROR_INIT;
-	struct location location = { NULL, NULL };
+	struct location location = { .store = NULL };
 	struct hf_kit_check result = { .epoch = 0 };
 	struct hf_kit *kit = NULL;
 	char id[HF_VOLUME_ID_TEXT_BYTES];

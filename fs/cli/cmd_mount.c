@@ -37,7 +37,7 @@ static bool is_inside(const char *path, const char *folder)
  */
 static bool is_mounted(const char *store, const char *at, struct hf_error *err)
 {
-	struct mountinfo mounted = { NULL, NULL };
+	struct mountinfo mounted = { .dir = NULL };
 	struct statvfs st; /* always asked of the process, never of a cache */
 	bool alive;
 
@@ -153,7 +153,7 @@ static int mount_store(struct mounting *m)
  */
 static int remount(const struct mounting *m, struct hf_error *err)
 {
-	struct mountinfo mounted = { NULL, NULL };
+	struct mountinfo mounted = { .dir = NULL };
 	bool opened_read_only;
 	json_t *answer;
 	int r = mountinfo_find_store(m->store, &mounted);

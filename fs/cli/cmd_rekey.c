@@ -66,7 +66,7 @@ static int rekey(struct report *report, bool retry)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	const struct hf_rekey_told hook = { told, report };
-	struct location location = { NULL, NULL };
+	struct location location = { .store = NULL };
 	struct hf_rekey result = { .epoch = 0 };
 	struct hf_kit *kit = NULL;
 	int r;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/mountinfo.h"
 #include "fs/cli/output.h"
 #include "fs/cli/restore_print.h"
 
@@ -49,19 +50,25 @@ static void asked_release(struct asked *a)
 static int find_to(struct asked *a, struct hf_error *err)
 {
 	const struct location *location = &a->target.location;
+	CLEANUP(cli_cleanup_free) char *within = NULL;
 	CLEANUP(cli_cleanup_free) char *past = NULL;
+	struct mountinfo m = { .dir = NULL };
 	int r = cli_absolute(a->to, &a->outside, err);
+	bool same;
 
 	if (r < 0)
 		return r;
 	if (is_inside(a->outside, location->store))
 		return hf_error_set(err, -EINVAL, "%s is in the store: restore to a folder outside", a->to);
-	if (!location->mount || !is_inside(a->outside, location->mount))
+	same = mountinfo_find(a->outside, &m) == 0 && !strcmp(m.store, location->store);
+	within = same ? mountinfo_within(&m, a->outside) : NULL;
+	mountinfo_release(&m);
+	if (!same)
 		return 0;
 	if (!a->target.moment)
 		return hf_error_set(err, -EINVAL, "%s is in the volume itself: say what is to be restored there as "
 						  "PATH@MOMENT; or restore to a folder outside", a->to);
-	r = target_clean(a->outside + (strcmp(location->mount, "/") ? strlen(location->mount) : 0), &a->inside, &past, err);
+	r = within ? target_clean(within, &a->inside, &past, err) : hf_error_set(err, -ENOMEM, "no memory");
 	if (r == 0 && past)
 		r = hf_error_set(err, -EROFS, "%s is of the past, which does not change", a->to);
 	free(a->outside);

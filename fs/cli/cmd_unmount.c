@@ -97,8 +97,14 @@ static int find_mount(const char *path, struct mountinfo *ret, struct hf_error *
 
 	if (r < 0)
 		return r;
-	if (mountinfo_find(absolute, ret) == 0 && !strcmp(ret->dir, absolute))
-		return 0;
+	if (mountinfo_find(absolute, ret) == 0 && !strcmp(ret->dir, absolute)) {
+		if (!*ret->root)
+			return 0;
+		hf_error_set(err, -EINVAL, "%s is a folder of the volume mounted once more; umount(8) takes it away",
+			     path);
+		mountinfo_release(ret);
+		return -EINVAL;
+	}
 	mountinfo_release(ret);
 	if (mountinfo_find_store(absolute, ret) == 0)
 		return 0;
@@ -109,7 +115,7 @@ static int unmount_volume(const char *path, unsigned timeout_ms)
 {
 	struct operation_listener listener = { .found = NULL };
 	struct hf_error err = HF_ERROR_INIT, no_control = HF_ERROR_INIT;
-	struct mountinfo m = { NULL, NULL };
+	struct mountinfo m = { .dir = NULL };
 	struct control control = { NULL, -1 };
 	json_t *request, *lingers = NULL;
 	int r;

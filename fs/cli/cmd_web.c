@@ -126,7 +126,7 @@ static int run(const struct command *self, int argc, char **argv)
 					       { "json", 0, NULL, 'j' },
 					       { "help", 0, NULL, 'h' },
 					       { 0 } };
-	struct location location = { NULL, NULL };
+	struct location location = { .store = NULL };
 	struct hf_error err = HF_ERROR_INIT;
 	const char *listen_at = NULL;
 	bool json = false;

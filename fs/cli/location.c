@@ -35,7 +35,7 @@ bool location_is_store(const char *path)
 static int find_default(struct location *ret, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *here = getcwd(NULL, 0);
-	struct mountinfo m = { NULL, NULL };
+	struct mountinfo m = { .dir = NULL };
 	int r;
 
 	r = here ? mountinfo_find(here, &m) : -ENOENT;
@@ -51,14 +51,42 @@ static int find_default(struct location *ret, struct hf_error *err)
 				    "several volumes are mounted; say which, by its STORE or DIR");
 	if (r < 0)
 		return hf_error_set(err, -ENOENT, "no volume is mounted; name a STORE");
-	*ret = (struct location){ .store = m.store, .mount = m.dir };
+	*ret = location_take_mount(&m);
 	return 0;
+}
+
+struct location location_take_mount(struct mountinfo *m)
+{
+	struct location p;
+	struct mountinfo all;
+
+	if (*m->root && mountinfo_find_store(m->store, &all) == 0) {
+		mountinfo_release(m);
+		*m = all;
+	}
+	p = (struct location){ .store = m->store, .mount = m->dir, .root = m->root };
+	*m = (struct mountinfo){ .dir = NULL };
+	return p;
+}
+
+char *location_path(const struct location *p, const char *path)
+{
+	const size_t len = p->root ? strlen(p->root) : 0;
+	char *seen;
+
+	if (!p->mount || (len > 0 && (strncmp(path, p->root, len) != 0 || (path[len] && path[len] != '/'))))
+		return NULL;
+	path += len;
+	path += strspn(path, "/");
+	if (asprintf(&seen, "%s%s%s", strcmp(p->mount, "/") || !*path ? p->mount : "", *path ? "/" : "", path) < 0)
+		return NULL;
+	return seen;
 }
 
 int location_find(const char *path, struct location *ret, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *absolute = NULL;
-	struct mountinfo m = { NULL, NULL };
+	struct mountinfo m = { .dir = NULL };
 	int r;
 
 	if (!path)
@@ -68,9 +96,9 @@ int location_find(const char *path, struct location *ret, struct hf_error *err)
 		return r;
 	if (location_is_store(absolute)) {
 		(void)mountinfo_find_store(absolute, &m);
-		free(m.store);
-		*ret = (struct location){ .store = absolute, .mount = m.dir };
+		*ret = (struct location){ .store = absolute, .mount = m.dir, .root = m.root };
 		absolute = NULL;
+		free(m.store);
 		return 0;
 	}
 	if (mountinfo_find(absolute, &m) < 0)
@@ -79,7 +107,7 @@ int location_find(const char *path, struct location *ret, struct hf_error *err)
 								 "%s is neither a store nor inside a mounted "
 								 "volume; make a store with holdfast init",
 				    path);
-	*ret = (struct location){ .store = m.store, .mount = m.dir };
+	*ret = location_take_mount(&m);
 	return 0;
 }
 
@@ -87,7 +115,8 @@ void location_release(struct location *p)
 {
 	free(p->store);
 	free(p->mount);
-	p->store = p->mount = NULL;
+	free(p->root);
+	p->store = p->mount = p->root = NULL;
 }
 
 static json_t *ask_at_rest(const char *store, const json_t *request,
@@ -174,7 +203,7 @@ json_t *location_ask_take(const char *path, json_t *request, struct hf_error *er
 {
 	struct progress progress;
 	struct operation_listener listener = { .progress = progress_begin(&progress) };
-	struct location location = { NULL, NULL };
+	struct location location = { .store = NULL };
 	json_t *answer = NULL;
 
 	if (!request)

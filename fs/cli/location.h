@@ -11,6 +11,7 @@
 struct location {
 	char *store; /* absolute */
 	char *mount; /* where it is mounted; NULL: nowhere, or not that we can see */
+	char *root;  /* what of it is there: NULL or "", all; else only a folder, this one, can be seen */
 };
 
 /*
@@ -19,6 +20,11 @@ struct location {
  */
 int location_find(const char *path, struct location *ret, struct hf_error *err);
 void location_release(struct location *p); /* a zeroed one is fine */
+struct mountinfo;
+/* Of a mount, which is handed over; where only a folder of it is mounted, by another mount that has all, if there is. */
+struct location location_take_mount(struct mountinfo *m);
+/* Where a path of the volume is seen in the file system; malloc'ed. NULL: nowhere, or no memory. */
+char *location_path(const struct location *p, const char *path);
 
 /* Whether a folder holds a store. */
 bool location_is_store(const char *path);

@@ -29,26 +29,43 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-/* Cut a line into what we need of it, in place. */
-static bool parse_line(char *line, char **ret_dir, char **ret_source)
-{
-	char *save = NULL, *word, *type, *source;
+struct line {
+	char *root, *dir, *store;
+};
 
-	word = strtok_r(line, " ", &save);
-	for (int i = 0; word && i < 4; i++)
+/* What of the volume is mounted, without slashes at the ends. Of a folder that was removed since the kernel says so. */
+static char *clean_root(char *root)
+{
+	static const char removed[] = "//deleted";
+	size_t len = strlen(root);
+
+	if (len >= sizeof(removed) - 1 && !strcmp(root + len - (sizeof(removed) - 1), removed))
+		root[len - (sizeof(removed) - 1)] = '\0';
+	return root + strspn(root, "/");
+}
+
+/* Cut a line into what we need of it, in place. */
+static bool parse_line(char *text, struct line *ret)
+{
+	char *save = NULL, *word, *type;
+
+	word = strtok_r(text, " ", &save);
+	for (int i = 0; word && i < 3; i++)
 		word = strtok_r(NULL, " ", &save);
-	if (!word)
+	ret->root = word;
+	ret->dir = word ? strtok_r(NULL, " ", &save) : NULL;
+	if (!ret->dir)
 		return false;
-	*ret_dir = word;
 	while ((word = strtok_r(NULL, " ", &save)) && strcmp(word, "-"))
 		;
 	type = strtok_r(NULL, " ", &save);
-	source = strtok_r(NULL, " \n", &save);
-	if (!type || !source || strcmp(type, FUSE_TYPE))
+	ret->store = strtok_r(NULL, " \n", &save);
+	if (!type || !ret->store || strcmp(type, FUSE_TYPE))
 		return false;
-	*ret_source = source;
-	unescape(*ret_dir);
-	unescape(*ret_source);
+	unescape(ret->root);
+	unescape(ret->dir);
+	unescape(ret->store);
+	ret->root = clean_root(ret->root);
 	return true;
 }
 
@@ -59,70 +76,74 @@ static bool is_inside(const char *path, const char *dir)
 	return !strcmp(dir, "/") || (!strncmp(path, dir, len) && (path[len] == '/' || path[len] == '\0'));
 }
 
-static int take(struct mountinfo *m, const char *dir, const char *store)
+static int take(struct mountinfo *m, const struct line *line)
 {
 	mountinfo_release(m);
-	m->dir = strdup(dir);
-	m->store = strdup(store);
-	return m->dir && m->store ? 0 : -ENOMEM;
+	m->dir = strdup(line->dir);
+	m->root = strdup(line->root);
+	m->store = strdup(line->store);
+	return m->dir && m->root && m->store ? 0 : -ENOMEM;
 }
 
-/* wanted tells whether a line is one; of several the longest path counts, and of equals the last: it lies on
- * top. */
-static int search(bool (*wanted)(const char *dir, const char *store, const char *arg), const char *arg,
-		  struct mountinfo *ret, int *ret_matches)
+/* What is sought: what a path is in, or a store; neither: any. */
+struct sought {
+	const char *path, *store;
+	bool several; /* stores were found */
+};
+
+static bool is_wanted(const struct sought *sought, const struct line *line)
+{
+	if (sought->path)
+		return is_inside(sought->path, line->dir);
+	return !sought->store || !strcmp(line->store, sought->store);
+}
+
+/*
+ * Of what a path is in the innermost counts; of a store rather all of it than a folder. Else the longest path, and of
+ * equals the last: it lies on top.
+ */
+static bool is_better(const struct sought *sought, const struct line *line, const struct mountinfo *than)
+{
+	if (!than->dir)
+		return true;
+	if (!sought->path && !*line->root != !*than->root)
+		return !*line->root;
+	return strlen(line->dir) >= strlen(than->dir);
+}
+
+static int search(struct sought *sought, struct mountinfo *ret)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, *dir, *store;
+	struct line line;
+	char *text = NULL;
 	size_t cap = 0;
 	int r = 0;
 
-	*ret = (struct mountinfo){ NULL, NULL };
-	*ret_matches = 0;
+	*ret = (struct mountinfo){ NULL, NULL, NULL };
 	if (!f)
 		return -errno;
-	while (r == 0 && getline(&line, &cap, f) > 0) {
-		if (!parse_line(line, &dir, &store) || !wanted(dir, store, arg))
+	while (r == 0 && getline(&text, &cap, f) > 0) {
+		if (!parse_line(text, &line) || !is_wanted(sought, &line))
 			continue;
-		(*ret_matches)++;
-		if (!ret->dir || strlen(dir) >= strlen(ret->dir))
-			r = take(ret, dir, store);
+		sought->several |= ret->store && strcmp(ret->store, line.store) != 0;
+		if (is_better(sought, &line, ret))
+			r = take(ret, &line);
 	}
-	free(line);
+	free(text);
 	fclose(f);
-	if (r == 0 && *ret_matches == 0)
+	if (r == 0 && !ret->dir)
 		r = -ENOENT;
 	if (r < 0)
 		mountinfo_release(ret);
 	return r;
 }
 
-static bool any(const char *dir, const char *store, const char *arg)
-{
-	(void)dir;
-	(void)store;
-	(void)arg;
-	return true;
-}
-
-static bool contains(const char *dir, const char *store, const char *path)
-{
-	(void)store;
-	return is_inside(path, dir);
-}
-
-static bool is_store(const char *dir, const char *store, const char *wanted)
-{
-	(void)dir;
-	return !strcmp(store, wanted);
-}
-
 int mountinfo_find(const char *path, struct mountinfo *ret)
 {
-	int matches, r;
+	struct sought sought = { .path = path };
+	int r = search(&sought, ret);
 
-	r = search(path ? contains : any, path, ret, &matches);
-	if (r == 0 && !path && matches > 1) {
+	if (r == 0 && !path && sought.several) {
 		mountinfo_release(ret);
 		return -ENOTUNIQ;
 	}
@@ -131,14 +152,26 @@ int mountinfo_find(const char *path, struct mountinfo *ret)
 
 int mountinfo_find_store(const char *store, struct mountinfo *ret)
 {
-	int matches;
+	struct sought sought = { .store = store };
 
-	return search(is_store, store, ret, &matches);
+	return search(&sought, ret);
+}
+
+char *mountinfo_within(const struct mountinfo *m, const char *path)
+{
+	const char *rest = path + (strcmp(m->dir, "/") ? strlen(m->dir) : 0);
+	char *within;
+
+	rest += strspn(rest, "/");
+	if (asprintf(&within, "%s%s%s", m->root, *m->root && *rest ? "/" : "", rest) < 0)
+		return NULL;
+	return within;
 }
 
 void mountinfo_release(struct mountinfo *m)
 {
 	free(m->dir);
+	free(m->root);
 	free(m->store);
-	m->dir = m->store = NULL;
+	m->dir = m->root = m->store = NULL;
 }

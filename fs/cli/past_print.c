@@ -84,16 +84,16 @@ char *shell_word(const char *text)
 
 char *restore_command(const struct location *where, const char *path, uint64_t tid)
 {
+	CLEANUP(cli_cleanup_free) char *seen = location_path(where, path);
 	CLEANUP(cli_cleanup_free) char *whole = NULL;
 	CLEANUP(cli_cleanup_free) char *word = NULL;
-	CLEANUP(cli_cleanup_free) char *store = where->mount ? NULL : shell_word(where->store);
+	CLEANUP(cli_cleanup_free) char *store = seen ? NULL : shell_word(where->store);
 	char *command;
 
-	if (asprintf(&whole, "%s%s%s@tid-%" PRIu64, where->mount ? where->mount : "", where->mount ? "/" : "",
-		     path, tid) < 0)
+	if (asprintf(&whole, "%s@tid-%" PRIu64, seen ? seen : path, tid) < 0)
 		whole = NULL;
 	word = whole ? shell_word(whole) : NULL;
-	if (!word || (!where->mount && !store) ||
+	if (!word || (!seen && !store) ||
 	    asprintf(&command, "holdfast restore %s%s%s", store ? store : "", store ? " " : "", word) < 0)
 		return NULL;
 	return command;

@@ -172,17 +172,16 @@ static void print_word(FILE *out, const char *word)
 
 char *restore_shown_path(const struct target *t, const char *path)
 {
-	char *shown;
+	char *shown = location_path(&t->location, path);
 
-	if (asprintf(&shown, "%s%s%s", t->location.mount ? t->location.mount : "", *path ? "/" : "", path) <
-	    0)
+	if (!shown && asprintf(&shown, "%s%s", *path ? "/" : "", path) < 0)
 		return NULL;
 	return shown;
 }
 
 char *restore_undo_command(const struct target *t, const char *path, const json_t *answer)
 {
-	CLEANUP(cli_cleanup_free) char *shown = restore_shown_path(t, path);
+	CLEANUP(cli_cleanup_free) char *seen = location_path(&t->location, path);
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -190,13 +189,13 @@ char *restore_undo_command(const struct target *t, const char *path, const json_
 	if (!out)
 		return NULL;
 	fputs("holdfast undo ", out);
-	if (!t->location.mount) {
+	if (!seen) {
 		print_word(out, t->location.store);
 		if (*path)
 			fputc(' ', out);
 	}
-	if (shown && (t->location.mount || *path))
-		print_word(out, t->location.mount ? shown : path);
+	if (seen || *path)
+		print_word(out, seen ? seen : path);
 	fprintf(out, " --since tid-%" PRIu64, output_get_number(json_object_get(answer, "before"), "tid"));
 	if (fclose(out) != 0) {
 		free(text);

@@ -199,31 +199,39 @@ static int absolute_of(const char *path, char **ret, struct hf_error *err)
 	return 0;
 }
 
-/* A store, or the very root of a mount: the whole volume, however its name reads. */
+/* What is at an absolute path in a mount, which is taken. */
+static int take_mount(struct mountinfo *m, const char *absolute, struct target *ret, struct hf_error *err)
+{
+	CLEANUP(cli_cleanup_free) char *within = mountinfo_within(m, absolute);
+	int r = within ? target_clean(within, &ret->path, &ret->moment, err) : no_memory(err);
+
+	ret->location = location_take_mount(m);
+	return r;
+}
+
+/* A store, or the very root of a mount: all that is there, however its name reads. */
 static int find_whole(const char *text, struct target *ret, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *real = realpath(text, NULL);
-	struct mountinfo m = { NULL, NULL };
-	bool whole;
+	struct mountinfo m = { .dir = NULL };
 
 	if (!real)
 		return -ENOENT;
-	whole = location_is_store(real);
-	if (!whole && mountinfo_find(real, &m) == 0)
-		whole = !strcmp(m.dir, real);
+	if (location_is_store(real)) {
+		ret->path = strdup("");
+		return ret->path ? location_find(real, &ret->location, err) : no_memory(err);
+	}
+	if (mountinfo_find(real, &m) == 0 && !strcmp(m.dir, real))
+		return take_mount(&m, real, ret, err);
 	mountinfo_release(&m);
-	if (!whole)
-		return -ENOENT;
-	ret->path = strdup("");
-	return ret->path ? location_find(real, &ret->location, err) : no_memory(err);
+	return -ENOENT;
 }
 
 /* Something in a mount. -ENOENT without words: it is in none. */
 static int find_inside(const char *text, struct target *ret, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *absolute = NULL;
-	struct mountinfo m = { NULL, NULL };
-	const char *within;
+	struct mountinfo m = { .dir = NULL };
 	int r = absolute_of(text, &absolute, err);
 
 	if (r < 0)
@@ -235,10 +243,7 @@ static int find_inside(const char *text, struct target *ret, struct hf_error *er
 		if (!absolute || mountinfo_find(absolute, &m) < 0)
 			return -ENOENT;
 	}
-	within = absolute + (strcmp(m.dir, "/") ? strlen(m.dir) : 0);
-	r = target_clean(within, &ret->path, &ret->moment, err);
-	ret->location = (struct location){ .store = m.store, .mount = m.dir };
-	return r;
+	return take_mount(&m, absolute, ret, err);
 }
 
 static int two_moments(const char *text, struct hf_error *err)
@@ -298,7 +303,7 @@ static int find_one(const char *text, bool split, struct target *ret, struct hf_
 static int find_none(struct target *ret, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *here = getcwd(NULL, 0);
-	struct mountinfo m = { NULL, NULL };
+	struct mountinfo m = { .dir = NULL };
 	bool inside = here && mountinfo_find(here, &m) == 0;
 
 	mountinfo_release(&m);

@@ -2,7 +2,8 @@
 /*
  * What the words behind a command name (layer 6): a file or tree of a volume, and maybe a moment.
  *
- *   PATH            in a mount; it need not exist any more: the nearest folder that does tells which mount
+ *   PATH            in a mount, or a bind mount of a folder in one; it need not exist any more: the nearest folder
+ *                   that does tells which mount
  *   STORE, DIR      the whole volume
  *   STORE|DIR PATH  PATH from the volume's root; from DIR, when DIR is a folder in the mount
  *   nothing         the working directory when it is in a mount, else the only mount there is

@@ -70,7 +70,7 @@ int time_test_begin(struct time_test *t, int count, char **words, struct hf_erro
 		r = location_talk_begin(&t->target.location, quiet, &t->talk, err);
 	if (r < 0)
 		return r;
-	if (t->target.location.mount && !t->talk.store) {
+	if (t->target.location.mount && !*t->target.location.root && !t->talk.store) {
 		if (asprintf(&t->history, "%s/.history/at", t->target.location.mount) < 0)
 			t->history = NULL;
 		if (t->history && access(t->history, X_OK) == 0)

@@ -78,12 +78,13 @@ static json_t *put_back_request(const json_t *request, struct target *target, st
 /* The store, and where it is mounted now: while the page is open, that changes. */
 static void find_mount(const struct location *location, struct target *target)
 {
-	struct mountinfo m = { NULL, NULL };
+	struct mountinfo m = { .dir = NULL };
 
 	target->location.store = strdup(location->store);
 	if (mountinfo_find_store(location->store, &m) == 0) {
 		target->location.mount = m.dir;
-		m.dir = NULL;
+		target->location.root = m.root;
+		m.dir = m.root = NULL;
 	}
 	mountinfo_release(&m);
 }
