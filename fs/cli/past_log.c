@@ -142,7 +142,7 @@ PAST_OPERATION(past_log)
 				   .deleted = json_is_true(json_object_get(request, "deleted")),
 				   .brief = json_is_true(json_object_get(request, "brief")) };
 	const char *until = output_get_text(request, "until");
-	bool oldest_first = json_is_true(json_object_get(request, "oldest_first"));
+	unsigned flags = json_is_true(json_object_get(request, "oldest_first")) ? 0 : HF_NEWEST_FIRST;
 	struct hf_point from, to;
 	json_t *answer;
 	int r;
@@ -155,8 +155,8 @@ PAST_OPERATION(past_log)
 		return NULL;
 	if (t.said && to.tid > t.point.tid)
 		to = t.point;
-	r = hf_log(store, t.path, from.tid, to.tid, oldest_first ? 0 : HF_NEWEST_FIRST, tell, &telling,
-		   &listener->progress, err);
+	flags |= telling.brief ? HF_CHANGES_ONLY : 0;
+	r = hf_log(store, t.path, from.tid, to.tid, flags, tell, &telling, &listener->progress, err);
 	if (r == -ENOENT)
 		(void)target_is_missing(store, &t, err);
 	if (r >= 0 && operation_is_stopped(listener))

@@ -221,7 +221,8 @@ json_t *put_back_last_change(struct hf_store *store, const json_t *request,
 	if (r == 0 && !status.read_only)
 		r = hf_store_commit(store, err);
 	if (r == 0)
-		r = hf_log(store, path, 0, HF_TID_HEAD, HF_NEWEST_FIRST, see, &l, &listener->progress, err);
+		r = hf_log(store, path, 0, HF_TID_HEAD, HF_NEWEST_FIRST | HF_CHANGES_ONLY, see, &l,
+			   &listener->progress, err);
 	if (r >= 0 && l.n == 0)
 		r = hf_error_set(err, -ENOENT, "nothing was ever done to '%s'", path);
 	if (r >= 0 && l.endless)

@@ -3,9 +3,9 @@
  * The past as a row of changes: what happened, when, to what, on whose behalf; what a path has been; what is gone; how
  * two moments differ. How the tree was at a moment is view.h's; naming moments is moment.h's.
  *
- * All of it is read from the index, and but for hf_restore none of it changes anything. What `each` functions return stops the walk when it is
- * not 0, and is returned. What they are handed is theirs for the call only. Paths are from the volume's root, "/"-separated,
- * without one in front; the root is "". Errors common to all: -EUCLEAN, -EIO, -ENOMEM.
+ * All of it is read from the index, and but for hf_restore none of it changes anything. What `each` functions return
+ * stops the walk when it is not 0, and is returned. What they are handed is theirs for the call only. Paths are from
+ * the volume's root, "/"-separated, without one in front; the root is "". Errors common to all: -EUCLEAN, -EIO, -ENOMEM.
  */
 #ifndef HOLDFAST_HISTORY_H
 #define HOLDFAST_HISTORY_H
@@ -44,7 +44,10 @@ struct hf_change {
 	uint32_t uid;   /* HF_UID_UNKNOWN (op.h): not known */
 };
 
-enum { HF_NEWEST_FIRST = 1 };
+enum {
+	HF_NEWEST_FIRST = 1,
+	HF_CHANGES_ONLY = 2, /* hf_log: of each event the change alone, without looking where that was */
+};
 
 /*
  * Operations since < tid <= until, oldest first or newest first. What is not committed yet is not among them
@@ -129,7 +132,8 @@ struct hf_event {
 
 /*
  * Operations since < tid <= until on a file, through all its life (hf_life), with those that renamed a directory above it,
- * or on a directory and everything below it; "" is all. HF_NEWEST_FIRST. What is not committed yet is not among them.
+ * or on a directory and everything below it, "" is all.
+ * HF_NEWEST_FIRST, HF_CHANGES_ONLY. What is not committed yet is not among them.
  * Costs what happened; of a small tree in which little did, about what it holds, however much happened elsewhere. -ENOENT:
  * there never was such a path.
  */

@@ -33,6 +33,13 @@ MUST_USE int path_of(const struct hf_view *v, uint64_t ino, struct buf *out, str
 struct places;
 MUST_USE int places_new(struct hf_store *s, struct places **ret);
 void places_free(struct places *p);
+/*
+ * From here on, and until called again, all operations are gone through, from `until` backwards, and each is told
+ * (places_walked) before anything is asked of the moments it made and ended; nothing is asked of others. Then what is
+ * known of one moment is known of those before it, back to what gave a name or took one. until 0: not any more.
+ */
+void places_walk(struct places *p, uint64_t until);
+void places_walked(struct places *p, const struct hf_change *c);
 /* Is the inode at this moment in the directory, at any depth, or that itself? 1, 0. */
 MUST_USE int places_below(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, struct hf_error *err);
 /*

@@ -36,6 +36,7 @@ struct log_walk {
 	size_t n_found, cap_found;
 	const struct hf_stretch *stretch; /* of life: the one being looked at */
 	bool filter;                      /* of what is found only what is in the tree */
+	struct hf_attr known;             /* of the inode told last, told newest first: what it was before; ino 0: nothing */
 	uint64_t seen;
 };
 
@@ -98,6 +99,27 @@ static int state_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct hf_at
 	return r < 0 ? r : 0;
 }
 
+/* What the inode was before and after. An operation on it later on has maybe told what it was then. */
+static int find_states(struct log_walk *w, struct hf_event *e, struct hf_attr *before, struct hf_attr *after)
+{
+	const struct hf_change *c = &e->change;
+	int r = 0;
+
+	if (c->ino && w->known.ino == c->ino && w->known.tid <= c->tid) {
+		*after = w->known;
+		e->after = after;
+	} else {
+		r = state_at(w, c->tid, c->ino, after, &e->after);
+	}
+	w->known.ino = 0;
+	if (r < 0 || c->kind == HF_CHANGE_CREATE) /* it was not there */
+		return r;
+	r = state_at(w, c->tid - 1, c->ino, before, &e->before);
+	if (r == 0 && e->before && w->flags & HF_NEWEST_FIRST)
+		w->known = *before;
+	return r;
+}
+
 /* The path of an inode: what was asked for, or below that, when it is there, else any. */
 static int path_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct buf *out)
 {
@@ -125,25 +147,34 @@ static int path_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct buf *o
 	return r;
 }
 
+static int find_paths(struct log_walk *w, const struct hf_change *c, struct buf *path, struct buf *old)
+{
+	const bool gone = c->kind == HF_CHANGE_REMOVE;
+	int r = path_at(w, gone ? c->tid - 1 : c->tid, c->ino, path);
+
+	if (r == 0 && c->kind == HF_CHANGE_RENAME)
+		r = path_at(w, c->tid - 1, c->ino, old);
+	if (r != -ENOENT)
+		return r;
+	buf_clear(path); /* a file that was open and had no name any more */
+	buf_add_u8(path, 0);
+	return buf_status(path);
+}
+
 static int tell(struct log_walk *w, const struct hf_change *c)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	CLEANUP(buf_release) struct buf old = BUF_INIT;
+	struct hf_event e = { .change = *c, .path = "" };
 	struct hf_attr before, after;
-	struct hf_event e = { .change = *c };
-	const bool gone = c->kind == HF_CHANGE_REMOVE;
-	int r = state_at(w, c->tid - 1, c->ino, &before, &e.before);
+	int r = 0;
 
-	if (r == 0)
-		r = state_at(w, c->tid, c->ino, &after, &e.after);
-	if (r == 0 && c->ino)
-		r = path_at(w, gone ? c->tid - 1 : c->tid, c->ino, &path);
-	if (r == 0 && c->kind == HF_CHANGE_RENAME)
-		r = path_at(w, c->tid - 1, c->ino, &old);
-	if (r == -ENOENT) { /* a file that was open and had no name any more */
-		buf_clear(&path);
-		buf_add_u8(&path, 0);
-		r = buf_status(&path);
+	if (w->flags & HF_CHANGES_ONLY)
+		return w->each(w->arg, &e);
+	if (c->ino) {
+		r = find_states(w, &e, &before, &after);
+		if (r == 0)
+			r = find_paths(w, c, &path, &old);
 	}
 	if (r < 0)
 		return r;
@@ -286,6 +317,7 @@ static int see_change(void *arg, const struct hf_change *c)
 	int r = 1;
 
 	tell_progress(w->progress, "looking through operations", ++w->seen, w->until - w->since);
+	places_walked(w->places, c);
 	if (c->kind == HF_CHANGE_OWN)
 		return 0;
 	if (w->filter)
@@ -301,8 +333,13 @@ static int see_change(void *arg, const struct hf_change *c)
  */
 static int log_stretch(struct log_walk *w, uint64_t since, uint64_t until)
 {
-	int r = hf_changes(w->s, since, until, HF_NEWEST_FIRST, see_change, w, w->err);
+	int r;
 
+	if (w->flags & HF_NEWEST_FIRST)
+		return hf_changes(w->s, since, until, HF_NEWEST_FIRST, see_change, w, w->err);
+	places_walk(w->places, until);
+	r = hf_changes(w->s, since, until, HF_NEWEST_FIRST, see_change, w, w->err);
+	places_walk(w->places, 0);
 	return r == 0 ? tell_found(w, true) : r;
 }
 
@@ -350,6 +387,7 @@ static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, uint64_
 	if (r != 0)
 		return r < 0 ? r : 0;
 	*ret_told = true;
+	places_walk(w->places, 0);
 	return tell_wanted(w);
 }
 
@@ -366,6 +404,8 @@ static int log_tree(struct log_walk *w)
 	int r = 0;
 
 	w->filter = w->n_life != 1 || w->life[0].ino != HF_ROOT_INO;
+	if (newest) /* its stretches are one row */
+		places_walk(w->places, until);
 	while (r == 0 && since < until) {
 		const uint64_t ops = until - since < stretch ? until - since : stretch;
 

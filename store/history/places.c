@@ -18,12 +18,13 @@ enum {
 
 /*
  * Of an inode: of a directory its one place, which stays the same however often the directory itself changes; of a
- * file that of the name it keeps itself, in one state of it.
+ * file that of the name it keeps itself, in one state of it, and in a walk in those before.
  */
 struct place {
 	uint64_t ino;
 	uint64_t from, until; /* it holds at these moments */
-	uint64_t dir;         /* 0: it has no name */
+	bool fixed;           /* before, it was another */
+	uint64_t dir, hash;   /* dir 0: it has no name */
 	uint32_t mode, nlink;
 	char *name;           /* NULL: not asked for yet */
 	UT_hash_handle hh;
@@ -32,6 +33,9 @@ struct place {
 struct places {
 	struct hf_store *s;
 	struct place *by_ino;
+	/* of a walk: all operations up to `high` were seen, back to `at`, which gave these inodes a name or took one */
+	uint64_t high, at; /* high 0: there is no walk */
+	uint64_t named[2];
 };
 
 int places_new(struct hf_store *s, struct places **ret)
@@ -105,22 +109,67 @@ static int hold_dir(struct places *p, uint64_t tid, struct place *a, struct hf_e
 		return 0;
 	}
 	for (size_t k = 0; k < sizeof(moments) / sizeof(moments[0]); k++) {
-		struct hf_error here = HF_ERROR_INIT;
 		char name[NAME_BYTES_MAX + 1];
-		uint64_t dir, since;
-		int r = tree_name(&p->s->tree, moments[k], a->ino, &dir, name, &since, &here);
+		uint64_t since;
+		int r = tree_name_in(&p->s->tree, moments[k], a->ino, a->dir, a->hash, name, &since, err);
 
-		if (r < 0 && r != -ESTALE)
-			return hf_error_set(err, r, "%s", here.text);
-		if (r != 1 || since > tid)
+		if (r < 0)
+			return r;
+		if (r == 0 || since > tid)
 			continue;
 		a->name = strdup(name);
-		a->dir = dir;
 		a->from = since;
 		a->until = moments[k];
 		return a->name ? 0 : -ENOMEM;
 	}
 	return 0;
+}
+
+/* --- a walk backwards through all operations */
+
+void places_walk(struct places *p, uint64_t until)
+{
+	p->high = until;
+	p->at = until + 1;
+	p->named[0] = p->named[1] = 0;
+}
+
+static bool changes_names(const struct hf_change *c)
+{
+	return c->kind == HF_CHANGE_CREATE || c->kind == HF_CHANGE_LINK || c->kind == HF_CHANGE_REMOVE ||
+	       c->kind == HF_CHANGE_RENAME;
+}
+
+void places_walked(struct places *p, const struct hf_change *c)
+{
+	for (size_t k = 0; k < 2; k++) {
+		struct place *a = NULL;
+
+		if (p->named[k])
+			HASH_FIND(hh, p->by_ino, &p->named[k], sizeof(p->named[k]), a);
+		if (!a || a->fixed || a->from < p->at)
+			continue; /* or it is known from before that operation already */
+		a->from = a->from <= p->high ? p->at : a->from;
+		a->fixed = true;
+	}
+	p->at = c->tid;
+	p->named[0] = changes_names(c) ? c->ino : 0;
+	p->named[1] = changes_names(c) ? c->other : 0;
+}
+
+/* Does what is known hold at a moment? */
+static bool holds(const struct places *p, struct place *a, uint64_t tid)
+{
+	const bool named = a->ino == p->named[0] || a->ino == p->named[1];
+
+	if (tid > a->until)
+		return false;
+	if (tid >= a->from)
+		return true;
+	if (a->fixed || a->from > p->high || tid < p->at - !named)
+		return false;
+	a->from = tid; /* nothing gave it a name between, or took one */
+	return true;
 }
 
 /* 1, 0 (no such inode then), negative. */
@@ -133,7 +182,7 @@ static int place_find(struct places *p, uint64_t tid, uint64_t ino, struct place
 	int r;
 
 	HASH_FIND(hh, p->by_ino, &ino, sizeof(ino), a);
-	if (a && tid >= a->from && tid <= a->until) {
+	if (a && holds(p, a, tid)) {
 		*ret = a;
 		return 1;
 	}
@@ -147,8 +196,8 @@ static int place_find(struct places *p, uint64_t tid, uint64_t ino, struct place
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
-	*a = (struct place){ .ino = ino, .from = i.tid, .until = until, .dir = i.parent, .mode = i.mode,
-			     .nlink = i.nlink };
+	*a = (struct place){ .ino = ino, .from = i.tid, .until = until, .dir = i.parent,
+			     .hash = i.name_hash, .mode = i.mode, .nlink = i.nlink };
 	r = S_ISDIR(a->mode) && a->nlink > 0 ? hold_dir(p, tid, a, err) : 0;
 	if (r < 0) {
 		free(a);
@@ -236,12 +285,12 @@ int places_below(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, str
 static int place_name(struct places *p, uint64_t tid, struct place *a, struct hf_error *err)
 {
 	char name[NAME_BYTES_MAX + 1];
-	uint64_t dir, since;
+	uint64_t since;
 	int r;
 
 	if (a->name)
 		return 1;
-	r = tree_name(&p->s->tree, tid, a->ino, &dir, name, &since, err);
+	r = tree_name_in(&p->s->tree, tid, a->ino, a->dir, a->hash, name, &since, err);
 	if (r <= 0)
 		return r;
 	a->name = strdup(name);

@@ -93,9 +93,8 @@ static int seek_entry(void *arg, struct span key, struct span value)
 	return 1;
 }
 
-/* Which name of this hash the inode has in a directory: 1, 0 (none), negative. */
-static int find_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t dir, uint64_t hash,
-		     char out[NAME_BYTES_MAX + 1], uint64_t *ret_since, struct hf_error *err)
+int tree_name_in(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t dir, uint64_t hash,
+		 char out[NAME_BYTES_MAX + 1], uint64_t *ret_since, struct hf_error *err)
 {
 	struct seek s = { ino, out, 0 };
 	struct key from = key_number('d', dir), to;
@@ -121,7 +120,7 @@ int tree_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret_di
 	if (r < 0 || n.i.parent == 0)
 		return r < 0 ? r : 0;
 	*ret_dir = n.i.parent;
-	return find_name(t, tid, ino, n.i.parent, n.i.name_hash, out, ret_since, err);
+	return tree_name_in(t, tid, ino, n.i.parent, n.i.name_hash, out, ret_since, err);
 }
 
 struct names_walk {
@@ -136,7 +135,7 @@ static int walk_name(struct names_walk *w, uint64_t dir, uint64_t hash)
 {
 	char name[NAME_BYTES_MAX + 1];
 	uint64_t since;
-	int r = find_name(w->t, w->tid, w->ino, dir, hash, name, &since, w->err);
+	int r = tree_name_in(w->t, w->tid, w->ino, dir, hash, name, &since, w->err);
 
 	return r == 1 ? w->each(w->arg, dir, name) : r;
 }

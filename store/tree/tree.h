@@ -129,6 +129,9 @@ MUST_USE int tree_first_point(struct index *x, struct hf_point *ret, struct hf_e
  */
 MUST_USE int tree_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret_dir,
 		       char out[NAME_BYTES_MAX + 1], uint64_t *ret_since, struct hf_error *err);
+/* Of its names the one of this hash (keys.h) in a directory: 1, 0 (it has none such then). */
+MUST_USE int tree_name_in(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t dir, uint64_t hash,
+			  char out[NAME_BYTES_MAX + 1], uint64_t *ret_since, struct hf_error *err);
 /* Each of its names; what `each` returns stops it when it is not 0. */
 typedef int tree_name_fn(void *arg, uint64_t dir, const char *name);
 MUST_USE int tree_names(const struct tree *t, uint64_t tid, uint64_t ino, tree_name_fn *each, void *arg,

@@ -227,6 +227,7 @@ struct logged {
 	struct past p;
 	const struct past_line *life;
 	struct text t;
+	bool brief;
 };
 
 static bool path_is_of(const struct model *m, const char *path, uint64_t ino)
@@ -249,6 +250,8 @@ static int tell_event(void *arg, const struct hf_event *e)
 	const struct model_inode *before = model_find(w->p.m[was].m, c->ino), *after = model_find(w->p.m[at].m, c->ino);
 
 	(void)fprintf(w->t.out, "%" PRIu64 " %d %" PRIu64 "\n", c->tid, c->kind, c->ino);
+	if (w->brief)
+		return 0;
 	if (c->ino && past_is_there(m, c->ino) && !path_is_of(m, e->path, c->ino))
 		(void)fprintf(w->t.out, "inode %" PRIu64 " was not called \"%s\"\n", c->ino, e->path);
 	if (c->kind == HF_CHANGE_RENAME && (!e->renamed || !path_is_of(w->p.m[was].m, e->renamed, c->ino)))
@@ -300,7 +303,7 @@ static bool is_of_file(const struct logged *w, const struct hf_change *c)
 static int check_log(struct storm *s, const struct changes *all, unsigned flags)
 {
 	CLEANUP(cleanup_free) char *path = storm_chance(s, 10) ? strdup("") : random_path(s);
-	struct logged w = { .p = past_of(s) };
+	struct logged w = { .p = past_of(s), .brief = flags & HF_CHANGES_ONLY };
 	struct past_line life = past_life(&w.p, path);
 	uint64_t since = storm_chance(s, 50) ? 0 : random_moment(s)->tid, until = storm_chance(s, 50) ? HF_TID_HEAD :
 													random_moment(s)->tid;
@@ -481,6 +484,7 @@ static int look(struct storm *s)
 		r = check_diff(s);
 		r = r ? r : check_life(s);
 		r = r ? r : check_log(s, &all, k % 2 ? HF_NEWEST_FIRST : 0);
+		r = r ? r : check_log(s, &all, HF_CHANGES_ONLY | (k % 2 ? 0 : HF_NEWEST_FIRST));
 		r = r ? r : check_versions(s);
 		r = r ? r : check_path(s);
 		r = r ? r : check_gone(s);
