@@ -9,7 +9,8 @@
  *    "deleted": bool, "brief": bool}
  *       M: as "until"; each absent or empty: no limit. Lines, newest first: {tid, time, moment, kind,
  *       path, type, uid (null: not known), bytes; renamed_from; replaced: true; changes: {mode: [before,
- *       after], uid, gid, size, atime, mtime: likewise}}; brief: {tid, time_ns} alone. Answer: {"lines": N}
+ *       after], uid, gid, size, atime, mtime: likewise}; of a tag: tag, named: {tid, time, moment} (null: the
+ *       name was taken away)}; brief: {tid, time_ns} alone, of what changed something. Answer: {"lines": N}
  *
  *   {"do": "diff", P, "a": T, "b": T}
  *       Lines: {kind: "A", "D", "M", "P" or "R", also ("M" or "P", of an "R"), path, path_before, type,

@@ -10,6 +10,7 @@
 #include "holdfast/op.h"
 
 struct telling {
+	struct hf_store *store;
 	const struct operation_listener *listener;
 	uint64_t lines, most; /* most 0: no limit */
 	bool deleted, brief;
@@ -69,7 +70,18 @@ static json_t *changes_of(const struct hf_event *e, bool *ok)
 	return changes;
 }
 
-static json_t *row_of(const struct hf_event *e)
+/* Which moment was given the name: null, it was taken away. */
+static json_t *named_of(struct hf_store *store, const struct hf_event *e)
+{
+	struct hf_point named = { e->tagged_tid, 0 };
+
+	if (e->tagged_tid == HF_TID_HEAD)
+		return json_null();
+	(void)hf_point_of_tid(store, e->tagged_tid, &named, NULL); /* before the first operation there is no time */
+	return past_point(&named);
+}
+
+static json_t *row_of(struct hf_store *store, const struct hf_event *e)
 {
 	const struct hf_change *c = &e->change;
 	struct hf_point point = { c->tid, c->time_ns };
@@ -88,6 +100,10 @@ static json_t *row_of(const struct hf_event *e)
 		ok &= output_set_path(row, "renamed_from", e->renamed) == 0;
 	if (c->kind == HF_CHANGE_RENAME && c->other)
 		add(row, "replaced", json_true(), &ok);
+	if (e->tag) {
+		add(row, "tag", json_string(e->tag), &ok);
+		add(row, "named", named_of(store, e), &ok);
+	}
 	if (c->kind == HF_CHANGE_ATTRIBUTES && e->before && e->after)
 		add(row, "changes", changes_of(e, &ok), &ok);
 	if (!ok) {
@@ -110,9 +126,9 @@ static int tell(void *arg, const struct hf_event *e)
 
 	if (operation_is_stopped(t->listener))
 		return 1;
-	if (t->deleted && e->change.kind != HF_CHANGE_REMOVE)
+	if ((t->deleted && e->change.kind != HF_CHANGE_REMOVE) || (t->brief && e->change.kind == HF_CHANGE_TAG))
 		return 0;
-	r = past_tell_take(t->listener, t->brief ? brief_row_of(e) : row_of(e));
+	r = past_tell_take(t->listener, t->brief ? brief_row_of(e) : row_of(t->store, e));
 	t->lines++;
 	return r != 0 ? r : t->most && t->lines >= t->most;
 }
@@ -137,7 +153,8 @@ static int find_since(struct hf_store *store, const char *text, struct hf_point 
 PAST_OPERATION(past_log)
 {
 	CLEANUP(target_at_release) struct target_at t = { .path = NULL };
-	struct telling telling = { .listener = listener,
+	struct telling telling = { .store = store,
+				   .listener = listener,
 				   .most = output_get_number(request, "count"),
 				   .deleted = json_is_true(json_object_get(request, "deleted")),
 				   .brief = json_is_true(json_object_get(request, "brief")) };

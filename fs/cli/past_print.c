@@ -190,16 +190,27 @@ static void say(const json_t *row, char *words)
 	else if (!strcmp(kind, "xattr"))
 		add_words(words, "extended attributes");
 	else if (!strcmp(kind, "tag"))
-		add_words(words, "named a moment");
+		add_words(words, json_is_object(json_object_get(row, "named")) ? "named a moment" : "took a name away");
 	else if (!strcmp(kind, "attributes"))
 		say_attributes(json_object_get(row, "changes"), words);
 	else
 		add_words(words, "%s", kind);
 }
 
+/* The name that a moment was given or lost, and which moment it is. */
+static void print_tag(const json_t *row)
+{
+	const json_t *named = json_object_get(row, "named");
+
+	fputs(output_get_text(row, "tag"), stdout);
+	if (json_is_object(named))
+		printf(" (tid-%" PRIu64 ")", output_get_number(named, "tid"));
+}
+
 void print_log_row(const json_t *row)
 {
 	CLEANUP(cli_cleanup_free) char *path = output_get_path(row, "path");
+	const char *kind = output_get_text(row, "kind");
 	char user[PRINT_USER_BYTES], words[WORDS_BYTES];
 
 	say(row, words);
@@ -209,8 +220,8 @@ void print_log_row(const json_t *row)
 		print_path_of(row, "renamed_from");
 		fputs(" -> ", stdout);
 	}
-	if (!strcmp(output_get_text(row, "kind"), "tag"))
-		fputs("-", stdout);
+	if (!strcmp(kind, "tag"))
+		print_tag(row);
 	else if (path && !*path && strcmp(output_get_text(row, "type"), "directory"))
 		fputs("(a file without a name)", stdout);
 	else

@@ -197,6 +197,8 @@ static int see_event(void *arg, const struct hf_event *event)
 		return -ENOMEM;
 	if (event->renamed)
 		(void)json_object_set_new(o, "renamed", answer_escaped(event->renamed));
+	if (event->tag)
+		(void)json_object_set_new(o, "tag", json_string(event->tag));
 	if (c->uid != UINT32_MAX)
 		(void)json_object_set_new(o, "uid", json_integer(c->uid));
 	return json_array_append_new(events->list, o) < 0 ? -ENOMEM : 0;

@@ -128,11 +128,13 @@ struct hf_event {
 	const char *renamed; /* HF_CHANGE_RENAME: what it was called before; else NULL */
 	uint32_t type;       /* file type bits of st_mode */
 	const struct hf_attr *before, *after; /* NULL: was not there */
+	const char *tag;     /* HF_CHANGE_TAG: the name; else NULL */
+	uint64_t tagged_tid; /* the moment that was given it; HF_TID_HEAD: it was taken away */
 };
 
 /*
  * Operations since < tid <= until on a file, through all its life (hf_life), with those that renamed a directory above it,
- * or on a directory and everything below it, "" is all.
+ * or on a directory and everything below it, and of a directory those on tags while it was there; "" is all.
  * HF_NEWEST_FIRST, HF_CHANGES_ONLY. What is not committed yet is not among them.
  * Costs what happened; of a small tree in which little did, about what it holds, however much happened elsewhere. -ENOENT:
  * there never was such a path.

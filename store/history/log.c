@@ -171,6 +171,11 @@ static int tell(struct log_walk *w, const struct hf_change *c)
 
 	if (w->flags & HF_CHANGES_ONLY)
 		return w->each(w->arg, &e);
+	if (c->kind == HF_CHANGE_TAG) {
+		r = tree_tag_told(w->s->index, c->tid, &path, &e.tagged_tid, w->err);
+		e.tag = (const char *)path.data;
+		return r < 0 ? r : w->each(w->arg, &e);
+	}
 	if (c->ino) {
 		r = find_states(w, &e, &before, &after);
 		if (r == 0)
@@ -208,11 +213,23 @@ static int below_at(struct log_walk *w, uint64_t tid, uint64_t ino)
 	return r;
 }
 
-/* Just before or after the operation? */
+/* Was the path there at all? */
+static bool lived_at(const struct log_walk *w, uint64_t tid)
+{
+	for (size_t i = 0; i < w->n_life; i++) {
+		if (tid >= w->life[i].from && tid < w->life[i].until)
+			return true;
+	}
+	return false;
+}
+
+/* Just before or after the operation? A moment that was named is one of it too. */
 static int in_tree(struct log_walk *w, const struct hf_change *c)
 {
 	int r = 0;
 
+	if (c->kind == HF_CHANGE_TAG)
+		return lived_at(w, c->tid);
 	if (c->kind != HF_CHANGE_REMOVE)
 		r = below_at(w, c->tid, c->ino);
 	if (r == 0 && (c->kind == HF_CHANGE_REMOVE || c->kind == HF_CHANGE_RENAME))
@@ -321,7 +338,7 @@ static int see_change(void *arg, const struct hf_change *c)
 	if (c->kind == HF_CHANGE_OWN)
 		return 0;
 	if (w->filter)
-		r = c->kind == HF_CHANGE_TAG ? 0 : in_tree(w, c);
+		r = in_tree(w, c);
 	if (r <= 0)
 		return r;
 	return w->flags & HF_NEWEST_FIRST ? tell(w, c) : keep_change(w, c);
@@ -359,6 +376,16 @@ static int keep_quiet(void *arg, const struct hf_attr *attr, uint64_t ended)
 	return keep_tid(q->w, attr->tid);
 }
 
+static int keep_tag(void *arg, uint64_t tid)
+{
+	struct quiet *q = arg;
+
+	if (q->budget == 0)
+		return 1;
+	q->budget--;
+	return keep_tid(q->w, tid);
+}
+
 /*
  * A tree in which little happened, on a volume in which much did: the states that its inodes went through say which
  * operations there were. It may cost what so many operations do. *ret_told false: it is not quiet, and nothing was
@@ -384,6 +411,8 @@ static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, uint64_
 	r = 0;
 	for (size_t i = 0; r == 0 && i < inos.n; i++)
 		r = hf_versions(w->s, inos.v[i], since, until, 0, keep_quiet, &q, w->err);
+	if (r == 0)
+		r = tree_tag_operations(w->s->index, since, until, keep_tag, &q, w->err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	*ret_told = true;

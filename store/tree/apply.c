@@ -85,11 +85,26 @@ int tree_apply(const struct tree *t, struct index_batch *batch, const struct op 
 	return 0;
 }
 
+/* What the operation was, for whoever tells of it: its note has no room for a name. */
+static int note_tag(struct tx *tx)
+{
+	const struct key key = key_number('t', tx->op->tid);
+
+	buf_clear(&tx->value);
+	buf_add_varint(&tx->value, tx->op->tag.tid_plus_1);
+	buf_add(&tx->value, tx->op->tag.name.data, tx->op->tag.name.len);
+	index_batch_put(tx->batch, INDEX_META, key.bytes, key.len, tx->value.data, tx->value.len);
+	return buf_status(&tx->value);
+}
+
 int apply_tag(struct tx *tx)
 {
 	const struct span name = tx->op->tag.name;
 	struct key key = { .len = 1, .bytes = { 'n' } };
+	int r = note_tag(tx);
 
+	if (r < 0)
+		return r;
 	key_add_name(&key, name.data, name.len);
 	if (tx->op->tag.tid_plus_1 == 0) {
 		index_batch_delete(tx->batch, INDEX_META, key.bytes, key.len);

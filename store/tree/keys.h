@@ -12,6 +12,7 @@
  *   META         g first-tid                notes of a group's operations (notes.c)
  *                T first-time first-tid     nothing: finds the group of a time
  *                n name                     tag: varint tid
+ *                t tid                      operation on a tag: varint tid + 1 (0: taken away), name
  *                o ino                      nothing: an inode that has no name
  *                r last-number              retired chunks: varint number of the first (retire.c)
  *

@@ -136,6 +136,56 @@ int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t
 	return each_meta(x, 'n', each_tag, &w, err);
 }
 
+static int no_tag(struct hf_error *err)
+{
+	return hf_error_set(err, -EUCLEAN, "the index of tags is damaged: mount with -o rebuild");
+}
+
+int tree_tag_told(struct index *x, uint64_t tid, struct buf *ret_name, uint64_t *ret_tid, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	const struct key key = key_number('t', tid);
+	struct cursor c;
+	uint64_t tid_plus_1;
+	int r = index_get(x, INDEX_META, key.bytes, key.len, &value, err);
+
+	if (r < 0)
+		return r;
+	c = cursor_of(value.data, value.len);
+	tid_plus_1 = cursor_varint(&c);
+	if (r == 0 || cursor_status(&c) < 0 || cursor_left(&c) == 0)
+		return no_tag(err);
+	buf_clear(ret_name);
+	buf_add(ret_name, c.data + c.pos, cursor_left(&c));
+	buf_add_u8(ret_name, 0);
+	*ret_tid = tid_plus_1 == 0 ? HF_TID_HEAD : tid_plus_1 - 1;
+	return buf_status(ret_name);
+}
+
+struct tag_operations {
+	int (*each)(void *arg, uint64_t tid);
+	void *arg;
+	struct hf_error *err;
+};
+
+static int each_tag_operation(void *arg, const struct index_entry *e)
+{
+	const struct tag_operations *w = arg;
+
+	return e->key.len == 9 ? w->each(w->arg, get_be64(e->key.data + 1)) : no_tag(w->err);
+}
+
+int tree_tag_operations(struct index *x, uint64_t since, uint64_t until, int (*each)(void *arg, uint64_t tid),
+			void *arg, struct hf_error *err)
+{
+	struct tag_operations w = { each, arg, err };
+	struct key from = key_number('t', since), to = key_number('t', until);
+
+	from.bytes[from.len++] = 0; /* the first behind it */
+	to.bytes[to.len++] = 0;
+	return index_each(x, INDEX_META, key_span(&from), key_span(&to), each_tag_operation, &w, err);
+}
+
 struct orphan_list {
 	uint64_t **inos;
 	size_t *n;

@@ -142,6 +142,14 @@ MUST_USE int tree_names(const struct tree *t, uint64_t tid, uint64_t ino, tree_n
 MUST_USE int tree_tag_find(struct index *x, const char *name, uint64_t *ret_tid, struct hf_error *err);
 MUST_USE int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t tid), void *arg,
 		       struct hf_error *err);
+/*
+ * Of an operation that set a tag or took one away: the name, terminated, and the moment; HF_TID_HEAD: it was taken away.
+ */
+MUST_USE int tree_tag_told(struct index *x, uint64_t tid, struct buf *ret_name, uint64_t *ret_tid,
+			   struct hf_error *err);
+/* Such operations since < tid <= until, ascending; what `each` returns stops it when it is not 0. */
+MUST_USE int tree_tag_operations(struct index *x, uint64_t since, uint64_t until,
+				 int (*each)(void *arg, uint64_t tid), void *arg, struct hf_error *err);
 /* Inodes without a name that are still there, appended (malloc'ed array). */
 MUST_USE int tree_orphans(struct index *x, uint64_t **inos, size_t *n, struct hf_error *err);
 

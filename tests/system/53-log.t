@@ -111,6 +111,18 @@ hf snapshot "$m" "a-name-that-is-longer-than-all-the-others" > /dev/null
 is "$(hf tags "$m" | sed 's/tid-.*//' | awk '{ print length }' | sort -u | wc -l)" 1 "in columns"
 [ -e "$m/.history/at/$(hf tags "$m" | awk '$1 == "before" { print $2 }')/docs/b" ]
 ok $? "whose moments paste into a path"
+hf snapshot "$m" short-lived --at "$before" > /dev/null && hf snapshot "$m" short-lived --remove
+tid=$(hf tags "$m" --json | tr -d '\n' | sed 's/.*"tid": *\([0-9]*\)[^}]*"name": *"before".*/\1/')
+hf log "$m" -n 2 | sed 's/  */ /g; s/^[^ ]* [^ ]* //' > "$T/log"
+is "$(cat "$T/log")" "took a name away short-lived
+named a moment short-lived (tid-$tid)" "the log says which moment was named, and which name was taken away"
+hf log "$m/docs" -n 2 --json | cmp -s - <(hf log "$m" -n 2 --json)
+ok $? "that of a folder too"
+is "$(hf log "$m" -n 2 --json | tail -n 1 | sed 's/.*"tag": *"\([^"]*\)".*"named": *{"tid": *\([0-9]*\).*/\1 \2/')" "short-lived $tid" "in JSON"
+hf log "$m" -n 1 --json | grep -q '"named": *null'
+ok $? "null for none"
+is "$(hf log "$m/docs/b" --json | grep -c '"tag"')" 0 "that of a file does not"
+
 fails "a list is of no moment" 2 "no other option" hf snapshot --list --at 2h "$m"
 
 # --- at rest

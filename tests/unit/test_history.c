@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "holdfast/history.h"
+#include "store/history/internal.h"
 #include "tests/unit/store_helper.h"
 
 static int teardown(void **state)
@@ -407,6 +407,58 @@ static void test_log(void **state)
 	assert_int_equal(hf_log(f->store, "nothing", 0, HF_TID_HEAD, 0, say_event, &w, NULL, NULL), -ENOENT);
 }
 
+static int say_tag(void *arg, const struct hf_event *e)
+{
+	struct words *w = arg;
+
+	if (e->tag && e->tagged_tid == HF_TID_HEAD)
+		say(w, "%s taken away\n", e->tag);
+	else if (e->tag)
+		say(w, "%s is %d\n", e->tag, (int)e->tagged_tid);
+	else
+		say(w, "%s %s\n", kind_name(e->change.kind), e->path);
+	return 0;
+}
+
+static void expect_tags(struct store_fixture *f, const char *path, unsigned flags, const char *wanted)
+{
+	struct words w = { .n = 0 };
+
+	assert_int_equal(hf_log(f->store, path, 0, HF_TID_HEAD, flags, say_tag, &w, NULL, NULL), 0);
+	assert_string_equal(w.text, wanted);
+}
+
+/* Snapshots are marks in the log of a tree, as long as that was there; also after the index was built anew. */
+static void test_log_of_tags(void **state)
+{
+	const struct history_limits usual = history_limits;
+	struct store_fixture *f = *state;
+	uint64_t d;
+
+	assert_int_equal(hf_tag(f->store, "first", 0, NULL), 0);
+	d = make_dir(f, HF_ROOT_INO, "d");
+	(void)make_in(f, d, "a");
+	assert_int_equal(hf_tag(f->store, "second", HF_TID_HEAD, NULL), 0);
+	drop(f, d, "a");
+	assert_int_equal(hf_untag(f->store, "second", NULL), 0);
+	assert_int_equal(hf_rmdir(f->store, HF_ROOT_INO, "d", NULL, NULL), 0);
+	assert_int_equal(hf_tag(f->store, "last", HF_TID_HEAD, NULL), 0);
+	commit(f);
+	for (int again = 0; again < 2; again++) {
+		expect_tags(f, "", HF_NEWEST_FIRST,
+			    "last is 7\nremove d\nsecond taken away\nremove d/a\nsecond is 3\ncreate d/a\ncreate d\n"
+			    "first is 0\n");
+		expect_tags(f, "d", 0, "create d\ncreate d/a\nsecond is 3\nremove d/a\nsecond taken away\nremove d\n");
+		expect_tags(f, "d/a", 0, "create d/a\nremove d/a\n");
+		history_limits = (struct history_limits){ 0, 1, 1 }; /* found by what the tree was */
+		expect_tags(f, "d", HF_NEWEST_FIRST,
+			    "remove d\nsecond taken away\nremove d/a\nsecond is 3\ncreate d/a\ncreate d\n");
+		history_limits = usual;
+		store_close(f);
+		store_open(f, HF_OPEN_REBUILD);
+	}
+}
+
 /* A file with a name inside and one outside of the tree is told of under the one inside. */
 static void test_log_of_links(void **state)
 {
@@ -577,6 +629,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone, store_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_of_many, store_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_log, store_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_of_tags, store_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_log_of_links, store_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_log_from_when_on, store_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_diff, store_setup, teardown),

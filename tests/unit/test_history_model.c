@@ -252,6 +252,8 @@ static int tell_event(void *arg, const struct hf_event *e)
 	(void)fprintf(w->t.out, "%" PRIu64 " %d %" PRIu64 "\n", c->tid, c->kind, c->ino);
 	if (w->brief)
 		return 0;
+	if ((c->kind == HF_CHANGE_TAG) != (e->tag != NULL))
+		(void)fprintf(w->t.out, "a tag that is none, or one without a name\n");
 	if (c->ino && past_is_there(m, c->ino) && !path_is_of(m, e->path, c->ino))
 		(void)fprintf(w->t.out, "inode %" PRIu64 " was not called \"%s\"\n", c->ino, e->path);
 	if (c->kind == HF_CHANGE_RENAME && (!e->renamed || !path_is_of(w->p.m[was].m, e->renamed, c->ino)))
@@ -277,12 +279,23 @@ static bool below_at(const struct logged *w, uint64_t tid, uint64_t ino)
 	return false;
 }
 
+static bool lived_at(const struct logged *w, uint64_t tid)
+{
+	const size_t at = past_index(&w->p, tid);
+
+	for (size_t k = 0; k < w->life->n; k++) {
+		if (at >= w->life->v[k].from && at < w->life->v[k].until)
+			return true;
+	}
+	return false;
+}
+
 static bool is_of_tree(const struct logged *w, const struct hf_change *c)
 {
 	if (w->life->v[0].ino == HF_ROOT_INO) /* all, also what has no name */
 		return true;
 	if (c->kind == HF_CHANGE_TAG)
-		return false;
+		return lived_at(w, c->tid);
 	return (c->kind != HF_CHANGE_REMOVE && below_at(w, c->tid, c->ino)) ||
 	       ((c->kind == HF_CHANGE_REMOVE || c->kind == HF_CHANGE_RENAME) && below_at(w, c->tid - 1, c->ino));
 }

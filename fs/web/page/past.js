@@ -25,7 +25,7 @@ function eventRow(e) {
 
 	return el("tr", { class: e.kind === "remove" ? "gone" : null },
 		el("td", {}, link({ at: `tid-${e.tid}` }, time(e.ms), { title: "Show this moment" })),
-		el("th", { scope: "row", class: "name" }, e.kind === "tag" ? "" : link({ at, path: e.path }, name(shown(e.path) || "/")),
+		el("th", { scope: "row", class: "name" }, e.kind === "tag" ? e.tag : link({ at, path: e.path }, name(shown(e.path) || "/")),
 			e.renamed !== undefined && el("span", { class: "quiet" }, " was ", name(shown(e.renamed)))),
 		el("td", {}, what(e)),
 		el("td", { class: "wide number" }, e.uid === undefined ? "" : String(e.uid)));
