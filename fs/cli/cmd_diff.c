@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/colour.h"
 #include "fs/cli/diff_text.h"
 #include "fs/cli/output.h"
 #include "fs/cli/past_print.h"
@@ -49,11 +50,16 @@ static void print_attributes(const json_t *row)
 	putchar(')');
 }
 
+static enum colour colour_of(char kind)
+{
+	return kind == 'A' ? COLOUR_GOOD : kind == 'D' ? COLOUR_BAD : kind == 'R' ? COLOUR_NAME : COLOUR_ATTENTION;
+}
+
 static void print_row(const json_t *row)
 {
 	const char *kind = output_get_text(row, "kind"), *also = output_get_text(row, "also");
 
-	printf("%s  ", kind);
+	printf("%s%s%s  ", colour(stdout, colour_of(*kind)), kind, colour(stdout, COLOUR_NONE));
 	if (*kind == 'R') {
 		print_path_of(row, "path_before");
 		fputs(" -> ", stdout);

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/colour.h"
 #include "fs/cli/output.h"
 
 int diff_text_begin(struct diff_text *t, const json_t *a, const json_t *b, struct hf_error *err)
@@ -98,9 +99,10 @@ static void exec_diff(char *const *argv)
 static int run_diff(const char *file_a, const char *file_b, const char *label_a, const char *label_b,
 		    struct hf_error *err)
 {
-	char *argv[] = { (char *)"diff",  (char *)"-u",      (char *)"--label",
-			 (char *)label_a, (char *)"--label", (char *)label_b,
-			 (char *)file_a,  (char *)file_b,    NULL };
+	/* it knows nothing of NO_COLOR; and others of its name know nothing of colours */
+	const char *format = *colour(stdout, COLOUR_NAME) ? "--color=always" : "-u";
+	char *argv[] = { (char *)"diff",    (char *)"-u",    (char *)format, (char *)"--label", (char *)label_a,
+			 (char *)"--label", (char *)label_b, (char *)file_a, (char *)file_b,    NULL };
 	int status;
 	pid_t pid;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/colour.h"
 #include "fs/cli/output.h"
 
 enum { WORDS_BYTES = 256 };
@@ -197,6 +198,15 @@ static void say(const json_t *row, char *words)
 		add_words(words, "%s", kind);
 }
 
+static enum colour colour_of(const char *kind)
+{
+	if (!strcmp(kind, "create") || !strcmp(kind, "link"))
+		return COLOUR_GOOD;
+	if (!strcmp(kind, "remove"))
+		return COLOUR_BAD;
+	return !strcmp(kind, "tag") ? COLOUR_STRONG : COLOUR_NONE;
+}
+
 /* The name that a moment was given or lost, and which moment it is. */
 static void print_tag(const json_t *row)
 {
@@ -210,12 +220,12 @@ static void print_tag(const json_t *row)
 void print_log_row(const json_t *row)
 {
 	CLEANUP(cli_cleanup_free) char *path = output_get_path(row, "path");
-	const char *kind = output_get_text(row, "kind");
+	const char *kind = output_get_text(row, "kind"), *none = colour(stdout, COLOUR_NONE);
 	char user[PRINT_USER_BYTES], words[WORDS_BYTES];
 
 	say(row, words);
-	printf("%-28s  %-8s  %-20s  ", output_get_text(row, "moment"),
-	       print_user(json_object_get(row, "uid"), user), words);
+	printf("%s%-28s%s  %-8s  %s%-20s%s  ", colour(stdout, COLOUR_NAME), output_get_text(row, "moment"), none,
+	       print_user(json_object_get(row, "uid"), user), colour(stdout, colour_of(kind)), words, none);
 	if (json_object_get(row, "renamed_from")) {
 		print_path_of(row, "renamed_from");
 		fputs(" -> ", stdout);

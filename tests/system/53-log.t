@@ -123,6 +123,12 @@ hf log "$m" -n 1 --json | grep -q '"named": *null'
 ok $? "null for none"
 is "$(hf log "$m/docs/b" --json | grep -c '"tag"')" 0 "that of a file does not"
 
+# --- colours
+on_terminal() { TERM=${TERM_IS-xterm} timeout 20 script -qec "$*" /dev/null < /dev/null | tr -d '\r'; }
+on_terminal "'$HOLDFAST' log '$m/docs' --deleted" | grep -q $'^\e\[36m2.*\e\[0m  .*\e\[31mremoved file .*\e\[0m  docs/gone.txt$'
+ok $? "a removal is red on a terminal" || diag "$(on_terminal "'$HOLDFAST' log '$m/docs' --deleted" | cat -v)"
+is "$(NO_COLOR=1 on_terminal "'$HOLDFAST' log '$m/docs'")" "$(hf log "$m/docs")" "with NO_COLOR it is not"
+is "$(TERM_IS=dumb on_terminal "'$HOLDFAST' log '$m/docs'")" "$(hf log "$m/docs")" "nor on one that knows none"
 fails "a list is of no moment" 2 "no other option" hf snapshot --list --at 2h "$m"
 
 # --- at rest

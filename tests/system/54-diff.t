@@ -63,6 +63,11 @@ ok $? "removed and added files, links, and odd names" || diag "$(cat "$T/patch")
 (cd "$T" && mkdir copy && cp -a "$m/.history/tags/a/d" copy && cd copy/d && hf diff a b "$m/d/text" -p | patch -s text)
 cmp -s "$T/copy/d/text" "$m/d/text"
 ok $? "and patch(1) takes it"
+coloured=$(TERM=xterm timeout 20 script -qec "'$HOLDFAST' diff a b '$m/d/text' -p" /dev/null < /dev/null | tr -d '\r')
+grep -qx $'\e\\[33mM\e\\[0m  d/text' <<< "$coloured" && grep -qF $'\e[31m-two' <<< "$coloured"
+ok $? "in colours on a terminal, the text too" || diag "$(cat -v <<< "$coloured")"
+is "$(NO_COLOR=1 TERM=xterm timeout 20 script -qec "'$HOLDFAST' diff a b '$m/d/text' -p" /dev/null < /dev/null | tr -d '\r')" \
+	"$(hf diff a b "$m/d/text" -p)" "but with NO_COLOR"
 is "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'holdfast-diff.*' -newer "$T/wanted" | wc -l)" 0 "nothing is left behind"
 fails "a place for it" 2 "TMPDIR" env TMPDIR="$T/none/such" "$HOLDFAST" diff a b "$m/d" -p
 fails "a moment that is none" 2 "2026-11-21" hf diff "the day before" now "$m"
