@@ -10,6 +10,9 @@
 
 #include "store/history/internal.h"
 
+/* What can be looked through in the time that it takes to look at an inode then and then. */
+enum { NOTES_A_LOOK = 64, ROWS_A_LOOK = 4 };
+
 /* One name of one inode, at one of the moments or both. */
 struct row {
 	char *path, *path_before; /* path_before NULL: as path */
@@ -429,21 +432,45 @@ static int tell_rows(struct diff *d, hf_difference_fn *each, void *arg)
 
 /* --- all together */
 
+/* Which inodes were in the tree: 1; 0: it is too large for that; negative. */
+static int find_within(struct diff *d, uint64_t from, uint64_t to, uint64_t budget, struct numbers *ret)
+{
+	int r = 1;
+
+	ret->n = 0;
+	for (size_t i = 0; r == 1 && i < d->n_tops; i++)
+		r = within_find(d->a.store, d->tops[i], from, to, &budget, ret, d->err);
+	numbers_sort(ret);
+	return r;
+}
+
 /*
- * Which inodes may differ. Where much happened and the tree is small, it is looked through itself: what did not change
- * in it costs one look each.
+ * Which inodes may differ: what operations were done to, and, of a tree, is in it. Where one of the two is much less
+ * work it is the only one that is found out.
  */
 static int find_inos(struct diff *d, uint64_t from, uint64_t to)
 {
-	uint64_t budget = (to - from) / (1 + history_limits.ops_a_row / 10); /* no states are looked at as a log does */
-	int r = d->n_tops > 0 && to - from > history_limits.few_ops;
+	CLEANUP(numbers_release) struct numbers within = { 0 };
+	const uint64_t ops = to - from;
+	int known = 0, r = 0;
 
-	for (size_t i = 0; r == 1 && i < d->n_tops; i++)
-		r = within_find(d->a.store, d->tops[i], from, to, &budget, &d->inos, d->err);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	d->inos.n = 0;
-	return hf_changes(d->a.store, from, to, 0, see_change, d, d->err);
+	if (d->n_tops > 0 && ops > history_limits.few_ops)
+		known = find_within(d, from, to, ops / (1 + history_limits.ops_a_row / 10), &within);
+	if (known == 1 && within.n < ops / NOTES_A_LOOK) {
+		const struct numbers swap = d->inos;
+
+		d->inos = within;
+		within = swap;
+		return 0;
+	}
+	if (known >= 0)
+		r = hf_changes(d->a.store, from, to, 0, see_change, d, d->err);
+	numbers_sort(&d->inos);
+	if (r == 0 && known == 0 && d->n_tops > 0 && d->inos.n > history_limits.few_ops)
+		known = find_within(d, from, to, d->inos.n * ROWS_A_LOOK, &within);
+	if (known == 1)
+		numbers_keep(&d->inos, &within);
+	return known < 0 ? known : r;
 }
 
 static int add_top(struct diff *d, const struct hf_view *v)
@@ -480,7 +507,6 @@ static int diff(struct diff *d, hf_difference_fn *each, void *arg)
 		r = find_inos(d, from, to);
 	if (r < 0)
 		return r;
-	numbers_sort(&d->inos);
 	for (size_t i = 0; r == 0 && i < d->inos.n; i++) {
 		tell_progress(d->progress, "comparing", i + 1, d->inos.n);
 		r = compare_inode(d, d->inos.v[i]);

@@ -14,6 +14,7 @@ struct numbers {
 void numbers_release(struct numbers *l);
 void numbers_sort(struct numbers *l);
 bool numbers_have(const struct numbers *l, uint64_t number); /* one that is sorted */
+void numbers_keep(struct numbers *l, const struct numbers *wanted); /* of both, which are sorted */
 MUST_USE int numbers_add(struct numbers *l, uint64_t number); /* 0, -ENOMEM */
 /* Of many additions few are new: before it grows it is sorted. */
 MUST_USE int numbers_add_again(struct numbers *l, uint64_t number);

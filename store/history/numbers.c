@@ -68,3 +68,16 @@ int numbers_add_again(struct numbers *l, uint64_t number)
 	}
 	return numbers_add(l, number);
 }
+
+void numbers_keep(struct numbers *l, const struct numbers *wanted)
+{
+	size_t n = 0, k = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		while (k < wanted->n && wanted->v[k] < l->v[i])
+			k++;
+		if (k < wanted->n && wanted->v[k] == l->v[i])
+			l->v[n++] = l->v[i];
+	}
+	l->n = n;
+}
