@@ -19,6 +19,7 @@ static void restore_release(struct restore *r)
 	for (size_t i = 0; i < r->n_dirs; i++)
 		free(r->dirs[i].path);
 	free(r->dirs);
+	node_release(&r->was);
 	restore_pairs_free(&r->twins);
 	restore_pairs_free(&r->placed);
 	restore_pairs_free(&r->dirty);
@@ -35,7 +36,8 @@ struct listing {
 	size_t n;
 	uint64_t cookie;
 	struct {
-		struct hf_attr attr;
+		uint64_t ino;
+		struct hf_attr attr; /* when it was asked for */
 		char name[NAME_BYTES_MAX + 1];
 	} v[LIST_AT_ONCE];
 };
@@ -45,23 +47,24 @@ static int take_entry(void *arg, const char *name, uint64_t ino, uint32_t type, 
 {
 	struct listing *l = arg;
 
-	(void)ino;
 	(void)type;
 	if (l->n == LIST_AT_ONCE)
 		return 1;
-	l->v[l->n].attr = *attr;
+	l->v[l->n].ino = ino;
+	if (attr)
+		l->v[l->n].attr = *attr;
 	memcpy(l->v[l->n++].name, name, strlen(name) + 1);
 	l->cookie = cookie;
 	return 0;
 }
 
 /* The next of them: how many. */
-static int list_some(struct restore *r, const struct hf_view *v, uint64_t dir, struct listing *l)
+static int list_some(struct restore *r, const struct hf_view *v, uint64_t dir, unsigned flags, struct listing *l)
 {
 	int code;
 
 	l->n = 0;
-	code = hf_view_readdir(v, dir, l->cookie, HF_READDIR_ATTR, take_entry, l, r->err);
+	code = hf_view_readdir(v, dir, l->cookie, flags, take_entry, l, r->err);
 	return code < 0 ? code : (int)l->n;
 }
 
@@ -95,18 +98,20 @@ static int place_names(struct restore *r, size_t index, struct listing *l)
 	int code;
 
 	l->cookie = 0;
-	while ((code = list_some(r, &r->then, r->dirs[index].then, l)) > 0) {
+	while ((code = list_some(r, &r->then, r->dirs[index].then, 0, l)) > 0) {
 		for (size_t i = 0; i < l->n; i++) {
 			const struct restore_dir *d = &r->dirs[index]; /* the array moves as it grows */
 			struct restore_spot spot = { .parent = d->now, .name = l->v[i].name };
-			struct hf_attr is;
+			struct hf_attr was, is;
 
 			code = restore_path(d->path, spot.name, &path);
 			spot.path = (const char *)path.data;
+			if (code == 0)
+				code = restore_look_back(r, l->v[i].ino, &was);
 			if (code == 0 && !d->fresh)
 				code = find_now(r, d->now, spot.name, &is);
 			if (code >= 0)
-				code = restore_place(r, &spot, &l->v[i].attr, code == 1 ? &is : NULL);
+				code = restore_place(r, &spot, &was, code == 1 ? &is : NULL);
 			if (code != 0)
 				return failed_at(r, spot.path, code);
 			tell_seen(r);
@@ -121,7 +126,7 @@ static int remove_others(struct restore *r, const struct restore_dir *d, struct 
 	int code;
 
 	l->cookie = 0;
-	while ((code = list_some(r, &r->now, d->now, l)) > 0) {
+	while ((code = list_some(r, &r->now, d->now, HF_READDIR_ATTR, l)) > 0) {
 		for (size_t i = 0; i < l->n; i++) {
 			struct restore_spot spot = { .parent = d->now, .name = l->v[i].name };
 			struct hf_error here = HF_ERROR_INIT;

@@ -4,6 +4,7 @@
 #define STORE_HISTORY_RESTORE_H
 
 #include "store/history/internal.h"
+#include "store/tree/tx.h"
 
 /* Of two inode numbers: of the past and now. now 0: in a dry run, it would be made. */
 struct restore_pair {
@@ -36,6 +37,7 @@ struct restore {
 	struct hf_restore_summary sum;
 	struct hf_error *err;
 
+	struct node was;            /* of the past: the inode looked at last */
 	uint64_t top;               /* the live inode at dest, once it is a folder; 0 */
 	struct restore_pair *twins; /* by then: files of several names that have one in its place */
 	struct restore_pair
@@ -64,7 +66,12 @@ MUST_USE int restore_contents_differ(struct restore *r, const struct hf_attr *wa
 /* Do it. Nothing of this looks at whether it is a dry run. */
 MUST_USE int restore_contents(struct restore *r, const struct hf_attr *was, uint64_t ino);
 MUST_USE int restore_attributes(struct restore *r, const struct hf_attr *was, uint64_t ino);
-/* Make it new, with all that it was but for what is in a folder, and its times. */
+/* Read an inode of the past, which is then r->was. */
+MUST_USE int restore_look_back(struct restore *r, uint64_t ino, struct hf_attr *ret);
+/*
+ * Make it new, with all that it was but for what is in a folder, and its times. Of *ret the number is set, of a folder
+ * all.
+ */
 MUST_USE int restore_create(struct restore *r, const struct hf_attr *was, const struct restore_spot *spot,
 			    struct hf_attr *ret);
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "store/history/restore.h"
+#include "store/tree/view_internal.h"
 
 enum { COPY_BYTES = 1 << 20, XATTR_BYTES_MAX = 64 << 10 };
 
@@ -189,6 +190,15 @@ int restore_contents(struct restore *r, const struct hf_attr *was, uint64_t ino)
 
 /* --- new */
 
+int restore_look_back(struct restore *r, uint64_t ino, struct hf_attr *ret)
+{
+	int code = view_inode(&r->s->tree, r->then.tid, ino, &r->was, r->err);
+
+	if (code == 0)
+		inode_to_attr(&r->was.i, ret);
+	return code;
+}
+
 int restore_create(struct restore *r, const struct hf_attr *was, const struct restore_spot *spot,
 		   struct hf_attr *ret)
 {
@@ -197,8 +207,13 @@ int restore_create(struct restore *r, const struct hf_attr *was, const struct re
 	const uint32_t mode = (was->mode & S_IFMT) | (S_ISDIR(was->mode) ? was->mode & 0700 : 0);
 	char target[TARGET_BYTES_MAX + 1];
 	ssize_t n = 0;
-	int code;
+	struct hf_attr looked;
+	int code = r->was.i.ino == was->ino ? 0 : restore_look_back(r, was->ino, &looked);
 
+	if (code == 0)
+		code = past_create(&r->then, &r->was.i, spot->parent, spot->name, &ret->ino, r->err);
+	if (code != 0)
+		return code < 0 ? code : 0;
 	if (S_ISLNK(was->mode))
 		n = hf_view_readlink(&r->then, was->ino, target, sizeof(target), r->err);
 	if (n < 0)

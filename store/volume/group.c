@@ -45,9 +45,9 @@ void group_free(struct group *g)
 	free(g);
 }
 
-int group_reserve(struct group *g)
+int group_reserve(struct group *g, size_t n)
 {
-	if (g->n == g->cap) {
+	if (g->n + n > g->cap) {
 		size_t cap = g->cap ? g->cap * 2 : 16;
 		struct item *items = realloc(g->items, cap * sizeof(*items));
 		struct op_note *notes;
@@ -85,9 +85,16 @@ static struct item *group_add(struct group *g, enum item_kind kind, const struct
 	return item;
 }
 
-void group_forget_record(struct group *g, size_t off)
+struct group_mark group_mark(const struct group *g)
 {
-	g->records.len = off;
+	return (struct group_mark){ g->n, g->records.len, g->cost };
+}
+
+void group_back(struct group *g, const struct group_mark *to)
+{
+	g->n = to->n;
+	g->cost = to->cost;
+	g->records.len = to->records_bytes;
 	g->records.failed = false;
 }
 
@@ -99,12 +106,8 @@ int group_encode(struct group *g, const struct op *op, size_t *ret_off)
 	if (g->n > 0)
 		base = (struct op_base){ g->notes[g->n - 1].tid, g->notes[g->n - 1].time_ns };
 	op_encode(op, &base, &g->records);
-	if (buf_status(&g->records) < 0) {
-		group_forget_record(g, off);
-		return -ENOMEM;
-	}
 	*ret_off = off;
-	return 0;
+	return buf_status(&g->records);
 }
 
 void group_add_record(struct group *g, const struct op *op, const struct op_note *note, size_t off)
@@ -168,7 +171,7 @@ bool group_reap(struct hf_store *s)
 	op.reap.inos = inos;
 	op.reap.n = kept;
 	/* What fails here is done by the next opening: the index has a list of them. */
-	if (kept > 0 && group_reserve(s->open) == 0)
+	if (kept > 0 && group_reserve(s->open, 1) == 0)
 		(void)!op_run(s, &op, &err);
 	return n == REAP_MAX;
 }

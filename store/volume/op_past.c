@@ -11,13 +11,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/tree/acl.h"
 #include "store/tree/map.h"
 #include "store/tree/view_internal.h"
+#include "store/volume/guard.h"
 #include "store/volume/volume.h"
 
 enum {
 	LOOKS_MAX = 100, /* at what keeps moving; the first makes it durable */
 	PIECE_COST = 16, /* of a record, at most, but for the largest numbers */
+	FEW_BLOCKS = 4,
 };
 
 struct known_block {
@@ -87,6 +90,29 @@ static int add_block(void *arg, struct span key, struct span value)
 	return r;
 }
 
+static int damaged(const struct inode *i, struct hf_error *err)
+{
+	return hf_error_set(err, -EUCLEAN,
+			    "the index is damaged at the contents of inode %llu: mount with -o rebuild",
+			    (unsigned long long)i->ino);
+}
+
+/* One by one, which is quicker than to walk. */
+static int read_few(struct blocks *b, uint64_t tid, const struct inode *i, uint64_t first, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	int r = 0;
+
+	for (uint64_t block = first; r == 0 && block < b->end; block++) {
+		const struct key key = key_block(i->ino, i->generation, block);
+
+		r = past_get(b->s->tree.index, tid, &key, &value, err);
+		if (r == 1)
+			r = add_block(b, key_span(&key), (struct span){ value.data, value.len });
+	}
+	return r == -EUCLEAN ? damaged(i, err) : r;
+}
+
 /* From block `first` on, up to size. -EAGAIN: look again. */
 static int blocks_read(struct blocks *b, uint64_t tid, const struct inode *i, uint64_t first,
 		       struct hf_error *err)
@@ -97,11 +123,11 @@ static int blocks_read(struct blocks *b, uint64_t tid, const struct inode *i, ui
 	int r;
 
 	b->end = end;
+	if (first < end && end - first <= FEW_BLOCKS)
+		return read_few(b, tid, i, first, err);
 	r = past_scan(b->s->tree.index, tid, key_span(&from), key_span(&to), add_block, b, err);
 	if (r == -EUCLEAN)
-		return hf_error_set(
-			err, r, "the index is damaged at the contents of inode %llu: mount with -o rebuild",
-			(unsigned long long)i->ino);
+		return damaged(i, err);
 	return r < 0 ? r : 0;
 }
 
@@ -109,6 +135,7 @@ static int blocks_read(struct blocks *b, uint64_t tid, const struct inode *i, ui
 struct stretch {
 	uint64_t offset, end; /* of the bytes; the same: nothing differs */
 	uint64_t known;       /* all before this is the same, or is in the stretch */
+	bool last;            /* and so is all behind it */
 	struct piece *pieces;
 	size_t n, cap;
 };
@@ -191,6 +218,7 @@ static int find_stretch(const struct blocks *was, const struct blocks *is, uint6
 		k += b == block;
 	}
 	st->known = st->end > st->offset ? st->end : end * BLOCK_BYTES;
+	st->last = end * BLOCK_BYTES >= size;
 	return 0;
 }
 
@@ -241,17 +269,23 @@ static int check_retired(struct hf_store *s, const struct stretch *st, struct hf
 	return 0;
 }
 
+static void fill_write(struct op *op, uint64_t ino, const struct stretch *st)
+{
+	*op = (struct op){ .type = OP_WRITE };
+	op->write.ino = ino;
+	op->write.offset = st->offset;
+	op->write.pieces = st->pieces;
+	op->write.n_pieces = st->n;
+}
+
 static int name_stretch(struct hf_store *s, uint64_t ino, struct stretch *st, struct hf_error *err)
 {
-	struct op op = { .type = OP_WRITE };
+	struct op op;
 	int r = op_begin(s, st->n * PIECE_COST, true, err);
 
 	if (r < 0)
 		return r;
-	op.write.ino = ino;
-	op.write.offset = st->offset;
-	op.write.pieces = st->pieces;
-	op.write.n_pieces = st->n;
+	fill_write(&op, ino, st);
 	r = check_retired(s, st, err);
 	if (r == 0)
 		r = op_run(s, &op, err);
@@ -287,4 +321,101 @@ int64_t hf_copy_past(const struct hf_view *src, uint64_t src_ino, uint64_t ino, 
 						   (unsigned long long)src_ino) :
 				      r;
 	return (int64_t)(st.known < was.i.size ? st.known : was.i.size);
+}
+
+/* --- a file made new */
+
+/* All that it had, when that is one stretch: 1, 0. */
+static int whole_contents(const struct hf_view *src, const struct inode *was, struct stretch *st, struct hf_error *err)
+{
+	CLEANUP(blocks_release) struct blocks then = { .s = src->store, .size = was->size };
+	const struct blocks nothing = { .end = UINT64_MAX / BLOCK_BYTES };
+	int r;
+
+	if (!S_ISREG(was->mode) || was->size == 0)
+		return 1;
+	r = blocks_read(&then, src->tid, was, 0, err);
+	if (r == 0)
+		r = find_stretch(&then, &nothing, was->size, st);
+	return r == -EAGAIN ? 0 : r < 0 ? r : st->last;
+}
+
+static void fill_create(struct op *op, uint64_t ino, const struct inode *was, uint64_t parent, const char *name)
+{
+	*op = (struct op){ .type = OP_CREATE };
+	op->create.parent = parent;
+	op->create.name = span_text(name);
+	op->create.ino = ino;
+	/* closed, so that nobody gets at the half of it that the first moments are */
+	op->create.mode = S_ISLNK(was->mode) ? S_IFLNK | 0777 : was->mode & S_IFMT;
+	op->create.uid = was->uid;
+	op->create.gid = was->gid;
+	op->create.rdev = was->rdev;
+	op->create.target = was->target;
+}
+
+static void fill_setattr(struct op *op, uint64_t ino, const struct inode *was, uint64_t size)
+{
+	*op = (struct op){ .type = OP_SETATTR };
+	op->setattr.ino = ino;
+	op->setattr.mask = SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_ATIME | SETATTR_MTIME;
+	op->setattr.mode = was->mode & 07777;
+	op->setattr.uid = was->uid;
+	op->setattr.gid = was->gid;
+	op->setattr.atime = was->atime;
+	op->setattr.mtime = was->mtime;
+	if (S_ISREG(was->mode) && size != was->size) { /* it ends with a hole */
+		op->setattr.mask |= SETATTR_SIZE;
+		op->setattr.size = was->size;
+	}
+}
+
+/* 0: the folder hands down an ACL, or the bytes are not to be named any more. Requires sequence. */
+static int run_create(struct hf_store *s, const struct inode *was, uint64_t parent, const char *name,
+		      const struct stretch *st, uint64_t *ret_ino, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf acl = BUF_INIT;
+	const uint64_t ino = s->state.next_ino;
+	struct op ops[ROW_OPS];
+	size_t n = 0;
+	int r = tree_xattr(&s->tree, HF_TID_HEAD, parent, ACL_DEFAULT_NAME, &acl, err);
+
+	if (r != 0)
+		return r == 1 ? 0 : r == -ESTALE ? hf_error_set(err, -ENOENT, "the directory is gone") : r;
+	r = check_retired(s, st, err);
+	if (r == -ENODATA && err)
+		*err = (struct hf_error)HF_ERROR_INIT;
+	if (r < 0)
+		return r == -ENODATA ? 0 : r;
+	fill_create(&ops[n++], ino, was, parent, name);
+	if (st->end > st->offset)
+		fill_write(&ops[n++], ino, st);
+	fill_setattr(&ops[n++], ino, was, st->end);
+	r = op_run_row(s, ops, n, err);
+	if (r < 0)
+		return r;
+	if (S_ISREG(was->mode))
+		guard_made(s, &ops[0], parent, name, ino);
+	*ret_ino = ino;
+	return 1;
+}
+
+int past_create(const struct hf_view *src, const struct inode *was, uint64_t parent, const char *name,
+		uint64_t *ret_ino, struct hf_error *err)
+{
+	CLEANUP(stretch_release) struct stretch st = { 0 };
+	struct hf_store *s = src->store;
+	int r;
+
+	if (S_ISDIR(was->mode) || was->flags & INODE_HAS_XATTRS || name_check(name, strlen(name)) < 0)
+		return 0;
+	r = whole_contents(src, was, &st, err);
+	if (r != 1)
+		return r;
+	r = op_begin_row(s, ROW_OPS, st.n * PIECE_COST, true, err);
+	if (r < 0)
+		return r;
+	r = run_create(s, was, parent, name, &st, ret_ino, err);
+	op_end(s);
+	return r;
 }

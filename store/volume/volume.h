@@ -44,6 +44,7 @@ struct guard;
 enum {
 	GROUP_BYTES = 8 << 20,    /* a group of this much data is sealed */
 	GROUP_OPS = 32768,        /* … or of so many operations */
+	ROW_OPS = 3,              /* that happen at once, at most */
 	STREAMS_MAX = 4096,       /* files being written in a row that a group remembers */
 	FOLD_PIECES = 64,         /* a block's list longer than this is folded */
 	PACKED_MAX = 2,           /* packed groups that wait to be written */
@@ -187,7 +188,7 @@ struct hf_store {
 	pthread_cond_t room_cond;    /* pending_bytes fell, no_room, or failed */
 	pthread_cond_t progress_cond; /* who needs a group: one was packed or written, or cannot be */
 	struct tree_state state;     /* after the last operation */
-	uint64_t before_ns;          /* time of the one before the last that was not a reaping */
+	uint64_t before_ns;          /* time of the one before the last, or its row, that was not a reaping */
 	uint64_t fixed_tid;          /* somebody looks at this moment: no append may share it any more */
 	struct index_batch *batch;
 	struct group *open;
@@ -234,14 +235,20 @@ uint64_t room_left(const struct hf_store *s, uint64_t available);
 /* --- group.c: all require sequence */
 MUST_USE struct group *group_new(uint64_t id, const struct tree_state *before);
 void group_free(struct group *g);
-/* memory for one more item, run and stream: then adding cannot fail */
-MUST_USE int group_reserve(struct group *g);
+/* memory for n (at most ROW_OPS) more items, and a run and stream: then adding cannot fail */
+MUST_USE int group_reserve(struct group *g, size_t n);
+/* What a group holds, to come back to while nothing of what was added since has happened. */
+struct group_mark {
+	size_t n, records_bytes;
+	uint64_t cost;
+};
+struct group_mark group_mark(const struct group *g);
+void group_back(struct group *g, const struct group_mark *to);
 /*
- * Encode op, which has its tid and time, behind the group's records. 0, or -ENOMEM and nothing is changed.
- * Then, when it has been applied, group_add_record makes it an item; else group_forget_record takes it back.
+ * Encode op, which has its tid and time, behind the group's records. 0, or -ENOMEM. Then, when it has been applied,
+ * group_add_record makes it an item; else the group goes back.
  */
 MUST_USE int group_encode(struct group *g, const struct op *op, size_t *ret_off);
-void group_forget_record(struct group *g, size_t off);
 void group_add_record(struct group *g, const struct op *op, const struct op_note *note, size_t off);
 void group_add_data(struct group *g, enum item_kind kind, const struct op *op, const struct op_note *note,
 		    uint64_t run, uint32_t run_off, uint32_t len);
@@ -261,6 +268,12 @@ MUST_USE int group_seal(struct hf_store *s, uint64_t *ret);
 MUST_USE int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struct hf_error *err);
 /* Requires sequence: give op its tid and time, apply and publish it, add its record. Leaves sequence held. */
 MUST_USE int op_run(struct hf_store *s, struct op *op, struct hf_error *err);
+/*
+ * Several at once: each is an operation with a moment of its own, but who looks at what is now sees all or none, and
+ * when one cannot be done none is. At most ROW_OPS, in one group.
+ */
+MUST_USE int op_begin_row(struct hf_store *s, size_t n, uint64_t data_bytes, bool grows, struct hf_error *err);
+MUST_USE int op_run_row(struct hf_store *s, struct op *ops, size_t n, struct hf_error *err);
 /* The same without adding a record; share_moment: with the last operation's tid, not the next. */
 MUST_USE int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct op_note *ret, struct hf_error *err);
 /* Is it of a kind that the store does by itself, on nobody's behalf? */
@@ -272,6 +285,15 @@ uint32_t op_uid(void); /* on whose behalf this thread works (hf_act_for) */
 /* After group_add_data: account for it. */
 void op_added_data(struct hf_store *s, uint64_t cost_before);
 void op_end(struct hf_store *s);
+
+/*
+ * --- op_past.c: make what an inode was at a moment, under a name that is not there: owner, mode, times, contents by
+ * naming its chunks. Who looks at what is now never sees it half made. 1; 0: that takes more than one row of operations
+ * (folders, extended attributes, ACLs, contents in several parts or not yet chunks), and nothing was done; as hf_create.
+ */
+struct inode;
+MUST_USE int past_create(const struct hf_view *src, const struct inode *was, uint64_t parent, const char *name,
+			 uint64_t *ret_ino, struct hf_error *err);
 
 /* --- refs.c */
 void refs_orphaned(struct hf_store *s, uint64_t ino); /* its last name is gone */

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -346,6 +348,73 @@ static void test_refused(void **state)
 	assert_int_equal(restore(f, 0, "", NULL, 0, NULL, &err), -EROFS);
 }
 
+/* What comes back is never seen half made, and is three operations, or two: it begins, or ends, or is, a hole. */
+enum { WHOLE_FILES = 300, WHOLE_BYTES = 3 * BLOCK };
+
+struct looking {
+	struct store_fixture *f;
+	uint64_t dir;
+	atomic_bool stop;
+	unsigned seen, half;
+};
+
+static void *look_for_halves(void *arg)
+{
+	struct looking *l = arg;
+	const struct hf_view now = { l->f->store, HF_TID_HEAD };
+	struct hf_attr attr;
+	char name[16];
+
+	for (unsigned i = 0; !atomic_load(&l->stop); i = (i + 1) % WHOLE_FILES) {
+		(void)snprintf(name, sizeof(name), "f%u", i);
+		if (hf_view_lookup(&now, l->dir, name, &attr, NULL) < 0)
+			continue;
+		l->seen++;
+		l->half += attr.size_bytes != WHOLE_BYTES || attr.mode != (S_IFREG | 0640) || attr.uid != 7;
+	}
+	return NULL;
+}
+
+static void make_whole(struct store_fixture *f, uint64_t dir, unsigned i)
+{
+	const struct hf_setattr change = { .mask = HF_SET_SIZE | HF_SET_MODE | HF_SET_UID, .mode = 0640, .uid = 7,
+					   .size_bytes = WHOLE_BYTES };
+	uint64_t ino;
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "f%u", i);
+	ino = make_in(f, dir, name);
+	if (i % 4 > 0)
+		put_text(f, ino, i % 4 == 3 ? WHOLE_BYTES - 5 : i % 4 == 2 ? BLOCK : 0, "whole");
+	assert_int_equal(hf_setattr(f->store, ino, &change, NULL, NULL), 0);
+}
+
+static void test_created_whole(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t dir = make_dir(f, HF_ROOT_INO, "dir"), was, before;
+	struct looking l = { .f = f, .dir = dir };
+	char name[16];
+	pthread_t thread;
+
+	for (unsigned i = 0; i < WHOLE_FILES; i++)
+		make_whole(f, dir, i);
+	was = head(f);
+	for (unsigned i = 0; i < WHOLE_FILES; i++) {
+		(void)snprintf(name, sizeof(name), "f%u", i);
+		assert_int_equal(hf_unlink(f->store, dir, name, NULL, NULL), 0);
+	}
+	commit(f);
+	before = head(f);
+	assert_int_equal(pthread_create(&thread, NULL, look_for_halves, &l), 0);
+	must_restore(f, was, "dir", NULL, 0, NULL);
+	atomic_store(&l.stop, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(l.half, 0);
+	assert_int_equal(head(f) - before, WHOLE_FILES / 4 * (3 * 3 + 2) + 1); /* the last: the folder's times */
+	expect_same(f, was, "dir");
+}
+
 struct stopper {
 	uint64_t n, at; /* of what is told, the last */
 };
@@ -454,6 +523,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_displaced, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_undo, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_refused, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_created_whole, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_stop, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_little_changed, store_setup, store_teardown),
 	};
