@@ -11,6 +11,7 @@
 #include "store/crypto/crypto.h"
 #include "store/node/identity.h"
 #include "store/replica/json.h"
+#include "store/volume/files.h"
 
 enum { SETUP_FILE_BYTES_MAX = 8192, LIMIT_LONGEST_S = 366 * 86400 };
 
@@ -223,7 +224,12 @@ int hf_node_make(const char *dir, const struct hf_node_options *o, struct hf_err
 		r = make_folder(os, dir, folders[i], err);
 	if (r == 0)
 		r = identity_make(os, dir, err);
-	return r < 0 ? r : write_setup(os, dir, o, err);
+	if (r == 0)
+		r = write_setup(os, dir, o, err);
+	if (r < 0)
+		return r;
+	r = files_sync_name(os, dir); /* what a receipt promises is below it */
+	return r < 0 ? hf_error_set(err, r, "cannot sync the folder of %s: %s", dir, strerror(-r)) : 0;
 }
 
 int hf_node_init(const char *dir, const char *listen, struct hf_error *err)

@@ -18,8 +18,7 @@ static void count_entry(void *arg, const char *name)
 	++*n;
 }
 
-/* The folder's own name, as far as one may and can: what is above may be of another kind. */
-static int sync_name(const struct os *os, const char *path)
+int files_sync_name(const struct os *os, const char *path)
 {
 	CLEANUP(buf_release) struct buf above = BUF_INIT;
 	int r = os_join(&above, path, "..") ? os->sync_dir(os->state, (const char *)above.data) : -ENOMEM;
@@ -54,7 +53,7 @@ int files_make_folders(const struct os *os, const char *path, struct hf_error *e
 	}
 	r = os->sync_dir(os->state, path);
 	if (r == 0)
-		r = sync_name(os, path);
+		r = files_sync_name(os, path);
 	if (r < 0) {
 		(void)hf_error_set(err, r, "cannot sync the folder %s: %s", path, strerror(-r));
 		files_remove_unfinished(os, path);

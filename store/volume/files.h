@@ -16,6 +16,9 @@
  */
 MUST_USE int files_make_folders(const struct os *os, const char *path, struct hf_error *err);
 
+/* Make the folder's own name durable, as far as one may and can: what is above may be of another kind. */
+MUST_USE int files_sync_name(const struct os *os, const char *path);
+
 /* Take away what a failed making of a store left: the files named above and the first segments, no more. */
 void files_remove_unfinished(const struct os *os, const char *path);
 
