@@ -32,8 +32,11 @@ static void op_stamp(const struct hf_store *s, const struct tree_state *state, s
 	op->tid = share_moment ? state->tid : state->tid + 1;
 	if (!op->time_ns)
 		op->time_ns = s->os->now_ns(s->os->state);
+	/* Time never falls, whatever the clock does; and nothing happened before there was a volume. */
 	if (op->time_ns < state->time_ns)
-		op->time_ns = state->time_ns; /* time never falls, whatever the clock does */
+		op->time_ns = state->time_ns;
+	if (op->time_ns < s->tree.created_ns)
+		op->time_ns = s->tree.created_ns;
 }
 
 static _Thread_local uint32_t acting_uid = UID_UNKNOWN;

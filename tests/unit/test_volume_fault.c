@@ -181,11 +181,30 @@ static void test_no_room(void **state)
 	every_call(-ENOSPC);
 }
 
+/* The first operation is not before there was a volume, though the clock was set back. */
+static void test_clock_set_back_at_the_beginning(void **state)
+{
+	struct store_fixture f;
+	struct hf_point made, first;
+
+	(void)state;
+	store_fixture_init(&f, NULL);
+	power->clock_ns = -INT64_C(3600000000000);
+	(void)make_file(&f, "file");
+	assert_int_equal(hf_point_of_tid(f.store, 0, &made, NULL), 0);
+	assert_int_equal(hf_point_of_tid(f.store, head(&f), &first, NULL), 0);
+	assert_true(first.tid > 0 && first.time_ns >= made.time_ns);
+	store_close(&f);
+	power->clock_ns = 0;
+	store_fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_io_errors),
 		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_clock_set_back_at_the_beginning),
 	};
 
 	power_init(scratch_seed());
