@@ -13,9 +13,9 @@
  * so the commit may have arrived without its frames; but while a group is in flight the file is longer than
  * it (append.c sees to that), and only log_close cuts it to its length.
  *
- * The last group found is written once more and synced before the log goes on: it may be one whose sync
- * failed, which lives in memory only. It is the same bytes, and only the last group can be so (log.h,
- * invariant 2).
+ * The last group found is written once more and synced before the log goes on, and before the index learns of it
+ * (log_make_sure): it may be one whose sync failed, which lives in memory only. It is the same bytes, and only the
+ * last group can be so (log.h, invariant 2).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -443,4 +443,24 @@ int scan_cut_tail(struct log *l, struct hf_error *err)
 	if (l->v.point.sealed)
 		seg_file_close(l->os, &l->cur);
 	return 0;
+}
+
+int log_make_sure(struct log *l, struct hf_error *err)
+{
+	const uint32_t segment = l->v.point.end.segment;
+	int r;
+
+	if (!l->read_only) /* done by scan_cut_tail */
+		return 0;
+	l->cur.fd = segment_open(l, segment, 0);
+	if (l->cur.fd < 0)
+		return segment_io_error(l, l->cur.fd, segment, "open", err);
+	r = rewrite_last(l, err);
+	if (r == 0) {
+		r = l->os->fdatasync(l->os->state, l->cur.fd);
+		if (r < 0)
+			(void)segment_io_error(l, r, segment, "sync", err);
+	}
+	seg_file_close(l->os, &l->cur);
+	return r;
 }

@@ -307,6 +307,17 @@ static int point_to_reading(int code, struct hf_error *err)
 	return hf_error_set(err, code, "%s. All that came before it can be read: mount with -o ro", why.text);
 }
 
+/* The index is never ahead of what is surely in the log: who only reads makes sure of that, too, if he brings it on. */
+static int open_surely(struct opening *p, struct hf_error *err)
+{
+	struct log_point end;
+
+	log_durable(p->s->log, &end);
+	if (!p->s->read_only || log_pos_compare(p->state.point.end, end.end) == 0)
+		return 0;
+	return log_make_sure(p->s->log, err);
+}
+
 /* Bring the index to where the log is; one to which the log's operations cannot be applied is made anew. */
 static int open_replay(struct opening *p, struct hf_error *err)
 {
@@ -319,6 +330,9 @@ static int open_replay(struct opening *p, struct hf_error *err)
 	int r;
 
 	memset(&at, 0, sizeof(at));
+	r = open_surely(p, err);
+	if (r < 0)
+		return r;
 	r = replay_log(s, anew ? NULL : &p->state, memory, &p->o->progress, &at, &end, err);
 	if (r < 0 && end.misfit && !anew) {
 		*err = (struct hf_error)HF_ERROR_INIT;

@@ -181,6 +181,36 @@ static void test_no_room(void **state)
 	every_call(-ENOSPC);
 }
 
+/*
+ * What a failed sync has left can be read, and goes with the power: an index that a reader made of it would be ahead
+ * of the log for ever, and the store be taken for damaged.
+ */
+static void test_reading_after_a_failed_sync(void **state)
+{
+	(void)state;
+	for (uint64_t k = 0; k < 16; k++) {
+		struct store_fixture f;
+		uint64_t ino;
+
+		store_fixture_init(&f, NULL);
+		ino = make_file(&f, "file");
+		commit(&f);
+		put_text(&f, ino, 0, "what may be lost");
+		power_fail(1 + k % 4, 0, -EIO);
+		(void)!hf_store_commit(f.store, NULL);
+		power_fail(0, 0, 0);
+		(void)!hf_store_close(TAKE_PTR(f.store), NULL);
+		store_open(&f, HF_OPEN_READ_ONLY);
+		store_close(&f);
+		(void)power_cut();
+		store_open(&f, 0);
+		assert_int_equal(attr_of(&f, ino).nlink, 1);
+		store_close(&f);
+		assert_int_equal(store_faults(&f), 0);
+		store_fixture_release(&f);
+	}
+}
+
 /* The first operation is not before there was a volume, though the clock was set back. */
 static void test_clock_set_back_at_the_beginning(void **state)
 {
@@ -204,6 +234,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_io_errors),
 		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_reading_after_a_failed_sync),
 		cmocka_unit_test(test_clock_set_back_at_the_beginning),
 	};
 
