@@ -8,6 +8,7 @@
 void sim_state_cut(struct sim *s)
 {
 	sim_disk_power_cut(&s->disk);
+	s->counts.cuts++;
 	memset(s->fds, 0, sizeof(s->fds));
 	s->first_fd += SIM_MAX_FDS;
 	s->power = false;
@@ -66,6 +67,100 @@ void sim_fail(struct sim *s, unsigned which, uint64_t n, uint64_t more, int code
 	s->fail_more = more;
 	s->fail_code = code;
 	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void sim_faults_off(struct sim *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->quiet++;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void sim_faults_on(struct sim *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->quiet--;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void sim_lie(struct sim *s, enum sim_lie lie, unsigned permille)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->lie = lie;
+	s->lie_permille = permille;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void sim_counts(struct sim *s, struct sim_counts *ret)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	*ret = s->counts;
+	ret->kept = s->disk.kept;
+	ret->dropped = s->disk.dropped;
+	ret->torn = s->disk.torn;
+	ret->names_kept = s->disk.names_kept;
+	ret->names_dropped = s->disk.names_dropped;
+	ret->lost = s->disk.lost;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+uint64_t sim_calls(struct sim *s)
+{
+	uint64_t n;
+
+	(void)pthread_mutex_lock(&s->lock);
+	n = s->calls;
+	(void)pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+uint64_t sim_trace(struct sim *s)
+{
+	uint64_t trace;
+
+	(void)pthread_mutex_lock(&s->lock);
+	trace = s->trace;
+	(void)pthread_mutex_unlock(&s->lock);
+	return trace;
+}
+
+void sim_trace_begin(struct sim *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->trace = 0;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void sim_before_call(struct sim *s, void (*fn)(void *arg, enum sim_call call), void *arg)
+{
+	s->before = fn;
+	s->before_arg = arg;
+}
+
+ssize_t sim_read_durable(struct sim *s, const char *path, void *out, size_t len, uint64_t offset)
+{
+	const struct sim_node *node;
+	ssize_t n = -ENOENT;
+
+	(void)pthread_mutex_lock(&s->lock);
+	node = sim_disk_walk_durable(&s->disk, path);
+	if (node)
+		n = (ssize_t)sim_content_read(&node->durable, out, len, offset);
+	(void)pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+ssize_t sim_read_now(struct sim *s, const char *path, void *out, size_t len, uint64_t offset)
+{
+	struct sim_node *node;
+	ssize_t n;
+
+	(void)pthread_mutex_lock(&s->lock);
+	n = sim_disk_walk(&s->disk, path, &node);
+	if (n == 0)
+		n = (ssize_t)sim_content_read(&node->now, out, len, offset);
+	(void)pthread_mutex_unlock(&s->lock);
+	return n;
 }
 
 void sim_short_io(struct sim *s, unsigned permille)

@@ -93,12 +93,13 @@ struct sim_node *sim_disk_lookup(const struct sim_disk *d, const struct sim_node
 	return i == SIZE_MAX ? NULL : d->now.entry[i].node;
 }
 
-int sim_disk_parent(struct sim_disk *d, const char *path, struct sim_node **ret_dir,
-		    char name[SIM_NAME_BYTES])
+/* The path's names one after the other, "." and ".." taken out, each with its NUL. NULL: a name is too long.
+ */
+static char *names_of(const char *path, size_t *ret_n)
 {
-	struct sim_node *dir = d->root;
+	char *names = must(malloc(strlen(path) + 2));
+	size_t at = 0, n = 0;
 
-	name[0] = 0;
 	for (;;) {
 		size_t len;
 
@@ -106,21 +107,68 @@ int sim_disk_parent(struct sim_disk *d, const char *path, struct sim_node **ret_
 		len = strcspn(path, "/");
 		if (len == 0)
 			break;
-		if (name[0]) {
-			dir = sim_disk_lookup(d, dir, name);
-			if (!dir)
-				return -ENOENT;
-			if (!dir->is_dir)
-				return -ENOTDIR;
+		if (len >= SIM_NAME_BYTES) {
+			free(names);
+			return NULL;
 		}
-		if (len >= SIM_NAME_BYTES)
-			return -ENAMETOOLONG;
-		memcpy(name, path, len);
-		name[len] = 0;
+		if (len == 2 && memcmp(path, "..", 2) == 0) {
+			if (n > 0) {
+				for (at--; at > 0 && names[at - 1]; at--)
+					;
+				n--;
+			}
+		} else if (len != 1 || *path != '.') {
+			memcpy(names + at, path, len);
+			names[at + len] = 0;
+			at += len + 1;
+			n++;
+		}
 		path += len;
 	}
-	*ret_dir = dir;
-	return 0;
+	*ret_n = n;
+	return names;
+}
+
+int sim_disk_parent(struct sim_disk *d, const char *path, struct sim_node **ret_dir,
+		    char name[SIM_NAME_BYTES])
+{
+	struct sim_node *dir = d->root;
+	size_t n;
+	char *names = names_of(path, &n);
+	const char *at = names;
+	int r = 0;
+
+	name[0] = 0;
+	if (!names)
+		return -ENAMETOOLONG;
+	for (size_t i = 0; r == 0 && i < n; i++, at += strlen(at) + 1) {
+		if (i + 1 == n) {
+			strcpy(name, at);
+			break;
+		}
+		dir = sim_disk_lookup(d, dir, at);
+		r = !dir ? -ENOENT : !dir->is_dir ? -ENOTDIR : 0;
+	}
+	free(names);
+	if (r == 0)
+		*ret_dir = dir;
+	return r;
+}
+
+const struct sim_node *sim_disk_walk_durable(const struct sim_disk *d, const char *path)
+{
+	const struct sim_node *node = d->root;
+	size_t n;
+	char *names = names_of(path, &n);
+	const char *at = names;
+
+	for (size_t i = 0; names && node && i < n; i++, at += strlen(at) + 1) {
+		size_t k = find(&d->durable, node, at);
+
+		node = k == SIZE_MAX ? NULL : d->durable.entry[k].node;
+	}
+	free(names);
+	return node;
 }
 
 int sim_disk_walk(struct sim_disk *d, const char *path, struct sim_node **ret)
@@ -140,6 +188,7 @@ static struct sim_node *new_node(struct sim_disk *d, bool is_dir)
 	struct sim_node *node = must(calloc(1, sizeof(*node)));
 
 	node->is_dir = is_dir;
+	node->number = d->made++;
 	node->next = d->nodes;
 	d->nodes = node;
 	return node;
@@ -224,7 +273,20 @@ static void forget_writes(struct sim_node *node)
 {
 	for (size_t i = 0; i < node->n_writes; i++)
 		free(node->writes[i].data);
-	node->n_writes = 0;
+	node->n_writes = node->n_late = 0;
+}
+
+void sim_node_sync_late(struct sim_node *node)
+{
+	const size_t n = node->n_late;
+
+	for (size_t i = 0; i < n; i++) {
+		apply_write(&node->durable, &node->writes[i]);
+		free(node->writes[i].data);
+	}
+	memmove(node->writes, node->writes + n, (node->n_writes - n) * sizeof(*node->writes));
+	node->n_writes -= n;
+	node->n_late = node->n_writes;
 }
 
 void sim_node_sync(struct sim_node *node)
@@ -244,6 +306,7 @@ void sim_node_lose(struct sim_disk *d, struct sim_node *node)
 		else
 			free(node->writes[i].data);
 	}
+	d->lost += node->n_writes - kept;
 	node->n_writes = kept;
 }
 
@@ -270,33 +333,23 @@ static void decide_writes(struct sim_disk *d, struct sim_node *node)
 
 		switch (sim_disk_random(d, 3)) {
 		case 0:
+			d->dropped++;
 			break;
 		case 1:
+			d->kept++;
 			apply_write(&node->durable, w);
 			break;
 		default:
-			if (w->data)
-				tear(d, &node->durable, w);
+			if (!w->data) {
+				d->dropped++;
+				break;
+			}
+			d->torn++;
+			tear(d, &node->durable, w);
 		}
 	}
 	forget_writes(node);
 	sim_content_copy(&node->now, &node->durable);
-}
-
-void sim_disk_power_cut(struct sim_disk *d)
-{
-	for (size_t i = 0; i < d->n_namings; i++) {
-		if (coin(d))
-			apply(&d->durable, &d->namings[i]);
-	}
-	d->n_namings = 0;
-	d->now.n = 0;
-	for (size_t i = 0; i < d->durable.n; i++)
-		put(&d->now, &d->durable.entry[i]);
-	for (struct sim_node *node = d->nodes; node; node = node->next) {
-		node->open = 0;
-		decide_writes(d, node);
-	}
 }
 
 static bool is_named(const struct sim_disk *d, const struct sim_node *node)
@@ -306,6 +359,75 @@ static bool is_named(const struct sim_disk *d, const struct sim_node *node)
 			return true;
 	}
 	return false;
+}
+
+static void free_node(struct sim_node *node)
+{
+	forget_writes(node);
+	free(node->writes);
+	sim_content_release(&node->now);
+	sim_content_release(&node->durable);
+	free(node);
+}
+
+/* Which nodes durable names lead to, from the root; what is in folders that are gone is gone with them. */
+static void reach(struct sim_disk *d)
+{
+	size_t kept = 0;
+	bool more = true;
+
+	for (struct sim_node *node = d->nodes; node; node = node->next)
+		node->reached = node == d->root;
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < d->durable.n; i++) {
+			const struct sim_entry *e = &d->durable.entry[i];
+
+			if (e->dir->reached && !e->node->reached)
+				more = e->node->reached = true;
+		}
+	}
+	for (size_t i = 0; i < d->durable.n; i++)
+		if (d->durable.entry[i].dir->reached)
+			d->durable.entry[kept++] = d->durable.entry[i];
+	d->durable.n = kept;
+}
+
+/* Nobody has anything open any more. */
+static void sweep(struct sim_disk *d)
+{
+	for (struct sim_node **at = &d->nodes; *at;) {
+		struct sim_node *node = *at;
+
+		if (node->reached) {
+			at = &node->next;
+			continue;
+		}
+		*at = node->next;
+		free_node(node);
+	}
+}
+
+void sim_disk_power_cut(struct sim_disk *d)
+{
+	for (size_t i = 0; i < d->n_namings; i++) {
+		if (coin(d)) {
+			d->names_kept++;
+			apply(&d->durable, &d->namings[i]);
+		} else {
+			d->names_dropped++;
+		}
+	}
+	d->n_namings = 0;
+	reach(d);
+	d->now.n = 0;
+	for (size_t i = 0; i < d->durable.n; i++)
+		put(&d->now, &d->durable.entry[i]);
+	for (struct sim_node *node = d->nodes; node; node = node->next) {
+		node->open = 0;
+		decide_writes(d, node);
+	}
+	sweep(d);
 }
 
 uint64_t sim_disk_used(const struct sim_disk *d)
@@ -331,11 +453,7 @@ void sim_disk_release(struct sim_disk *d)
 		struct sim_node *node = d->nodes;
 
 		d->nodes = node->next;
-		forget_writes(node);
-		free(node->writes);
-		sim_content_release(&node->now);
-		sim_content_release(&node->durable);
-		free(node);
+		free_node(node);
 	}
 	free(d->now.entry);
 	free(d->durable.entry);

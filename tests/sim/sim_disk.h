@@ -20,12 +20,15 @@ struct sim_write {
 };
 
 struct sim_node {
-	struct sim_node *next; /* all there ever were; freed with the disk */
+	struct sim_node *next; /* all there are, and what a cut has not yet swept away */
+	uint64_t number;       /* by order of making */
 	bool is_dir;
+	bool reached;  /* while a cut sweeps: a name leads to it */
 	unsigned open; /* descriptors on it */
 	struct sim_content now, durable;
 	struct sim_write *writes; /* from durable to now */
 	size_t n_writes, cap_writes;
+	size_t n_late; /* of them, those that the last sync should have made durable (sim_node_sync_late) */
 };
 
 struct sim_entry {
@@ -49,6 +52,9 @@ struct sim_disk {
 	struct sim_entries now, durable;
 	struct sim_naming *namings; /* from durable to now */
 	size_t n_namings, cap_namings;
+	uint64_t made; /* nodes */
+	/* what cuts decided, and failed syncs lost */
+	uint64_t kept, dropped, torn, names_kept, names_dropped, lost;
 };
 
 void sim_disk_init(struct sim_disk *d, uint64_t seed);
@@ -56,7 +62,8 @@ void sim_disk_release(struct sim_disk *d);
 uint64_t sim_disk_random(struct sim_disk *d, uint64_t below);
 uint64_t sim_disk_used(const struct sim_disk *d);
 
-/* The folder a path is in and its last name ("" for "/"): 0, -ENOENT, -ENOTDIR, -ENAMETOOLONG. */
+/* The folder a path is in and its last name ("" for "/"): 0, -ENOENT, -ENOTDIR, -ENAMETOOLONG. What "." and
+ * ".." mean is taken from the path alone. */
 int sim_disk_parent(struct sim_disk *d, const char *path, struct sim_node **ret_dir,
 		    char name[SIM_NAME_BYTES]);
 struct sim_node *sim_disk_lookup(const struct sim_disk *d, const struct sim_node *dir, const char *name);
@@ -71,10 +78,14 @@ void sim_disk_sync_dir(struct sim_disk *d, const struct sim_node *dir);
 void sim_node_write(struct sim_node *node, const void *data, size_t len, uint64_t offset);
 void sim_node_resize(struct sim_node *node, uint64_t len);
 void sim_node_sync(struct sim_node *node);
+void sim_node_sync_late(struct sim_node *node); /* what the sync before this one should have */
 /* Forget by chance what a sync that failed was to make durable. */
 void sim_node_lose(struct sim_disk *d, struct sim_node *node);
 
 /* Decide by chance what of the changes since the last syncs is there, and make that both now and durable. */
 void sim_disk_power_cut(struct sim_disk *d);
+
+/* As found after a power cut at the worst. NULL: no durable name leads there. */
+const struct sim_node *sim_disk_walk_durable(const struct sim_disk *d, const char *path);
 
 #endif

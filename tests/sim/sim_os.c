@@ -6,8 +6,19 @@
 
 #include "tests/sim/sim_state.h"
 
+static unsigned kind_of(enum sim_call call)
+{
+	return (unsigned)__builtin_ctz(call);
+}
+
+static void note(struct sim *s, uint64_t what)
+{
+	s->trace = (s->trace ^ what) * UINT64_C(0x9e3779b97f4a7c15);
+	s->trace ^= s->trace >> 29;
+}
+
 /* The code of the armed fault when it is this call's turn, else 0. */
-static int fault(struct sim *s, unsigned call)
+static int fault(struct sim *s, enum sim_call call)
 {
 	if (s->fail_at == 0 || !(s->fail_calls & call))
 		return 0;
@@ -19,15 +30,27 @@ static int fault(struct sim *s, unsigned call)
 		s->fail_at = 0;
 	else if (s->fail_more != UINT64_MAX)
 		s->fail_more--;
+	if (s->fail_code == SIM_SHORT) {
+		s->short_now = true;
+		return 0;
+	}
+	s->counts.failed[kind_of(call)]++;
 	return s->fail_code;
 }
 
 /* Every call begins and ends with these two; the lock is held between them, also when enter fails. */
-static int enter(struct sim *s, unsigned call, bool changes)
+static int enter(struct sim *s, enum sim_call call, bool changes)
 {
+	if (s->before)
+		s->before(s->before_arg, call);
 	(void)pthread_mutex_lock(&s->lock);
+	note(s, call);
 	if (!s->power)
 		return -EIO;
+	if (s->quiet)
+		return 0;
+	s->calls++;
+	s->counts.calls[kind_of(call)]++;
 	if (changes) {
 		s->changes++;
 		if (s->cut_at > 0 && --s->cut_at == 0)
@@ -38,12 +61,19 @@ static int enter(struct sim *s, unsigned call, bool changes)
 
 static int leave(struct sim *s, int r)
 {
+	s->short_now = false;
 	if (s->cutting) {
 		sim_state_cut(s);
 		r = -EIO;
 	}
+	note(s, (uint64_t)r);
 	(void)pthread_mutex_unlock(&s->lock);
 	return r;
+}
+
+static bool lies(struct sim *s, enum sim_lie lie)
+{
+	return s->lie == lie && !s->quiet && sim_disk_random(&s->disk, 1000) < s->lie_permille;
 }
 
 static struct sim_fd *slot_of(struct sim *s, int fd)
@@ -60,6 +90,7 @@ static int find_fd(struct sim *s, int fd, struct sim_node **ret)
 	if (!slot)
 		return -EBADF;
 	*ret = slot->node;
+	note(s, slot->node->number);
 	return 0;
 }
 
@@ -70,6 +101,7 @@ static int find_file(struct sim *s, int fd, int not_access, struct sim_node **re
 	if (!slot || slot->access == not_access)
 		return -EBADF;
 	*ret = slot->node;
+	note(s, slot->node->number);
 	return slot->node->is_dir ? -EISDIR : 0;
 }
 
@@ -124,22 +156,23 @@ static int sim_close(void *state, int fd)
 {
 	struct sim *s = state;
 	struct sim_node *node;
-	int r = enter(s, 0, false);
+	int r = enter(s, SIM_CLOSE, false), found = s->power ? find_fd(s, fd, &node) : -EIO;
 
-	if (r == 0)
-		r = find_fd(s, fd, &node);
-	if (r == 0) {
+	if (found == 0) {
 		node->open--;
 		slot_of(s, fd)->node = NULL;
 	}
-	return leave(s, r);
+	return leave(s, found < 0 ? found : r);
 }
 
-static size_t shortened(struct sim *s, size_t len)
+static size_t shortened(struct sim *s, size_t len, uint64_t *count)
 {
-	if (len > 1 && sim_disk_random(&s->disk, 1000) < s->short_permille)
-		return 1 + (size_t)sim_disk_random(&s->disk, len - 1);
-	return len;
+	if (len <= 1 || s->quiet)
+		return len;
+	if (!s->short_now && sim_disk_random(&s->disk, 1000) >= s->short_permille)
+		return len;
+	++*count;
+	return 1 + (size_t)sim_disk_random(&s->disk, len - 1);
 }
 
 static ssize_t sim_pread(void *state, int fd, void *data, size_t len, uint64_t offset)
@@ -152,7 +185,11 @@ static ssize_t sim_pread(void *state, int fd, void *data, size_t len, uint64_t o
 	if (r == 0)
 		r = find_file(s, fd, O_WRONLY, &node);
 	if (r == 0)
-		n = sim_content_read(&node->now, data, shortened(s, len), offset);
+		n = sim_content_read(&node->now, data, shortened(s, len, &s->counts.short_reads), offset);
+	if (n > 0 && lies(s, SIM_LIE_READ))
+		((uint8_t *)data)[sim_disk_random(&s->disk, n)] ^=
+			(uint8_t)(1 << sim_disk_random(&s->disk, 8));
+	note(s, offset + n);
 	r = leave(s, r);
 	return r < 0 ? r : (ssize_t)n;
 }
@@ -188,13 +225,19 @@ static ssize_t sim_pwrite(void *state, int fd, const void *data, size_t len, uin
 		r = found;
 	} else if (r < 0) {
 		sim_node_write(node, data, (size_t)sim_disk_random(&s->disk, len), offset);
+	} else if (len > 1 && lies(s, SIM_LIE_SHORT)) {
+		sim_node_write(node, data, 1 + (size_t)sim_disk_random(&s->disk, len - 1), offset);
 	} else if (len > 0) {
-		len = fitting(s, node, shortened(s, len), offset);
+		const size_t asked = shortened(s, len, &s->counts.short_writes);
+
+		len = fitting(s, node, asked, offset);
+		s->counts.no_space += len < asked;
 		if (len == 0)
 			r = -ENOSPC;
 		else
 			sim_node_write(node, data, len, offset);
 	}
+	note(s, offset + len);
 	r = leave(s, r);
 	return r < 0 ? r : (ssize_t)len;
 }
@@ -211,6 +254,10 @@ static int sim_sync(void *state, int fd)
 		sim_node_lose(&s->disk, node);
 	else if (s->cutting)
 		r = -EIO;
+	else if (lies(s, node->is_dir ? SIM_LIE_SYNC_DIR : SIM_LIE_SYNC))
+		r = 0;
+	else if (!node->is_dir && lies(s, SIM_LIE_LATE))
+		sim_node_sync_late(node);
 	else if (node->is_dir)
 		sim_disk_sync_dir(&s->disk, node);
 	else
@@ -244,6 +291,7 @@ static int sim_allocate(void *state, int fd, uint64_t offset, uint64_t len)
 			r = -ENOSPC;
 		else
 			sim_node_resize(node, offset + len);
+		s->counts.no_space += r == -ENOSPC;
 	}
 	return leave(s, r);
 }
@@ -252,7 +300,7 @@ static int sim_size(void *state, int fd, uint64_t *ret)
 {
 	struct sim *s = state;
 	struct sim_node *node;
-	int r = enter(s, 0, false);
+	int r = enter(s, SIM_SIZE, false);
 
 	if (r == 0)
 		r = find_fd(s, fd, &node);
@@ -356,7 +404,7 @@ static int sim_sync_dir(void *state, const char *path)
 
 	if (r == 0)
 		r = find_dir(s, path, &dir);
-	if (r == 0 && !s->cutting)
+	if (r == 0 && !s->cutting && !lies(s, SIM_LIE_SYNC_DIR))
 		sim_disk_sync_dir(&s->disk, dir);
 	return leave(s, r);
 }
@@ -367,7 +415,7 @@ static int sim_list(void *state, const char *path, void (*each)(void *arg, const
 	CLEANUP(buf_release) struct buf names = BUF_INIT;
 	struct sim *s = state;
 	struct sim_node *dir;
-	int r = enter(s, 0, false);
+	int r = enter(s, SIM_LIST, false);
 
 	if (r == 0)
 		r = find_dir(s, path, &dir);
@@ -389,7 +437,7 @@ static int sim_free_bytes(void *state, const char *path, uint64_t *ret_free, uin
 {
 	struct sim *s = state;
 	struct sim_node *node;
-	int r = enter(s, 0, false);
+	int r = enter(s, SIM_FREE_BYTES, false);
 
 	if (r == 0)
 		r = sim_disk_walk(&s->disk, path, &node);

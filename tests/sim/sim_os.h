@@ -43,8 +43,8 @@ void sim_power_cut(struct sim *sim);
  */
 void sim_power_cut_at(struct sim *sim, uint64_t n_changes);
 bool sim_power_is_on(struct sim *sim);
-void sim_power_on(struct sim *sim);       /* and forget the armed faults and cuts; capacity and clock stay */
-uint64_t sim_changes(struct sim *sim);    /* changing calls so far: the range to choose a cut from */
+void sim_power_on(struct sim *sim);    /* and forget the armed faults and cuts; capacity and clock stay */
+uint64_t sim_changes(struct sim *sim); /* changing calls so far: the range to choose a cut from */
 
 /* --- faults */
 
@@ -59,17 +59,27 @@ enum sim_call {
 	SIM_UNLINK = 128,
 	SIM_MKDIR = 256,
 	SIM_SYNC_DIR = 512,
+	SIM_CLOSE = 1024, /* which lets go of the descriptor all the same */
+	SIM_SIZE = 2048,
+	SIM_LIST = 4096,
+	SIM_FREE_BYTES = 8192,
+	SIM_CALLS = 14, /* so many kinds */
+	SIM_ANY = (1 << SIM_CALLS) - 1,
 	SIM_ANY_CHANGE = SIM_PWRITE | SIM_SYNC | SIM_TRUNCATE | SIM_ALLOCATE | SIM_RENAME | SIM_UNLINK |
 			 SIM_MKDIR | SIM_SYNC_DIR,
 };
 /*
  * The n-th call from now (1: the next) of one of these kinds fails with `code` (negative errno), and so do
  * the `more` after it (UINT64_MAX: all). A write that fails has by chance written a part. Replaces what was
- * armed before; n 0 disarms.
+ * armed before; n 0 disarms. SIM_SHORT for `code`: a read or a write does not fail, but does only a part.
  */
+enum { SIM_SHORT = 1 };
 void sim_fail(struct sim *sim, unsigned calls, uint64_t n, uint64_t more, int code);
 /* This many in a thousand reads and writes of more than a byte do only a part of what was asked. */
 void sim_short_io(struct sim *sim, unsigned permille);
+/* Between these two no call is counted, fails, or is cut: for a test's own looks. May be nested. */
+void sim_faults_off(struct sim *sim);
+void sim_faults_on(struct sim *sim);
 /* All files together hold no more than this; then a write is cut short, and the next is -ENOSPC. */
 void sim_set_capacity(struct sim *sim, uint64_t bytes);
 uint64_t sim_used(struct sim *sim);
@@ -80,6 +90,46 @@ int sim_damage(struct sim *sim, const char *path, uint64_t offset, uint8_t mask)
 
 void sim_set_now(struct sim *sim, uint64_t now_ns); /* the wall clock alone: it may jump, also back */
 void sim_advance(struct sim *sim, uint64_t ns);     /* both */
+
+/* --- lies, for tests of tests: what a disk, or the code above it, could get wrong, always or (permille) by
+ * chance */
+
+enum sim_lie {
+	SIM_LIE_NONE,
+	SIM_LIE_SYNC,     /* a sync returns 0 and makes nothing durable */
+	SIM_LIE_SYNC_DIR, /* that of a folder, likewise */
+	SIM_LIE_LATE,     /* a sync makes durable what the one before it should have */
+	SIM_LIE_SHORT,    /* a write does a part, and says it was all */
+	SIM_LIE_READ,     /* a read gives a bit that was not written */
+};
+void sim_lie(struct sim *sim, enum sim_lie lie, unsigned permille);
+
+/* --- what it has done */
+
+struct sim_counts {
+	uint64_t calls[SIM_CALLS];  /* by kind, in the order of enum sim_call */
+	uint64_t failed[SIM_CALLS]; /* by an armed fault */
+	uint64_t short_reads, short_writes;
+	uint64_t no_space; /* writes and allocations that did not fit */
+	uint64_t cuts;
+	/* decided by cuts: writes (and lengths, and names), each kept, dropped, or torn */
+	uint64_t kept, dropped, torn, names_kept, names_dropped;
+	uint64_t lost; /* writes that a failed sync has left behind for good */
+};
+void sim_counts(struct sim *sim, struct sim_counts *ret);
+uint64_t sim_calls(
+	struct sim *sim); /* calls so far that could have failed: the range to choose a fault from */
+/* A number of all calls so far, their order, places, lengths and results: the same twice when a run is. */
+uint64_t sim_trace(struct sim *sim);
+void sim_trace_begin(struct sim *sim); /* of those from here on */
+/* Called before each call, without a lock; NULL: nothing is. */
+void sim_before_call(struct sim *sim, void (*fn)(void *arg, enum sim_call call), void *arg);
+/*
+ * Bytes of a file as they would surely be found after a power cut now; how many, -ENOENT when its name is not
+ * durable. And as they are seen now.
+ */
+ssize_t sim_read_durable(struct sim *sim, const char *path, void *out, size_t len, uint64_t offset);
+ssize_t sim_read_now(struct sim *sim, const char *path, void *out, size_t len, uint64_t offset);
 
 /* --- from the same seed, for the test's own choices */
 

@@ -28,6 +28,14 @@ struct sim {
 	uint64_t fail_at, fail_more;
 	int fail_code;
 	unsigned short_permille;
+	bool short_now; /* the call under way comes up short */
+	unsigned quiet; /* sim_faults_off, so many times */
+	enum sim_lie lie;
+	unsigned lie_permille;
+	struct sim_counts counts;
+	uint64_t calls, trace;
+	void (*before)(void *arg, enum sim_call call); /* set while nobody calls */
+	void *before_arg;
 	uint64_t capacity;
 	uint64_t now_ns, monotonic_ns;
 };

@@ -303,6 +303,165 @@ static void short_calls_are_done_in_the_end(void **state)
 	assert_memory_equal(got, data, sizeof(data));
 }
 
+static void a_call_comes_up_short_once(void **state)
+{
+	CLEANUP(sim_freep) struct sim *sim = sim_new(1);
+	const struct os *os = sim_os(sim);
+	char data[100] = { 0 };
+	int fd = create(os, "/f");
+
+	(void)state;
+	sim_fail(sim, SIM_ANY, 2, 0, SIM_SHORT);
+	assert_int_equal(os->pwrite(os->state, fd, data, sizeof(data), 0), sizeof(data));
+	assert_in_range(os->pwrite(os->state, fd, data, sizeof(data), 0), 1, sizeof(data) - 1);
+	assert_int_equal(os->pwrite(os->state, fd, data, sizeof(data), 0), sizeof(data));
+	sim_fail(sim, SIM_ANY, 1, 0, SIM_SHORT); /* of a call that cannot, nothing comes */
+	assert_int_equal(os->fsync(os->state, fd), 0);
+	assert_int_equal(os->pread(os->state, fd, data, sizeof(data), 0), sizeof(data));
+}
+
+/* What a test looks at itself is not counted, and does not fail. */
+static void faults_can_be_off(void **state)
+{
+	CLEANUP(sim_freep) struct sim *sim = sim_new(1);
+	const struct os *os = sim_os(sim);
+	struct sim_counts counts;
+	uint64_t calls = sim_calls(sim);
+	int fd = create(os, "/f");
+
+	(void)state;
+	sim_fail(sim, SIM_ANY, 1, UINT64_MAX, -EIO);
+	sim_power_cut_at(sim, 1);
+	sim_faults_off(sim);
+	sim_faults_off(sim);
+	assert_int_equal(os->fsync(os->state, fd), 0);
+	sim_faults_on(sim);
+	assert_int_equal(os->fsync(os->state, fd), 0);
+	sim_faults_on(sim);
+	assert_int_equal(sim_calls(sim), calls + 1);
+	assert_int_equal(os->fsync(os->state, fd), -EIO);
+	assert_false(sim_power_is_on(sim));
+	sim_counts(sim, &counts);
+	assert_int_equal(counts.cuts, 1);
+	assert_int_equal(counts.failed[3], 1);
+	assert_int_equal(counts.calls[3], 1);
+}
+
+static void a_closed_file_is_closed_though_it_fails(void **state)
+{
+	CLEANUP(sim_freep) struct sim *sim = sim_new(1);
+	const struct os *os = sim_os(sim);
+	int fd = create(os, "/f");
+
+	(void)state;
+	sim_fail(sim, SIM_CLOSE, 1, 0, -EIO);
+	assert_int_equal(os->close(os->state, fd), -EIO);
+	assert_int_equal(os->close(os->state, fd), -EBADF);
+}
+
+static ssize_t at_worst(struct sim *sim, const char *path)
+{
+	char got[16];
+
+	return sim_read_durable(sim, path, got, sizeof(got), 0);
+}
+
+static void what_a_cut_would_leave_for_sure(void **state)
+{
+	CLEANUP(sim_freep) struct sim *sim = sim_new(1);
+	const struct os *os = sim_os(sim);
+	char got[16];
+	int fd;
+
+	(void)state;
+	assert_int_equal(os->mkdir(os->state, "/d", 0700), 0);
+	fd = create(os, "/d/./../d/f");
+	assert_int_equal(os_pwrite_full(os, fd, "abc", 3, 0), 0);
+	assert_int_equal(sim_read_now(sim, "/d/f", got, sizeof(got), 0), 3);
+	assert_int_equal(at_worst(sim, "/d/f"), -ENOENT);
+	assert_int_equal(os->fsync(os->state, fd), 0);
+	assert_int_equal(os->sync_dir(os->state, "/d"), 0);
+	assert_int_equal(at_worst(sim, "/d/f"), -ENOENT);
+	assert_int_equal(os->sync_dir(os->state, "/d/.."), 0);
+	assert_int_equal(at_worst(sim, "/d/f"), 3);
+	assert_int_equal(os_pwrite_full(os, fd, "d", 1, 3), 0);
+	assert_int_equal(at_worst(sim, "/d/f"), 3);
+	assert_int_equal(sim_read_durable(sim, "/d/f", got, 2, 2), 1);
+	assert_int_equal(got[0], 'c');
+}
+
+/* A folder whose name was lost takes what is in it along. */
+static void folders_are_lost_with_what_is_in_them(void **state)
+{
+	int lost = 0;
+
+	(void)state;
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		CLEANUP(sim_freep) struct sim *sim = sim_new(seed);
+		const struct os *os = sim_os(sim);
+
+		assert_int_equal(os->mkdir(os->state, "/d", 0700), 0);
+		assert_int_equal(os_write_file(os, "/d/f", "x", 1, 0600), 0);
+		sim_power_cut(sim);
+		sim_power_on(sim);
+		lost += open_fd(os, "/d/f") == -ENOENT;
+		(void)os->mkdir(os->state, "/d", 0700);
+		assert_int_equal(os_write_file(os, "/d/g", "y", 1, 0600), 0);
+	}
+	assert_true(lost > SEEDS / 4 && lost < 3 * SEEDS / 4);
+}
+
+static void disks_lie_when_they_are_told_to(void **state)
+{
+	CLEANUP(sim_freep) struct sim *sim = sim_new(1);
+	const struct os *os = sim_os(sim);
+	char data[100] = { 0 }, got[100];
+	int fd = create(os, "/f");
+
+	(void)state;
+	sim_lie(sim, SIM_LIE_SYNC_DIR, 1000);
+	assert_int_equal(os->sync_dir(os->state, "/"), 0);
+	assert_int_equal(at_worst(sim, "/f"), -ENOENT);
+	sim_lie(sim, SIM_LIE_SYNC, 1000);
+	assert_int_equal(os->sync_dir(os->state, "/"), 0);
+	assert_int_equal(os_pwrite_full(os, fd, "a", 1, 0), 0);
+	assert_int_equal(os->fdatasync(os->state, fd), 0);
+	assert_int_equal(at_worst(sim, "/f"), 0);
+	sim_lie(sim, SIM_LIE_LATE, 1000);
+	assert_int_equal(os->fdatasync(os->state, fd), 0);
+	assert_int_equal(os_pwrite_full(os, fd, "b", 1, 1), 0);
+	assert_int_equal(os->fdatasync(os->state, fd), 0);
+	assert_int_equal(at_worst(sim, "/f"), 1);
+	assert_int_equal(os->fdatasync(os->state, fd), 0);
+	assert_int_equal(at_worst(sim, "/f"), 2);
+	sim_lie(sim, SIM_LIE_SHORT, 1000);
+	assert_int_equal(os->pwrite(os->state, fd, data, sizeof(data), 0), sizeof(data));
+	assert_true(sim_read_now(sim, "/f", got, sizeof(got), 0) < (ssize_t)sizeof(data));
+	sim_lie(sim, SIM_LIE_READ, 1000);
+	assert_int_equal(os->pread(os->state, fd, got, 1, 0), 1);
+	assert_true(got[0] != data[0]);
+	sim_lie(sim, SIM_LIE_NONE, 0);
+	assert_int_equal(os->pread(os->state, fd, got, 1, 0), 1);
+	assert_int_equal(got[0], data[0]);
+}
+
+/* The same calls with the same results are the same trace, and no others. */
+static void runs_are_compared_by_their_trace(void **state)
+{
+	CLEANUP(sim_freep) struct sim *a = sim_new(7), *b = sim_new(7);
+
+	(void)state;
+	assert_int_equal(os_write_file(sim_os(a), "/f", "abc", 3, 0600), 0);
+	assert_int_equal(os_write_file(sim_os(b), "/f", "abc", 3, 0600), 0);
+	assert_true(sim_trace(a) == sim_trace(b));
+	assert_int_equal(os_write_file(sim_os(a), "/f", "abc", 3, 0600), 0);
+	assert_int_equal(os_write_file(sim_os(b), "/f", "ab", 2, 0600), 0);
+	assert_true(sim_trace(a) != sim_trace(b));
+	sim_trace_begin(a);
+	sim_trace_begin(b);
+	assert_true(sim_trace(a) == sim_trace(b));
+}
+
 static void bits_rot(void **state)
 {
 	CLEANUP(sim_freep) struct sim *sim = sim_new(1);
@@ -362,6 +521,13 @@ int main(void)
 		cmocka_unit_test(a_failed_sync_loses_writes_for_good),
 		cmocka_unit_test(the_disk_fills_up),
 		cmocka_unit_test(short_calls_are_done_in_the_end),
+		cmocka_unit_test(a_call_comes_up_short_once),
+		cmocka_unit_test(faults_can_be_off),
+		cmocka_unit_test(a_closed_file_is_closed_though_it_fails),
+		cmocka_unit_test(what_a_cut_would_leave_for_sure),
+		cmocka_unit_test(folders_are_lost_with_what_is_in_them),
+		cmocka_unit_test(disks_lie_when_they_are_told_to),
+		cmocka_unit_test(runs_are_compared_by_their_trace),
 		cmocka_unit_test(bits_rot),
 		cmocka_unit_test(the_clock_is_the_tests),
 		cmocka_unit_test(a_seed_says_all),
