@@ -27,223 +27,16 @@
 #include "store/node/request.h"
 #include "store/replica/http_sig.h"
 #include "store/volume/kit.h"
+#include "tests/sim/fake_server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { HEADERS_MAX = 24, RUNS_OF_ONE_NODE = 50000, SIGNED = 1, BY_OWNER = 2, OWN_HEADERS = 4, MADE = 8 };
+enum { RUNS_OF_ONE_NODE = 50000, SIGNED = 1, BY_OWNER = 2, OWN_HEADERS = 4, MADE = 8 };
 
 static void must(bool ok)
 {
 	if (!ok)
 		abort();
-}
-
-/* --- in place of libmicrohttpd */
-
-struct MHD_Daemon {
-	MHD_AccessHandlerCallback handler;
-	void *handler_arg;
-	void *(*on_target)(void *arg, const char *target, struct MHD_Connection *connection);
-	void *on_target_arg;
-	MHD_RequestCompletedCallback on_completed;
-	void *on_completed_arg;
-	MHD_NotifyConnectionCallback on_connection;
-	void *on_connection_arg;
-};
-
-struct MHD_Response {
-	size_t len;
-	int fd; /* -1: none */
-	MHD_ContentReaderCallback read;
-	MHD_ContentReaderFreeCallback free;
-	void *arg;
-};
-
-struct MHD_Connection {
-	const char *names[HEADERS_MAX], *values[HEADERS_MAX];
-	size_t n;
-	unsigned answers, status;
-	void *guest; /* the node's own */
-};
-
-static struct MHD_Daemon server;
-
-struct MHD_Daemon *MHD_start_daemon(unsigned flags, uint16_t port, MHD_AcceptPolicyCallback apc,
-				    void *apc_arg, MHD_AccessHandlerCallback handler, void *handler_arg, ...)
-{
-	va_list args;
-
-	(void)flags;
-	(void)port;
-	(void)apc;
-	(void)apc_arg;
-	server.handler = handler;
-	server.handler_arg = handler_arg;
-	va_start(args, handler_arg);
-	for (;;) {
-		enum MHD_OPTION option = va_arg(args, enum MHD_OPTION);
-		void *one;
-
-		if (option == MHD_OPTION_END)
-			break;
-		one = va_arg(args, void *); /* an int takes as much */
-		switch (option) {
-		case MHD_OPTION_URI_LOG_CALLBACK:
-			server.on_target = (void *(*)(void *, const char *, struct MHD_Connection *))one;
-			server.on_target_arg = va_arg(args, void *);
-			break;
-		case MHD_OPTION_NOTIFY_COMPLETED:
-			server.on_completed = (MHD_RequestCompletedCallback)one;
-			server.on_completed_arg = va_arg(args, void *);
-			break;
-		case MHD_OPTION_NOTIFY_CONNECTION:
-			server.on_connection = (MHD_NotifyConnectionCallback)one;
-			server.on_connection_arg = va_arg(args, void *);
-			break;
-		case MHD_OPTION_EXTERNAL_LOGGER:
-		case MHD_OPTION_UNESCAPE_CALLBACK:
-			(void)va_arg(args, void *);
-			break;
-		default:
-			break;
-		}
-	}
-	va_end(args);
-	return &server;
-}
-
-MHD_socket MHD_quiesce_daemon(struct MHD_Daemon *d)
-{
-	(void)d;
-	return MHD_INVALID_SOCKET;
-}
-
-void MHD_stop_daemon(struct MHD_Daemon *d)
-{
-	(void)d;
-}
-
-const char *MHD_lookup_connection_value(struct MHD_Connection *c, enum MHD_ValueKind kind, const char *key)
-{
-	(void)kind;
-	for (size_t i = 0; i < c->n; i++)
-		if (strcasecmp(c->names[i], key) == 0)
-			return c->values[i];
-	return NULL;
-}
-
-int MHD_get_connection_values(struct MHD_Connection *c, enum MHD_ValueKind kind, MHD_KeyValueIterator each,
-			      void *arg)
-{
-	for (size_t i = 0; each && i < c->n; i++)
-		if (each(arg, kind, c->names[i], c->values[i]) != MHD_YES)
-			break;
-	return (int)c->n;
-}
-
-const union MHD_ConnectionInfo *MHD_get_connection_info(struct MHD_Connection *c,
-							enum MHD_ConnectionInfoType what, ...)
-{
-	static struct sockaddr_in address = { .sin_family = AF_INET };
-	static union MHD_ConnectionInfo info;
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	memset(&info, 0, sizeof(info));
-	switch (what) {
-	case MHD_CONNECTION_INFO_CLIENT_ADDRESS:
-		info.client_addr = (struct sockaddr *)&address;
-		break;
-	case MHD_CONNECTION_INFO_CONNECTION_FD:
-		info.connect_fd = -1;
-		break;
-	case MHD_CONNECTION_INFO_SOCKET_CONTEXT:
-		info.socket_context = c->guest;
-		break;
-	case MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE:
-		for (size_t i = 0; i < c->n; i++)
-			info.header_size += strlen(c->names[i]) + strlen(c->values[i]) + 4;
-		break;
-	default:
-		return NULL;
-	}
-	return &info;
-}
-
-static struct MHD_Response *response(size_t len, int fd)
-{
-	struct MHD_Response *r = malloc(sizeof(*r));
-
-	must(r != NULL);
-	*r = (struct MHD_Response){ .len = len, .fd = fd };
-	return r;
-}
-
-struct MHD_Response *MHD_create_response_from_buffer(size_t len, void *data, enum MHD_ResponseMemoryMode mode)
-{
-	must(mode == MHD_RESPMEM_MUST_COPY || mode == MHD_RESPMEM_PERSISTENT);
-	for (size_t i = 0; i < len; i++) /* all of it is there */
-		must(((const volatile char *)data)[i] || 1);
-	return response(len, -1);
-}
-
-struct MHD_Response *MHD_create_response_from_fd_at_offset64(uint64_t len, int fd, uint64_t offset)
-{
-	char byte;
-
-	must(len > 0 && pread(fd, &byte, 1, (off_t)(offset + len - 1)) == 1);
-	return response((size_t)len, fd);
-}
-
-struct MHD_Response *MHD_create_response_from_callback(uint64_t len, size_t block,
-						       MHD_ContentReaderCallback read, void *arg,
-						       MHD_ContentReaderFreeCallback release)
-{
-	struct MHD_Response *r = response((size_t)len, -1);
-
-	must(len > 0 && block > 0);
-	r->read = read;
-	r->free = release;
-	r->arg = arg;
-	return r;
-}
-
-/* As much as was promised, and no more. */
-static void read_response(const struct MHD_Response *r)
-{
-	char block[1000];
-
-	for (size_t at = 0; r->read && at < r->len;) {
-		size_t want = r->len - at < sizeof(block) ? r->len - at : sizeof(block);
-		ssize_t n = r->read(r->arg, at, block, want);
-
-		must(n > 0 && (size_t)n <= want);
-		at += (size_t)n;
-	}
-}
-
-enum MHD_Result MHD_add_response_header(struct MHD_Response *r, const char *name, const char *value)
-{
-	(void)r;
-	must(!strpbrk(name, "\r\n") && !strpbrk(value, "\r\n"));
-	return MHD_YES;
-}
-
-enum MHD_Result MHD_queue_response(struct MHD_Connection *c, unsigned status, struct MHD_Response *r)
-{
-	must(r && status >= 200 && status < 600);
-	read_response(r);
-	c->answers++;
-	c->status = status;
-	return MHD_YES;
-}
-
-void MHD_destroy_response(struct MHD_Response *r)
-{
-	if (r->fd >= 0)
-		(void)close(r->fd);
-	if (r->free)
-		r->free(r->arg);
-	free(r);
 }
 
 /* --- a node with a volume */
@@ -297,14 +90,6 @@ struct call {
 	struct buf digest, input, signature, length, token;
 };
 
-static void add(struct MHD_Connection *c, const char *name, const char *value)
-{
-	if (c->n == HEADERS_MAX)
-		return;
-	c->names[c->n] = name;
-	c->values[c->n++] = value;
-}
-
 static void sign_call(struct call *c, bool by_owner, bool has_token)
 {
 	struct http_signer signer = by_owner ? http_signer_of_owner(owner) : http_signer_of_writer(keys);
@@ -317,56 +102,32 @@ static void sign_call(struct call *c, bool by_owner, bool has_token)
 
 	(void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(c->target, "?"), c->target);
 	covered.path = path;
-	add(&c->connection, "Holdfast-Node", node_name);
+	fake_add_header(&c->connection, "Holdfast-Node", node_name);
 	if (c->body_len > 0) {
 		content_digest_make(c->body, c->body_len, &c->digest);
 		covered.digest = buf_cstr(&c->digest);
-		add(&c->connection, "Content-Digest", covered.digest);
+		fake_add_header(&c->connection, "Content-Digest", covered.digest);
 		buf_add_text(&c->length, "%zu", c->body_len);
-		add(&c->connection, MHD_HTTP_HEADER_CONTENT_LENGTH, buf_cstr(&c->length));
+		fake_add_header(&c->connection, MHD_HTTP_HEADER_CONTENT_LENGTH, buf_cstr(&c->length));
 	}
 	if (has_token) {
 		covered.invitation = buf_cstr(&c->token);
-		add(&c->connection, "Holdfast-Invitation", covered.invitation);
+		fake_add_header(&c->connection, "Holdfast-Invitation", covered.invitation);
 	}
 	must(http_sig_make(&covered, &signer, (uint64_t)time(NULL), &params, &c->input, &c->signature) == 0);
-	add(&c->connection, "Signature-Input", buf_cstr(&c->input));
-	add(&c->connection, "Signature", buf_cstr(&c->signature));
+	fake_add_header(&c->connection, "Signature-Input", buf_cstr(&c->input));
+	fake_add_header(&c->connection, "Signature", buf_cstr(&c->signature));
 }
 
-/* As the server does: the body in two parts, then none. */
 static void deliver(struct call *c)
 {
-	size_t half = c->body_len / 2, zero = 0, left;
-	void *request;
-
-	if (server.on_connection)
-		server.on_connection(server.on_connection_arg, &c->connection, &c->connection.guest,
-				     MHD_CONNECTION_NOTIFY_STARTED);
-	request = server.on_target(server.on_target_arg, c->target, &c->connection);
-	must(request != NULL);
-	must(server.handler(server.handler_arg, &c->connection, c->target, c->method, "HTTP/1.1", NULL, &zero,
-			    &request) == MHD_YES);
-	for (size_t at = 0; at < c->body_len && c->connection.answers == 0; at += left) {
-		size_t len = left = at < half ? half : c->body_len - at;
-
-		must(server.handler(server.handler_arg, &c->connection, c->target, c->method, "HTTP/1.1",
-				    (const char *)c->body + at, &len, &request) == MHD_YES);
-		must(len == 0);
-	}
-	if (c->connection.answers == 0)
-		must(server.handler(server.handler_arg, &c->connection, c->target, c->method, "HTTP/1.1",
-				    NULL, &zero, &request) == MHD_YES);
-	must(c->connection.answers == 1); /* one answer, whatever it was */
-	server.on_completed(server.on_completed_arg, &c->connection, &request,
-			    MHD_REQUEST_TERMINATED_COMPLETED_OK);
-	if (server.on_connection)
-		server.on_connection(server.on_connection_arg, &c->connection, &c->connection.guest,
-				     MHD_CONNECTION_NOTIFY_CLOSED);
+	must(fake_is_listening());
+	fake_deliver(&c->connection, c->method, c->target, c->body, c->body_len, SIZE_MAX);
 }
 
 static void call_release(struct call *c)
 {
+	fake_connection_release(&c->connection);
 	free(c->body);
 	buf_release(&c->digest);
 	buf_release(&c->input);
@@ -497,7 +258,7 @@ static void read_headers(struct call *c, char **at, char *stop, bool wanted)
 		if (!colon || !wanted)
 			continue;
 		*colon = 0;
-		add(&c->connection, line, colon + 1 + strspn(colon + 1, " "));
+		fake_add_header(&c->connection, line, colon + 1 + strspn(colon + 1, " "));
 	}
 }
 
