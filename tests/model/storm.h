@@ -38,7 +38,20 @@ struct storm {
 	void (*between_sessions)(struct storm *s); /* may be NULL; called in the parent */
 	/* may be NULL; called now and then while the store is open. -1 after the reason was printed */
 	int (*look_further)(struct storm *s);
-	char doing[400];                           /* the operation under way, in words */
+	char doing[400]; /* the operation under way, in words */
+
+	/*
+	 * For a disk that fails: may an operation fail with this code, which the model knows nothing of?
+	 * NULL: never. It is kept in `refused` then, and nothing has been done.
+	 */
+	bool (*excused)(struct storm *s, int64_t code);
+	int64_t refused; /* 0 or the last such code; for who reads it to clear */
+	/* may be NULL; called when a commit or an fsync has returned 0. -1 after the reason was printed */
+	int (*committed)(struct storm *s, bool fsync);
+	const char *seed_name; /* how to have the same again, for the words of a failure */
+	bool replicates;       /* stores are opened with their replicas */
+	unsigned sync_receipts;
+	void *arg; /* of these */
 
 	/* of one session */
 	struct hf_store *store;
@@ -54,6 +67,18 @@ struct storm *storm_new(const char *path, uint64_t seed, uint64_t ops_max);
 enum storm_end storm_session(struct storm *s);
 /* All sessions, each in a child. 0 or -1, with the reason printed. */
 int storm_run(struct storm *s);
+
+/* --- a session step by step, for who has a process of his own. -1 after the reason was printed. */
+
+struct hf_open_options storm_options(struct storm *s, unsigned flags); /* by chance */
+int storm_init(struct storm *s,
+	       struct hf_error *err); /* make the store, if it can be made: what hf_store_init says */
+int storm_opened(struct storm *s);    /* s->store is open, for writing: go on from where it is */
+/* The store as the last session left it, opened and closed: exactly a moment, none that was durable missing.
+ */
+int storm_look(struct storm *s);
+int storm_check_store(struct storm *s); /* hf_store_check */
+int storm_check_all(struct storm *s);   /* every moment that is remembered */
 
 /* --- between the files of the storm */
 

@@ -504,16 +504,23 @@ static int do_commit(struct storm *s)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_status status;
+	const bool fsync = storm_chance(s, 50);
 	int r;
 
 	hf_store_status(s->store, &status);
-	DOING(s, "commit");
-	r = storm_chance(s, 50) ? hf_store_commit(s->store, &err) : hf_fsync(s->store, HF_ROOT_INO, &err);
+	DOING(s, fsync ? "fsync" : "commit");
+	r = fsync ? hf_fsync(s->store, HF_ROOT_INO, &err) : hf_store_commit(s->store, &err);
+	if (r < 0 && err.code == r && s->excused && s->excused(s, r)) {
+		s->refused = r;
+		return 0;
+	}
 	if (r < 0)
 		return storm_fail(s, "fails: %d %s", r, err.text);
 	s->durable_tid = status.head_tid;
 	hf_store_status(s->store, &status);
-	return status.committed_tid < s->durable_tid ? storm_fail(s, "says it is done, and is not") : 0;
+	if (status.committed_tid < s->durable_tid)
+		return storm_fail(s, "says it is done, and is not");
+	return s->committed ? s->committed(s, fsync) : 0;
 }
 
 int storm_op(struct storm *s)

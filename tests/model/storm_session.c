@@ -16,15 +16,24 @@
 
 enum { CHECK_NOW_OPS = 40, CHECK_PAST_OPS = 60, PAST_CHECKS = 2, SESSION_OPS = 400, KILL_AFTER_US = 200000 };
 
-static int open_store(struct storm *s, unsigned flags)
+struct hf_open_options storm_options(struct storm *s, unsigned flags)
 {
 	const unsigned intervals[] = { 1, 5, 30, 1000 };
-	struct hf_open_options o = {
-		.flags = flags | HF_OPEN_NO_REPLICATION,
+	const unsigned interval_ms = intervals[storm_random(s, 4)];
+	const bool ships = s->replicates && !(flags & HF_OPEN_READ_ONLY);
+
+	return (struct hf_open_options){
+		.flags = flags | (ships ? 0 : HF_OPEN_NO_REPLICATION),
 		.cache_bytes = 16 << 20,
-		.commit_interval_ms = intervals[storm_random(s, 4)],
+		.commit_interval_ms = interval_ms,
 		.segment_bytes = (256 + storm_random(s, 4) * 256) << 10,
+		.sync_receipts = ships ? s->sync_receipts : 0,
 	};
+}
+
+static int open_store(struct storm *s, unsigned flags)
+{
+	const struct hf_open_options o = storm_options(s, flags);
 	struct hf_error err = HF_ERROR_INIT;
 	int r = hf_store_open(s->path, &o, &s->store, &err);
 
@@ -47,7 +56,7 @@ static void print_fault(void *arg, const char *what)
 	fprintf(stderr, "check: %s\n", what);
 }
 
-static int check_store(struct storm *s)
+int storm_check_store(struct storm *s)
 {
 	struct hf_check_summary summary;
 	struct hf_error err = HF_ERROR_INIT;
@@ -105,8 +114,7 @@ static int find_moment(struct storm *s, uint64_t tid)
 	return 0;
 }
 
-/* The store as the last session left it: exactly a moment, none that was durable missing. */
-static int look(struct storm *s)
+int storm_look(struct storm *s)
 {
 	struct hf_status status;
 	uint64_t tid;
@@ -135,22 +143,40 @@ static int look(struct storm *s)
 	return close_store(s);
 }
 
+int storm_init(struct storm *s, struct hf_error *err)
+{
+	struct hf_kit *kit = NULL;
+	int r = hf_kit_generate(&kit, err);
+
+	if (r == 0)
+		r = hf_store_init(s->path, kit, err);
+	hf_kit_free(kit);
+	return r;
+}
+
+int storm_opened(struct storm *s)
+{
+	struct storm_moment moment;
+
+	memset(s->refs, 0, sizeof(s->refs));
+	s->closed = false;
+	if (s->n_moments == 1 && s->moments[0].time_ns == 0) {
+		if (storm_learn(s, s->now, &moment) < 0)
+			return -1;
+		s->moments[0].time_ns = moment.time_ns;
+	}
+	s->now = model_without_orphans(s->now, storm_has_ref, s);
+	return 0;
+}
+
 static int first_session(struct storm *s)
 {
 	struct hf_error err = HF_ERROR_INIT;
-	struct hf_kit *kit = NULL;
-	struct storm_moment moment;
-	int r = hf_kit_generate(&kit, &err);
+	int r = storm_init(s, &err);
 
-	if (r == 0)
-		r = hf_store_init(s->path, kit, &err);
-	hf_kit_free(kit);
 	if (r < 0)
 		return storm_fail(s, "init fails: %d %s", r, err.text);
-	if (open_store(s, 0) < 0 || storm_learn(s, s->now, &moment) < 0)
-		return -1;
-	s->moments[0].time_ns = moment.time_ns;
-	return 0;
+	return open_store(s, 0);
 }
 
 static void *kill_later(void *us)
@@ -193,8 +219,8 @@ static int go_on(struct storm *s, uint64_t ops)
 	return storm_check_now(s, NULL);
 }
 
-/* Every moment: each state of each inode where it begins, then where it ends. */
-static int check_all(struct storm *s)
+/* Each state of each inode where it begins, then where it ends. */
+int storm_check_all(struct storm *s)
 {
 	const struct model *checked = NULL;
 
@@ -212,9 +238,9 @@ static int check_all(struct storm *s)
 static int finish(struct storm *s)
 {
 	snprintf(s->doing, sizeof(s->doing), "the end");
-	if (check_all(s) < 0 || close_store(s) < 0 || check_store(s) < 0)
+	if (storm_check_all(s) < 0 || close_store(s) < 0 || storm_check_store(s) < 0)
 		return -1;
-	if (open_store(s, HF_OPEN_REBUILD) < 0 || check_all(s) < 0)
+	if (open_store(s, HF_OPEN_REBUILD) < 0 || storm_check_all(s) < 0)
 		return -1;
 	if (s->look_further && s->look_further(s) < 0)
 		return -1;
@@ -226,18 +252,17 @@ enum storm_end storm_session(struct storm *s)
 	pthread_t killer;
 
 	s->sessions++;
-	memset(s->refs, 0, sizeof(s->refs));
 	if (s->sessions == 1) {
 		if (first_session(s) < 0)
 			return STORM_FAILED;
 	} else {
-		if (look(s) < 0 || (storm_chance(s, 30) && check_store(s) < 0))
+		if (storm_look(s) < 0 || (storm_chance(s, 30) && storm_check_store(s) < 0))
 			return STORM_FAILED;
 		if (open_store(s, storm_chance(s, 25) ? HF_OPEN_REBUILD : 0) < 0)
 			return STORM_FAILED;
-		s->now = model_without_orphans(s->now, storm_has_ref, s);
 	}
-	s->closed = false;
+	if (storm_opened(s) < 0)
+		return STORM_FAILED;
 	if (s->sessions == 1 || s->ops + SESSION_OPS >= s->ops_max || storm_chance(s, 35)) {
 		if (go_on(s, SESSION_OPS / 2 + storm_random(s, SESSION_OPS)) < 0)
 			return STORM_FAILED;
@@ -246,7 +271,7 @@ enum storm_end storm_session(struct storm *s)
 		if (close_store(s) < 0)
 			return STORM_FAILED;
 		s->closed = true;
-		return storm_chance(s, 30) && check_store(s) < 0 ? STORM_FAILED : STORM_GO_ON;
+		return storm_chance(s, 30) && storm_check_store(s) < 0 ? STORM_FAILED : STORM_GO_ON;
 	}
 	if (storm_chance(s, 60) &&
 	    pthread_create(&killer, NULL, kill_later, (void *)(uintptr_t)storm_random(s, KILL_AFTER_US)))
