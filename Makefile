@@ -70,15 +70,18 @@ FS_SRC      := $(call find_c,fs)
 HELPER_SRC  := $(filter-out tests/unit/test_%,$(call find_c,tests/unit tests/model tests/sim))
 UNIT_SRC    := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FAULT_SRC   := $(call find_c,tests/fault)
 
 STORE_OBJ   := $(STORE_SRC:%.c=$(B)/%.o)
 FS_OBJ      := $(FS_SRC:%.c=$(B)/%.o)
 HELPER_OBJ  := $(HELPER_SRC:%.c=$(B)/%.o)
 UNIT_OBJ    := $(UNIT_SRC:%.c=$(B)/%.o)
 FUZZ_OBJ    := $(FUZZ_SRC:%.c=$(B)/%.o)
+FAULT_OBJ   := $(FAULT_SRC:%.c=$(B)/%.o)
 UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
 REPLAY_BIN  := $(FUZZ_SRC:%.c=$(B)/%-replay)
+FAULT_BIN   := $(B)/tests/fault/faultsim
 BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench
 SCALE_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/scalebench $(B)/tests/bench/historybench
 REPLICA_BIN := $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
@@ -94,7 +97,7 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all man lib units unit-objects replays check check-s3 check-attack check-fault check-fuzz check-long asan tsan \
+.PHONY: all man lib units unit-objects replays faults check check-s3 check-attack check-fault check-fault-long check-fuzz check-long asan tsan \
 	layers tidy format bench bench-scale bench-replica demo demo-stop install uninstall clean help deps s3-deps web-deps bench-deps
 
 all: $(B)/holdfast $(B)/libholdfast.a
@@ -102,6 +105,7 @@ lib: $(B)/libholdfast.a
 units: $(UNIT_BIN)
 unit-objects: $(UNIT_OBJ) $(HELPER_OBJ)
 replays: $(REPLAY_BIN)
+faults: $(FAULT_BIN)
 
 # ---------------------------------------------------------------------------------------------- building
 
@@ -142,6 +146,14 @@ $(UNIT_BIN): $(B)/%: $(B)/%.o $(B)/helpers.a $(B)/fs.a $(B)/store.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS) $(shell pkg-config --libs cmocka)
 
+# What tests/sim/sched_wrap.c answers in the place of the system.
+SCHED_WRAPPED := pthread_create pthread_join pthread_mutex_lock pthread_mutex_unlock pthread_cond_wait \
+	pthread_cond_timedwait pthread_cond_signal pthread_cond_broadcast pthread_rwlock_rdlock pthread_rwlock_wrlock \
+	pthread_rwlock_unlock nanosleep clock_gettime sysconf getrandom
+$(FAULT_BIN): $(FAULT_OBJ) $(B)/helpers.a $(B)/fs.a $(B)/store.a
+	$(call say,LD,$@)
+	$(Q)$(LINK) $(SCHED_WRAPPED:%=-Wl,--wrap=%) -o $@ $^ $(PKG_LIBS)
+
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/fs.a $(B)/store.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
@@ -158,16 +170,17 @@ $(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
--include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(B)/tests/fuzz/replay.o \
+-include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(FAULT_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(B)/tests/fuzz/replay.o \
 	$(BENCH_BIN:=.o) $(SCALE_BIN:=.o) $(REPLICA_BIN:=.o))
 
 # ---------------------------------------------------------------------------------------------- testing
 
 # Units run with sanitizers, and are compiled without them for what a compiler says then; check-long runs both.
 check: deps s3-deps web-deps
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all unit-objects
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units replays
-	$(Q)tests/run.sh layers units:build/asan replay:build/asan system:build/check attack:build/check
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all unit-objects faults
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units replays faults
+	$(Q)tests/run.sh layers units:build/asan 'fault:build/check:$(FAULT_SAMPLE)' \
+		'fault:build/asan:$(FAULT_SAMPLE_ASAN)' replay:build/asan system:build/check attack:build/check
 
 # Whoever has all keys of the primary, the replica's provider, and those in between; against a node under ASan too.
 check-attack: deps
@@ -180,10 +193,25 @@ check-s3: deps s3-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
 	$(Q)tests/run.sh 'units:build/check:test_s3*' 'system:build/check:45-* 46-*'
 
-# Power cuts, torn writes, failing disks and memory, at every step there is.
+# The fault simulator (docs/RELIABILITY.md): faultsim's own words, and of `make check` a sample of them.
+FAULT_SAMPLE      := --store=25 --pair=12 --points=1 --stride=29 --repeat=1 --lies
+FAULT_SAMPLE_ASAN := --store=10 --pair=6 --points=1 --stride=97
+FAULT_RUN         ?= --store=4000 --pair=1500 --points=4 --repeat=100 --lies
+FAULT_OPS         ?= 1000000
+FAULT_LONG        ?= --ops=1000 --store=$(shell expr $(FAULT_OPS) / 1400) --pair=$(shell expr $(FAULT_OPS) / 3400)
+
+# Power cuts, torn writes, failing disks and links, at every step there is; the totals go into docs/RELIABILITY.md.
 check-fault: deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror faults
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units
-	$(Q)HOLDFAST_TEST_LONG=1 tests/run.sh 'units:build/asan:*fault* *crash* *model*'
+	$(Q)build/check/tests/fault/faultsim $(FAULT_RUN) --report=docs/RELIABILITY.md --how='make check-fault'
+	$(Q)tests/run.sh 'units:build/asan:*fault* *crash* test_sim test_model_power'
+
+# A million operations; FAULT_OPS=… for more or fewer.
+check-fault-long: deps
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror faults
+	$(Q)build/check/tests/fault/faultsim $(FAULT_RUN) $(FAULT_LONG) --report=docs/RELIABILITY.md \
+		--how='make check-fault-long FAULT_OPS=$(FAULT_OPS)'
 
 FUZZ_SECONDS ?= 60
 check-fuzz: deps
@@ -193,8 +221,9 @@ check-fuzz: deps
 
 check-long: deps s3-deps web-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan all units replays
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan all units replays faults
 	$(Q)HOLDFAST_TEST_LONG=1 HF_ROUNDS=50 tests/run.sh layers units:build/check units:build/asan replay:build/asan \
+		'fault:build/asan:$(FAULT_RUN)' \
 		system:build/check system:build/asan attack:build/check attack:build/asan
 
 # The system tests that ask most of a mount. ThreadSanitizer wants its addresses where they are without ASLR.
@@ -329,7 +358,8 @@ help:
 	'make deps         install the Debian packages that are missing (as root, or by sudo)' \
 	'make check        build with -Werror, layers, unit tests under ASan and UBSan, system and attack tests' \
 	'make check-attack stolen keys, lying replicas, hostile bytes: every row of the threats, as an attack' \
-	'make check-fault  power cuts and failing disks at every step     make check-long   all of it, longer' \
+	'make check-fault  power cuts, failing disks and links at every step; check-fault-long: FAULT_OPS=1000000' \
+	'make check-long   all of it, longer' \
 	'make check-s3     buckets alone: a server that misbehaves, and a real one (Ceph)' \
 	'make check-fuzz   fuzz every parser, FUZZ_SECONDS=60 each (clang)' \
 	'make demo         the whole story in a minute, under ./demo      make demo-stop    end it' \

@@ -7,6 +7,7 @@
 #          'system:BUILD[:GLOB GLOB…]' tests/system/*.t with BUILD/holdfast
 #          'attack:BUILD[:GLOB GLOB…]' tests/attack/*.t with BUILD/holdfast
 #          fuzz:BUILD:SECONDS          every BUILD/tests/fuzz/fuzz_* for so long
+#          fault:BUILD:OPTIONS         BUILD/tests/fault/faultsim with these
 #          replay:BUILD                every BUILD/tests/fuzz/fuzz_*-replay over its part of tests/fuzz/corpus
 #
 # What a sanitizer says in a process that has gone to the background, and in a test that passes, is a failure of
@@ -195,6 +196,16 @@ run_replay()
 	done
 }
 
+run_fault()
+{
+	local dir=$1 start=$SECONDS options
+	read -ra options <<< "$2"
+
+	echo "fault simulator, $dir"
+	timeout -k 10 "$limit" "$dir/tests/fault/faultsim" "${options[@]}" > "$work/fault" 2>&1 < /dev/null
+	tally faultsim $? $((SECONDS - start)) "$work/fault"
+}
+
 run_layers()
 {
 	if tests/layers.sh > "$work/layers" 2>&1; then
@@ -213,6 +224,7 @@ for arg in "$@"; do
 	units:*) run_units "$rest" ;;
 	system:*:* | attack:*:*) run_scripts "${arg%%:*}" "${rest%%:*}" "${rest#*:}" ;;
 	system:* | attack:*) run_scripts "${arg%%:*}" "$rest" ;;
+	fault:*:*) run_fault "${rest%%:*}" "${rest#*:}" ;;
 	replay:*) run_replay "$rest" ;;
 	fuzz:*:*) run_fuzz "${rest%%:*}" "${rest#*:}" ;;
 	*) echo "run.sh: what is '$arg'?" >&2; exit 2 ;;
