@@ -122,8 +122,10 @@ static void group_is_durable(struct hf_store *s, struct group *g)
 /* Requires write. */
 static int write_group(struct hf_store *s, struct group *g, struct hf_error *err)
 {
+	uint64_t began_ns = s->os->monotonic_ns(s->os->state);
 	int r = log_commit(s->log, g->frames, g->n_frames, g->state.tid, g->state.time_ns, err);
 
+	meters_commit(s, g, s->os->monotonic_ns(s->os->state) - began_ns, r < 0);
 	if (r == 0) {
 		log_durable(s->log, &g->point);
 		r = publish_places(s, g, err);

@@ -65,15 +65,18 @@ static int op_stage(struct hf_store *s, const struct op *op, struct tree_state *
 }
 
 /* All that is staged happens. */
-static int op_publish(struct hf_store *s, const struct op *last, const struct tree_state *state, struct hf_error *err)
+static int op_publish(struct hf_store *s, const struct op *ops, size_t n, const struct tree_state *state,
+		      struct hf_error *err)
 {
 	int r = index_publish(s->index, s->batch, s->open->id, err);
 
 	if (r < 0)
 		return r;
-	if (last->type != OP_REAP)
+	if (ops[n - 1].type != OP_REAP)
 		s->before_ns = s->state.time_ns;
 	s->state = *state;
+	for (size_t i = 0; i < n; i++)
+		meters_operation(s, ops[i].type);
 	return 0;
 }
 
@@ -85,7 +88,7 @@ int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct op_not
 	op_stamp(s, &state, op, share_moment);
 	r = op_stage(s, op, &state, ret, err);
 	if (r == 0)
-		r = op_publish(s, op, &state, err);
+		r = op_publish(s, op, 1, &state, err);
 	if (r < 0)
 		index_batch_clear(s->batch);
 	return r;
@@ -129,7 +132,7 @@ int op_run_row(struct hf_store *s, struct op *ops, size_t n, struct hf_error *er
 			group_add_record(g, &ops[i], &note, record);
 	}
 	if (r == 0)
-		r = op_publish(s, &ops[n - 1], &state, err);
+		r = op_publish(s, ops, n, &state, err);
 	if (r < 0) {
 		index_batch_clear(s->batch);
 		group_back(g, &before);

@@ -37,16 +37,25 @@ int hf_store_drain(struct hf_store *s, unsigned timeout_ms, struct hf_error *err
  * The point waited for is that of the log after the commit: this call's own, or a little later. Nothing is
  * held meanwhile.
  */
-int hf_fsync(struct hf_store *s, uint64_t ino, struct hf_error *err)
+static int sync_everywhere(struct hf_store *s, struct hf_error *err)
 {
 	struct log_point point;
 	int r = hf_store_commit(s, err);
 
-	(void)ino;
 	if (r < 0 || !s->sync_timeout_ms || !s->replicas)
 		return r;
 	log_durable(s->log, &point);
 	return replica_set_sync(s->replicas, &point, s->sync_timeout_ms, err);
+}
+
+int hf_fsync(struct hf_store *s, uint64_t ino, struct hf_error *err)
+{
+	uint64_t began_ns = s->os->monotonic_ns(s->os->state);
+	int r = sync_everywhere(s, err);
+
+	(void)ino;
+	meters_fsync(s, s->os->monotonic_ns(s->os->state) - began_ns, r < 0);
+	return r;
 }
 
 /* --- changes. Between begin and end nobody else makes any. */

@@ -123,6 +123,7 @@ static struct hf_store *store_new(const char *path)
 	cond_init(&s->settle_cond);
 	cond_init(&s->room_cond);
 	cond_init(&s->progress_cond);
+	meters_init(s);
 	return s;
 }
 

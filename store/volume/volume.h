@@ -33,6 +33,7 @@
 
 #include "holdfast/op.h"
 #include "holdfast/replica.h"
+#include "store/base/meter.h"
 #include "store/log/log.h"
 #include "store/os/os.h"
 #include "store/tree/tree.h"
@@ -150,6 +151,13 @@ struct group_queue {
 	size_t n;
 };
 
+/* What is counted: holdfast/metrics.h. */
+struct volume_meters {
+	uint64_t operations[HF_OPERATION_KINDS]; /* protected by sequence */
+	struct meter commit_duration, commit_operations, commit_bytes, fsync_duration;
+	_Atomic uint64_t commit_failures, fsync_failures;
+};
+
 struct hf_store {
 	/* immutable after opening */
 	const struct os *os;
@@ -211,6 +219,8 @@ struct hf_store {
 
 	pthread_t threads[N_THREADS]; /* packer, writer, settler */
 	unsigned threads_started;
+
+	struct volume_meters meters;
 
 	/* protected by refs */
 	pthread_mutex_t refs;
@@ -336,6 +346,12 @@ struct replay_end {
 MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t memory_bytes,
 			const struct hf_progress *progress,
 			struct volume_state *ret, struct replay_end *end, struct hf_error *err);
+
+/* --- meters.c */
+void meters_init(struct hf_store *s);
+void meters_operation(struct hf_store *s, uint8_t type); /* it was done. Requires sequence */
+void meters_commit(struct hf_store *s, const struct group *g, uint64_t ns, bool failed);
+void meters_fsync(struct hf_store *s, uint64_t ns, bool failed);
 
 /* --- nearest.c */
 
