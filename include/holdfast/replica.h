@@ -32,6 +32,14 @@ enum hf_replica_state {
 };
 const char *hf_replica_state_name(enum hf_replica_state state); /* "current" … */
 
+/* Why a replica did not do what it was asked. */
+enum hf_replica_failure {
+	HF_REPLICA_WAS_UNREACHABLE,
+	HF_REPLICA_HAS_REFUSED,
+	HF_REPLICA_WAS_FULL,
+	HF_REPLICA_FAILURES,
+};
+
 struct hf_replica_status {
 	char name[64];
 	char url[512];
@@ -46,6 +54,12 @@ struct hf_replica_status {
 	/* When it was found to have less than its receipts say; 0: never, or a person has acknowledged it. */
 	uint64_t regressed_ns;
 	uint64_t regressed_from_tid, regressed_to_tid; /* last operation it had, and came back with */
+	/* Counted since the store was opened, or the replica added to it: */
+	uint64_t receipts;
+	uint64_t sent_bytes; /* of the log, that it has taken */
+	uint64_t failures[HF_REPLICA_FAILURES];
+	uint64_t reconnects; /* a receipt came after a failure */
+	uint64_t last_receipt_ns; /* when the newest came, on this machine's clock; 0: none has */
 };
 
 /* Of an open store: n as many as there are, at most max into ret. */

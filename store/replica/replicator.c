@@ -81,6 +81,10 @@ static void set_acked(struct replicator *r, const struct log_point *point)
 	(void)pthread_mutex_lock(&r->lock);
 	r->acked = *point;
 	r->confirmed = true;
+	r->receipts++;
+	r->receipt_wall_ns = r->os->now_ns(r->os->state);
+	r->reconnects += r->away;
+	r->away = false;
 	if (r->state == HF_REPLICA_REGRESSED && log_pos_compare(point->end, r->lost_until) >= 0) {
 		r->state = HF_REPLICA_CATCHING_UP;
 		r->error = (struct hf_error)HF_ERROR_INIT;
@@ -100,6 +104,16 @@ static enum hf_replica_state state_after(int code)
 	if (code == -ENOSPC || code == -EDQUOT || code == -EROFS)
 		return HF_REPLICA_FULL;
 	return is_refusal(code) ? HF_REPLICA_REFUSED : HF_REPLICA_UNREACHABLE;
+}
+
+static void count_failure(struct replicator *r, enum hf_replica_state state)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	r->failures[state == HF_REPLICA_FULL	? HF_REPLICA_WAS_FULL :
+		    state == HF_REPLICA_REFUSED ? HF_REPLICA_HAS_REFUSED :
+						  HF_REPLICA_WAS_UNREACHABLE]++;
+	r->away = true;
+	(void)pthread_mutex_unlock(&r->lock);
 }
 
 /* --- pausing */
@@ -145,8 +159,10 @@ static void fail(struct replicator *r, int code, struct hf_error *why)
 			why, code,
 			"if it was made anew, remove this replica and add it again, and it gets the "
 			"whole past");
-	if (code != -ECANCELED)
+	if (code != -ECANCELED) {
+		count_failure(r, state_after(code));
 		set_state(r, state_after(code), why);
+	}
 	r->no_room = r->no_room || state_after(code) == HF_REPLICA_FULL;
 	pause_after_failure(r);
 }
@@ -251,8 +267,10 @@ static void spend(struct replicator *r, bool taken)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	pace_sent(&r->pace, r->data.len, replicator_now_ns(r));
-	if (taken)
+	if (taken) {
+		r->sent_bytes += r->data.len;
 		note_failing(r, false);
+	}
 	(void)pthread_mutex_unlock(&r->lock);
 }
 

@@ -41,6 +41,9 @@ struct replicator {
 	struct regress regress;    /* what a person has not acknowledged */
 	struct log_pos late_after; /* the oldest operation not acknowledged is behind this */
 	uint64_t late_ns;          /* when, on the monotonic clock, that operation came; 0: not known */
+	bool away;                 /* it has failed since its last receipt */
+	uint64_t receipts, sent_bytes, reconnects, failures[HF_REPLICA_FAILURES]; /* counted */
+	uint64_t receipt_wall_ns;  /* when the newest came; 0: none */
 
 	/* the thread's own */
 	struct peer *peer;

@@ -51,6 +51,11 @@ void replicator_status(struct replicator *r, struct hf_replica_status *ret)
 	ret->regressed_ns = r->regress.found_ns;
 	ret->regressed_from_tid = r->regress.had_tid;
 	ret->regressed_to_tid = r->regress.has_tid;
+	ret->receipts = r->receipts;
+	ret->sent_bytes = r->sent_bytes;
+	memcpy(ret->failures, r->failures, sizeof(ret->failures));
+	ret->reconnects = r->reconnects;
+	ret->last_receipt_ns = r->receipt_wall_ns;
 	acked = r->acked.end;
 	(void)pthread_mutex_unlock(&r->lock);
 	log_durable(r->log, &durable);
