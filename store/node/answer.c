@@ -65,6 +65,7 @@ static void say(struct request *q, unsigned status, const char *code, const char
 	CLEANUP(buf_release) struct buf text = BUF_INIT;
 	CLEANUP(json_decrefp) json_t *o = json_pack("{s:s,s:s}", "error", words, "code", code);
 
+	counts_rejection(&q->service->counts, code);
 	tell(q, status, code, words);
 	if (o && more)
 		(void)json_object_update(o, more);
@@ -136,6 +137,7 @@ void answer_receipt(struct request *q, struct volume *v)
 	response = copied_response(text.data, text.len);
 	if (response)
 		(void)MHD_add_response_header(response, "Holdfast-Receipt", buf_cstr(&signature));
+	meter_count(&q->service->counts.receipts, 1);
 	queue(q, MHD_HTTP_OK, response, "application/json");
 }
 

@@ -149,3 +149,11 @@ int evidence_keep(struct evidence *e, const struct evidence_item *item, unsigned
 		*ret_number = number;
 	return r;
 }
+
+void evidence_stats(struct evidence *e, uint64_t *ret_files, uint64_t *ret_bytes)
+{
+	(void)pthread_mutex_lock(&e->lock);
+	*ret_files = e->files;
+	*ret_bytes = e->bytes;
+	(void)pthread_mutex_unlock(&e->lock);
+}

@@ -32,5 +32,7 @@ struct evidence_item {
  * its name; -EDQUOT: there is enough; -ENOMEM, or what the disk says. Thread-safe.
  */
 MUST_USE int evidence_keep(struct evidence *e, const struct evidence_item *item, unsigned *ret_number);
+/* How many are kept, and the bytes of their bodies. */
+void evidence_stats(struct evidence *e, uint64_t *ret_files, uint64_t *ret_bytes);
 
 #endif

@@ -39,6 +39,7 @@ struct gate {
 	struct guest *guests;                /* the newest first */
 	uint64_t told_ns;                    /* monotonic */
 	unsigned slow, crowded, turned_away; /* since then */
+	struct gate_stats all;               /* but for those here now */
 };
 
 static uint64_t mono_ns(const struct gate *g)
@@ -151,10 +152,13 @@ static void make_room(struct gate *g, struct guest *newcomer, bool of_address)
 {
 	struct guest *goes = choose(g, newcomer, of_address);
 
-	if (goes)
+	if (goes) {
 		g->crowded++;
-	else
+		g->all.crowded++;
+	} else {
 		g->turned_away++;
+		g->all.turned_away++;
+	}
 	cut(goes ? goes : newcomer);
 	tell(g, mono_ns(g));
 }
@@ -184,6 +188,7 @@ struct guest *gate_enter(struct gate *g, int fd, const struct sockaddr *address)
 		(void)pthread_cond_broadcast(&g->changed); /* its thread looks while there is someone */
 	guest->next = g->guests;
 	g->guests = guest;
+	g->all.entered++;
 	if (count_address(g, guest) > GATE_OF_ADDRESS_MAX)
 		make_room(g, guest, true);
 	if (!guest->cut && count_all(g) > GATE_GUESTS_MAX)
@@ -290,7 +295,10 @@ static unsigned look(struct gate *g, uint64_t now_ns)
 		if (x->cut || x->deadline_ns == 0 || now_ns < x->deadline_ns)
 			continue;
 		cut(x);
-		g->slow += x->stage != GATE_IDLE; /* an idle one did no harm */
+		if (x->stage != GATE_IDLE) { /* an idle one did no harm */
+			g->slow++;
+			g->all.slow++;
+		}
 		n++;
 	}
 	tell(g, now_ns);
@@ -305,6 +313,14 @@ unsigned gate_look(struct gate *g, uint64_t now_ns)
 	n = look(g, now_ns);
 	(void)pthread_mutex_unlock(&g->lock);
 	return n;
+}
+
+void gate_stats(struct gate *g, struct gate_stats *ret)
+{
+	(void)pthread_mutex_lock(&g->lock);
+	*ret = g->all;
+	ret->here = count_all(g);
+	(void)pthread_mutex_unlock(&g->lock);
 }
 
 /* Requires g->lock. */

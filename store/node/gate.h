@@ -62,6 +62,12 @@ MUST_USE bool gate_know(struct gate *g, struct guest *guest, const void *volume,
 /* A share of the memory for bodies, until the request ends. false: there is none now. */
 MUST_USE bool gate_reserve(struct gate *g, struct guest *guest, const void *volume, size_t bytes);
 
+struct gate_stats {
+	uint64_t entered, here;               /* in all; now, without those that are cut off */
+	uint64_t slow, crowded, turned_away;  /* cut off: for being so; to let another in; on entering */
+};
+void gate_stats(struct gate *g, struct gate_stats *ret);
+
 /* One look for those whose time is over, as its thread takes it; returns how many. */
 unsigned gate_look(struct gate *g, uint64_t mono_ns);
 

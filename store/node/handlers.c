@@ -217,6 +217,8 @@ static void handle_append(struct request *q)
 		answer_append_failure(q, r, &err);
 	else
 		answer_receipt(q, q->volume);
+	if (r == 0)
+		meter_count(&q->service->counts.received_bytes, q->body.len);
 }
 
 /* --- GET */
@@ -309,6 +311,7 @@ static void handle_read(struct request *q)
 	}
 	if (to >= size)
 		to = size - 1;
+	meter_count(&q->service->counts.sent_bytes, to - from + 1);
 	answer_file(q, fd, from, to - from + 1, size, range == NULL);
 }
 

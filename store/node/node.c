@@ -2,7 +2,7 @@
 /*
  * The server (layer 4): one thread a connection, TLS, limits on everything a stranger can ask for.
  */
-#include "holdfast/node.h"
+#include "holdfast/metrics.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,9 @@
 #include "store/node/pruner.h"
 #include "store/node/request.h"
 #include "store/node/setup.h"
+#include "store/node/status.h"
 #include "store/node/watch.h"
+#include "store/alarm/acknowledge.h"
 #include "store/volume/files.h"
 
 enum {
@@ -43,6 +45,7 @@ struct hf_node {
 	struct watch *watch;
 	struct pruner *pruner;
 	struct herald *herald;
+	uint64_t silent_after_ns;
 };
 
 /* --- the server's callbacks */
@@ -231,7 +234,7 @@ static int start_watching(struct hf_node *node, const struct setup *setup, struc
 		.dir = node->dir,
 		.volumes = s->volumes,
 		.alarms = s->alarms,
-		.silent_after_ns = setup->silent_after_s * UINT64_C(1000000000),
+		.silent_after_ns = node->silent_after_ns,
 		.stalled_after_ns = setup->stalled_after_s * UINT64_C(1000000000),
 	};
 	const struct herald_options herald = {
@@ -294,6 +297,7 @@ static int node_open(struct hf_node *node, struct hf_error *err)
 		r = take_lock(node, err);
 	if (r < 0)
 		return r;
+	node->silent_after_ns = setup.silent_after_s * UINT64_C(1000000000);
 	s->dir = node->dir;
 	s->identity = &node->identity;
 	r = identity_load(s->os, node->dir, &node->identity, err);
@@ -327,6 +331,7 @@ int hf_node_start(const char *dir, struct hf_node **ret, struct hf_error *err)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	node->lock = node->listener = -1;
 	(void)pthread_mutex_init(&node->service.told_lock, NULL);
+	counts_init(&node->service.counts);
 	node->service.os = os_posix();
 	node->dir = strdup(dir);
 	r = node->dir ? node_open(node, err) : hf_error_set(err, -ENOMEM, "no memory");
@@ -357,4 +362,61 @@ void hf_node_stop(struct hf_node *node)
 	MHD_stop_daemon(node->server);
 	journal_line(LOG_INFO, "stopped serving at %s", node->url);
 	node_free(node);
+}
+
+/* --- what it has counted */
+
+/* Those whose size can be told. */
+static int describe_volumes(const struct hf_node *node, struct hf_node_metrics *ret)
+{
+	struct volumes *volumes = node->service.volumes;
+	size_t max = volumes_count(volumes);
+	struct volume *v;
+	int failed = 0;
+
+	ret->volumes = calloc(max + 1, sizeof(*ret->volumes));
+	if (!ret->volumes)
+		return -ENOMEM;
+	for (size_t i = 0; i < max && (v = volumes_nth(volumes, i)); i++) {
+		struct hf_node_volume *out = &ret->volumes[ret->n_volumes];
+		int r;
+
+		status_of_volume(node->service.os, v, node->silent_after_ns, out);
+		r = budget_used(volume_budget(v), volume_shelf(v), &out->bytes, NULL);
+		if (r == 0)
+			ret->n_volumes++;
+		else
+			failed = r;
+	}
+	return failed;
+}
+
+void hf_node_metrics(struct hf_node *node, struct hf_node_metrics *ret)
+{
+	const struct service *s = &node->service;
+	struct hf_node_metrics m;
+	struct gate_stats gate;
+
+	memset(&m, 0, sizeof(m));
+	counts_read(&s->counts, &m);
+	gate_stats(s->gate, &gate);
+	m.connections = gate.entered;
+	m.connected = gate.here;
+	m.cut_slow = gate.slow;
+	m.cut_crowded = gate.crowded;
+	m.turned_away = gate.turned_away;
+	evidence_stats(s->evidence, &m.evidence_files, &m.evidence_bytes);
+	m.read_only = s->read_only;
+	if (s->os->free_bytes(s->os->state, node->dir, &m.free_bytes, &m.total_bytes) < 0)
+		m.free_bytes = m.total_bytes = 0;
+	m.alarms_failed = alarm_read_open(s->os, node->dir, &m.alarms, &m.n_alarms, NULL);
+	m.volumes_failed = describe_volumes(node, &m);
+	*ret = m;
+}
+
+void hf_node_metrics_release(struct hf_node_metrics *m)
+{
+	free(m->volumes);
+	free(m->alarms);
+	memset(m, 0, sizeof(*m));
 }

@@ -18,6 +18,7 @@ struct request *request_new(struct service *service, struct MHD_Connection *conn
 		return NULL;
 	q->service = service;
 	q->connection = connection;
+	q->began_ns = service->os->monotonic_ns(service->os->state);
 	q->guest = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 	gate_go(service->gate, q->guest, GATE_HEADERS, 0);
 	buf_init(&q->body);
@@ -27,10 +28,34 @@ struct request *request_new(struct service *service, struct MHD_Connection *conn
 	return q;
 }
 
+static enum hf_node_request kind_of(const struct request *q)
+{
+	if (!q->understood)
+		return HF_NODE_OTHER;
+	switch (q->route) {
+	case ROUTE_VOLUME:
+		return q->has_body ? HF_NODE_ENROL : HF_NODE_POSITION;
+	case ROUTE_LIST:
+		return HF_NODE_LIST;
+	case ROUTE_SEGMENT:
+		return q->has_body ? HF_NODE_APPEND : HF_NODE_READ;
+	case ROUTE_PRUNES:
+	case ROUTE_PRUNE:
+		return HF_NODE_PRUNES;
+	case ROUTE_NONE:
+		break;
+	}
+	return HF_NODE_OTHER;
+}
+
 void request_free(struct request *q)
 {
+	const struct os *os;
+
 	if (!q)
 		return;
+	os = q->service->os;
+	meter_add(&q->service->counts.requests[kind_of(q)], os->monotonic_ns(os->state) - q->began_ns);
 	(void)atomic_fetch_sub(&q->service->active, 1);
 	buf_release(&q->body);
 	gate_go(q->service->gate, q->guest, GATE_IDLE, 0);
@@ -193,6 +218,7 @@ static bool judge_form(struct request *q)
 		return false;
 	}
 	q->has_body = strcmp(q->method, "GET") != 0;
+	q->understood = true;
 	return true;
 }
 

@@ -15,6 +15,7 @@
 
 #include "store/alarm/alarms.h"
 #include "store/base/journal.h"
+#include "store/node/counts.h"
 #include "store/node/evidence.h"
 #include "store/node/gate.h"
 #include "store/node/identity.h"
@@ -36,6 +37,7 @@ struct service {
 	struct evidence *evidence;
 	struct alarms *alarms;
 	struct gate *gate;
+	struct counts counts;
 	atomic_uint active;       /* requests not answered yet */
 	pthread_mutex_t told_lock; /* for what follows: lines about requests refused, and of the server itself */
 	struct journal_quota of_strangers, of_known, of_server;
@@ -51,6 +53,7 @@ struct request {
 	char path[HTTP_SIG_TARGET_BYTES_MAX + 1];
 	char query[HTTP_SIG_TARGET_BYTES_MAX + 1]; /* with its question mark; "?" when there is none */
 	const char *method;
+	uint64_t began_ns; /* monotonic */
 
 	enum route route;
 	uint8_t volume_id[VOLUME_ID_BYTES];
@@ -60,6 +63,7 @@ struct request {
 	uint64_t own_tid, own_commit;
 
 	bool begun; /* headers have been judged */
+	bool understood; /* it asks for one of those things that a node can be asked */
 	bool answered;
 	bool has_body;
 	size_t body_len; /* as announced */

@@ -14,7 +14,7 @@
 #include "holdfast/node.h"
 #include "store/alarm/acknowledge.h"
 #include "store/node/setup.h"
-#include "store/node/volumes.h"
+#include "store/node/status.h"
 
 enum { LOOKS_MAX = 3 };
 
@@ -52,8 +52,8 @@ static int add_bytes(struct shelf *shelf, struct hf_node_volume *ret, struct hf_
 	return r;
 }
 
-static int describe(const struct os *os, struct volume *v, uint64_t silent_after_ns, struct hf_node_volume *ret,
-		    struct hf_error *err)
+void status_of_volume(const struct os *os, struct volume *v, uint64_t silent_after_ns,
+		      struct hf_node_volume *ret)
 {
 	uint64_t now_ns = os->now_ns(os->state);
 	struct hf_error why = HF_ERROR_INIT;
@@ -70,14 +70,15 @@ static int describe(const struct os *os, struct volume *v, uint64_t silent_after
 	ret->commit = here.commit;
 	ret->time_ns = here.time_ns;
 	ret->segments = here.end.segment;
-	ret->heard_ns = p->heard_ns; /* it is ours alone: no lock */
+	(void)pthread_mutex_lock(&p->lock);
+	ret->heard_ns = p->heard_ns;
 	ret->said_tid = p->said_tid;
 	ret->said_commit = p->said_commit;
-	ret->silent = p->heard_ns > 0 && now_ns > p->heard_ns && now_ns - p->heard_ns > silent_after_ns;
+	(void)pthread_mutex_unlock(&p->lock);
+	ret->silent = ret->heard_ns > 0 && now_ns > ret->heard_ns && now_ns - ret->heard_ns > silent_after_ns;
 	ret->budget_bytes = BUDGET_NONE;
 	if (budget_read(os, volume_dir(v), &ret->budget_bytes, &why) < 0)
 		(void)snprintf(ret->budget_failed, sizeof(ret->budget_failed), "%s", why.text);
-	return add_bytes(volume_shelf(v), ret, err);
 }
 
 static int try_describe_all(const struct os *os, const char *dir, struct hf_node_status *s,
@@ -93,7 +94,8 @@ static int try_describe_all(const struct os *os, const char *dir, struct hf_node
 	if (!s->volumes)
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	for (size_t i = 0; r == 0 && (v = volumes_nth(volumes, i)); i++) {
-		r = describe(os, v, s->silent_after_ns, &s->volumes[i], err);
+		status_of_volume(os, v, s->silent_after_ns, &s->volumes[i]);
+		r = add_bytes(volume_shelf(v), &s->volumes[i], err);
 		s->n_volumes = i + 1;
 	}
 	volumes_close(volumes);
