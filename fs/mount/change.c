@@ -258,11 +258,12 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 	loses = loses_bits(req, ino, kill);
 	n = hf_write(m->store, ino, (uint64_t)off, data, size, kill ? HF_WRITE_KILL_PRIV : 0, &err);
 	if (n < 0) {
-		fuse_reply_err(req, mount_fault((int)n, &err, "writing", ino));
+		reply_errno(req, mount_fault((int)n, &err, "writing", ino));
 		return;
 	}
 	if (loses)
 		mount_drop_attr(m, ino);
+	tally_written((size_t)n);
 	fuse_reply_write(req, (size_t)n);
 }
 
@@ -318,7 +319,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 	(void)datasync;
 	(void)fi;
 	r = node_id_is_live(ino) ? hf_fsync(mount_of(req)->store, ino, &err) : 0;
-	fuse_reply_err(req, mount_fault(r, &err, "making durable", ino));
+	reply_errno(req, mount_fault(r, &err, "making durable", ino));
 }
 
 /*

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "holdfast/metrics.h"
 #include "holdfast/store.h"
 
 struct mount_options {
@@ -110,6 +111,21 @@ void mount_changed_tag(const char *name);
 /* Of the mount of this process: the moment that it is of. False: of what is now, or nothing is mounted. */
 struct hf_point;
 bool mount_moment(struct hf_point *ret);
+
+/* --- what the kernel has asked of the mount of this process since it began */
+
+enum { MOUNT_REQUEST_KINDS = 18, MOUNT_ERRORS = 26 };
+const char *mount_request_name(unsigned kind); /* "lookup", "read" …; NULL behind the last */
+const char *mount_error_name(unsigned error);  /* "ENOENT" …; NULL behind the last */
+
+struct mount_counts {
+	/* ns, by kind: from when a request was there until it was answered, or left to another thread */
+	struct hf_histogram requests[MOUNT_REQUEST_KINDS];
+	uint64_t errors[MOUNT_ERRORS]; /* answered. That a name looked up is not there is no error */
+	uint64_t read_bytes, written_bytes; /* of contents, in answers and requests */
+};
+/* From any thread. Nothing mounted: all zeros. */
+void mount_counted(struct mount_counts *ret);
 
 /* Make mount_run return as if a signal had come. From any thread. */
 void mount_stop(void);

@@ -5,6 +5,7 @@
  *   errno.c     the library's codes as FUSE errnos
  *   wire.c      raw requests, for what libfuse does not know
  *   nodes.c     node ids of the past, counted by the kernel's lookups
+ *   tally.c     counting what is asked and answered
  *   reply.c     replies: attributes, entries and their lookup counts, buffers
  *   history.c   .history, its README, at/ and tags/
  *   gmt.c       .history/gmt: moments as Samba names them
@@ -131,6 +132,13 @@ struct lives {
 	size_t n;                       /* protected by lock */
 };
 
+enum { TALLIES_MAX = 160, TALLY_ALIGN = 128 }; /* threads that answer; a pair of cache lines */
+struct tally;
+struct tallies {
+	struct tally *_Atomic v[TALLIES_MAX]; /* one a thread, set by it, until the mount is gone */
+	atomic_uint n;
+};
+
 struct mount {
 	struct hf_store *store;
 	const struct mount_options *options;
@@ -141,6 +149,7 @@ struct mount {
 	struct nodes nodes;
 	struct lives lives;
 	struct seeks seeks;
+	struct tallies tallies;
 	pthread_key_t buffer_key; /* reply.c */
 	struct timespec started;
 	uid_t uid;
@@ -187,6 +196,18 @@ int mount_errno(int code); /* positive errno of a negative code */
 /* The same, and words for the system's log when it is the disk's fault and nobody's who called. */
 int mount_fault(int code, const struct hf_error *err, const char *what, uint64_t ino);
 
+/* ---- tally.c */
+
+/* What the calling thread counts from now on is of this mount. Without memory it is not counted. */
+void tally_join(struct mount *m);
+/* A request is over, that took so long. */
+void tally_request(uint32_t opcode, uint64_t ns);
+void tally_error(int error); /* a positive errno was answered; 0: none was */
+void tally_read(size_t bytes);
+void tally_written(size_t bytes);
+void tally_sum(struct mount *m, struct mount_counts *ret); /* added to ret. From any thread */
+void tally_release(struct mount *m); /* nobody counts any more */
+
 /* ---- reply.c */
 
 int reply_init(struct mount *m);
@@ -202,6 +223,7 @@ void reply_attr(fuse_req_t req, const struct node *node, const struct hf_attr *a
  */
 void reply_entry(fuse_req_t req, const struct node *node, const struct hf_attr *attr, double entry_timeout_s);
 void reply_code(fuse_req_t req, int code); /* 0 or a negative code */
+void reply_errno(fuse_req_t req, int error); /* 0 or a positive errno, of mount_errno or mount_fault */
 
 /* Fill a libfuse entry and count the lookup. */
 int entry_take(struct mount *m, const struct node *node, const struct hf_attr *attr, double entry_timeout_s,
@@ -379,6 +401,10 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 			fuse_ino_t out, off_t out_off, struct fuse_file_info *out_fi, size_t len, int flags);
 
 /* ---- wire.c */
+
+/* Of later protocol versions than the header may have (7.37, 7.39). */
+#define OPCODE_TMPFILE 51
+#define OPCODE_STATX 52
 
 /* Take over what a mounted session writes. 0 as well when this libfuse does not let that be done. */
 int wire_attach(struct fuse_session *session);

@@ -42,7 +42,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (r == 0 && attr.nlink == 0 && strcmp(name, ".") == 0)
 		r = -ESTALE;
 	if (r < 0) {
-		fuse_reply_err(req, mount_fault(r, NULL, "looking up a name", dir.ino));
+		reply_errno(req, mount_fault(r, NULL, "looking up a name", dir.ino));
 		return;
 	}
 	node = dir.node;
@@ -82,7 +82,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (r == 0)
 		r = target_getattr(m, &t, &attr);
 	if (r < 0)
-		fuse_reply_err(req, mount_fault(r, NULL, "reading the attributes", t.ino));
+		reply_errno(req, mount_fault(r, NULL, "reading the attributes", t.ino));
 	else
 		reply_attr(req, &t.node, &attr);
 }
@@ -97,7 +97,7 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 		n = target_is_inode(&t) ? hf_view_readlink(&t.view, t.ino, link, sizeof(link), NULL) :
 					  -EINVAL;
 	if (n < 0) {
-		fuse_reply_err(req, mount_fault((int)n, NULL, "reading the link", t.ino));
+		reply_errno(req, mount_fault((int)n, NULL, "reading the link", t.ino));
 		return;
 	}
 	link[n < (ssize_t)sizeof(link) ? n : (ssize_t)sizeof(link) - 1] = '\0';
@@ -163,10 +163,12 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	if (!bytes)
 		return reply_code(req, -ENOMEM);
 	n = hf_view_read(&t.view, t.ino, (uint64_t)off, bytes, size, &err);
-	if (n < 0)
-		fuse_reply_err(req, mount_fault((int)n, &err, "reading", t.ino));
-	else
-		fuse_reply_buf(req, bytes, (size_t)n);
+	if (n < 0) {
+		reply_errno(req, mount_fault((int)n, &err, "reading", t.ino));
+		return;
+	}
+	tally_read((size_t)n);
+	fuse_reply_buf(req, bytes, (size_t)n);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)

@@ -86,9 +86,15 @@ void reply_fill_stat(const struct node *node, const struct hf_attr *attr, struct
 	};
 }
 
+void reply_errno(fuse_req_t req, int error)
+{
+	tally_error(error);
+	fuse_reply_err(req, error);
+}
+
 void reply_code(fuse_req_t req, int code)
 {
-	fuse_reply_err(req, mount_errno(code));
+	reply_errno(req, mount_errno(code));
 }
 
 void reply_attr(fuse_req_t req, const struct node *node, const struct hf_attr *attr)

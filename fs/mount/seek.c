@@ -78,6 +78,7 @@ static void *seek_thread(void *arg)
 	struct mount *m = arg;
 	struct seeks *s = &m->seeks;
 
+	tally_join(m);
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopped || s->first) {
 		struct seek_wait *w = s->first;

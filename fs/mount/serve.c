@@ -75,6 +75,13 @@ struct reader {
 	struct fuse_buf buf;
 	unsigned ticket;
 	int from_fd; /* where the request came from */
+	/*
+	 * When the last request was there, and whether it is still to be counted. Its time ends, and the next
+	 * one's begins, by the clock that spinning reads anyhow; who does not spin reads it for that.
+	 */
+	uint64_t began_ns;
+	uint32_t opcode;
+	bool uncounted;
 	unsigned spin_score, since_probe;
 	/* the client last seen, and the tick at which another one was */
 	uint32_t pid;
@@ -173,6 +180,13 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+static void count_request(struct reader *r, uint64_t ended_ns)
+{
+	if (r->uncounted)
+		tally_request(r->opcode, ended_ns - r->began_ns);
+	r->uncounted = false;
+}
+
 /* A request into the buffer: its length, or -errno. */
 static ssize_t read_request(struct reader *r, int fd)
 {
@@ -191,10 +205,16 @@ static bool is_nothing(ssize_t n)
 static ssize_t wait_for_request(struct reader *r)
 {
 	struct pollfd p = { .fd = r->s->fd, .events = POLLIN };
+	ssize_t n;
 
+	if (r->uncounted)
+		count_request(r, now_ns());
 	if (r->s->spin_fd == r->s->fd && poll(&p, 1, -1) < 0)
 		return -errno;
-	return read_request(r, r->s->fd);
+	n = read_request(r, r->s->fd);
+	if (n > 0)
+		r->began_ns = now_ns();
+	return n;
 }
 
 static bool spinning_pays(struct reader *r)
@@ -208,17 +228,21 @@ static bool spinning_pays(struct reader *r)
 
 static ssize_t spin_for_request(struct reader *r)
 {
-	uint64_t until = now_ns() + SPIN_NS;
+	uint64_t until, now = now_ns();
 	ssize_t n;
 
+	count_request(r, now);
+	until = now + SPIN_NS;
 	do {
+		r->began_ns = now;
 		n = read_request(r, r->s->spin_fd);
 		if (!is_nothing(n)) {
 			if (r->spin_score < SPIN_SCORE_MAX)
 				r->spin_score++;
 			return n;
 		}
-	} while (now_ns() < until && leads(r));
+		now = now_ns();
+	} while (now < until && leads(r));
 	r->spin_score -= r->spin_score < 2 ? r->spin_score : 2;
 	return n;
 }
@@ -306,6 +330,8 @@ static void serve_request(struct reader *r, ssize_t len)
 		give_lead(r);
 	wake_sentinel(s);
 	r->buf.size = (size_t)len;
+	r->opcode = in->opcode;
+	r->uncounted = true;
 	hf_act_for(in->uid);
 	if (!wire_serve(s->m, r->from_fd, r->buf.mem, r->buf.size))
 		fuse_session_process_buf(s->m->session, &r->buf);
@@ -326,9 +352,12 @@ static void *reader_main(void *arg)
 		return NULL;
 	}
 	r.buf.mem = buffer;
+	tally_join(r.s->m);
 	while (take_lead(&r)) {
 		while (leads(&r) && (n = next_request(&r)) > 0)
 			serve_request(&r, n);
+		if (r.uncounted)
+			count_request(&r, now_ns());
 		if (leads(&r))
 			give_lead(&r); /* it is over */
 	}

@@ -92,6 +92,17 @@ bool mount_moment(struct hf_point *ret)
 	return fixed;
 }
 
+void mount_counted(struct mount_counts *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned i = 0; i < MOUNT_REQUEST_KINDS; i++)
+		ret->requests[i].bounds = &hf_bounds_duration;
+	pthread_rwlock_rdlock(&current_lock);
+	if (current)
+		tally_sum(current, ret);
+	pthread_rwlock_unlock(&current_lock);
+}
+
 static void on_kick(int number)
 {
 	(void)number;
@@ -509,6 +520,7 @@ static void mount_release(struct mount *m)
 	pthread_mutex_destroy(&m->drop_lock);
 	free(m->drop);
 	seek_release(m);
+	tally_release(m);
 	lives_release(&m->lives);
 	nodes_release(&m->nodes);
 	reply_release(m);

@@ -27,10 +27,6 @@
 
 #include "fs/mount/mount_internal.h"
 
-/* Of later protocol versions than the header may have (7.37, 7.39). */
-#define OPCODE_TMPFILE 51
-#define OPCODE_STATX 52
-
 struct sx_time {
 	int64_t tv_sec;
 	uint32_t tv_nsec;
@@ -144,6 +140,7 @@ static int send_reply(int fd, int error, const void *body, size_t len)
 				       .unique = now.unique };
 	struct iovec iov[] = { { &out, sizeof(out) }, { (void *)(uintptr_t)body, len } };
 
+	tally_error(error);
 	return writev(fd, iov, len ? 2 : 1) < 0 ? -errno : 0;
 }
 
