@@ -91,8 +91,8 @@ int host_parse_listen(const char *text, struct sockaddr_storage *ret, socklen_t 
 	port = rest && *rest == ':' ? parse_port(rest + 1) : -1;
 	if (port < 0)
 		return hf_error_set(err, -EINVAL,
-				    "--listen takes ADDR:PORT, as 127.0.0.1:8080 or [::1]:8080, or a port "
-				    "alone; not '%s'",
+				    "cannot listen at '%s': write ADDR:PORT, as 127.0.0.1:8080 or "
+				    "[::1]:8080, or a port alone",
 				    text);
 	if (address.ss_family == AF_INET6) {
 		((struct sockaddr_in6 *)&address)->sin6_port = htons((uint16_t)port);

@@ -25,7 +25,8 @@ enum MHD_Result reply_response(struct MHD_Connection *c, unsigned status, struct
 	    0) /* a browser refuses what is in a sandbox and has an opener's policy */
 		(void)MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED &&
+	    !MHD_get_response_header(response, MHD_HTTP_HEADER_ALLOW))
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, POST");
 	r = MHD_queue_response(c, status, response);
 	MHD_destroy_response(response);

@@ -8,6 +8,7 @@
 
 #include "fs/web/download.h"
 #include "fs/web/host.h"
+#include "fs/web/listen.h"
 #include "fs/web/reply.h"
 
 #define OPEN_PREFIX "/open/"
@@ -61,18 +62,6 @@ static const char *argument(const struct web_request *q, const char *name)
 }
 
 /* --- who asks */
-
-static bool is_for_us(const struct web_request *q)
-{
-	const union MHD_ConnectionInfo *fd =
-		MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct sockaddr_storage local;
-	socklen_t len = sizeof(local);
-
-	memset(&local, 0, sizeof(local));
-	return fd && getsockname(fd->connect_fd, (struct sockaddr *)&local, &len) == 0 &&
-	       host_is(header(q, "Host"), &local);
-}
 
 /* Browsers say whose page makes them ask; what is not a browser says nothing, and no page makes it do
  * anything. */
@@ -234,7 +223,7 @@ static enum MHD_Result answer_session(const struct web_request *q)
 
 static enum MHD_Result answer(const struct web_request *q)
 {
-	if (!is_for_us(q))
+	if (!listen_is_meant(q->connection))
 		return reply_words(q->connection, MHD_HTTP_MISDIRECTED_REQUEST,
 				   "This server answers to its own address only.\n");
 	if (!strncmp(q->path, OPEN_PREFIX, strlen(OPEN_PREFIX)))

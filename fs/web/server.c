@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Listening: a thread a connection, with limits on all that a stranger can ask for. */
+/* The page's server: a thread a connection, with limits on all that a stranger can ask for. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fs/web/host.h"
+#include "fs/web/listen.h"
 #include "fs/web/request.h"
 
 enum {
@@ -46,26 +46,6 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **re
 	*request = NULL;
 }
 
-static int start_listening(struct web *web, const char *listen_at, struct hf_error *err)
-{
-	const int on = 1;
-	char text[80];
-	socklen_t len;
-	int r = host_parse_listen(listen_at, &web->address, &len, err);
-
-	if (r < 0)
-		return r;
-	web->listener = socket(web->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (web->listener >= 0 && setsockopt(web->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	    bind(web->listener, (const struct sockaddr *)&web->address, len) == 0 &&
-	    listen(web->listener, CONNECTIONS_MAX) == 0 &&
-	    getsockname(web->listener, (struct sockaddr *)&web->address, &len) == 0)
-		return 0;
-	r = -errno;
-	host_format(&web->address, text, sizeof(text));
-	return hf_error_set(err, r, "cannot listen at %s: %s", text, strerror(-r));
-}
-
 static int start_server(struct web *web, struct hf_error *err)
 {
 	const unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC;
@@ -94,10 +74,12 @@ int web_start(const char *listen_at, web_ask_fn *ask, void *arg, struct web **re
 		return hf_error_set(err, -ENOMEM, "no memory");
 	web->listener = -1;
 	web->service = (struct web_service){ .sessions = sessions_new(), .ask = ask, .arg = arg };
-	r = web->service.sessions ? start_listening(web, listen_at, err) :
+	r = web->service.sessions ? listen_open(listen_at, CONNECTIONS_MAX, &web->address, err) :
 				    hf_error_set(err, -ENOMEM, "no memory");
-	if (r == 0)
+	if (r >= 0) {
+		web->listener = r;
 		r = start_server(web, err);
+	}
 	if (r < 0) {
 		web_stop(web);
 		return r;
