@@ -13,6 +13,7 @@
 #include "fs/cli/mountinfo.h"
 #include "fs/cli/location.h"
 #include "fs/cli/unlock.h"
+#include "fs/metrics/metrics.h"
 #include "fs/mount/mount.h"
 
 /* A mount that has just been taken off still writes its last commit: umount(8) does not wait for that. */
@@ -59,8 +60,10 @@ static bool is_mounted(const char *store, const char *at, struct hf_error *err)
 static int check_paths(const struct mounting *m, struct hf_error *err)
 {
 	struct stat st;
-	int r;
+	int r = m->options.metrics[0] ? metrics_check(m->options.metrics, err) : 0;
 
+	if (r < 0)
+		return hf_error_prefix(err, r, "option metrics=%s", m->options.metrics);
 	if (!location_is_store(m->store))
 		return hf_error_set(err, -ENOENT, "%s is not a store; make one with holdfast init", m->store);
 	r = mount_clear_dead(m->dir, m->store, err);
@@ -89,12 +92,20 @@ static void ready(void *arg)
 static int run_mount(struct mounting *m, struct hf_store *store, struct hf_error *err)
 {
 	struct control_server *control = NULL;
-	int r;
+	struct metrics *metrics = NULL;
+	int r = 0;
 
-	r = control_server_start(store, m->dir, &control, err);
+	if (m->options.metrics[0])
+		r = metrics_of_mount(m->options.metrics, store, m->dir, &metrics, err);
+	if (metrics_are_reachable(metrics))
+		daemon_log(&m->daemon, LOG_WARNING,
+			   "others than this machine can read the metrics, which are not encrypted");
+	if (r == 0)
+		r = control_server_start(store, m->dir, metrics_address(metrics), &control, err);
 	if (r == 0)
 		r = mount_run(store, m->dir, &m->options, ready, m, err);
 	control_server_stop(control);
+	metrics_stop(metrics);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/daemon.h"
 #include "fs/cli/harden.h"
+#include "fs/metrics/metrics.h"
 #include "holdfast/node.h"
 
 /* DIR/pid, by which a script stops us: kill $(cat DIR/pid). */
@@ -61,10 +62,12 @@ static void give_up_rights(const struct daemon *d)
 		    "running as root: a node needs none of its rights. Give it a user of its own; see holdfast(1)");
 }
 
-static int serve(struct daemon *d, const char *dir)
+/* metrics_at: NULL: nowhere. */
+static int serve(struct daemon *d, const char *dir, const char *metrics_at)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_node *node = NULL;
+	struct metrics *metrics = NULL;
 	char words[HF_ERROR_TEXT_BYTES];
 	char *pid_path = NULL;
 	sigset_t signals;
@@ -83,14 +86,21 @@ static int serve(struct daemon *d, const char *dir)
 	give_up_rights(d);
 	if (hf_node_start(dir, &node, &err) < 0)
 		return daemon_failed(d, &err);
-	if (write_pid(dir, &pid_path, &err) < 0) {
+	if ((metrics_at && metrics_of_node(metrics_at, node, dir, &metrics, &err) < 0) ||
+	    write_pid(dir, &pid_path, &err) < 0) {
+		metrics_stop(metrics);
 		hf_node_stop(node);
 		return daemon_failed(d, &err);
 	}
-	snprintf(words, sizeof(words), "serving %s at %s, process %d%s", dir, hf_node_url(node), (int)getpid(),
-		 geteuid() == 0 ? ", as root, which it need not be" : "");
+	if (metrics_are_reachable(metrics))
+		daemon_log(d, LOG_WARNING,
+			   "others than this machine can read the metrics, which are not encrypted");
+	snprintf(words, sizeof(words), "serving %s at %s%s%s%s, process %d%s", dir, hf_node_url(node),
+		 metrics ? ", metrics at http://" : "", metrics_address(metrics), metrics ? "/metrics" : "",
+		 (int)getpid(), geteuid() == 0 ? ", as root, which it need not be" : "");
 	daemon_ready(d, words);
 	wait_for_signal(&signals);
+	metrics_stop(metrics);
 	hf_node_stop(node);
 	if (pid_path)
 		(void)unlink(pid_path);
@@ -100,34 +110,43 @@ static int serve(struct daemon *d, const char *dir)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "foreground", 0, NULL, 'f' },
+	static const struct option longs[] = { { "metrics", 1, NULL, 'm' },
+					       { "foreground", 0, NULL, 'f' },
 					       { "help", 0, NULL, 'h' },
 					       { 0 } };
 	CLEANUP(cli_cleanup_free) char *dir = NULL;
 	struct hf_error err = HF_ERROR_INIT;
+	const char *metrics_at = NULL;
 	bool foreground = false;
 	struct daemon d;
 	int o, r, code = CLI_FAILED;
 
 	while ((o = cli_option(self, argc, argv, "fh", longs)) != -1) {
-		if (o != 'f')
+		if (o == 'm')
+			metrics_at = optarg;
+		else if (o == 'f')
+			foreground = true;
+		else
 			return cli_option_code(o);
-		foreground = true;
 	}
 	if (!cli_operands(self, argc, 1, 1))
 		return CLI_FAILED;
+	if (metrics_at && metrics_check(metrics_at, &err) < 0) {
+		hf_error_prefix(&err, err.code, "--metrics");
+		return cli_fail_error(&err);
+	}
 	if (cli_absolute(argv[optind], &dir, &err) < 0)
 		return cli_fail_error(&err);
 	r = daemon_start(&d, foreground, &code, &err);
 	if (r < 0)
 		return cli_fail_error(&err);
-	return r > 0 ? code : serve(&d, dir);
+	return r > 0 ? code : serve(&d, dir, metrics_at);
 }
 
 const struct command command_serve = {
 	.name = "serve",
 	.summary = "run a replica node",
-	.usage = "holdfast serve DIR [-f]\n"
+	.usage = "holdfast serve DIR [--metrics [HOST:]PORT] [-f]\n"
 		 "\n"
 		 "Serve the node in DIR (made by holdfast node init). Returns when it listens; its\n"
 		 "process id is then in DIR/pid, and SIGTERM ends it, requests at hand finished.\n"
@@ -135,9 +154,12 @@ const struct command command_serve = {
 		 "of its own. Before it listens it gives up what it does not need: new privileges,\n"
 		 "core dumps, and system calls as mount and ptrace; its alarm hook inherits that.\n"
 		 "\n"
+		 "  --metrics [HOST:]PORT\n"
+		 "                     figures for Prometheus by HTTP, at /metrics of this port of\n"
+		 "                     loopback, or of HOST, an address; port 0: any that is free\n"
 		 "  -f, --foreground   stay in front, as systemd likes it\n"
 		 "\n"
-		 "  holdfast serve /var/lib/node\n"
+		 "  holdfast serve /var/lib/node --metrics 9481\n"
 		 "  kill $(cat /var/lib/node/pid)\n",
 	.run = run,
 };

@@ -28,7 +28,7 @@
 
 struct control_server {
 	struct hf_store *store;
-	const char *mounted_on;
+	const char *mounted_on, *metrics;
 	int fd;    /* listens */
 	int dirfd; /* the store's folder, by which the socket is named */
 	int wake;  /* eventfd: stop */
@@ -166,6 +166,8 @@ static bool answer_request(struct client *c, const json_t *request, bool *ret_ke
 	if (answer && !strcmp(output_get_text(request, "do"), "status")) {
 		json_object_set_new(answer, "mounted_on", json_string(s->mounted_on));
 		json_object_set_new(answer, "pid", json_integer(getpid()));
+		json_object_set_new(answer, "metrics",
+				    *s->metrics ? json_string(s->metrics) : json_null());
 	}
 	if (answer)
 		line = json_pack("{s:b, s:o}", "ok", 1, "answer", answer);
@@ -320,8 +322,8 @@ static void release(struct control_server *s)
 	free(s);
 }
 
-int control_server_start(struct hf_store *store, const char *mounted_on, struct control_server **ret,
-			 struct hf_error *err)
+int control_server_start(struct hf_store *store, const char *mounted_on, const char *metrics,
+			 struct control_server **ret, struct hf_error *err)
 {
 	struct control_server *s = calloc(1, sizeof(*s));
 	int r;
@@ -330,6 +332,7 @@ int control_server_start(struct hf_store *store, const char *mounted_on, struct 
 		return hf_error_set(err, -ENOMEM, "no memory");
 	s->store = store;
 	s->mounted_on = mounted_on;
+	s->metrics = metrics;
 	s->fd = s->wake = s->dirfd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);

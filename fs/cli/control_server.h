@@ -15,10 +15,11 @@ struct control_server;
 
 /*
  * Listen at STORE/socket for a store that is open here; a socket left there by a process that died is
- * replaced. Both pointers are borrowed until control_server_stop. mounted_on is told in the status.
+ * replaced. What is handed over is borrowed until control_server_stop. mounted_on is told in the status, as
+ * is where metrics are served ("": nowhere).
  */
-int control_server_start(struct hf_store *store, const char *mounted_on, struct control_server **ret,
-			 struct hf_error *err);
+int control_server_start(struct hf_store *store, const char *mounted_on, const char *metrics,
+			 struct control_server **ret, struct hf_error *err);
 
 /* Finish requests at hand, close everything but lingering connections, remove the socket. NULL is fine. */
 void control_server_stop(struct control_server *server);

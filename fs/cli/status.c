@@ -47,11 +47,13 @@ static json_t *replica_to_json(const struct hf_replica_status *r)
 
 	if (o)
 		json_object_update_new(
-			o, json_pack("{s:o, s:o, s:o, s:o, s:o}", "failing_since",
+			o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "failing_since",
 				     output_time(r->failing_since_ns), "limit_bytes_s",
 				     output_number(r->limit_bytes_s), "regressed", output_time(r->regressed_ns),
 				     "regressed_from_tid", output_number(r->regressed_from_tid),
-				     "regressed_to_tid", output_number(r->regressed_to_tid)));
+				     "regressed_to_tid", output_number(r->regressed_to_tid), "last_receipt",
+				     output_time(r->last_receipt_ns), "sent_bytes",
+				     output_number(r->sent_bytes)));
 	return o;
 }
 
@@ -279,6 +281,8 @@ void status_print(const json_t *status)
 	if (json_is_object(at))
 		printf("            read-only, as it was at %s (tid-%" JSON_INTEGER_FORMAT ")\n",
 		       output_get_text(at, "moment"), json_integer_value(json_object_get(at, "tid")));
+	if (*output_get_text(status, "metrics"))
+		printf("metrics     http://%s/metrics\n", output_get_text(status, "metrics"));
 	if (json_is_string(json_object_get(status, "failed")))
 		printf("%sFAILED%s      %s\n            nothing is written any more\n", colour(stdout, COLOUR_BAD),
 		       colour(stdout, COLOUR_NONE),

@@ -35,6 +35,7 @@ struct mount_options {
 	 * now. The store is then to be opened read-only.
 	 */
 	char at[160];
+	char metrics[80]; /* where to serve metrics, as it was said; "": nowhere. For who calls mount_run */
 };
 
 /* For a usage text: a line an option, behind `-o`. */
@@ -58,6 +59,9 @@ struct mount_options {
 	"                                          replica has signed for it, or until N have: sync=replica:N\n" \
 	"                       replica-timeout=S  and fails with EIO after so many seconds (30); what was\n" \
 	"                                          written is durable here all the same\n" \
+	"                       metrics=[HOST:]PORT\n" \
+	"                                          figures for Prometheus by HTTP, at /metrics of this\n" \
+	"                                          port of loopback, or of HOST; port 0: any, see status\n" \
 	"                       noexec, debug      noatime is always so: reading leaves no trace\n" \
 	"                       remount            of what is mounted already, change ro, suid, dev and noexec\n"
 /* clang-format on */

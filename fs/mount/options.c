@@ -172,6 +172,12 @@ static int parse_word(const char *word, struct mount_options *o, struct hf_error
 		memcpy(o->at, word + 3, strlen(word + 3) + 1);
 		return 0;
 	}
+	if (strncmp(word, "metrics=", 8) == 0) {
+		if (strlen(word + 8) == 0 || strlen(word + 8) >= sizeof(o->metrics))
+			return hf_error_set(err, -EINVAL, "option %s: write a port, as metrics=9480", word);
+		memcpy(o->metrics, word + 8, strlen(word + 8) + 1);
+		return 0;
+	}
 	if (strncmp(word, "commit=", 7) == 0) {
 		if (parse_seconds(word + 7, &o->commit_interval_ms))
 			return 0;

@@ -98,6 +98,20 @@ static void test_moment(void **state)
 	refused(text, "at=");
 }
 
+static void test_metrics(void **state)
+{
+	char text[128] = "metrics=";
+
+	(void)state;
+	assert_string_equal(parsed("ro").metrics, "");
+	assert_string_equal(parsed("metrics=9480,ro").metrics, "9480");
+	assert_string_equal(parsed("metrics=[::1]:9480").metrics, "[::1]:9480");
+	refused("metrics=", "metrics=9480");
+	refused("metrics", "unknown");
+	memset(text + 8, '1', sizeof(text) - 9);
+	refused(text, "metrics=9480");
+}
+
 static void test_receipts(void **state)
 {
 	struct mount_options o = parsed("sync");
@@ -146,7 +160,7 @@ int main(void)
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_values),   cmocka_unit_test(test_moment),
 		cmocka_unit_test(test_of_fstab), cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_receipts),
+		cmocka_unit_test(test_metrics), cmocka_unit_test(test_receipts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
