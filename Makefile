@@ -98,7 +98,8 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all man lib units unit-objects replays faults check check-s3 check-attack check-fault check-fault-long check-fuzz check-long asan tsan \
-	layers tidy format bench bench-scale bench-replica demo demo-stop install uninstall clean help deps s3-deps web-deps bench-deps
+	layers tidy format bench bench-scale bench-replica demo demo-stop install uninstall clean help deps s3-deps web-deps bench-deps \
+	promtool
 
 all: $(B)/holdfast $(B)/libholdfast.a
 lib: $(B)/libholdfast.a
@@ -176,7 +177,7 @@ $(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 # ---------------------------------------------------------------------------------------------- testing
 
 # Units run with sanitizers, and are compiled without them for what a compiler says then; check-long runs both.
-check: deps s3-deps web-deps
+check: deps s3-deps web-deps promtool
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all unit-objects faults
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units replays faults
 	$(Q)tests/run.sh layers units:build/asan 'fault:build/check:$(FAULT_SAMPLE)' \
@@ -219,7 +220,7 @@ check-fuzz: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=fuzz CC=clang $(FUZZ_SRC:%.c=build/fuzz/%)
 	$(Q)tests/run.sh fuzz:build/fuzz:$(FUZZ_SECONDS)
 
-check-long: deps s3-deps web-deps
+check-long: deps s3-deps web-deps promtool
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all units
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan all units replays faults
 	$(Q)HOLDFAST_TEST_LONG=1 HF_ROUNDS=50 tests/run.sh layers units:build/check units:build/asan replay:build/asan \
@@ -290,6 +291,10 @@ s3-deps: deps
 
 web-deps: deps
 	@tests/deps.sh $(foreach d,$(WEB_DEPS),'$(d)') || echo 'deps: without them the page is not tried in a browser'
+
+# One file of a package that nobody wants installed.
+promtool: deps
+	@tests/promtool.sh build/tools > /dev/null || echo 'deps: without promtool a part of the metrics is not checked'
 
 bench-deps: deps
 	@tests/deps.sh $(foreach d,$(BENCH_DEPS),'$(d)')
