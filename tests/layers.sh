@@ -11,7 +11,7 @@ function layer(path)
 	if (path ~ /^store\/(format|crypto)\//) return 1
 	if (path ~ /^store\/(chunk|log|index)\//) return 2
 	if (path ~ /^store\/tree\//) return 3
-	if (path ~ /^store\/(volume|history|replica|node|alarm)\//) return 4
+	if (path ~ /^store\/(volume|history|replica|node|alarm|drill)\//) return 4
 	if (path ~ /^fs\/mount\//) return 5
 	if (path ~ /^fs\/web\//) return 5.5
 	if (path ~ /^fs\/metrics\//) return 5.6

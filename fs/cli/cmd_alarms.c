@@ -61,17 +61,18 @@ static void print_settings(const struct hf_alarm_settings *s)
 	print_number("deletion", s->deletion_percent, "%", true);
 	print_number("overwrite", s->overwrite_percent, "%", true);
 	print_number("encryption", s->encryption_files, "", true);
+	print_number("drill", s->drill_s, "s", true);
 }
 
 static json_t *settings_to_json(const struct hf_alarm_settings *s)
 {
-	return json_pack("{s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "hook",
+	return json_pack("{s:s?, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "hook",
 			 s->hook[0] ? s->hook : NULL, "url", s->url[0] ? s->url : NULL, "lag_seconds",
 			 (json_int_t)s->lag_s, "unreachable_seconds", (json_int_t)s->unreachable_s,
 			 "window_seconds", (json_int_t)s->window_s, "young_seconds", (json_int_t)s->young_s,
 			 "files", (json_int_t)s->files, "deletion_percent", (json_int_t)s->deletion_percent,
 			 "overwrite_percent", (json_int_t)s->overwrite_percent, "encryption_files",
-			 (json_int_t)s->encryption_files);
+			 (json_int_t)s->encryption_files, "drill_seconds", (json_int_t)s->drill_s);
 }
 
 static int set(const char *store, char **changes, size_t n, bool json, struct hf_error *err)
@@ -147,7 +148,8 @@ const struct command command_alarms = {
 		 "Shows the open alarms; exit code 1 when there is one. While a store is mounted it\n"
 		 "raises them: of a replica that is away, behind, full or at odds, of mass deletion\n"
 		 "and overwriting, and of files that are being encrypted. Those name a moment from\n"
-		 "just before, for .history/at/. An alarm stays open until it is acknowledged.\n"
+		 "just before, for .history/at/. Also when no recovery was rehearsed for long. An\n"
+		 "alarm stays open until it is acknowledged.\n"
 		 "\n"
 		 "set changes what is named and shows all; it holds for the mounted store at once.\n"
 		 "\n"
@@ -162,6 +164,7 @@ const struct command command_alarms = {
 		 "  overwrite=50%     … the same of what is overwritten or cut off; off\n"
 		 "  young=60s         files made so lately are not counted\n"
 		 "  encryption=50     so many files that could be read look encrypted; off\n"
+		 "  drill=30d         no drill has passed for longer (holdfast drill); off\n"
 		 "\n"
 		 "  holdfast alarms set /srv/files hook=/usr/local/bin/tell-me lag=5m\n"
 		 "  holdfast alarms /srv/files || holdfast alarms acknowledge /srv/files 3\n",

@@ -68,6 +68,7 @@ struct hf_alarm_settings {
 	uint32_t deletion_percent;        /* … and of all files, or all bytes */
 	uint32_t overwrite_percent;       /* … the same */
 	uint32_t encryption_files;        /* so many were text or the like, and look encrypted now */
+	uint32_t drill_s;                 /* no rehearsed recovery (drill.h) has passed for longer */
 };
 
 /* Those of the store at `path`; of what it does not say, the defaults. -EUCLEAN: its file is damaged. */

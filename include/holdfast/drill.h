@@ -6,14 +6,15 @@
  * alone, whether the store is open in some process or not.
  *
  * A rehearsal goes so: hf_drill_open reads all that is wanted of the primary's (which replica, its writer key,
- * what the replica acknowledged); from then on no file of the store is opened, and the caller can shut the
- * process off from it. hf_drill_reach, hf_drill_recover and hf_drill_attempts then have the replica alone;
- * hf_drill_free. One thread at a time uses a drill.
+ * what the replica acknowledged, where its own log ends); from then on no file of the store is opened, and the
+ * caller can shut the process off from it. hf_drill_reach, hf_drill_recover, hf_drill_fresh, hf_drill_attempts
+ * and hf_drill_unchanged then have the replica alone; hf_drill_free. One thread at a time uses a drill.
  */
 #ifndef HOLDFAST_DRILL_H
 #define HOLDFAST_DRILL_H
 
 #include "holdfast/key.h"
+#include "holdfast/moment.h"
 #include "holdfast/replica.h"
 
 #ifdef __cplusplus
@@ -43,9 +44,10 @@ struct hf_drill_result {
 	char replica[HF_DRILL_REPLICA_BYTES];  /* its name, or where it is */
 
 	uint64_t tid, time_ns;    /* recovery point: the last moment that came back; 0: none did */
-	double rpo_seconds;       /* its age: of the oldest operation that would be lost; 0: none would; negative: not known */
-	double rto_seconds;       /* from nothing to the newest moment's files, as far as they were restored; negative: no time */
-	double rto_all_seconds;   /* … and to all of them, estimated; negative: cannot be told */
+	/* From that moment to when the drill began, 0 when nothing would be lost. Without a store to compare with: at most. */
+	double rpo_seconds;       /* negative: not known */
+	double rto_seconds;       /* from nothing to the newest files, as far as they were restored; negative: not known */
+	double rto_all_seconds;   /* … to all of them: measured, or estimated by what was restored; negative: not known */
 	uint64_t read_bytes;      /* asked of the replica */
 	uint64_t restored_bytes, compared_files;
 	enum hf_freshness freshness;
@@ -77,6 +79,78 @@ struct hf_drill_coverage {
 };
 int hf_drill_record(const char *path, const struct hf_drill_result *result, const struct hf_drill_coverage *coverage,
 		    const char *detail, double *ret_share, struct hf_error *err);
+
+/* --- the rehearsal */
+
+struct hf_drill;
+
+struct hf_drill_options {
+	const char *store; /* the primary's; NULL: there is none here */
+	/*
+	 * A place as hf_recover takes it, or, with a store, the name of one of its replicas. NULL: of the store's replicas the
+	 * one that was drilled longest ago.
+	 */
+	const char *from;
+	const struct hf_kit *kit; /* borrowed until hf_drill_free; NULL: by the store's own keys, and no epoch is begun */
+	const struct hf_heads *heads; /* saved ones that must be there; borrowed likewise; NULL: none. Never accept_stale */
+};
+
+/*
+ * Reads of the store, and of the environment a bucket's credentials. Nobody is asked anything but a passphrase (key.h),
+ * and no thread is started. -ENOENT: no store, no such replica; -EINVAL: neither store nor kit and place; -EKEYREJECTED:
+ * the kit is of another volume than the store; -ENOKEY, -EUCLEAN and others: what must be read cannot be.
+ */
+int hf_drill_open(const struct hf_drill_options *o, struct hf_drill **ret, struct hf_error *err);
+void hf_drill_free(struct hf_drill *d); /* NULL is fine */
+
+enum hf_drill_place { HF_DRILL_NODE, HF_DRILL_BUCKET, HF_DRILL_FOLDER };
+
+struct hf_drill_about {
+	char volume_id[HF_VOLUME_ID_TEXT_BYTES];
+	char replica[HF_DRILL_REPLICA_BYTES]; /* its name, if it is one of the store's; else where it is, cut off */
+	char url[512];
+	enum hf_drill_place place;
+	const char *folder; /* of a HF_DRILL_FOLDER; borrowed */
+	const char *ca;     /* a file that is needed to reach it; NULL: none; borrowed */
+	bool has_writer;    /* the primary's credentials are known: its writer key, and of a bucket its access key */
+	uint64_t own_tid, own_time_ns; /* where the primary's own log ends; 0: not known */
+	uint64_t acked_tid;            /* what the replica acknowledged last, as far as was kept; 0: not known */
+};
+void hf_drill_about(const struct hf_drill *d, struct hf_drill_about *ret);
+
+/* Ask it how far it has got. Errors as hf_recover's. */
+int hf_drill_reach(struct hf_drill *d, struct hf_point *ret, struct hf_error *err);
+
+/*
+ * What hf_recover_kept does, into `path`, but for this: the replica is told nothing, so that the primary's writer key
+ * stays good; the new store has no replica; and without a kit no epoch is begun, so that it can be opened for reading
+ * only. Saved heads are held against it.
+ */
+int hf_drill_recover(struct hf_drill *d, const char *path, const struct hf_keeping *keeping,
+		     const struct hf_progress *progress, struct hf_recovery *ret, struct hf_error *err);
+
+/*
+ * Is what was recovered into `path` all that is known to have been there? Words of it, in any case, into ret_words of
+ * HF_ERROR_TEXT_BYTES. PASS: it has what the replica acknowledged, and saved heads or the primary's own end, as far as
+ * it can have them. WEAK: nothing was there to compare with. FAIL: it has less than it acknowledged, or another history.
+ * *ret_behind: the primary's own log has more.
+ */
+enum hf_drill_verdict hf_drill_fresh(struct hf_drill *d, const char *path, bool *ret_behind, char *ret_words);
+
+/*
+ * Try what must not be possible, by the primary's own credentials as far as they are known: "delete", "overwrite" and
+ * "fork" are told, in this order, each with words. What was recovered into `path` says what is there. Without `alarms`
+ * nothing is tried that a node alarms its operator of. -ENOMEM, or it cannot be read.
+ */
+struct hf_drill_told {
+	void (*step)(void *arg, const char *step, enum hf_drill_verdict verdict, const char *words);
+	void *arg;
+};
+int hf_drill_attempts(struct hf_drill *d, const char *path, bool alarms, const struct hf_drill_told *told,
+		      struct hf_error *err);
+
+/* Does it still give the same? Reads the last group again. 0; -EUCLEAN: other bytes, or less; others: not to be had. */
+int hf_drill_unchanged(struct hf_drill *d, struct hf_error *err);
 
 #ifdef __cplusplus
 }

@@ -30,6 +30,7 @@ static const struct setting {
 	{ "deletion", "deletion_percent", PERCENT, 20, 1, 100, true, AT(deletion_percent) },
 	{ "overwrite", "overwrite_percent", PERCENT, 50, 1, 100, true, AT(overwrite_percent) },
 	{ "encryption", "encryption_files", FILES, 50, 1, FILES_MAX, true, AT(encryption_files) },
+	{ "drill", "drill_s", SECONDS, 30 * 86400, 1, YEAR_S, true, AT(drill_s) },
 #undef AT
 };
 enum { N_SETTINGS = sizeof(settings) / sizeof(settings[0]) };
@@ -190,7 +191,7 @@ static int change_one(json_t *o, const char *change, struct hf_error *err)
 	}
 	return hf_error_set(err, -EINVAL,
 			    "%.80s: what is set is hook=, url=, lag=, unreachable=, window=, young=, files=, "
-			    "deletion=, overwrite= or encryption=",
+			    "deletion=, overwrite=, encryption= or drill=",
 			    change);
 }
 

@@ -83,3 +83,10 @@ int peer_fetch(struct peer *p, struct shelf *shelf, const struct hf_progress *pr
 {
 	return p->ops->fetch(p, shelf, progress, ret, err);
 }
+
+int peer_attempt(struct peer *p, const struct peer_attempt *a, long *ret_status, struct hf_error *err)
+{
+	if (p->ops->attempt)
+		return p->ops->attempt(p, a, ret_status, err);
+	return hf_error_set(err, -EOPNOTSUPP, "only of a node something can be asked that it must refuse");
+}

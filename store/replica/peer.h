@@ -34,6 +34,14 @@ struct peer_fetched {
 	bool newest_only;  /* it may not see older versions */
 };
 
+/* What a rehearsal tries, to be refused (drill.h). */
+struct peer_attempt {
+	const char *method;
+	struct log_pos at; /* segment 0: the volume itself */
+	const void *body;  /* NULL: none */
+	size_t len;
+};
+
 struct peer_ops {
 	int (*enrol)(struct peer *p, const struct epoch_cert *cert, const struct place *invitation,
 		     struct receipt *ret, struct hf_error *err);
@@ -49,6 +57,8 @@ struct peer_ops {
 	int (*fetch)(struct peer *p, struct shelf *shelf, const struct hf_progress *progress,
 		     struct peer_fetched *ret, struct hf_error *err);
 	unsigned (*pace_ms)(struct peer *p, size_t len); /* NULL: at once */
+	/* NULL: it is not asked by requests that could be made up */
+	int (*attempt)(struct peer *p, const struct peer_attempt *a, long *ret_status, struct hf_error *err);
 	void (*free)(struct peer *p);
 };
 
@@ -117,6 +127,12 @@ MUST_USE int peer_know(struct peer *p, const void *list, size_t len, struct hf_e
 bool peer_fetches(const struct peer *p);
 MUST_USE int peer_fetch(struct peer *p, struct shelf *shelf, const struct hf_progress *progress,
 			struct peer_fetched *ret, struct hf_error *err);
+
+/*
+ * Ask a node for what it must refuse, by a request that is signed like any other. 0: it answered, with the HTTP status
+ * *ret_status; negative: it did not. -EOPNOTSUPP: not a node.
+ */
+MUST_USE int peer_attempt(struct peer *p, const struct peer_attempt *a, long *ret_status, struct hf_error *err);
 
 /* The three kinds. */
 MUST_USE int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);

@@ -5,8 +5,10 @@
  * node is given the new epoch's certificate, which locks the old writer key out; if the old writer was quicker,
  * what it added is fetched and a new certificate made; then the epoch begins here; the descriptor, without
  * which a store is not a store, comes last. PATH/recovery marks a folder in which this is under way, for which
- * volume.
+ * volume. A rehearsal does the same, but for telling the replica and for shipping to it.
  */
+#include "store/replica/recover.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,10 +29,12 @@ enum { ROUNDS_MAX = 16 };
 struct recovery {
 	const struct os *os;
 	const char *path;
-	const struct owner *owner;
+	const struct owner *owner;      /* NULL: a rehearsal by the keys of who writes */
+	const struct keyring *by_keys;  /* then these */
+	bool rehearsal;
 	const struct hf_progress *progress;
 	const uint8_t *volume_id;
-	struct place place;
+	struct place *place;
 	struct peer *peer;
 	struct shelf *shelf;
 	struct keyring *keys;
@@ -103,18 +107,18 @@ static int open_peer(struct recovery *v, struct hf_error *err)
 {
 	struct peer_options o = {
 		.os = v->os,
-		.place = &v->place,
-		.signer = http_signer_of_owner(v->owner),
+		.place = v->place,
+		.signer = v->owner ? http_signer_of_owner(v->owner) : http_signer_of_writer(v->by_keys),
 	};
 
-	if (v->place.has_volume && memcmp(v->place.volume_id, v->volume_id, VOLUME_ID_BYTES) != 0)
+	if (v->place->has_volume && memcmp(v->place->volume_id, v->volume_id, VOLUME_ID_BYTES) != 0)
 		return hf_error_set(err, -EKEYREJECTED,
 				    "the kit is not that of the volume that the replica's URL names");
 	memcpy(o.volume_id, v->volume_id, VOLUME_ID_BYTES);
-	memcpy(v->place.volume_id, v->volume_id, VOLUME_ID_BYTES);
-	v->place.has_volume = true;
-	if (v->place.kind == PLACE_BUCKET) {
-		int r = s3_credentials_find(v->os, NULL, &v->place.s3->credentials, err);
+	memcpy(v->place->volume_id, v->volume_id, VOLUME_ID_BYTES);
+	v->place->has_volume = true;
+	if (v->place->kind == PLACE_BUCKET && !v->place->s3->credentials.access_key[0]) {
+		int r = s3_credentials_find(v->os, NULL, &v->place->s3->credentials, err);
 
 		if (r < 0)
 			return r;
@@ -236,7 +240,7 @@ static int take_over(struct recovery *v, struct hf_error *err)
 
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		r = make_cert(v, err);
-		if (r < 0 || v->place.kind != PLACE_NODE) /* nobody there who could be told */
+		if (r < 0 || v->rehearsal || v->place->kind != PLACE_NODE) /* nobody is told, or could be */
 			return r;
 		r = tell(v, &head, err);
 		if (v->untold.code || (r == 0 && at_head(v, &head.point)))
@@ -300,6 +304,20 @@ static int epoch_was_begun(struct recovery *v, struct hf_error *err)
 	return r;
 }
 
+/* Who has no owner key begins no epoch: what was fetched can be read, by the volume key alone. */
+static int keep_volume_key(struct recovery *v, struct hf_error *err)
+{
+	uint8_t secret[SEED_BYTES];
+	int r;
+
+	keyring_volume_key(v->by_keys, secret);
+	r = keyring_new(secret, v->volume_id, &v->keys);
+	crypto_wipe(secret, sizeof(secret));
+	if (r < 0)
+		return hf_error_set(err, r, "no locked memory for the volume key");
+	return keys_write(v->os, v->path, v->keys, v->keeping, err);
+}
+
 /* --- what makes it a store */
 
 /* Where to go on replicating to. A volume's own folder is a replica's only under its own name. */
@@ -309,28 +327,29 @@ static int replica_place(struct recovery *v)
 	char id[HF_VOLUME_ID_TEXT_BYTES];
 	char *slash;
 
-	if (v->place.kind != PLACE_DIRECTORY) /* credentials that recover can do more than a writer's should */
-		return v->place.kind == PLACE_NODE;
-	for (size_t len = strlen(v->place.path); len > 1 && v->place.path[len - 1] == '/'; len--)
-		v->place.path[len - 1] = 0;
+	if (v->place->kind != PLACE_DIRECTORY) /* credentials that recover can do more than a writer's should */
+		return v->place->kind == PLACE_NODE;
+	for (size_t len = strlen(v->place->path); len > 1 && v->place->path[len - 1] == '/'; len--)
+		v->place->path[len - 1] = 0;
 	volume_id_text(v->volume_id, id);
-	slash = strrchr(v->place.path, '/');
-	if (slash && slash > v->place.path && strcmp(slash + 1, id) == 0) {
+	slash = strrchr(v->place->path, '/');
+	if (slash && slash > v->place->path && strcmp(slash + 1, id) == 0) {
 		*slash = 0;
 		return 1;
 	}
-	return directory_find(v->os, v->place.path, v->volume_id, false, &inside, NULL) == 0;
+	return directory_find(v->os, v->place->path, v->volume_id, false, &inside, NULL) == 0;
 }
 
 static int write_replica(struct recovery *v, struct hf_error *err)
 {
 	char name[CONFIG_NAME_BYTES];
 
-	v->goes_on = v->untold.code == 0 && replica_place(v); /* not told, it would refuse the new writer */
+	/* not told, it would refuse the new writer */
+	v->goes_on = !v->rehearsal && v->untold.code == 0 && replica_place(v);
 	if (!v->goes_on)
 		return 0;
-	config_make_name(&v->place, name);
-	return config_exists(v->os, v->path, name) ? 0 : config_write(v->os, v->path, name, &v->place, err);
+	config_make_name(v->place, name);
+	return config_exists(v->os, v->path, name) ? 0 : config_write(v->os, v->path, name, v->place, err);
 }
 
 /* The volume was made when its first certificate was. */
@@ -362,9 +381,10 @@ static int finish(struct recovery *v, struct hf_error *err)
 		return r;
 	memset(&d, 0, sizeof(d));
 	memcpy(d.volume_id, v->volume_id, VOLUME_ID_BYTES);
-	memcpy(d.owner_public, owner_public(v->owner), PUBLIC_KEY_BYTES);
+	memcpy(d.owner_public, first.owner_public, PUBLIC_KEY_BYTES); /* the volume's id comes from it */
 	d.created_ns = first.created_ns;
-	r = kit_note_write(v->os, v->path, v->volume_id, v->os->now_ns(v->os->state)); /* it has just opened it */
+	if (v->owner) /* the kit has just opened it */
+		r = kit_note_write(v->os, v->path, v->volume_id, v->os->now_ns(v->os->state));
 	if (r < 0)
 		return hf_error_set(err, r, "cannot write into %s: %s", v->path, strerror(-r));
 	r = files_write_descriptor(v->os, v->path, &d, err);
@@ -404,7 +424,19 @@ static int sum_up(struct recovery *v, const struct log_point *head, struct hf_re
 	return 0;
 }
 
-static int recover(struct recovery *v, struct hf_recovery *ret, struct hf_error *err)
+/* Of a log that is here: the epoch that makes it this machine's. */
+static int make_ours(struct recovery *v, struct log_point *ret_head, struct hf_error *err)
+{
+	int r = v->owner ? owner_keyring(v->owner, &v->keys) : 0;
+
+	if (r < 0)
+		return hf_error_set(err, r, "no locked memory for the volume key");
+	r = v->owner ? take_over(v, err) : keep_volume_key(v, err);
+	shelf_position(v->shelf, ret_head);
+	return r == 0 && v->owner ? begin_epoch(v, err) : r;
+}
+
+static int recover(struct recovery *v, struct hf_recovery *ret, struct log_point *ret_end, struct hf_error *err)
 {
 	struct log_point head;
 	struct receipt told;
@@ -424,20 +456,18 @@ static int recover(struct recovery *v, struct hf_recovery *ret, struct hf_error 
 		r = check_freshness(v, err);
 	if (r < 0)
 		return r;
-	if (begun && v->place.kind == PLACE_NODE) { /* whether the earlier run could tell it nobody knows now */
-		r = tell(v, &told, err);
-	} else if (!begun) {
-		r = owner_keyring(v->owner, &v->keys);
-		if (r < 0)
-			return hf_error_set(err, r, "no locked memory for the volume key");
-		r = take_over(v, err);
-	}
 	shelf_position(v->shelf, &head);
-	if (r == 0 && !begun)
-		r = begin_epoch(v, err);
+	if (!begun)
+		r = make_ours(v, &head, err);
+	else if (v->place->kind == PLACE_NODE && !v->rehearsal) /* whether the earlier run could tell it nobody knows now */
+		r = tell(v, &told, err);
 	if (r == 0)
 		r = finish(v, err);
-	return r < 0 ? r : sum_up(v, &head, ret, err);
+	if (r == 0)
+		r = sum_up(v, &head, ret, err);
+	if (r == 0 && ret_end)
+		*ret_end = head;
+	return r;
 }
 
 const char *hf_freshness_name(enum hf_freshness freshness)
@@ -464,33 +494,48 @@ int hf_recover_kept(const char *place, const struct hf_kit *kit, const char *pat
 		    const struct hf_heads *heads, const struct hf_keeping *keeping,
 		    const struct hf_progress *progress, struct hf_recovery *ret, struct hf_error *err)
 {
-	struct recovery v = { .os = os_posix(),
-			      .path = path,
-			      .owner = kit_owner(kit),
-			      .progress = progress,
-			      .keeping = keeping };
-	CLEANUP(cleanup_fd) int lock = -1;
+	CLEANUP(place_release) struct place at = { .path = NULL };
+	const struct recover_options o = { .os = os_posix(),
+					   .place = &at,
+					   .owner = kit_owner(kit),
+					   .heads = heads,
+					   .keeping = keeping,
+					   .progress = progress };
 	int r;
 
 	if (crypto_init() < 0)
 		return hf_error_set(err, -EIO, "the system gives no random bytes");
-	v.volume_id = owner_volume_id(v.owner);
-	r = place_parse(place, &v.place, err);
-	if (r < 0)
-		return r;
-	r = freshness_begin(&v.fresh, heads, v.volume_id, err);
+	r = place_parse(place, &at, err);
+	return r < 0 ? r : recover_run(&o, path, ret, NULL, err);
+}
+
+int recover_run(const struct recover_options *o, const char *path, struct hf_recovery *ret,
+		struct log_point *ret_end, struct hf_error *err)
+{
+	struct recovery v = { .os = o->os,
+			      .path = path,
+			      .owner = o->owner,
+			      .by_keys = o->keys,
+			      .rehearsal = o->rehearsal,
+			      .place = o->place,
+			      .progress = o->progress,
+			      .keeping = o->keeping };
+	CLEANUP(cleanup_fd) int lock = -1;
+	int r;
+
+	v.volume_id = v.owner ? owner_volume_id(v.owner) : keyring_volume_id(v.by_keys);
+	r = freshness_begin(&v.fresh, o->heads, v.volume_id, err);
 	if (r == 0)
 		r = probe(&v, err);
 	if (r == 0)
 		r = prepare_folder(&v, err);
 	if (r == 0) {
 		lock = files_lock(path, "recovering", 0, err);
-		r = lock < 0 ? lock : recover(&v, ret, err);
+		r = lock < 0 ? lock : recover(&v, ret, ret_end, err);
 	}
 	shelf_close(v.shelf);
 	keyring_free(v.keys);
 	peer_free(v.peer);
 	freshness_release(&v.fresh);
-	place_release(&v.place);
 	return r;
 }

@@ -441,6 +441,30 @@ static int remote_know(struct peer *p, const void *list, size_t len, struct hf_e
 	return n == -ENOENT ? 0 : n;
 }
 
+/* Whatever is answered is what was wanted to be known. */
+static int remote_attempt(struct peer *p, const struct peer_attempt *what, long *ret_status, struct hf_error *err)
+{
+	struct remote *r = (struct remote *)p;
+	CLEANUP(answer_release) struct answer a = { .body = BUF_INIT, .body_max = ANSWER_BYTES_MAX };
+	struct request q = { .method = what->method, .body = what->body, .body_len = what->len,
+			     .has_body = what->body != NULL };
+	char rest[32] = "";
+	int n;
+
+	if (what->at.segment)
+		(void)snprintf(rest, sizeof(rest), "/log/%" PRIu32, what->at.segment);
+	set_path(r, &q, rest);
+	if (strcmp(what->method, "POST") == 0)
+		(void)snprintf(q.query, sizeof(q.query), "?offset=%" PRIu32, what->at.offset);
+	n = request(r, &q, &a, err);
+	*ret_status = a.status;
+	if (a.status == 0)
+		return n;
+	if (err)
+		*err = (struct hf_error)HF_ERROR_INIT;
+	return 0;
+}
+
 static void remote_free(struct peer *p)
 {
 	struct remote *r = (struct remote *)p;
@@ -457,6 +481,7 @@ static const struct peer_ops remote_ops = {
 	.prunes = remote_prunes,
 	.prune_list = remote_prune_list,
 	.know = remote_know,
+	.attempt = remote_attempt,
 	.free = remote_free,
 };
 

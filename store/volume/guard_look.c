@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "store/alarm/sample.h"
+#include "store/drill/results.h"
 #include "store/volume/kit.h"
 
 enum {
@@ -16,6 +17,7 @@ enum {
 	LOOK_LONGEST_S = 60, /* between two looks at the replicas */
 	LOOKS_IN_A_LIMIT = 4,
 	REFUSED_AGAIN_S = 3600,
+	OVERDUE_AGAIN_S = 86400,
 };
 
 static const uint64_t second_ns = UINT64_C(1000000000);
@@ -202,4 +204,61 @@ void guard_look_at_replicas(struct guard_replicas *r, struct hf_store *s,
 	volume_id_text(s->descriptor.volume_id, id);
 	n = hf_store_replicas(s, r->all, GUARD_REPLICAS_MAX);
 	guard_look_at_statuses(r, r->all, n, id, now_ns, settings, alarms);
+}
+
+/* --- drills */
+
+static void tell_overdue(const struct asked *q, const struct hf_drill_state *state, uint64_t wall_ns)
+{
+	const struct alarm_about about = { .volume = q->volume };
+	char since[ALARMS_DURATION_BYTES];
+
+	(void)alarms_duration(wall_ns - state->since_ns, since);
+	if (state->passed_ns)
+		alarms_raise_about(q->alarms, "drill", &about,
+				   "no rehearsal of a recovery has passed for %s: holdfast drill, with the kit", since);
+	else
+		alarms_raise_about(q->alarms, "drill", &about,
+				   "the volume was made %s ago, and no recovery of it was ever rehearsed: holdfast drill, "
+				   "with the kit", since);
+}
+
+static void tell_failed(const struct asked *q, const struct hf_drill_result *last)
+{
+	const struct alarm_about about = { .volume = q->volume };
+	char moment[HF_ALARM_MOMENT_BYTES];
+
+	alarms_raise_about(q->alarms, "drill", &about,
+			   "the recovery that was rehearsed from %s at %s failed at the step \"%s\": see holdfast status, "
+			   "and rehearse it again", last->replica,
+			   hf_moment_format(last->began_ns, moment, sizeof(moment)),
+			   last->failed_step[0] ? last->failed_step : "?");
+}
+
+void guard_look_at_drills(struct guard_drills *d, const struct hf_store *s,
+			  const struct hf_alarm_settings *settings, struct alarms *alarms)
+{
+	const uint64_t now_ns = s->os->monotonic_ns(s->os->state);
+	const uint32_t limit_s = settings->drill_s;
+	const uint32_t every_s = limit_s / LOOKS_IN_A_LIMIT > LOOK_LONGEST_S ? LOOK_LONGEST_S : limit_s / LOOKS_IN_A_LIMIT;
+	char id[HF_VOLUME_ID_TEXT_BYTES];
+	const struct asked q = { settings, alarms, id, now_ns };
+	struct hf_drill_result last;
+	struct hf_drill_state state;
+
+	if (limit_s == 0 || (d->looked_ns > 0 && now_ns - d->looked_ns < every_s * second_ns))
+		return;
+	d->looked_ns = now_ns;
+	volume_id_text(s->descriptor.volume_id, id);
+	if (results_state(s->os, s->path, s->descriptor.created_ns, settings, &state, NULL) < 0)
+		return; /* the next look tries again */
+	if (!state.overdue)
+		d->told_overdue_ns = 0;
+	else if (is_due(&d->told_overdue_ns, now_ns, limit_s < OVERDUE_AGAIN_S ? limit_s : OVERDUE_AGAIN_S))
+		tell_overdue(&q, &state, s->os->now_ns(s->os->state));
+	if (!state.last_failed || results_last(s->os, s->path, &last, NULL) < 0 || last.sample ||
+	    last.began_ns == d->told_failed_ns)
+		return;
+	d->told_failed_ns = last.began_ns;
+	tell_failed(&q, &last);
 }

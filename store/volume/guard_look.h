@@ -33,6 +33,16 @@ void guard_look_at_statuses(struct guard_replicas *r, const struct hf_replica_st
 			    const char *volume, uint64_t mono_ns, const struct hf_alarm_settings *settings,
 			    struct alarms *alarms);
 
+/* Begins zeroed. */
+struct guard_drills {
+	uint64_t looked_ns, told_overdue_ns; /* monotonic */
+	uint64_t told_failed_ns;             /* when the drill began of which it was told */
+};
+
+/* Look whether a recovery of the store was rehearsed lately, and well, now and then. */
+void guard_look_at_drills(struct guard_drills *d, const struct hf_store *s,
+			  const struct hf_alarm_settings *settings, struct alarms *alarms);
+
 /* Ask the store, not more often than the limits ask for, and look. */
 void guard_look_at_replicas(struct guard_replicas *r, struct hf_store *s,
 			    const struct hf_alarm_settings *settings, struct alarms *alarms);
