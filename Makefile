@@ -335,6 +335,9 @@ install: all man
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	sed 's,/usr/local/,$(PREFIX)/,' fs/systemd/holdfast-node@.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-node@.service
+	sed 's,/usr/local/,$(PREFIX)/,' fs/systemd/holdfast-drill@.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-drill@.service
+	install -m 644 fs/systemd/holdfast-drill@.timer $(DESTDIR)$(PREFIX)/lib/systemd/system/
 	install -m 644 fs/systemd/holdfast.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/holdfast.conf
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: holdfast' 'Description: a filesystem that cannot forget' \
 		'Version: $(VERSION)' 'Requires: $(filter-out fuse3 libqrencode,$(PACKAGES))' \
@@ -350,6 +353,8 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_holdfast \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-node@.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-drill@.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-drill@.timer \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/holdfast.conf
 	rm -rf $(DESTDIR)$(PREFIX)/include/holdfast
 

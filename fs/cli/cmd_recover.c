@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/head_files.h"
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
 #include "fs/cli/unlock.h"
@@ -11,47 +10,11 @@
 #include "holdfast/moment.h"
 #include "holdfast/replica.h"
 
-#define HEADS_MAX 64
-#define HEAD_FILE_BYTES_MAX (1 << 20)
-
 struct arguments {
 	const char *from, *kit_file, *store;
-	char *heads[HEADS_MAX]; /* texts, malloc'ed */
-	size_t n_heads;
+	struct head_files heads;
 	bool accept_stale, passphrase, json;
 };
-
-static char *read_head_file(const char *name)
-{
-	char *text = calloc(1, HEAD_FILE_BYTES_MAX + 1);
-	FILE *file = text ? fopen(name, "re") : NULL;
-	size_t len = file ? fread(text, 1, HEAD_FILE_BYTES_MAX, file) : 0;
-	bool whole = file && !ferror(file) && fgetc(file) == EOF;
-
-	if (file)
-		(void)fclose(file);
-	if (whole && strlen(text) == len)
-		return text;
-	free(text);
-	cli_fail("recover: %s: %s", name, file ? "not a text file with saved heads in it" : strerror(errno));
-	return NULL;
-}
-
-/* --head HEAD or --head @FILE */
-static bool add_head(struct arguments *a, const char *given)
-{
-	char *text;
-
-	if (a->n_heads == HEADS_MAX) {
-		cli_fail("recover: at most %d times --head; several heads may be in one file", HEADS_MAX);
-		return false;
-	}
-	text = given[0] == '@' ? read_head_file(given + 1) : strdup(given);
-	if (!text)
-		return false;
-	a->heads[a->n_heads++] = text;
-	return true;
-}
 
 /* What proves that nothing newer was withheld, or that nothing does. */
 static void print_freshness(const struct hf_recovery *r)
@@ -138,7 +101,7 @@ static int prepare_keeping(const struct arguments *a, struct secret *secret, str
 
 static int recover(const struct arguments *a)
 {
-	struct hf_heads heads = { (const char *const *)a->heads, a->n_heads, a->accept_stale };
+	struct hf_heads heads = { (const char *const *)a->heads.texts, a->heads.n, a->accept_stale };
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_recovery recovery;
 	struct hf_progress hook;
@@ -184,7 +147,7 @@ static int read_arguments(const struct command *self, int argc, char **argv, str
 			a->kit_file = optarg;
 			break;
 		case 'H':
-			if (!add_head(a, optarg))
+			if (!head_files_add(&a->heads, self->name, optarg))
 				return CLI_FAILED;
 			break;
 		case 's':
@@ -216,8 +179,7 @@ static int run(const struct command *self, int argc, char **argv)
 
 	if (code < 0)
 		code = recover(&a);
-	for (size_t i = 0; i < a.n_heads; i++)
-		free(a.heads[i]);
+	head_files_release(&a.heads);
 	return code;
 }
 

@@ -98,6 +98,7 @@ static void tell(struct extract *x, const struct folder *f, const char *name, in
 		text = NULL;
 	pthread_mutex_lock(&x->lock);
 	x->sum.failed++;
+	x->sum.pruned += code == -ENODATA;
 	if (is_fatal(code) && !x->fatal.code) {
 		(void)hf_error_set(&x->fatal, code, "%s", text ? text : words);
 		atomic_store(&x->stop, true);

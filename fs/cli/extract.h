@@ -13,6 +13,7 @@ struct extract_summary {
 	uint64_t files, folders, others; /* names made; others: links, devices and the like */
 	uint64_t bytes;                  /* of contents, without holes */
 	uint64_t failed;                 /* names that are not there, or not as they were */
+	uint64_t pruned;                 /* … of those: their contents are what the owner let go (-ENODATA) */
 	bool owners;                     /* owners were restored: that takes root */
 };
 

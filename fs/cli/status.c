@@ -9,6 +9,7 @@
 
 #include "fs/cli/alarm_print.h"
 #include "fs/cli/colour.h"
+#include "fs/cli/drill.h"
 #include "fs/cli/output.h"
 #include "holdfast/replica.h"
 
@@ -127,6 +128,7 @@ json_t *status_of_store(struct hf_store *store)
 					 output_number(s.free_bytes), "chunks", output_number(s.chunks),
 					 "chunk_bytes", output_number(s.chunk_bytes)));
 	json_object_set_new(answer, "kit_checked", output_time(hf_store_kit_checked(store)));
+	json_object_set_new(answer, "last_drill", drill_last_to_json(hf_store_path(store)));
 	json_object_set_new(answer, "alarms", open_alarms(store));
 	json_object_set_new(answer, "read_only", json_boolean(s.read_only));
 	json_object_set_new(answer, "failed",
@@ -302,6 +304,7 @@ void status_print(const json_t *status)
 	printf("room        %s left on the disk below\n",
 	       output_bytes(output_get_number(status, "free_bytes"), a));
 	print_kit(status);
+	drill_print_last(status);
 	print_sync(status);
 	status_print_replicas(status);
 }

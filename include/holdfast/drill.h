@@ -64,6 +64,7 @@ struct hf_drill_state {
 	uint64_t since_ns;   /* counted from: passed_ns, or when the volume was made */
 	bool overdue;
 	bool last_failed;    /* the newest did not pass, and was no sample */
+	char volume_id[HF_VOLUME_ID_TEXT_BYTES];
 };
 int hf_drill_state(const char *path, struct hf_drill_state *ret, struct hf_error *err);
 
@@ -74,13 +75,22 @@ int hf_drill_state(const char *path, struct hf_drill_state *ret, struct hf_error
  */
 struct hf_drill_coverage {
 	uint32_t segments;       /* of the log on the replica */
-	const uint32_t *sampled; /* NULL: all of them were verified, or, with n_sampled SIZE_MAX, none */
-	size_t n_sampled;
+	const uint32_t *sampled; /* NULL: all of them were verified */
+	size_t n_sampled;        /* else so many; 0: none */
 };
 int hf_drill_record(const char *path, const struct hf_drill_result *result, const struct hf_drill_coverage *coverage,
 		    const char *detail, double *ret_share, struct hf_error *err);
 
 /* --- the rehearsal */
+
+/* Parts of a log, verified each for itself. */
+struct hf_drill_sampled {
+	uint32_t *segments; /* malloc'ed; the caller frees */
+	size_t n;
+	uint32_t of;        /* segments that there are */
+	uint64_t bytes, chunks;
+	uint64_t log_bytes; /* about, of all of it */
+};
 
 struct hf_drill;
 
@@ -148,6 +158,15 @@ struct hf_drill_told {
 };
 int hf_drill_attempts(struct hf_drill *d, const char *path, bool alarms, const struct hf_drill_told *told,
 		      struct hf_error *err);
+
+/*
+ * For a log that is too large to be recovered just to see: whole segments, about so many bytes and one at least, the
+ * newest first, then at random those that no drill of this replica has seen. Of each: the owner's certificate, the chain
+ * through it, every signature, that every frame opens, and every chunk's name. `path` is a folder for one segment at a
+ * time. -EOPNOTSUPP: a bucket, which is recovered whole or not at all; -EUCLEAN, -EKEYREJECTED: a segment does not verify.
+ */
+int hf_drill_sample(struct hf_drill *d, const char *path, uint64_t bytes, const struct hf_progress *progress,
+		    struct hf_drill_sampled *ret, struct hf_error *err);
 
 /* Does it still give the same? Reads the last group again. 0; -EUCLEAN: other bytes, or less; others: not to be had. */
 int hf_drill_unchanged(struct hf_drill *d, struct hf_error *err);

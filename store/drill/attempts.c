@@ -14,13 +14,14 @@
 #include "store/log/verifier.h"
 #include "store/replica/s3_probe.h"
 
-enum { TRIES = 3, WORDS_BYTES = HF_ERROR_TEXT_BYTES };
+enum { PATIENCE = 3, WORDS_BYTES = HF_ERROR_TEXT_BYTES };
 
 struct attempts {
 	struct hf_drill *d;
 	struct peer *peer;
 	bool alarms;
 	const struct hf_drill_told *told;
+	unsigned waited; /* seconds, for a node that is busy */
 	struct verifier before; /* in front of the last group */
 };
 
@@ -141,14 +142,11 @@ static void attempt(struct attempts *a, struct step *s, const struct peer_attemp
 {
 	struct hf_error err = HF_ERROR_INIT;
 	long status = 0;
-	int r = 0;
+	int r = peer_attempt(a->peer, what, &status, &err);
 
-	for (int i = 0; i < TRIES; i++) {
-		if (i > 0)
-			wait_a_second();
+	for (; r == 0 && status == 503 && a->waited < PATIENCE; a->waited++) {
+		wait_a_second();
 		r = peer_attempt(a->peer, what, &status, &err);
-		if (r < 0 || status != 503)
-			break;
 	}
 	if (r < 0)
 		add(s, HF_DRILL_FAIL, "%s: no answer (%.200s)", name, err.text);

@@ -10,7 +10,7 @@
 #include "store/replica/recover.h"
 #include "store/replica/s3_credentials.h"
 #include "store/replica/trail.h"
-#include "store/volume/files.h"
+#include "store/volume/keys.h"
 #include "store/volume/kit.h"
 
 /* --- what is read of the store */
@@ -31,23 +31,33 @@ static int check_kit(const struct hf_drill *d, const struct volume_descriptor *v
 /* Where its log ends, as far as that is durable. What cannot be read is not known. */
 static void read_own_end(struct hf_drill *d, const char *store)
 {
-	CLEANUP(keyring_freep) struct keyring *of_kit = NULL;
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	struct log_options o = { .os = d->os, .keys = d->keys, .read_only = true };
 	struct log *log;
 
-	if (!o.keys && owner_keyring(d->owner, &of_kit) == 0)
-		o.keys = of_kit;
 	o.dir = os_join(&dir, store, "log");
-	if (!o.keys || !o.dir || log_open(&o, NULL, &log, NULL) < 0)
+	if (!o.dir || log_open(&o, NULL, &log, NULL) < 0)
 		return;
 	log_durable(log, &d->own);
 	log_close(log);
 }
 
+/* Whoever has the kit need not be asked for a passphrase: the writer key is sealed, if at all, by what the kit says. */
+static int read_keys(struct hf_drill *d, const char *store, const struct volume_descriptor *v, struct hf_error *err)
+{
+	int r;
+
+	if (!d->owner)
+		return files_read_keys(d->os, store, v, &d->keys, err);
+	r = owner_keyring(d->owner, &d->keys);
+	if (r < 0)
+		return hf_error_set(err, r, "no locked memory for the volume key");
+	(void)!keys_read_writer(d->os, store, v, d->keys, NULL); /* without it less can be tried */
+	return 0;
+}
+
 static int read_store(struct hf_drill *d, const char *store, struct hf_error *err)
 {
-	struct hf_error why = HF_ERROR_INIT;
 	struct volume_descriptor v;
 	int r = files_read_descriptor(d->os, store, &v, err);
 
@@ -56,9 +66,9 @@ static int read_store(struct hf_drill *d, const char *store, struct hf_error *er
 	if (r < 0)
 		return r;
 	memcpy(d->volume_id, v.volume_id, VOLUME_ID_BYTES);
-	r = files_read_keys(d->os, store, &v, &d->keys, &why);
-	if (r < 0 && !d->owner)
-		return hf_error_set(err, r, "%s", why.text);
+	r = read_keys(d, store, &v, err);
+	if (r < 0)
+		return r;
 	if (!d->owner && !keyring_has_writer(d->keys))
 		return hf_error_set(err, -ENOKEY, "%s/keys/writer.key is gone: drill with the kit, --kit KIT", store);
 	read_own_end(d, store);
@@ -173,6 +183,16 @@ static int find_place(struct hf_drill *d, const struct hf_drill_options *o, stru
 	return r < 0 ? r : find_credentials(d, err);
 }
 
+/* Which segments were verified before: without that, all are as good as any other. */
+static void read_seen(struct hf_drill *d, const char *store)
+{
+	struct hf_drill_about about;
+
+	hf_drill_about(d, &about);
+	if (results_seen(d->os, store, about.replica, &d->seen, &d->n_seen) < 0)
+		d->n_seen = 0;
+}
+
 /* --- begin and end */
 
 int hf_drill_open(const struct hf_drill_options *o, struct hf_drill **ret, struct hf_error *err)
@@ -197,6 +217,8 @@ int hf_drill_open(const struct hf_drill_options *o, struct hf_drill **ret, struc
 		r = read_store(d, o->store, err);
 	if (r == 0)
 		r = find_place(d, o, err);
+	if (r == 0 && o->store)
+		read_seen(d, o->store);
 	if (r < 0) {
 		hf_drill_free(d);
 		return r;
@@ -213,6 +235,7 @@ void hf_drill_free(struct hf_drill *d)
 	place_release(&d->place);
 	place_release(&d->own_place);
 	buf_release(&d->last);
+	free(d->seen);
 	free(d);
 }
 

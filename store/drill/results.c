@@ -17,6 +17,7 @@
 #include "store/drill/rehearsal.h"
 #include "store/replica/json.h"
 #include "store/volume/files.h"
+#include "store/volume/kit.h"
 
 enum { FILE_BYTES_MAX = 16 << 20, VERSION = 1 };
 static const char file_name[] = "drills";
@@ -216,6 +217,38 @@ static void mark_record(const json_t *o, uint8_t *seen, uint32_t segments)
 	}
 }
 
+/* The highest number of a segment in it. */
+static uint32_t last_segment(const json_t *o)
+{
+	const json_int_t n = json_integer_value(json_object_get(o, "segments"));
+
+	return n > 0 && n <= UINT32_MAX ? (uint32_t)n : 0;
+}
+
+int results_seen(const struct os *os, const char *path, const char *replica, uint8_t **ret, uint32_t *ret_n)
+{
+	CLEANUP(lines_release) struct lines l = { BUF_INIT, 0 };
+	struct hf_drill_result d;
+	uint8_t *seen = NULL;
+	uint32_t n = 0;
+	json_t *o;
+	int r = load(os, path, &l, NULL);
+
+	for (; r == 0 && (o = next_record(&l, &d)); json_decref(o))
+		if (strcmp(d.replica, replica) == 0 && last_segment(o) > n)
+			n = last_segment(o);
+	if (r == 0)
+		seen = calloc((size_t)n + 1, 1);
+	if (r < 0 || !seen)
+		return r < 0 ? r : -ENOMEM;
+	for (l.at = 0; (o = next_record(&l, &d)); json_decref(o))
+		if (strcmp(d.replica, replica) == 0)
+			mark_record(o, seen, n);
+	*ret = seen;
+	*ret_n = n;
+	return 0;
+}
+
 /* [[first,last],…] of what this drill saw. */
 static json_t *ranges_json(const uint8_t *seen, uint32_t segments)
 {
@@ -333,7 +366,7 @@ static int write_with(const struct os *os, const char *path, struct lines *l, co
 
 static void mark_coverage(const struct hf_drill_coverage *c, uint8_t *seen)
 {
-	if (!c->sampled && c->n_sampled == 0)
+	if (!c->sampled)
 		mark(seen, c->segments, 1, c->segments);
 	for (size_t i = 0; c->sampled && i < c->n_sampled; i++)
 		mark(seen, c->segments, c->sampled[i], c->sampled[i]);
@@ -420,7 +453,10 @@ int hf_drill_state(const char *path, struct hf_drill_state *ret, struct hf_error
 		return r;
 	if (settings_read(os_posix(), path, &settings, NULL) < 0)
 		settings_default(&settings); /* which is an alarm of its own */
-	return results_state(os_posix(), path, v.created_ns, &settings, ret, err);
+	r = results_state(os_posix(), path, v.created_ns, &settings, ret, err);
+	if (r == 0)
+		volume_id_text(v.volume_id, ret->volume_id);
+	return r;
 }
 
 const char *hf_drill_verdict_name(enum hf_drill_verdict verdict)

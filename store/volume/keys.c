@@ -231,6 +231,14 @@ int files_read_keys(const struct os *os, const char *path, const struct volume_d
 	return 0;
 }
 
+int keys_read_writer(const struct os *os, const char *path, const struct volume_descriptor *v, struct keyring *keys,
+		     struct hf_error *err)
+{
+	struct reading d = { os, path, v, NULL };
+
+	return read_writer_key(&d, writer_name, keys, err);
+}
+
 static int check_volume_file(struct reading *d, const struct keyring *keys, struct hf_error *err)
 {
 	CLEANUP(wipe_buf) struct buf data = BUF_INIT;

@@ -18,6 +18,10 @@ MUST_USE int keys_write(const struct os *os, const char *path, const struct keyr
 MUST_USE int keys_check_files(const struct os *os, const char *path, const struct volume_descriptor *v,
 			      const struct keyring *keys, struct hf_error *err);
 
+/* The writer key into a keyring that has the volume key, as from a kit: nobody is asked. -ENOENT: there is none. */
+MUST_USE int keys_read_writer(const struct os *os, const char *path, const struct volume_descriptor *v,
+			      struct keyring *keys, struct hf_error *err);
+
 /*
  * The writer key of an epoch that is just being begun, keys/writer.next: write the keyring's, in the form
  * that writer.key has; read it into a keyring with the volume key (-ENOENT: there is none); let it take

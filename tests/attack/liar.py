@@ -99,7 +99,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
-    do_GET = do_PUT = do_POST = any
+    do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = any
 
 
 class Server(http.server.ThreadingHTTPServer):
