@@ -51,7 +51,7 @@ void drill_remove_scratch(const char *path)
 		return;
 	for (const FTSENT *e; (e = fts_read(walk));) {
 		if (e->fts_info == FTS_D) /* what was restored may be closed to its owner */
-			(void)chmod(e->fts_accpath, 0700);
+			(void)!chmod(e->fts_accpath, 0700);
 		else if (e->fts_info == FTS_DP)
 			(void)rmdir(e->fts_accpath);
 		else

@@ -230,7 +230,7 @@ static void let_in(const struct compare *c, int dir_fd, const char *name, const 
 	const mode_t wanted = S_ISDIR(st->st_mode) ? 0700 : 0400;
 
 	if (!c->owners && !S_ISLNK(st->st_mode) && (st->st_mode & wanted) != wanted)
-		(void)fchmodat(dir_fd, name, (st->st_mode & 07777) | wanted, 0);
+		(void)!fchmodat(dir_fd, name, (st->st_mode & 07777) | wanted, 0);
 }
 
 /* Also of a folder, as the name that it is. */

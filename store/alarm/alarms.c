@@ -297,7 +297,9 @@ const char *alarms_duration(uint64_t ns, char out[ALARMS_DURATION_BYTES])
 {
 	uint64_t s = ns / second_ns;
 
-	if (s >= 7200)
+	if (s >= 4 * 86400)
+		(void)snprintf(out, ALARMS_DURATION_BYTES, "%" PRIu64 " days", s / 86400);
+	else if (s >= 7200)
 		(void)snprintf(out, ALARMS_DURATION_BYTES, "%" PRIu64 " hours", s / 3600);
 	else if (s >= 120)
 		(void)snprintf(out, ALARMS_DURATION_BYTES, "%" PRIu64 " minutes", s / 60);

@@ -155,7 +155,8 @@ static int start_of(const struct sampling *s, uint32_t number, const struct buf 
 static int verify_segment(struct sampling *s, const char *dir, const struct log_point *start, size_t len,
 			  struct hf_error *err)
 {
-	struct log_options o = { .os = s->d->os, .keys = s->keys, .dir = dir, .read_only = true };
+	struct log_options o = { .os = s->d->os, .keys = s->keys, .dir = dir, .read_only = true,
+				 .first_segment = start->end.segment };
 	struct chunks c = { .s = s };
 	struct log_point end;
 	int r = log_open(&o, NULL, &c.log, err);
@@ -186,6 +187,9 @@ static int sample_segment(struct sampling *s, uint32_t number, struct hf_error *
 		r = start_of(s, number, &bytes, &start, err);
 	if (r < 0)
 		return r;
+	s->got.bytes += bytes.len;
+	if (bytes.len == SEGMENT_HEADER_BYTES) /* just begun: there is no more to it */
+		return 0;
 	segment_file_name(number, name);
 	if (!os_join(&dir, s->path, "log") || !os_join(&file, (const char *)dir.data, name))
 		return hf_error_set(err, -ENOMEM, "no memory");
@@ -194,7 +198,6 @@ static int sample_segment(struct sampling *s, uint32_t number, struct hf_error *
 		return hf_error_set(err, r, "cannot write %s: %s", (const char *)file.data, strerror(-r));
 	r = verify_segment(s, (const char *)dir.data, &start, bytes.len, err);
 	(void)os->unlink(os->state, (const char *)file.data);
-	s->got.bytes += bytes.len;
 	return r;
 }
 

@@ -72,7 +72,7 @@ static int log_new(const struct log_options *o, struct log **ret, struct hf_erro
 	l->zstd_level = o->zstd_level ? o->zstd_level : 1;
 	l->read_only = o->read_only;
 	l->damaged_too = o->read_only && o->damaged_too;
-	l->first_segment = 1;
+	l->first_segment = o->read_only && o->first_segment ? o->first_segment : 1;
 	l->sealed_upto = 1;
 	l->cur = l->next = (struct seg_file)SEG_FILE_NONE;
 	pthread_mutex_init(&l->lock, NULL);

@@ -65,6 +65,8 @@ struct log_options {
 	uint64_t segment_bytes;
 	int zstd_level;              /* 0: 1 */
 	bool read_only;              /* never writes, not even to cut a torn tail off */
+	/* With read_only: no segment before this one is there, and its header is believed about them; 0: 1. */
+	uint32_t first_segment;
 	/* With read_only, for log_verify: no damage, gap or foreign segment keeps it from opening. */
 	bool damaged_too;
 };

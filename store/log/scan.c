@@ -292,8 +292,7 @@ static int find_end_by_headers(struct log *l, uint32_t last, struct hf_error *er
 
 		log_verifier_begin(l, &l->v);
 		if (r == 0)
-			r = segment == l->first_segment ? verifier_segment(&l->v, raw, err)
-							: verifier_enter(&l->v, raw, err);
+			r = segment == 1 ? verifier_segment(&l->v, raw, err) : verifier_enter(&l->v, raw, err);
 		if (r == 0 && l->v.point.end.segment != segment)
 			r = hf_error_set(err, -EUCLEAN, "its header says that it is segment %" PRIu32,
 					 l->v.point.end.segment);

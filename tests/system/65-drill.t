@@ -151,12 +151,12 @@ hf alarms set "$T/mnt" drill=off > /dev/null
 flip() { perl -e 'open(my $f, "+<:raw", $ARGV[0]) or die; seek($f, $ARGV[1], 0); read($f, my $b, 1); seek($f, $ARGV[1], 0); print $f chr(ord($b) ^ 1)' "$@"; }
 flip "$log" 200000
 drill 1 "a damaged byte" "$T/store" --from near
-is "$(verdict fetch) $(verdict restore) $(verdict delete)" "FAIL SKIP SKIP" "is found as it is fetched"
-hf status "$T/mnt" | grep -q '^drill  *.*FAILED.* at the step "fetch"'
+is "$(verdict reach) $(verdict restore) $(verdict delete)" "FAIL SKIP SKIP" "is found as the last segment is looked at"
+hf status "$T/mnt" | grep -q '^drill  *.*FAILED.* at the step "reach"'
 ok $? "status says which step"
 hf alarms set "$T/mnt" drill=20s > /dev/null
 alarmed() { hf alarms "$T/mnt" | grep -A1 '^ALARM .*drill' | grep -q "$1"; }
-eventually 20 alarmed 'failed at the step "fetch"'
+eventually 20 alarmed 'failed at the step "reach"'
 ok $? "the mount raises an alarm" || diag "$(hf alarms "$T/mnt")"
 cp "$T/whole" "$log"
 hf alarms set "$T/mnt" drill=1s > /dev/null
@@ -180,7 +180,7 @@ drill 0 "at rest, with the kit, from the node" "$T/store" --kit "$T/kit" --from 
 is "$(verdict epoch) $(verdict fork) $(verdict fresh)" "PASS PASS PASS" "everything there is"
 
 # --- told to stop, nothing is left
-hf drill "$T/store" --from near --full --dir "$T/scratch" > /dev/null 2>&1 &
+"$HOLDFAST" drill "$T/store" --from near --full --dir "$T/scratch" > /dev/null 2>&1 &
 pid=$!
 eventually 10 eval '[ -n "$(ls -A "$T/scratch")" ]'
 kill -TERM "$pid"
@@ -189,7 +189,7 @@ is "$?$(ls -A "$T/scratch")" 2 "it goes when it is told to, and takes everything
 
 # --- a passphrase, as systemd would hand it over
 printf 'correct horse battery staple\n' > "$T/pass"
-hf key passphrase "$T/store" --passphrase-fd 3 3< "$T/pass" > /dev/null 2>&1 || bail "no passphrase"
+hf key passphrase "$T/store" --passphrase-fd 3 3< "$T/pass" > "$T/.said" 2>&1 || bail "no passphrase: $(cat "$T/.said")"
 hf drill "$T/store" --from near --moments 0 --dir "$T/scratch" --passphrase-fd 3 3< "$T/pass" > "$T/.said" 2>&1
 is "$?" 0 "a store whose key is wrapped" || diag "$(cat "$T/.said")"
 hf drill "$T/store" --kit "$T/kit" --from far --moments 0 --dir "$T/scratch" < /dev/null > "$T/.said" 2>&1

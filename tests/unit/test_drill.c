@@ -390,10 +390,12 @@ static void samples(void **state)
 	(void)snprintf(path, sizeof(path), "%s/sample", f.dir);
 	r.sample = true;
 	while (share < 1) { /* what was not seen comes first: each is one more */
+		struct hf_error err = HF_ERROR_INIT;
 		struct hf_drill *d = open_drill(&f, drills % 2 ? "copy" : replica, drills % 3 ? NULL : f.kit);
 		struct hf_drill_coverage c;
 
-		assert_int_equal(hf_drill_sample(d, path, 1, NULL, &got, NULL), 0);
+		if (hf_drill_sample(d, path, 1, NULL, &got, &err) < 0)
+			fail_msg("%s", err.text);
 		assert_true(got.n >= 1 && got.of > 4 && got.bytes > 0);
 		assert_int_equal(got.segments[0], got.of); /* always the newest */
 		c = (struct hf_drill_coverage){ got.of, got.segments, got.n };
