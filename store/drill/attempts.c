@@ -302,12 +302,13 @@ static int try_bucket(struct attempts *a, struct hf_error *err)
 
 static void say_folder(struct attempts *a)
 {
-	struct step s = { HF_DRILL_WEAK, "a folder: whoever is root where it is can do it, and nothing was tried. Against "
-					 "that it is no defence; have a node or a bucket too" };
+	const struct step s = { HF_DRILL_WEAK, "a folder: whoever is root where it is can do it, and nothing was tried. "
+					       "Against that it is no defence; have a node or a bucket too" };
+	const struct step same = { HF_DRILL_WEAK, "the same" };
 
 	tell(a, "delete", &s);
-	tell(a, "overwrite", &s);
-	tell(a, "fork", &s);
+	tell(a, "overwrite", &same);
+	tell(a, "fork", &same);
 }
 
 int hf_drill_attempts(struct hf_drill *d, const char *path, bool alarms, const struct hf_drill_told *told,

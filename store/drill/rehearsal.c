@@ -401,7 +401,7 @@ enum hf_drill_verdict hf_drill_fresh(struct hf_drill *d, const char *path, bool 
 		at = snprintf(ret_words, HF_ERROR_TEXT_BYTES, *ret_behind ?
 			      "it is behind: the primary's log goes on to tid-%" PRIu64 ". " :
 			      "it has all that the primary's log had, tid-%" PRIu64 ". ", d->own.tid);
-	if (d->acked.end.segment)
+	if (d->acked.tid)
 		at += snprintf(ret_words + at, HF_ERROR_TEXT_BYTES - (size_t)at,
 			       "It has what it acknowledged, tid-%" PRIu64 ". ", d->acked.tid);
 	if (d->recovered.freshness == HF_FRESHNESS_PROVEN)

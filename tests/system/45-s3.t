@@ -374,4 +374,18 @@ settled k after
 unmounted
 comes_back k "of both"
 fails "nothing of this volume" 2 'nothing of this volume' as OWNER hf recover --from "$(place vault c)" --kit "$T/b.kit" "$T/none"
+
+# --- a recovery rehearsed: read with the owner's credentials, tried with those that are in the store
+
+drilled() { as OWNER hf drill "$@" --moments 0 --dir "$T" > "$T/said" 2>&1; echo "$? $(grep -oE '^[A-Z]+  (compare|delete|overwrite|fork)' "$T/said" | tr -s ' \n' ' ')"; }
+is "$(drilled "$T/k")" "0 PASS compare PASS delete PASS overwrite SKIP fork " "a drill of a bucket that keeps what it has" || diag "$(cat "$T/said")"
+grep -q 'PASS  delete .*deleting a version: refused; deleting: refused' "$T/said"
+ok $? "says what was refused" || diag "$(cat "$T/said")"
+is "$(drilled --from "$(place vault k)" --kit "$T/k.kit")" "0 PASS compare SKIP delete SKIP overwrite SKIP fork " \
+	"with the kit alone the primary's credentials are not tried" || diag "$(cat "$T/said")"
+behave may_delete=1 locks_hold=0
+is "$(drilled "$T/k")" "1 PASS compare FAIL delete PASS overwrite SKIP fork " "a lock that does not hold any more is a drill that fails" ||
+	diag "$(cat "$T/said")"
+behave
+fails "a bucket is not sampled" 2 'whole or not at all' as OWNER hf drill "$T/k" --sample 1M
 done_testing
