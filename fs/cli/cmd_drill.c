@@ -42,8 +42,8 @@ static void take_step(void *arg, const json_t *step)
 
 /* --- all of it */
 
-static int report(const struct drill_plan *plan, const struct arguments *a, const char *store, struct drilling *d,
-		  const json_t *end, uint64_t began_ns)
+static int report(const struct drill_plan *plan, const struct arguments *a, const char *store,
+		  struct drilling *d, const json_t *end, uint64_t began_ns)
 {
 	struct hf_drill_result r = drill_judge(plan, d->steps, end, began_ns);
 	json_t *not_proven = drill_not_proven(plan, &r, end);
@@ -52,7 +52,8 @@ static int report(const struct drill_plan *plan, const struct arguments *a, cons
 	int code = r.failed_step[0] ? CLI_FOUND : CLI_FINE;
 
 	r.share_verified = drill_own_share(&r, end);
-	if (store && drill_keep(store, &r, d->steps, not_proven, end, json_is_true(json_object_get(end, "verified")), &err) < 0)
+	if (store && drill_keep(store, &r, d->steps, not_proven, end,
+				json_is_true(json_object_get(end, "verified")), &err) < 0)
 		code = cli_fail("drill: it is over, but what came of it is not kept: %s", err.text);
 	whole = drill_to_json(plan, &r, d->steps, end, not_proven);
 	if (a->json)
@@ -64,7 +65,7 @@ static int report(const struct drill_plan *plan, const struct arguments *a, cons
 	return code;
 }
 
-/* What failed because of room is said as that: it says nothing of the replica. */
+/* What failed for want of room is said as that too: it may say nothing of the replica. */
 static bool lacked_room(const json_t *steps)
 {
 	const json_t *step;
@@ -78,7 +79,21 @@ static bool lacked_room(const json_t *steps)
 	return false;
 }
 
-static int rehearse(const struct arguments *a, struct drill_plan *plan, const char *store)
+/*
+ * What it had is not what it has, after it was tried: then what was fetched before may be the better copy.
+ * All of it is left where it is.
+ */
+static void say_kept(const struct drill_plan *plan)
+{
+	fprintf(stderr,
+		"holdfast: the replica has changed under what was tried. What it had before is kept in "
+		"%s/store: as long as "
+		"you need it, holdfast recover --from %s/store --kit KIT STORE\n",
+		plan->scratch, plan->scratch);
+}
+
+/* *ret_keep: what was fetched is not to be taken away. */
+static int rehearse(const struct arguments *a, struct drill_plan *plan, const char *store, bool *ret_keep)
 {
 	struct drilling d = { .a = a, .steps = json_array() };
 	struct drill_watch watch = { .step = take_step, .arg = &d };
@@ -93,13 +108,18 @@ static int rehearse(const struct arguments *a, struct drill_plan *plan, const ch
 	if (!end)
 		code = cli_fail_error(&err);
 	else if (drill_step_was(d.steps, "apart", "FAIL"))
-		code = cli_fail("drill: could not be shut off from the primary, so nothing was rehearsed%s%s", a->json ? ": " : "",
+		code = cli_fail("drill: could not be shut off from the primary, so nothing was rehearsed%s%s",
+				a->json ? ": " : "",
 				a->json ? output_get_text(json_array_get(d.steps, 0), "words") : "");
-	else if (lacked_room(d.steps))
-		code = cli_fail("drill: there is no room in %s; name another folder with --dir, or restore less with --bytes",
-				plan->scratch);
 	else
 		code = report(plan, a, store, &d, end, began_ns);
+	if (end && lacked_room(d.steps))
+		code = cli_fail("drill: there is no room in %s; name another folder with --dir, or restore "
+				"less with --bytes",
+				plan->scratch);
+	*ret_keep = drill_step_was(d.steps, "unchanged", "FAIL") && drill_step_was(d.steps, "fetch", "PASS");
+	if (*ret_keep)
+		say_kept(plan);
 	json_decref(end);
 	json_decref(d.steps);
 	return code;
@@ -119,16 +139,22 @@ static int run_drill(const struct arguments *a, const struct location *location,
 {
 	const struct hf_heads heads = { (const char *const *)a->heads.texts, a->heads.n, false };
 	const struct hf_drill_options o = { location->store, a->from, kit, &heads };
-	struct drill_plan plan = { .with_kit = kit != NULL, .alarms = !a->no_alarm, .bytes = a->bytes,
-				   .moments = a->moments, .sample_bytes = a->sample_bytes };
+	struct drill_plan plan = { .with_kit = kit != NULL,
+				   .alarms = !a->no_alarm,
+				   .bytes = a->bytes,
+				   .moments = a->moments,
+				   .sample_bytes = a->sample_bytes };
 	struct hf_error err = HF_ERROR_INIT;
 	char *scratch = NULL;
+	bool kept = false;
 	int code = CLI_FAILED, r = hf_drill_open(&o, &plan.drill, &err);
 
 	if (r == 0) {
 		hf_drill_about(plan.drill, &plan.about);
 		if (a->sample_bytes && plan.about.place == HF_DRILL_BUCKET)
-			r = hf_error_set(&err, -EINVAL, "drill: a bucket is recovered whole or not at all: leave --sample out");
+			r = hf_error_set(
+				&err, -EINVAL,
+				"drill: a bucket is recovered whole or not at all: leave --sample out");
 	}
 	drill_catch_signals();
 	if (r == 0)
@@ -136,8 +162,9 @@ static int run_drill(const struct arguments *a, const struct location *location,
 	if (r == 0) {
 		plan.scratch = scratch;
 		set_apart(&plan, location);
-		code = rehearse(a, &plan, location->store);
-		drill_remove_scratch(scratch);
+		code = rehearse(a, &plan, location->store, &kept);
+		if (!kept)
+			drill_remove_scratch(scratch);
 	}
 	free(scratch);
 	hf_drill_free(plan.drill);
@@ -158,8 +185,9 @@ static int read_kit(const char *file, struct hf_kit **ret, struct hf_error *err)
 	if (isatty(STDIN_FILENO))
 		fprintf(stderr, "The kit's HF1- line, then Ctrl-D:\n");
 	len = fread(text, 1, sizeof(text), stdin);
-	r = ferror(stdin) || len == sizeof(text) ? hf_error_set(err, -EUCLEAN, "there is no kit on standard input") :
-						   hf_kit_parse(text, len, ret, err);
+	r = ferror(stdin) || len == sizeof(text) ?
+		    hf_error_set(err, -EUCLEAN, "there is no kit on standard input") :
+		    hf_kit_parse(text, len, ret, err);
 	explicit_bzero(text, sizeof(text));
 	return r;
 }
@@ -216,12 +244,18 @@ static int bad_value(const char *option, const char *text)
 /* Negative: go on; else the exit code. */
 static int read_arguments(const struct command *self, int argc, char **argv, struct arguments *a)
 {
-	static const struct option longs[] = { { "from", 1, NULL, 'f' },    { "kit", 1, NULL, 'k' },
-					       { "head", 1, NULL, 'H' },    { "dir", 1, NULL, 'd' },
-					       { "bytes", 1, NULL, 'b' },   { "moments", 1, NULL, 'm' },
-					       { "full", 0, NULL, 'F' },    { "sample", 1, NULL, 's' },
-					       { "no-alarm", 0, NULL, 'q' }, { "record", 1, NULL, 'r' },
-					       { "json", 0, NULL, 'j' },    { "help", 0, NULL, 'h' },
+	static const struct option longs[] = { { "from", 1, NULL, 'f' },
+					       { "kit", 1, NULL, 'k' },
+					       { "head", 1, NULL, 'H' },
+					       { "dir", 1, NULL, 'd' },
+					       { "bytes", 1, NULL, 'b' },
+					       { "moments", 1, NULL, 'm' },
+					       { "full", 0, NULL, 'F' },
+					       { "sample", 1, NULL, 's' },
+					       { "no-alarm", 0, NULL, 'q' },
+					       { "record", 1, NULL, 'r' },
+					       { "json", 0, NULL, 'j' },
+					       { "help", 0, NULL, 'h' },
 					       { 0 } };
 	int o;
 
@@ -316,47 +350,47 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_drill = {
 	.name = "drill",
 	.summary = "rehearse a recovery, and report what it takes",
-	.usage =
-		"holdfast drill [STORE|DIR] [--from PLACE] [--kit KIT|-] [--head HEAD|@FILE]…\n"
-		"               [--full | --bytes N] [--moments N] [--dir DIR] [--no-alarm] [--json]\n"
-		"holdfast drill --from PLACE --kit KIT|- [the same]       where there is no store\n"
-		"holdfast drill [STORE|DIR] --sample N [--from PLACE] [--kit KIT|-] [--dir DIR] [--json]\n"
-		"holdfast drill STORE|DIR --record RESULT|-\n"
-		"\n"
-		"Rehearse the bad day: in a process that the kernel lets open nothing of the store,\n"
-		"recover the volume from a replica, verify chain, signatures and contents, restore\n"
-		"the newest moment and some past ones at random, and compare them with the log, byte\n"
-		"by byte. Then try to delete, overwrite and fork what the replica has, by what is\n"
-		"kept on this machine, and want that refused. A step each: PASS, FAIL, WEAK (there\n"
-		"is no defence that could fail, as in a folder) or SKIP (why). The volume itself, its\n"
-		"keys and its replication go on as they are; what was made is taken away.\n"
-		"\n"
-		"The real drill has the kit, and is run on another machine. Without a kit the keys in\n"
-		"the store are used, as a scheduled one does: it says what it does not prove. Results\n"
-		"are kept in the store; holdfast status shows the last. See holdfast-drill@.timer.\n"
-		"\n"
-		"  --from PLACE   as for holdfast recover, or the name of a replica of the store;\n"
-		"                 else that of its replicas which was drilled longest ago\n"
-		"  --kit KIT      the kit file, or -: as it is typed or piped in\n"
-		"  --head HEAD    a line that holdfast head once printed, or a file of them: a replica\n"
-		"                 that has it not serves an older state, and fails\n"
-		"  --bytes N      restore about so much of a moment, of files at random, when it has\n"
-		"                 more (10G)\n"
-		"  --full         restore all of each\n"
-		"  --moments N    past ones (3)\n"
-		"  --dir DIR      where there is room for the log and what is restored; it is all taken\n"
-		"                 away afterwards. $TMPDIR, or /var/tmp\n"
-		"  --no-alarm     leave out what a node alarms its operator of: overwriting and forking\n"
-		"  --sample N     no recovery: verify about so much of the log, what no drill has seen\n"
-		"                 first. For a log that is too large; it is no drill that passes\n"
-		"  --record RESULT   keep, in this store, what a drill elsewhere printed with --json\n"
-		"\n"
-		"Exit code 0: nothing failed; 1: a step did; 2: it could not be run.\n"
-		"\n"
-		"  holdfast drill /srv/git\n"
-		"  holdfast drill --from 'https://replica.example.net:7443/v1/volumes/…' --kit - --json > result\n"
-		"  holdfast drill /srv/git --record result\n"
-		"  holdfast drill /var/lib/volume --sample 2G\n",
+	.usage = "holdfast drill [STORE|DIR] [--from PLACE] [--kit KIT|-] [--head HEAD|@FILE]…\n"
+		 "               [--full | --bytes N] [--moments N] [--dir DIR] [--no-alarm] [--json]\n"
+		 "holdfast drill --from PLACE --kit KIT|- [the same]       where there is no store\n"
+		 "holdfast drill [STORE|DIR] --sample N [--from PLACE] [--kit KIT|-] [--dir DIR] [--json]\n"
+		 "holdfast drill STORE|DIR --record RESULT|-\n"
+		 "\n"
+		 "Rehearse the bad day: in a process that the kernel lets open nothing of the store,\n"
+		 "recover the volume from a replica, verify chain, signatures and contents, restore\n"
+		 "the newest moment and some past ones at random, and compare them with the log, byte\n"
+		 "by byte. Then try to delete, overwrite and fork what the replica has, by what is\n"
+		 "kept on this machine, and want that refused. A step each: PASS, FAIL, WEAK (there\n"
+		 "is no defence that could fail, as in a folder) or SKIP (why). The volume itself, its\n"
+		 "keys and its replication go on as they are; what was made is taken away.\n"
+		 "\n"
+		 "The real drill has the kit, and is run on another machine. Without a kit the keys in\n"
+		 "the store are used, as a scheduled one does: it says what it does not prove. Results\n"
+		 "are kept in the store; holdfast status shows the last. See holdfast-drill@.timer.\n"
+		 "\n"
+		 "  --from PLACE   as for holdfast recover, or the name of a replica of the store;\n"
+		 "                 else that of its replicas which was drilled longest ago\n"
+		 "  --kit KIT      the kit file, or -: as it is typed or piped in\n"
+		 "  --head HEAD    a line that holdfast head once printed, or a file of them: a replica\n"
+		 "                 that has it not serves an older state, and fails\n"
+		 "  --bytes N      restore about so much of a moment, of files at random, when it has\n"
+		 "                 more (10G)\n"
+		 "  --full         restore all of each\n"
+		 "  --moments N    past ones (3)\n"
+		 "  --dir DIR      where there is room for the log and what is restored; it is all taken\n"
+		 "                 away afterwards. $TMPDIR, or /var/tmp\n"
+		 "  --no-alarm     leave out what a node alarms its operator of: overwriting and forking\n"
+		 "  --sample N     no recovery: verify about so much of the log, what no drill has seen\n"
+		 "                 first. For a log that is too large; it is no drill that passes\n"
+		 "  --record RESULT   keep, in this store, what a drill elsewhere printed with --json\n"
+		 "\n"
+		 "Exit code 0: nothing failed; 1: a step did; 2: it could not be run.\n"
+		 "\n"
+		 "  holdfast drill /srv/git\n"
+		 "  holdfast drill --from 'https://replica.example.net:7443/v1/volumes/…' --kit - --json > "
+		 "result\n"
+		 "  holdfast drill /srv/git --record result\n"
+		 "  holdfast drill /var/lib/volume --sample 2G\n",
 	.run = run,
 	.takes_keys = true,
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A drill's parts (layer 6; docs/DRILLS.md). cmd_drill.c reads what is asked for, and the primary's side of it; a process
- * of its own, shut off from the primary (drill_apart.h), rehearses (drill_steps.c) and tells by lines of JSON through a
- * pipe (drill_child.c): {"progress"}, {"step"}, and at last {"end"}. drill_print.c says it to people and programs.
+ * A drill's parts (layer 6; docs/DRILLS.md). cmd_drill.c reads what is asked for, and the primary's side of
+ * it; a process of its own, shut off from the primary (drill_apart.h), rehearses (drill_steps.c) and tells by
+ * lines of JSON through a pipe (drill_child.c): {"progress"}, {"step"}, and at last {"end"}. drill_print.c
+ * says it to people and programs.
  */
 #ifndef FS_CLI_DRILL_H
 #define FS_CLI_DRILL_H
@@ -22,9 +23,9 @@ struct drill_plan {
 	const char *scratch; /* an empty folder, which is taken away afterwards */
 	struct drill_apart apart;
 	bool with_kit;
-	bool alarms;          /* also try what the node alarms its operator of */
-	uint64_t bytes;       /* restored of a moment at most, about; UINT64_MAX: all */
-	unsigned moments;     /* past ones */
+	bool alarms;           /* also try what the node alarms its operator of */
+	uint64_t bytes;        /* restored of a moment at most, about; UINT64_MAX: all */
+	unsigned moments;      /* past ones */
 	uint64_t sample_bytes; /* not 0: no recovery, but about so much of the log verified */
 };
 
@@ -39,10 +40,12 @@ struct drill_watch {
 	void *arg;
 };
 
-/* Run drill_steps in a process of its own, up to its end. A new object, what was told as {"end"}; NULL with err set. */
+/* Run drill_steps in a process of its own, up to its end. A new object, what was told as {"end"}; NULL with
+ * err set. */
 json_t *drill_child(const struct drill_plan *plan, const struct drill_watch *watch, struct hf_error *err);
 
-/* From now on SIGINT, SIGTERM and SIGHUP end drill_child, not this process: what was made is to be taken away. */
+/* From now on SIGINT, SIGTERM and SIGHUP end drill_child, not this process: what was made is to be taken
+ * away. */
 void drill_catch_signals(void);
 
 /* A folder of its own in `dir` (NULL: $TMPDIR, or /var/tmp); and away with it, whatever modes are in it. */
@@ -74,8 +77,8 @@ void drill_print_last(const json_t *status);
 
 void drill_print_step(const json_t *step);
 /* The whole as it is printed with --json: a drill's result, its steps, and `end`. */
-json_t *drill_to_json(const struct drill_plan *plan, const struct hf_drill_result *result, const json_t *steps,
-		      const json_t *end, const json_t *not_proven);
+json_t *drill_to_json(const struct drill_plan *plan, const struct hf_drill_result *result,
+		      const json_t *steps, const json_t *end, const json_t *not_proven);
 void drill_print(const json_t *drill);
 
 #endif

@@ -42,11 +42,28 @@ static const uint64_t first_version =
 
 /* What libraries look at: names and addresses, authorities, times, how many processors. */
 static const char *const of_the_system[] = {
-	"/usr/lib",	    "/usr/lib64",	  "/usr/share",		"/lib",		   "/lib64",
-	"/etc/ssl",	    "/etc/ca-certificates", "/etc/gnutls",	"/etc/resolv.conf", "/etc/hosts",
-	"/etc/host.conf",   "/etc/gai.conf",	  "/etc/nsswitch.conf", "/etc/services",   "/etc/localtime",
-	"/dev/urandom",	    "/dev/random",	  "/proc/self",		"/proc/meminfo",   "/proc/cpuinfo",
-	"/proc/stat",	    "/sys/devices/system/cpu",
+	"/usr/lib",
+	"/usr/lib64",
+	"/usr/share",
+	"/lib",
+	"/lib64",
+	"/etc/ssl",
+	"/etc/ca-certificates",
+	"/etc/gnutls",
+	"/etc/resolv.conf",
+	"/etc/hosts",
+	"/etc/host.conf",
+	"/etc/gai.conf",
+	"/etc/nsswitch.conf",
+	"/etc/services",
+	"/etc/localtime",
+	"/dev/urandom",
+	"/dev/random",
+	"/proc/self",
+	"/proc/meminfo",
+	"/proc/cpuinfo",
+	"/proc/stat",
+	"/sys/devices/system/cpu",
 };
 
 /* --- Landlock */
@@ -69,7 +86,8 @@ static int allow(int rules, const char *path, uint64_t rights, struct hf_error *
 		return hf_error_set(err, -errno, "%s: %s", path, strerror(errno));
 	rule.allowed_access = S_ISDIR(st.st_mode) ? rights : rights & of_files;
 	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-		return hf_error_set(err, -errno, "cannot let the rehearsal use %s: %s", path, strerror(errno));
+		return hf_error_set(err, -errno, "cannot let the rehearsal use %s: %s", path,
+				    strerror(errno));
 	return 0;
 }
 
@@ -217,22 +235,31 @@ static int try_all(const struct drill_apart *a, const struct paths *p, int keep_
 	int fd;
 
 	if (kept)
-		return hf_error_set(err, -EPERM, "%s is open here, and is the primary's: write to another place", kept);
+		return hf_error_set(err, -EPERM,
+				    "%s is open here, and is the primary's: write to another place", kept);
 	for (size_t i = 0; i < p->n; i++)
 		if (opens(p->all[i]))
-			return hf_error_set(err, -EPERM, "%s opens, though it is the primary's: it lies in a place that the "
-					    "rehearsal must be able to read", p->all[i]);
+			return hf_error_set(
+				err, -EPERM,
+				"%s opens, though it is the primary's: it lies in a place that the "
+				"rehearsal must be able to read",
+				p->all[i]);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
 		(void)close(fd);
-		return hf_error_set(err, -EPERM, "the rehearsal could reach the mounted store through its socket");
+		return hf_error_set(err, -EPERM,
+				    "the rehearsal could reach the mounted store through its socket");
 	}
 	if (p->n)
-		(void)snprintf(words, size, "the kernel lets it open none of the primary's files: %zu of them were tried%s", p->n,
-			       p->n == TRIED_MAX ? ", as many as are tried at most" : "");
+		(void)snprintf(
+			words, size,
+			"the kernel lets it open none of the primary's files: %zu of them were tried%s", p->n,
+			p->n == TRIED_MAX ? ", as many as are tried at most" : "");
 	else
-		(void)snprintf(words, size, "the kernel lets it open nothing but its own folder, the system's libraries and the "
-			       "replica; there is no store here that it could be tried on");
+		(void)snprintf(
+			words, size,
+			"the kernel lets it open nothing but its own folder, the system's libraries and the "
+			"replica; there is no store here that it could be tried on");
 	return 0;
 }
 

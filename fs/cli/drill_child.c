@@ -35,8 +35,8 @@ int drill_make_scratch(const char *dir, char **ret, struct hf_error *err)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	}
 	if (!mkdtemp(path))
-		return hf_error_set(err, -errno, "cannot make a folder in %s: %s; name another with --dir", dir,
-				    strerror(errno));
+		return hf_error_set(err, -errno, "cannot make a folder in %s: %s; name another with --dir",
+				    dir, strerror(errno));
 	*ret = path;
 	path = NULL;
 	return 0;

@@ -39,8 +39,8 @@ static bool stopped(const struct compare *c)
 	return operation_is_stopped(c->listener);
 }
 
-__attribute__((format(printf, 4, 5))) static void differs(struct compare *c, const struct folder *f, const char *name,
-							  const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static void differs(struct compare *c, const struct folder *f,
+							  const char *name, const char *fmt, ...)
 {
 	CLEANUP(cli_cleanup_free) char *path = NULL;
 	char why[200];
@@ -81,7 +81,8 @@ static ssize_t read_disk(int fd, char *out, size_t len, uint64_t at)
 }
 
 /* The same from `from` to `to`, which the view has as data. 1: they differ. */
-static int same_data(struct compare *c, int fd, uint64_t ino, uint64_t from, uint64_t to, struct hf_error *err)
+static int same_data(struct compare *c, int fd, uint64_t ino, uint64_t from, uint64_t to,
+		     struct hf_error *err)
 {
 	while (from < to && !stopped(c)) {
 		const size_t want = to - from < STEP_BYTES ? (size_t)(to - from) : STEP_BYTES;
@@ -199,7 +200,8 @@ static int same_xattrs(struct compare *c, const char *path, const struct hf_attr
 	return len < 0 ? (int)len : 0;
 }
 
-static int same_target(struct compare *c, int dir_fd, const char *name, const struct hf_attr *a, struct hf_error *err)
+static int same_target(struct compare *c, int dir_fd, const char *name, const struct hf_attr *a,
+		       struct hf_error *err)
 {
 	ssize_t n = hf_view_readlink(c->view, a->ino, c->of_view, STEP_BYTES, err), m;
 
@@ -234,7 +236,8 @@ static void let_in(const struct compare *c, int dir_fd, const char *name, const 
 }
 
 /* Also of a folder, as the name that it is. */
-static void compare_name(struct compare *c, const struct folder *f, int dir_fd, const char *name, const struct hf_attr *a)
+static void compare_name(struct compare *c, const struct folder *f, int dir_fd, const char *name,
+			 const struct hf_attr *a)
 {
 	CLEANUP(cli_cleanup_fd) int fd = -1;
 	struct hf_error err = HF_ERROR_INIT;
@@ -271,7 +274,8 @@ static void compare_name(struct compare *c, const struct folder *f, int dir_fd, 
 	if (r < 0)
 		differs(c, f, name, "%s", err.text[0] ? err.text : hf_strerror(r));
 	else if (other)
-		differs(c, f, name, "its %s %s not what the log says", other, other[strlen(other) - 1] == 's' ? "are" : "is");
+		differs(c, f, name, "its %s %s not what the log says", other,
+			other[strlen(other) - 1] == 's' ? "are" : "is");
 	else if (S_ISREG(a->mode))
 		c->sum->files++;
 	else if (!S_ISDIR(a->mode))
@@ -310,7 +314,9 @@ static int push_folder(struct compare *c, const struct folder *parent, const str
 
 	if (!f)
 		return -ENOMEM;
-	*f = (struct folder){ .parent = (struct folder *)parent, .made_before = c->made, .to_visit = c->to_visit,
+	*f = (struct folder){ .parent = (struct folder *)parent,
+			      .made_before = c->made,
+			      .to_visit = c->to_visit,
 			      .attr = e->attr };
 	strcpy(f->name, e->name);
 	c->made = c->to_visit = f;
@@ -368,8 +374,8 @@ static int visit(struct compare *c, const struct folder *f, struct hf_error *err
 		return r;
 	there = count_names(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (there != names - (int64_t)(c->sum->pruned - pruned))
-		differs(c, f->parent, f->parent ? f->name : ".", "%lld names are there, and %lld in the log", (long long)there,
-			(long long)names);
+		differs(c, f->parent, f->parent ? f->name : ".", "%lld names are there, and %lld in the log",
+			(long long)there, (long long)names);
 	return 0;
 }
 
@@ -397,15 +403,23 @@ static int visit_all(struct compare *c, const struct hf_attr *root, struct hf_er
 	return r;
 }
 
-int compare_tree(const struct hf_view *view, const struct hf_attr *what, const char *name, const char *to, bool owners,
-		 const struct operation_listener *listener, struct compare_summary *ret, struct hf_error *err)
+int compare_tree(const struct hf_view *view, const struct hf_attr *what, const char *name, const char *to,
+		 bool owners, const struct operation_listener *listener, struct compare_summary *ret,
+		 struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_fd) int top_fd = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP(cli_cleanup_free) char *of_view = malloc(STEP_BYTES + 1);
 	CLEANUP(cli_cleanup_free) char *of_disk = malloc(STEP_BYTES + 1);
 	CLEANUP(cli_cleanup_free) struct entry *entries = calloc(LISTED_NAMES, sizeof(*entries));
-	struct compare c = { .view = view, .listener = listener, .sum = ret, .owners = owners, .whole = S_ISDIR(what->mode), .top_fd = top_fd,
-			     .of_view = of_view, .of_disk = of_disk, .entries = entries };
+	struct compare c = { .view = view,
+			     .listener = listener,
+			     .sum = ret,
+			     .owners = owners,
+			     .whole = S_ISDIR(what->mode),
+			     .top_fd = top_fd,
+			     .of_view = of_view,
+			     .of_disk = of_disk,
+			     .entries = entries };
 	int r = 0;
 
 	if (top_fd < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was written out, held against the log (layer 6): every name, its type, mode, owner, times, attributes, target, and
- * every byte, read back from the disk there, beside what the view reads from the signed log.
+ * What was written out, held against the log (layer 6): every name, its type, mode, owner, times, attributes,
+ * target, and every byte, read back from the disk there, beside what the view reads from the signed log.
  */
 #ifndef FS_CLI_DRILL_COMPARE_H
 #define FS_CLI_DRILL_COMPARE_H
@@ -17,10 +17,12 @@ struct compare_summary {
 };
 
 /*
- * `what`, a folder, with all that is in it, beside the folder `to`; or a file, beside `name` in `to`. `owners`: they were
- * restored. 0; -EINTR: the listener wants no more; -ENOMEM; -errno: `to` cannot be opened. Adds to *ret.
+ * `what`, a folder, with all that is in it, beside the folder `to`; or a file, beside `name` in `to`.
+ * `owners`: they were restored. 0; -EINTR: the listener wants no more; -ENOMEM; -errno: `to` cannot be
+ * opened. Adds to *ret.
  */
-int compare_tree(const struct hf_view *view, const struct hf_attr *what, const char *name, const char *to, bool owners,
-		 const struct operation_listener *listener, struct compare_summary *ret, struct hf_error *err);
+int compare_tree(const struct hf_view *view, const struct hf_attr *what, const char *name, const char *to,
+		 bool owners, const struct operation_listener *listener, struct compare_summary *ret,
+		 struct hf_error *err);
 
 #endif

@@ -86,7 +86,8 @@ struct draw {
 	struct drill_pick *pick;
 };
 
-static int draw_entry(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie, const struct hf_attr *attr)
+static int draw_entry(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
+		      const struct hf_attr *attr)
 {
 	struct draw *d = arg;
 
@@ -126,7 +127,8 @@ static int pick_files(struct drill_moment *m, const struct hf_view *view, struct
 	if (!m->picks)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	for (unsigned tries = 0; m->n_picks < DRILL_PICKS_MAX && bytes < m->bytes_max &&
-	     tries < TRIES_OF_A_PICK * DRILL_PICKS_MAX; tries++) {
+				 tries < TRIES_OF_A_PICK * DRILL_PICKS_MAX;
+	     tries++) {
 		struct drill_pick *p = &m->picks[m->n_picks];
 		int r = walk_down(view, p, err);
 
@@ -151,8 +153,9 @@ static void found(void *arg, const char *what)
 		(void)snprintf(m->first, sizeof(m->first), "%s", what);
 }
 
-static int extract(struct drill_moment *m, const struct hf_view *view, const struct hf_attr *what, const char *name,
-		   const char *to, const struct operation_listener *outer, struct hf_error *err)
+static int extract(struct drill_moment *m, const struct hf_view *view, const struct hf_attr *what,
+		   const char *name, const char *to, const struct operation_listener *outer,
+		   struct hf_error *err)
 {
 	const struct operation_listener listener = { .progress = outer->progress, .found = found, .arg = m };
 	struct extract_summary sum = { .files = 0 };
@@ -173,8 +176,8 @@ static char *pick_folder(const struct drill_moment *m, size_t i)
 	return asprintf(&path, "%s/%zu", m->to, i) < 0 ? NULL : path;
 }
 
-static int extract_picks(struct drill_moment *m, const struct hf_view *view, const struct operation_listener *listener,
-			 struct hf_error *err)
+static int extract_picks(struct drill_moment *m, const struct hf_view *view,
+			 const struct operation_listener *listener, struct hf_error *err)
 {
 	int r = mkdir(m->to, 0700) < 0 ? hf_error_set(err, -errno, "%s: %s", m->to, strerror(errno)) :
 					 pick_files(m, view, err);
@@ -188,7 +191,8 @@ static int extract_picks(struct drill_moment *m, const struct hf_view *view, con
 	return r;
 }
 
-int drill_moment_restore(struct drill_moment *m, const struct operation_listener *listener, struct hf_error *err)
+int drill_moment_restore(struct drill_moment *m, const struct operation_listener *listener,
+			 struct hf_error *err)
 {
 	const struct hf_view view = { m->store, m->tid };
 	struct hf_attr root;
@@ -220,7 +224,8 @@ int drill_moment_compare(const struct drill_moment *m, const struct operation_li
 	for (size_t i = 0; r == 0 && !m->whole && i < m->n_picks; i++) {
 		CLEANUP(cli_cleanup_free) char *to = pick_folder(m, i);
 
-		r = to ? compare_tree(&view, &m->picks[i].attr, m->picks[i].name, to, m->owners, listener, ret, err) :
+		r = to ? compare_tree(&view, &m->picks[i].attr, m->picks[i].name, to, m->owners, listener,
+				      ret, err) :
 			 hf_error_set(err, -ENOMEM, "no memory");
 	}
 	return r;

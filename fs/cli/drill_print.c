@@ -18,20 +18,23 @@ static json_t *seconds_to_json(double seconds)
 static json_t *result_to_json(const struct hf_drill_result *r)
 {
 	char moment[OUTPUT_TEXT_BYTES];
-	json_t *o = json_pack("{s:o, s:b, s:b, s:b, s:b, s:s, s:s, s:o, s:o, s:s}", "time", output_time(r->began_ns), "passed",
-			      r->passed, "weak", r->weak, "kit", r->with_kit, "sample", r->sample, "failed_step",
-			      r->failed_step, "replica", r->replica, "tid", output_number(r->tid), "recovered_time",
-			      output_time(r->time_ns), "moment",
-			      r->time_ns ? hf_moment_format(r->time_ns, moment, sizeof(moment)) : "");
+	json_t *o =
+		json_pack("{s:o, s:b, s:b, s:b, s:b, s:s, s:s, s:o, s:o, s:s}", "time",
+			  output_time(r->began_ns), "passed", r->passed, "weak", r->weak, "kit", r->with_kit,
+			  "sample", r->sample, "failed_step", r->failed_step, "replica", r->replica, "tid",
+			  output_number(r->tid), "recovered_time", output_time(r->time_ns), "moment",
+			  r->time_ns ? hf_moment_format(r->time_ns, moment, sizeof(moment)) : "");
 
 	if (o)
-		json_object_update_new(
-			o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:f}", "rpo_seconds",
-				     seconds_to_json(r->rpo_seconds), "rto_seconds", seconds_to_json(r->rto_seconds),
-				     "rto_all_seconds", seconds_to_json(r->rto_all_seconds), "read_bytes",
-				     output_number(r->read_bytes), "restored_bytes", output_number(r->restored_bytes),
-				     "compared_files", output_number(r->compared_files), "freshness",
-				     hf_freshness_name(r->freshness), "share_verified", r->share_verified));
+		json_object_update_new(o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:f}", "rpo_seconds",
+						    seconds_to_json(r->rpo_seconds), "rto_seconds",
+						    seconds_to_json(r->rto_seconds), "rto_all_seconds",
+						    seconds_to_json(r->rto_all_seconds), "read_bytes",
+						    output_number(r->read_bytes), "restored_bytes",
+						    output_number(r->restored_bytes), "compared_files",
+						    output_number(r->compared_files), "freshness",
+						    hf_freshness_name(r->freshness), "share_verified",
+						    r->share_verified));
 	return o;
 }
 
@@ -47,24 +50,28 @@ json_t *drill_last_to_json(const char *store)
 		return json_null();
 	o = result_to_json(&last);
 	if (o)
-		json_object_update_new(o, json_pack("{s:o, s:b}", "passed_time", output_time(state.passed_ns), "overdue",
-						    state.overdue));
+		json_object_update_new(o, json_pack("{s:o, s:b}", "passed_time", output_time(state.passed_ns),
+						    "overdue", state.overdue));
 	return o;
 }
 
-json_t *drill_to_json(const struct drill_plan *plan, const struct hf_drill_result *result, const json_t *steps,
-		      const json_t *end, const json_t *not_proven)
+json_t *drill_to_json(const struct drill_plan *plan, const struct hf_drill_result *result,
+		      const json_t *steps, const json_t *end, const json_t *not_proven)
 {
-	static const char *const copied[] = { "fetch_seconds", "rebuild_seconds", "restore_seconds", "past_bytes", "live_bytes",
-					      "segments", "pruned_frames", "behind", "sampled" };
+	static const char *const copied[] = { "fetch_seconds", "rebuild_seconds", "restore_seconds",
+					      "past_bytes",    "live_bytes",      "segments",
+					      "pruned_frames", "behind",          "sampled" };
 	json_t *o = result_to_json(result);
 
 	if (!o)
 		return NULL;
 	json_object_update_new(o, json_pack("{s:s, s:s, s:s, s:b, s:O, s:O}", "verdict",
-					    result->failed_step[0] ? "FAIL" : result->weak ? "WEAK" : "PASS", "volume_id",
-					    plan->about.volume_id, "url", plan->about.url, "rpo_is_at_most",
-					    plan->about.own_tid == 0, "steps", steps, "not_proven", not_proven));
+					    result->failed_step[0] ? "FAIL" :
+					    result->weak           ? "WEAK" :
+								     "PASS",
+					    "volume_id", plan->about.volume_id, "url", plan->about.url,
+					    "rpo_is_at_most", plan->about.own_tid == 0, "steps", steps,
+					    "not_proven", not_proven));
 	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++)
 		json_object_set(o, copied[i], json_object_get(end, copied[i]));
 	return o;
@@ -113,7 +120,8 @@ static void print_point(const json_t *d)
 	if (rpo == 0)
 		printf(": nothing that the primary's log has would be lost\n");
 	else if (rpo > 0)
-		printf(": %s%s would be lost (RPO)\n", json_is_true(json_object_get(d, "rpo_is_at_most")) ? "at most " : "",
+		printf(": %s%s would be lost (RPO)\n",
+		       json_is_true(json_object_get(d, "rpo_is_at_most")) ? "at most " : "",
 		       output_duration(rpo, age));
 	else
 		printf("\n");
@@ -133,7 +141,8 @@ static void print_time(const json_t *d)
 		printf(" in %s\n", output_duration(get_seconds(d, "restore_seconds"), a));
 	if (all >= 0 && all != rto)
 		printf("                %s, estimated, for everything\n", output_duration(all, a));
-	printf("read            %s from the replica\n", output_bytes(output_get_number(d, "read_bytes"), bytes));
+	printf("read            %s from the replica\n",
+	       output_bytes(output_get_number(d, "read_bytes"), bytes));
 }
 
 void drill_print(const json_t *d)
@@ -171,16 +180,18 @@ void drill_print_last(const json_t *status)
 	}
 	printf("drill       ");
 	if (*output_get_text(d, "failed_step"))
-		printf("%sFAILED%s at the step \"%s\"", colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE),
-		       output_get_text(d, "failed_step"));
+		printf("%sFAILED%s at the step \"%s\"", colour(stdout, COLOUR_BAD),
+		       colour(stdout, COLOUR_NONE), output_get_text(d, "failed_step"));
 	else
 		printf("%s", json_is_true(json_object_get(d, "sample")) ? "a sample was sound" : "passed");
 	printf(", %s, from %s", output_get_text(d, "time"), output_get_text(d, "replica"));
 	if (rto >= 0)
 		printf(", in %s", output_duration(rto, took));
-	printf("; %.4g %% of the history verified\n", 100 * json_number_value(json_object_get(d, "share_verified")));
+	printf("; %.4g %% of the history verified\n",
+	       100 * json_number_value(json_object_get(d, "share_verified")));
 	if (json_is_true(json_object_get(d, "overdue")))
-		printf("            %sOVERDUE%s: %s%s\n", colour(stdout, COLOUR_ATTENTION), colour(stdout, COLOUR_NONE),
+		printf("            %sOVERDUE%s: %s%s\n", colour(stdout, COLOUR_ATTENTION),
+		       colour(stdout, COLOUR_NONE),
 		       *output_get_text(d, "passed_time") ? "the last that passed was " : "none ever passed",
 		       output_get_text(d, "passed_time"));
 }

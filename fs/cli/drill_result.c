@@ -27,7 +27,8 @@ static double get_number(const json_t *o, const char *key)
 static double estimate_all(const json_t *end, bool sample)
 {
 	const double fetch = get_number(end, "fetch_seconds"), rebuild = get_number(end, "rebuild_seconds");
-	const double restore = get_number(end, "restore_seconds"), restored = get_number(end, "restored_bytes");
+	const double restore = get_number(end, "restore_seconds"),
+		     restored = get_number(end, "restored_bytes");
 	const double live = get_number(end, "live_bytes"), read = get_number(end, "read_bytes");
 
 	if (sample) /* the log alone: what follows it was not seen */
@@ -43,7 +44,8 @@ static double lost_seconds(const struct drill_plan *plan, const json_t *end, uin
 
 	if (!json_is_true(json_object_get(end, "fetched")))
 		return -1;
-	if ((plan->about.own_tid > 0 && !json_is_true(json_object_get(end, "behind"))) || point_ns >= began_ns)
+	if ((plan->about.own_tid > 0 && !json_is_true(json_object_get(end, "behind"))) ||
+	    point_ns >= began_ns)
 		return 0;
 	return (double)(began_ns - point_ns) / 1e9;
 }
@@ -71,7 +73,7 @@ static void find_failed(const json_t *steps, char ret[HF_DRILL_STEP_BYTES])
 }
 
 struct hf_drill_result drill_judge(const struct drill_plan *plan, const json_t *steps, const json_t *end,
-				    uint64_t began_ns)
+				   uint64_t began_ns)
 {
 	const bool sample = plan->sample_bytes > 0, restored = drill_step_was(steps, "restore", "PASS");
 	struct hf_drill_result r = {
@@ -82,9 +84,10 @@ struct hf_drill_result drill_judge(const struct drill_plan *plan, const json_t *
 		.tid = output_get_number(end, "tid"),
 		.time_ns = output_get_number(end, "time_ns"),
 		.rpo_seconds = lost_seconds(plan, end, began_ns),
-		.rto_seconds = restored ? get_number(end, "fetch_seconds") + get_number(end, "rebuild_seconds") +
-						  get_number(end, "restore_seconds") :
-					  -1,
+		.rto_seconds = restored ?
+				       get_number(end, "fetch_seconds") + get_number(end, "rebuild_seconds") +
+					       get_number(end, "restore_seconds") :
+				       -1,
 		.rto_all_seconds = restored || sample ? estimate_all(end, sample) : -1,
 		.read_bytes = output_get_number(end, "read_bytes"),
 		.restored_bytes = output_get_number(end, "restored_bytes"),
@@ -107,16 +110,24 @@ json_t *drill_not_proven(const struct drill_plan *plan, const struct hf_drill_re
 	json_t *list = json_array();
 
 	if (!plan->with_kit)
-		json_array_append_new(list, json_string("that the recovery kit opens this volume: the keys of this machine were "
-							"used. That is for a drill with the kit, elsewhere"));
+		json_array_append_new(
+			list,
+			json_string("that the recovery kit opens this volume: the keys of this machine were "
+				    "used. That is for a drill with the kit, elsewhere"));
 	if (r->sample)
-		json_array_append_new(list, json_string("that the volume comes back: nothing was rebuilt or restored"));
+		json_array_append_new(list,
+				      json_string(
+					      "that the volume comes back: nothing was rebuilt or restored"));
 	if (!plan->alarms && plan->about.place == HF_DRILL_NODE && !r->sample)
-		json_array_append_new(list, json_string("that a fork or an overwrite is refused: left out, since the node would "
-							"alarm its operator"));
+		json_array_append_new(
+			list,
+			json_string("that a fork or an overwrite is refused: left out, since the node would "
+				    "alarm its operator"));
 	if (!r->sample && r->rto_seconds >= 0 && !json_is_true(json_object_get(end, "whole"))) {
-		(void)snprintf(text, sizeof(text), "that all files come back: %s of %s were restored, chosen at random",
-			       output_bytes(r->restored_bytes, a), output_bytes(output_get_number(end, "live_bytes"), b));
+		(void)snprintf(text, sizeof(text),
+			       "that all files come back: %s of %s were restored, chosen at random",
+			       output_bytes(r->restored_bytes, a),
+			       output_bytes(output_get_number(end, "live_bytes"), b));
 		json_array_append_new(list, json_string(text));
 	}
 	return list;
@@ -146,7 +157,7 @@ static char *detail_text(const json_t *steps, const json_t *not_proven)
 }
 
 int drill_keep(const char *store, struct hf_drill_result *r, const json_t *steps, const json_t *not_proven,
-		const json_t *end, bool verified, struct hf_error *err)
+	       const json_t *end, bool verified, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *detail = detail_text(steps, not_proven);
 	CLEANUP(cli_cleanup_free) uint32_t *sampled = NULL;
@@ -184,7 +195,9 @@ static uint64_t told_time(const json_t *o, const char *key)
 {
 	struct hf_moment m;
 
-	return hf_moment_parse(output_get_text(o, key), 0, &m, NULL) == 0 && m.kind == HF_MOMENT_TIME ? m.time_ns : 0;
+	return hf_moment_parse(output_get_text(o, key), 0, &m, NULL) == 0 && m.kind == HF_MOMENT_TIME ?
+		       m.time_ns :
+		       0;
 }
 
 int drill_take_result(const char *store, const json_t *o, struct hf_error *err)
@@ -206,10 +219,12 @@ int drill_take_result(const char *store, const json_t *o, struct hf_error *err)
 	};
 	const json_t *steps = json_object_get(o, "steps"), *not_proven = json_object_get(o, "not_proven");
 
-	if (r.began_ns == 0 || !json_is_array(steps) || !json_is_array(not_proven) || !*output_get_text(o, "volume_id"))
+	if (r.began_ns == 0 || !json_is_array(steps) || !json_is_array(not_proven) ||
+	    !*output_get_text(o, "volume_id"))
 		return hf_error_set(err, -EINVAL, "this is not what holdfast drill --json prints");
 	if (r.began_ns > drill_now_ns())
-		return hf_error_set(err, -EINVAL, "this drill is of the future: set one of the two clocks right");
+		return hf_error_set(err, -EINVAL,
+				    "this drill is of the future: set one of the two clocks right");
 	for (unsigned f = HF_FRESHNESS_UNPROVEN; f <= HF_FRESHNESS_STALE; f++)
 		if (!strcmp(hf_freshness_name((enum hf_freshness)f), output_get_text(o, "freshness")))
 			r.freshness = (enum hf_freshness)f;
@@ -217,4 +232,3 @@ int drill_take_result(const char *store, const json_t *o, struct hf_error *err)
 	(void)snprintf(r.failed_step, sizeof(r.failed_step), "%s", output_get_text(o, "failed_step"));
 	return drill_keep(store, &r, steps, not_proven, o, drill_step_was(steps, "verify", "PASS"), err);
 }
-

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A drill, step by step, in a process that has the replica and the keys and nothing else. Each step is told as it ends.
- * What could not be done because an earlier step failed is told as that, so that no step is ever missing.
+ * A drill, step by step, in a process that has the replica and the keys and nothing else. Each step is told
+ * as it ends. What could not be done because an earlier step failed is told as that, so that no step is ever
+ * missing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -59,18 +60,21 @@ static void show(void *arg, const char *what, uint64_t done, uint64_t total)
 	if (now - s->progress_at < PROGRESS_EVERY_SECONDS)
 		return;
 	s->progress_at = now;
-	say(s, json_pack("{s:s, s:o, s:o}", "progress", what, "done", output_number(done), "total", output_number(total)));
+	say(s, json_pack("{s:s, s:o, s:o}", "progress", what, "done", output_number(done), "total",
+			 output_number(total)));
 }
 
 /* Words may hold what a replica said: what is not UTF-8 is not told. */
-static void step_took(struct steps *s, const char *step, enum hf_drill_verdict verdict, const char *words, double seconds)
+static void step_took(struct steps *s, const char *step, enum hf_drill_verdict verdict, const char *words,
+		      double seconds)
 {
-	json_t *line = json_pack("{s:s, s:s, s:s, s:f}", "step", step, "verdict", hf_drill_verdict_name(verdict), "words",
-				 words, "seconds", seconds);
+	json_t *line = json_pack("{s:s, s:s, s:s, s:f}", "step", step, "verdict",
+				 hf_drill_verdict_name(verdict), "words", words, "seconds", seconds);
 
 	if (!line)
-		line = json_pack("{s:s, s:s, s:s, s:f}", "step", step, "verdict", hf_drill_verdict_name(verdict), "words",
-				 "(its words are not text)", "seconds", seconds);
+		line = json_pack("{s:s, s:s, s:s, s:f}", "step", step, "verdict",
+				 hf_drill_verdict_name(verdict), "words", "(its words are not text)",
+				 "seconds", seconds);
 	s->failed = s->failed || verdict == HF_DRILL_FAIL;
 	say(s, line);
 }
@@ -98,7 +102,8 @@ static const char *why(const struct hf_error *err)
 
 /* --- the keys of the store that is made: under a passphrase that is nowhere but in this process */
 
-static ssize_t answer_passphrase(void *arg, const char *path, char ret[HF_PASSPHRASE_BYTES_MAX], struct hf_error *err)
+static ssize_t answer_passphrase(void *arg, const char *path, char ret[HF_PASSPHRASE_BYTES_MAX],
+				 struct hf_error *err)
 {
 	const struct steps *s = arg;
 
@@ -135,7 +140,8 @@ static bool shut_off(struct steps *s, int fd)
 	if (r == 0)
 		step(s, "apart", HF_DRILL_PASS, words);
 	else if (r == -EOPNOTSUPP) {
-		(void)snprintf(words, sizeof(words), "that no file of the primary was opened is not proved: %.300s", why(&err));
+		(void)snprintf(words, sizeof(words),
+			       "that no file of the primary was opened is not proved: %.300s", why(&err));
 		step(s, "apart", HF_DRILL_WEAK, words);
 	} else {
 		step(s, "apart", HF_DRILL_FAIL, why(&err));
@@ -162,8 +168,11 @@ static bool reach(struct steps *s)
 
 static bool fetch(struct steps *s)
 {
-	const struct hf_keeping keeping = { .how = HF_KEY_PASSPHRASE, .passphrase = s->passphrase,
-					    .passphrase_len = PASSPHRASE_BYTES, .passes = 1, .memory_kib = 64 };
+	const struct hf_keeping keeping = { .how = HF_KEY_PASSPHRASE,
+					    .passphrase = s->passphrase,
+					    .passphrase_len = PASSPHRASE_BYTES,
+					    .passes = 1,
+					    .memory_kib = 64 };
 	char moment[OUTPUT_TEXT_BYTES], bytes[OUTPUT_TEXT_BYTES], words[400];
 	struct hf_error err = HF_ERROR_INIT;
 	int r;
@@ -177,9 +186,12 @@ static bool fetch(struct steps *s)
 	}
 	s->fetched = true;
 	s->segments = s->recovery.segments;
-	(void)snprintf(words, sizeof(words), "%s in %llu segments, chain and signature of every commit verified, up to %s "
-		       "(tid-%llu)%s%s", output_bytes(s->recovery.bytes, bytes), (unsigned long long)s->segments,
-		       hf_moment_format(s->recovery.time_ns, moment, sizeof(moment)), (unsigned long long)s->recovery.tid,
+	(void)snprintf(words, sizeof(words),
+		       "%s in %llu segments, chain and signature of every commit verified, up to %s "
+		       "(tid-%llu)%s%s",
+		       output_bytes(s->recovery.bytes, bytes), (unsigned long long)s->segments,
+		       hf_moment_format(s->recovery.time_ns, moment, sizeof(moment)),
+		       (unsigned long long)s->recovery.tid,
 		       s->recovery.newest_only ? "; older versions of objects could not be listed" : "",
 		       s->recovery.behind ? "; objects lie behind the end that nothing leads to" : "");
 	step(s, "fetch", HF_DRILL_PASS, words);
@@ -217,8 +229,10 @@ static bool rebuild(struct steps *s)
 	}
 	hf_store_status(s->open, &status);
 	s->live_bytes = status.live_bytes;
-	if (status.failed) { /* opened as it was before something that was rightly signed, and no holdfast wrote */
-		step(s, "rebuild", HF_DRILL_FAIL, status.failed_text[0] ? status.failed_text : hf_strerror(status.failed));
+	if (status.failed) { /* opened as it was before something that was rightly signed, and no holdfast
+				wrote */
+		step(s, "rebuild", HF_DRILL_FAIL,
+		     status.failed_text[0] ? status.failed_text : hf_strerror(status.failed));
 		return false;
 	}
 	(void)snprintf(words, sizeof(words), "the index was built from the log alone: %s in %s inodes",
@@ -243,8 +257,11 @@ static bool restore(struct steps *s)
 	int r;
 
 	begin(s);
-	s->newest = (struct drill_moment){ .store = s->open, .tid = s->recovery.tid, .time_ns = s->recovery.time_ns,
-					   .bytes_max = s->plan->bytes, .scratch = s->plan->scratch };
+	s->newest = (struct drill_moment){ .store = s->open,
+					   .tid = s->recovery.tid,
+					   .time_ns = s->recovery.time_ns,
+					   .bytes_max = s->plan->bytes,
+					   .scratch = s->plan->scratch };
 	r = drill_moment_restore(&s->newest, &s->listener, &err);
 	s->restore_s = progress_now() - s->began;
 	if (r < 0 || s->newest.failed > 0) {
@@ -271,8 +288,10 @@ static void compare(struct steps *s)
 		step(s, "compare", HF_DRILL_FAIL, r < 0 ? why(&err) : sum.first);
 		return;
 	}
-	(void)snprintf(words, sizeof(words), "%s files, %s, read back from the disk and the same as in the log, with names, "
-		       "modes, times, attributes", output_count(sum.files, files), output_bytes(sum.bytes, bytes));
+	(void)snprintf(words, sizeof(words),
+		       "%s files, %s, read back from the disk and the same as in the log, with names, "
+		       "modes, times, attributes",
+		       output_count(sum.files, files), output_bytes(sum.bytes, bytes));
 	step(s, "compare", HF_DRILL_PASS, words);
 }
 
@@ -305,7 +324,8 @@ static void verify(struct steps *s)
 	}
 	s->verified = true;
 	s->pruned_frames = sum.pruned_frames;
-	(void)snprintf(words, sizeof(words), "every frame of %s opens, and %s chunks are what their names say%s",
+	(void)snprintf(words, sizeof(words),
+		       "every frame of %s opens, and %s chunks are what their names say%s",
 		       output_bytes(sum.bytes, bytes), output_count(sum.chunks, chunks),
 		       sum.pruned_frames ? ", but for what the owner let go" : "");
 	step(s, "verify", HF_DRILL_PASS, words);
@@ -314,7 +334,9 @@ static void verify(struct steps *s)
 /* One past moment: negative and words, or 0. */
 static int try_moment(struct steps *s, uint64_t tid, char *words, size_t size)
 {
-	struct drill_moment m = { .store = s->open, .tid = tid, .bytes_max = s->plan->bytes, .scratch = s->plan->scratch };
+	struct drill_moment m = {
+		.store = s->open, .tid = tid, .bytes_max = s->plan->bytes, .scratch = s->plan->scratch
+	};
 	struct compare_summary sum = { .files = 0 };
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_point point = { 0, 0 };
@@ -359,7 +381,8 @@ static void past(struct steps *s)
 			step(s, "past", HF_DRILL_FAIL, words);
 			return;
 		}
-		(void)snprintf(tids + at, sizeof(tids) - at, "%stid-%llu", at ? ", " : "", (unsigned long long)tid);
+		(void)snprintf(tids + at, sizeof(tids) - at, "%stid-%llu", at ? ", " : "",
+			       (unsigned long long)tid);
 	}
 	(void)snprintf(words, sizeof(words), "%u moments at random, restored and compared, %s: %s", done,
 		       output_bytes(s->past_bytes, bytes), tids);
@@ -387,8 +410,10 @@ static void epoch(struct steps *s)
 		step(s, "epoch", HF_DRILL_FAIL, why(&err));
 		return;
 	}
-	(void)snprintf(words, sizeof(words), "epoch %u, by the kit's owner key: it takes writes. The replica was not told, so "
-		       "the primary's key is good as before", s->recovery.epoch);
+	(void)snprintf(words, sizeof(words),
+		       "epoch %u, by the kit's owner key: it takes writes. The replica was not told, so "
+		       "the primary's key is good as before",
+		       s->recovery.epoch);
 	step(s, "epoch", HF_DRILL_PASS, words);
 }
 
@@ -426,7 +451,8 @@ static void attempts(struct steps *s)
 
 static void skip_from(struct steps *s, const char *first)
 {
-	static const char *const names[] = { "fetch", "fresh", "rebuild", "restore", "compare", "verify", "past", "epoch" };
+	static const char *const names[] = { "fetch",   "fresh",  "rebuild", "restore",
+					     "compare", "verify", "past",    "epoch" };
 	bool on = false;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -476,8 +502,10 @@ static void sample(struct steps *s)
 		return;
 	}
 	s->segments = s->sampled.of;
-	(void)snprintf(words, sizeof(words), "%zu of %u segments, %s: certificate, chain, every signature, every frame, every "
-		       "chunk's name", s->sampled.n, s->sampled.of, output_bytes(s->sampled.bytes, bytes));
+	(void)snprintf(words, sizeof(words),
+		       "%zu of %u segments, %s: certificate, chain, every signature, every frame, every "
+		       "chunk's name",
+		       s->sampled.n, s->sampled.of, output_bytes(s->sampled.bytes, bytes));
 	step(s, "sample", HF_DRILL_PASS, words);
 }
 
@@ -494,22 +522,25 @@ static json_t *sampled_to_json(const struct steps *s)
 
 static void say_end(struct steps *s)
 {
-	json_t *end = json_pack("{s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:f, s:f, s:f}", "tid", output_number(s->recovery.tid),
-				"time_ns", output_number(s->recovery.time_ns), "read_bytes",
-				output_number(s->fetched ? s->recovery.bytes : s->sampled.bytes), "segments",
-				output_number(s->segments), "fetched", s->fetched, "behind", s->behind, "verified",
-				s->verified, "fetch_seconds", s->fetch_s, "rebuild_seconds", s->rebuild_s,
-				"restore_seconds", s->restore_s);
+	json_t *end =
+		json_pack("{s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:f, s:f, s:f}", "tid",
+			  output_number(s->recovery.tid), "time_ns", output_number(s->recovery.time_ns),
+			  "read_bytes", output_number(s->fetched ? s->recovery.bytes : s->sampled.bytes),
+			  "segments", output_number(s->segments), "fetched", s->fetched, "behind", s->behind,
+			  "verified", s->verified, "fetch_seconds", s->fetch_s, "rebuild_seconds",
+			  s->rebuild_s, "restore_seconds", s->restore_s);
 
 	if (end)
-		json_object_update_new(
-			end, json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:s, s:o, s:o}", "restored_bytes",
-				       output_number(s->newest.bytes), "past_bytes", output_number(s->past_bytes),
-				       "live_bytes", output_number(s->live_bytes), "whole", s->newest.whole,
-				       "compared_files", output_number(s->compared), "pruned_frames",
-				       output_number(s->pruned_frames), "freshness",
-				       hf_freshness_name(s->recovery.freshness), "sampled", sampled_to_json(s),
-				       "log_bytes", output_number(s->sampled.log_bytes)));
+		json_object_update_new(end,
+				       json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:s, s:o, s:o}",
+						 "restored_bytes", output_number(s->newest.bytes),
+						 "past_bytes", output_number(s->past_bytes), "live_bytes",
+						 output_number(s->live_bytes), "whole", s->newest.whole,
+						 "compared_files", output_number(s->compared),
+						 "pruned_frames", output_number(s->pruned_frames),
+						 "freshness", hf_freshness_name(s->recovery.freshness),
+						 "sampled", sampled_to_json(s), "log_bytes",
+						 output_number(s->sampled.log_bytes)));
 	say(s, json_pack("{s:o}", "end", end ? end : json_null()));
 }
 

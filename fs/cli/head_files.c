@@ -32,7 +32,8 @@ bool head_files_add(struct head_files *h, const char *command, const char *given
 	char *text;
 
 	if (h->n == HEAD_FILES_MAX) {
-		cli_fail("%s: at most %d times --head; several heads may be in one file", command, HEAD_FILES_MAX);
+		cli_fail("%s: at most %d times --head; several heads may be in one file", command,
+			 HEAD_FILES_MAX);
 		return false;
 	}
 	text = given[0] == '@' ? read_head_file(command, given + 1) : strdup(given);

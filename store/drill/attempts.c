@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must not be possible, tried by what is kept on the primary (PROTOCOL.md §3 and §4, §11.7). The last group of the
- * log is what is tried on: everything before it is out of reach if that is, and it is the least to lose if it is not.
+ * What must not be possible, tried by what is kept on the primary (PROTOCOL.md §3 and §4, §11.7). The last
+ * group of the log is what is tried on: everything before it is out of reach if that is, and it is the least
+ * to lose if it is not.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@ struct attempts {
 	struct peer *peer;
 	bool alarms;
 	const struct hf_drill_told *told;
-	unsigned waited; /* seconds, for a node that is busy */
+	unsigned waited;        /* seconds, for a node that is busy */
 	struct verifier before; /* in front of the last group */
 };
 
@@ -70,8 +71,8 @@ static int find_last(struct hf_drill *d, const struct buf *segment, const struct
 	while (v.point.end.offset < segment->len &&
 	       (v.point.end.segment != d->end.end.segment || v.point.end.offset < d->end.end.offset)) {
 		*before = v;
-		r = verifier_group(&v, segment->data + v.point.end.offset, segment->len - v.point.end.offset, &used,
-				   NULL, err);
+		r = verifier_group(&v, segment->data + v.point.end.offset, segment->len - v.point.end.offset,
+				   &used, NULL, err);
 		if (r < 0)
 			return r;
 		if (r == 0)
@@ -85,7 +86,8 @@ static int find_last(struct hf_drill *d, const struct buf *segment, const struct
 	return buf_status(&d->last);
 }
 
-static int load_segment(struct hf_drill *d, const char *path, uint32_t number, struct buf *out, struct hf_error *err)
+static int load_segment(struct hf_drill *d, const char *path, uint32_t number, struct buf *out,
+			struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT, file = BUF_INIT;
 	char name[16];
@@ -153,7 +155,8 @@ static void attempt(struct attempts *a, struct step *s, const struct peer_attemp
 	else if (is_refused(status))
 		add(s, HF_DRILL_PASS, "%s: refused, %ld", name, status);
 	else
-		add(s, HF_DRILL_FAIL, "%s: %s, %ld", name, status / 100 == 2 ? "ACCEPTED" : "not refused", status);
+		add(s, HF_DRILL_FAIL, "%s: %s, %ld", name, status / 100 == 2 ? "ACCEPTED" : "not refused",
+		    status);
 }
 
 static void node_delete(struct attempts *a)
@@ -193,8 +196,9 @@ static void node_overwrite(struct attempts *a)
 	if (is_writer && !a->alarms)
 		add(&s, HF_DRILL_PASS, "POST of other bytes at a place already filled was left out");
 	else
-		attempt(a, &s, &what, is_writer ? "POST of other bytes at a place already filled" :
-						  "POST by the owner key");
+		attempt(a, &s, &what,
+			is_writer ? "POST of other bytes at a place already filled" :
+				    "POST by the owner key");
 	tell(a, "overwrite", &s);
 }
 
@@ -203,7 +207,9 @@ static int make_fork(const struct attempts *a, uint8_t out[COMMIT_FRAME_BYTES])
 {
 	const struct log_point *p = &a->before.point;
 	const struct frame_header h = { .type = FRAME_COMMIT, .body_len = COMMIT_BODY_BYTES };
-	struct commit c = { .number = p->commit + 1, .tid = p->tid, .time_ns = p->time_ns + 1, .epoch = p->epoch };
+	struct commit c = {
+		.number = p->commit + 1, .tid = p->tid, .time_ns = p->time_ns + 1, .epoch = p->epoch
+	};
 	struct verifier v = a->before;
 	struct chain chain;
 	size_t used;
@@ -221,15 +227,19 @@ static void node_fork(struct attempts *a)
 {
 	struct step s = { HF_DRILL_PASS, "" };
 	uint8_t fork[COMMIT_FRAME_BYTES];
-	struct peer_attempt what = { .method = "POST", .at = a->d->last_at, .body = fork, .len = sizeof(fork) };
+	struct peer_attempt what = {
+		.method = "POST", .at = a->d->last_at, .body = fork, .len = sizeof(fork)
+	};
 	const struct keyring *keys = a->d->keys;
 
 	if (!keys || !keyring_has_writer(keys))
 		add(&s, HF_DRILL_SKIP, "the primary's writer key is not here: drill with its store for that");
 	else if (!a->alarms)
 		add(&s, HF_DRILL_SKIP, "left out, since the node alarms its operator of it");
-	else if (memcmp(keyring_writer_public(keys), a->before.header.cert.writer_public, PUBLIC_KEY_BYTES) != 0)
-		add(&s, HF_DRILL_SKIP, "the writer key of this store is not the one that wrote last: its epoch is over");
+	else if (memcmp(keyring_writer_public(keys), a->before.header.cert.writer_public, PUBLIC_KEY_BYTES) !=
+		 0)
+		add(&s, HF_DRILL_SKIP,
+		    "the writer key of this store is not the one that wrote last: its epoch is over");
 	else if (make_fork(a, fork) != 1)
 		add(&s, HF_DRILL_FAIL, "a fork that verifies could not be made: nothing was tried");
 	else
@@ -273,8 +283,9 @@ static void found(void *arg, enum hf_finding finding, const char *what, const ch
 static int try_bucket(struct attempts *a, struct hf_error *err)
 {
 	struct bucket_steps s = { { HF_DRILL_PASS, "" }, { HF_DRILL_PASS, "" } };
-	struct step fork = { HF_DRILL_SKIP, "a bucket looks at nothing that is put into it: of what is put later, or behind "
-					    "the end, a recovery takes nothing that does not verify" };
+	struct step fork = { HF_DRILL_SKIP,
+			     "a bucket looks at nothing that is put into it: of what is put later, or behind "
+			     "the end, a recovery takes nothing that does not verify" };
 	struct s3_place *place = a->d->own_place.s3;
 	const struct hf_replica_options o = {
 		.retention_days = a->d->name[0] ? place->retention_days : 0,
@@ -287,7 +298,8 @@ static int try_bucket(struct attempts *a, struct hf_error *err)
 	if (a->d->name[0]) {
 		r = s3_probe(a->d->os, a->d->volume_id, place, &o, err);
 	} else {
-		add(&s.remove, HF_DRILL_SKIP, "the primary's credentials are not here: drill with its store for that");
+		add(&s.remove, HF_DRILL_SKIP,
+		    "the primary's credentials are not here: drill with its store for that");
 		s.overwrite = s.remove;
 	}
 	if (r < 0)
@@ -302,8 +314,9 @@ static int try_bucket(struct attempts *a, struct hf_error *err)
 
 static void say_folder(struct attempts *a)
 {
-	const struct step s = { HF_DRILL_WEAK, "a folder: whoever is root where it is can do it, and nothing was tried. "
-					       "Against that it is no defence; have a node or a bucket too" };
+	const struct step s = { HF_DRILL_WEAK,
+				"a folder: whoever is root where it is can do it, and nothing was tried. "
+				"Against that it is no defence; have a node or a bucket too" };
 	const struct step same = { HF_DRILL_WEAK, "the same" };
 
 	tell(a, "delete", &s);
@@ -346,8 +359,10 @@ static int read_again(struct hf_drill *d, struct peer *peer, struct hf_error *er
 	}
 	if (there.len != d->last.len || memcmp(there.data, d->last.data, there.len) != 0)
 		return hf_error_set(err, -EUCLEAN,
-				    "segment %" PRIu32 ", offset %" PRIu32 ": it gives other bytes than before it was "
-				    "tried", d->last_at.segment, d->last_at.offset);
+				    "segment %" PRIu32 ", offset %" PRIu32
+				    ": it gives other bytes than before it was "
+				    "tried",
+				    d->last_at.segment, d->last_at.offset);
 	return 0;
 }
 
@@ -364,7 +379,8 @@ int hf_drill_unchanged(struct hf_drill *d, struct hf_error *err)
 		return r;
 	r = peer_position(peer, &head, err);
 	if (r == 0 && log_pos_compare(head.point.end, d->end.end) < 0)
-		r = hf_error_set(err, -EUCLEAN, "it has less than before it was tried: up to tid-%" PRIu64, head.point.tid);
+		r = hf_error_set(err, -EUCLEAN, "it has less than before it was tried: up to tid-%" PRIu64,
+				 head.point.tid);
 	if (r == 0)
 		r = read_again(d, peer, err);
 	peer_free(peer);

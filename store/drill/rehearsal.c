@@ -23,9 +23,10 @@ static int check_kit(const struct hf_drill *d, const struct volume_descriptor *v
 		return 0;
 	volume_id_text(d->volume_id, ours);
 	volume_id_text(v->volume_id, theirs);
-	return hf_error_set(err, -EKEYREJECTED,
-			    "this kit is of volume %s, and the store is volume %s: it would bring nothing of it back",
-			    ours, theirs);
+	return hf_error_set(
+		err, -EKEYREJECTED,
+		"this kit is of volume %s, and the store is volume %s: it would bring nothing of it back",
+		ours, theirs);
 }
 
 /* Where its log ends, as far as that is durable. What cannot be read is not known. */
@@ -42,8 +43,10 @@ static void read_own_end(struct hf_drill *d, const char *store)
 	log_close(log);
 }
 
-/* Whoever has the kit need not be asked for a passphrase: the writer key is sealed, if at all, by what the kit says. */
-static int read_keys(struct hf_drill *d, const char *store, const struct volume_descriptor *v, struct hf_error *err)
+/* Whoever has the kit need not be asked for a passphrase: the writer key is sealed, if at all, by what the
+ * kit says. */
+static int read_keys(struct hf_drill *d, const char *store, const struct volume_descriptor *v,
+		     struct hf_error *err)
 {
 	int r;
 
@@ -70,7 +73,8 @@ static int read_store(struct hf_drill *d, const char *store, struct hf_error *er
 	if (r < 0)
 		return r;
 	if (!d->owner && !keyring_has_writer(d->keys))
-		return hf_error_set(err, -ENOKEY, "%s/keys/writer.key is gone: drill with the kit, --kit KIT", store);
+		return hf_error_set(err, -ENOKEY, "%s/keys/writer.key is gone: drill with the kit, --kit KIT",
+				    store);
 	read_own_end(d, store);
 	return 0;
 }
@@ -116,9 +120,11 @@ static int choose(struct hf_drill *d, const char *store, struct hf_error *err)
 	int r = config_list(d->os, store, &names, &n, err);
 
 	if (r == 0 && n == 0)
-		r = hf_error_set(err, -ENOENT,
-				 "%s has no replica: there is nothing that it could be recovered from. See holdfast "
-				 "replica --help", store);
+		r = hf_error_set(
+			err, -ENOENT,
+			"%s has no replica: there is nothing that it could be recovered from. See holdfast "
+			"replica --help",
+			store);
 	if (r == 0)
 		r = take_replica(d, store, names[results_stalest(d->os, store, names, n)], err);
 	config_free_names(names, n);
@@ -241,9 +247,9 @@ void hf_drill_free(struct hf_drill *d)
 
 void hf_drill_about(const struct hf_drill *d, struct hf_drill_about *ret)
 {
-	static const enum hf_drill_place kinds[] = {
-		[PLACE_NODE] = HF_DRILL_NODE, [PLACE_DIRECTORY] = HF_DRILL_FOLDER, [PLACE_BUCKET] = HF_DRILL_BUCKET
-	};
+	static const enum hf_drill_place kinds[] = { [PLACE_NODE] = HF_DRILL_NODE,
+						     [PLACE_DIRECTORY] = HF_DRILL_FOLDER,
+						     [PLACE_BUCKET] = HF_DRILL_BUCKET };
 	CLEANUP(buf_release) struct buf url = BUF_INIT;
 
 	memset(ret, 0, sizeof(*ret));
@@ -256,7 +262,8 @@ void hf_drill_about(const struct hf_drill *d, struct hf_drill_about *ret)
 		ret->folder = d->place.path;
 	if (d->place.kind == PLACE_BUCKET && d->place.s3->ca[0])
 		ret->ca = d->place.s3->ca;
-	ret->has_writer = d->keys && keyring_has_writer(d->keys) && (d->place.kind != PLACE_BUCKET || d->name[0]);
+	ret->has_writer =
+		d->keys && keyring_has_writer(d->keys) && (d->place.kind != PLACE_BUCKET || d->name[0]);
 	ret->own_tid = d->own.tid;
 	ret->own_time_ns = d->own.time_ns;
 	ret->acked_tid = d->acked.tid;
@@ -328,7 +335,8 @@ static bool is_short(const struct hf_drill *d, const struct log_point *known)
 }
 
 /* 1: in the log that was recovered; 0: something else is there; negative: not to be read. */
-static int has_point(const struct hf_drill *d, const char *log_dir, const struct log_point *known, char *words)
+static int has_point(const struct hf_drill *d, const char *log_dir, const struct log_point *known,
+		     char *words)
 {
 	int r = trail_has(d->os, log_dir, known, &d->end, NULL);
 
@@ -351,7 +359,8 @@ static bool has_acked(const struct hf_drill *d, const char *log_dir, char *words
 		return true;
 	case 0:
 		(void)snprintf(words, HF_ERROR_TEXT_BYTES,
-			       "it has another history than the one it acknowledged at tid-%" PRIu64, d->acked.tid);
+			       "it has another history than the one it acknowledged at tid-%" PRIu64,
+			       d->acked.tid);
 	}
 	return false;
 }
@@ -366,7 +375,8 @@ static bool has_own(const struct hf_drill *d, const char *log_dir, bool *ret_beh
 		return true;
 	case 0:
 		(void)snprintf(words, HF_ERROR_TEXT_BYTES,
-			       "it has another history than the primary's own log has at tid-%" PRIu64, d->own.tid);
+			       "it has another history than the primary's own log has at tid-%" PRIu64,
+			       d->own.tid);
 	}
 	return false;
 }
@@ -393,14 +403,16 @@ enum hf_drill_verdict hf_drill_fresh(struct hf_drill *d, const char *path, bool 
 		return HF_DRILL_FAIL;
 	if (!d->acked.end.segment && !d->own.commit && d->recovered.freshness == HF_FRESHNESS_UNPROVEN) {
 		(void)snprintf(ret_words, HF_ERROR_TEXT_BYTES,
-			       "nothing but this replica says that it is the newest: save what holdfast head prints, and "
+			       "nothing but this replica says that it is the newest: save what holdfast head "
+			       "prints, and "
 			       "give it with --head");
 		return HF_DRILL_WEAK;
 	}
 	if (d->own.commit)
-		at = snprintf(ret_words, HF_ERROR_TEXT_BYTES, *ret_behind ?
-			      "it is behind: the primary's log goes on to tid-%" PRIu64 ". " :
-			      "it has all that the primary's log had, tid-%" PRIu64 ". ", d->own.tid);
+		at = snprintf(ret_words, HF_ERROR_TEXT_BYTES,
+			      *ret_behind ? "it is behind: the primary's log goes on to tid-%" PRIu64 ". " :
+					    "it has all that the primary's log had, tid-%" PRIu64 ". ",
+			      d->own.tid);
 	if (d->acked.tid)
 		at += snprintf(ret_words + at, HF_ERROR_TEXT_BYTES - (size_t)at,
 			       "It has what it acknowledged, tid-%" PRIu64 ". ", d->acked.tid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line is a record, the newest last. The file is replaced as a whole, so that it is never a part of one; a line that
- * cannot be read is passed over, and kept.
+ * A line is a record, the newest last. The file is replaced as a whole, so that it is never a part of one; a
+ * line that cannot be read is passed over, and kept.
  */
 #include "store/drill/results.h"
 
@@ -142,7 +142,8 @@ int results_last(const struct os *os, const char *path, struct hf_drill_result *
 	if (any)
 		return 0;
 	if (l.text.len > 0)
-		return hf_error_set(err, -EUCLEAN, "%s/%s cannot be read, or is of a newer version: remove it", path,
+		return hf_error_set(err, -EUCLEAN,
+				    "%s/%s cannot be read, or is of a newer version: remove it", path,
 				    file_name);
 	return hf_error_set(err, -ENODATA, "no recovery of this volume was ever rehearsed: holdfast drill");
 }
@@ -207,8 +208,7 @@ static void mark_record(const json_t *o, uint8_t *seen, uint32_t segments)
 	const json_t *range;
 	size_t i;
 
-	json_array_foreach(json_object_get(o, "verified"), i, range)
-	{
+	json_array_foreach(json_object_get(o, "verified"), i, range) {
 		const json_int_t first = json_integer_value(json_array_get(range, 0));
 		const json_int_t last = json_integer_value(json_array_get(range, 1));
 
@@ -261,7 +261,8 @@ static json_t *ranges_json(const uint8_t *seen, uint32_t segments)
 			continue;
 		while (i + 1 < segments && seen[i + 1])
 			i++;
-		if (json_array_append_new(ranges, json_pack("[I,I]", (json_int_t)first + 1, (json_int_t)i + 1)) < 0) {
+		if (json_array_append_new(ranges,
+					  json_pack("[I,I]", (json_int_t)first + 1, (json_int_t)i + 1)) < 0) {
 			json_decref(ranges);
 			return NULL;
 		}
@@ -306,23 +307,26 @@ static json_t *number_json(uint64_t n)
 static json_t *encode(const struct hf_drill_result *d, json_t *verified, uint32_t segments, double share,
 		      const char *detail)
 {
-	json_t *o = json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:s, s:s, s:o, s:o}", "version", VERSION, "began_ns",
-			      number_json(d->began_ns), "passed", d->passed, "weak", d->weak, "kit", d->with_kit,
-			      "sample", d->sample, "failed_step", d->failed_step, "replica", d->replica, "tid",
-			      number_json(d->tid), "time_ns", number_json(d->time_ns));
+	json_t *o =
+		json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:s, s:s, s:o, s:o}", "version", VERSION,
+			  "began_ns", number_json(d->began_ns), "passed", d->passed, "weak", d->weak, "kit",
+			  d->with_kit, "sample", d->sample, "failed_step", d->failed_step, "replica",
+			  d->replica, "tid", number_json(d->tid), "time_ns", number_json(d->time_ns));
 
 	if (!o) {
 		json_decref(verified);
 		return NULL;
 	}
 	if (json_object_update_new(o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:f}", "rpo_s",
-						seconds_json(d->rpo_seconds), "rto_s", seconds_json(d->rto_seconds),
-						"rto_all_s", seconds_json(d->rto_all_seconds), "read_bytes",
+						seconds_json(d->rpo_seconds), "rto_s",
+						seconds_json(d->rto_seconds), "rto_all_s",
+						seconds_json(d->rto_all_seconds), "read_bytes",
 						number_json(d->read_bytes), "restored_bytes",
 						number_json(d->restored_bytes), "compared_files",
 						number_json(d->compared_files), "freshness",
-						hf_freshness_name(d->freshness), "segments", (json_int_t)segments,
-						"verified", verified, "share", share)) < 0) {
+						hf_freshness_name(d->freshness), "segments",
+						(json_int_t)segments, "verified", verified, "share", share)) <
+	    0) {
 		json_decref(o);
 		return NULL;
 	}
@@ -373,7 +377,8 @@ static void mark_coverage(const struct hf_drill_coverage *c, uint8_t *seen)
 }
 
 static int add_record(const struct os *os, const char *path, const struct hf_drill_result *result,
-		      const struct hf_drill_coverage *c, const char *detail, double *ret_share, struct hf_error *err)
+		      const struct hf_drill_coverage *c, const char *detail, double *ret_share,
+		      struct hf_error *err)
 {
 	CLEANUP(lines_release) struct lines l = { BUF_INIT, 0 };
 	CLEANUP(cleanup_free) uint8_t *seen = calloc(c->segments + (size_t)1, 1);
@@ -419,8 +424,9 @@ static int close_alarms(const struct os *os, const char *path, struct hf_error *
 
 /* --- the public questions */
 
-int hf_drill_record(const char *path, const struct hf_drill_result *result, const struct hf_drill_coverage *coverage,
-		    const char *detail, double *ret_share, struct hf_error *err)
+int hf_drill_record(const char *path, const struct hf_drill_result *result,
+		    const struct hf_drill_coverage *coverage, const char *detail, double *ret_share,
+		    struct hf_error *err)
 {
 	CLEANUP(cleanup_fd) int turn = -1;
 	struct volume_descriptor v;

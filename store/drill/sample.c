@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Segments of a log, verified each for itself. What a segment says of the log before it is its header, whose chain value the
- * owner's certificate and the writer's commits lead on from; so one that verifies is a part of some history of this volume,
- * and the newest, which the node signed for, of this one.
+ * Segments of a log, verified each for itself. What a segment says of the log before it is its header, whose
+ * chain value the owner's certificate and the writer's commits lead on from; so one that verifies is a part
+ * of some history of this volume, and the newest, which the node signed for, of this one.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -53,7 +53,8 @@ static int check_frame(struct chunks *c, struct log_pos pos, const struct chunk_
 		keyring_chunk_name(c->s->keys, plain.data + at, entries[i].len, name);
 		if (!crypto_equal(name, entries[i].name, HASH_BYTES))
 			return hf_error_set(err, -EUCLEAN,
-					    "segment %" PRIu32 ", offset %" PRIu32 ": a chunk's bytes are not those of its name",
+					    "segment %" PRIu32 ", offset %" PRIu32
+					    ": a chunk's bytes are not those of its name",
 					    pos.segment, pos.offset);
 		at += entries[i].len;
 		c->s->got.chunks++;
@@ -61,7 +62,8 @@ static int check_frame(struct chunks *c, struct log_pos pos, const struct chunk_
 	return at == plain.len ? 0 :
 				 hf_error_set(err, -EUCLEAN,
 					      "segment %" PRIu32 ", offset %" PRIu32
-					      ": the data frame is not as long as its chunks", pos.segment, pos.offset);
+					      ": the data frame is not as long as its chunks",
+					      pos.segment, pos.offset);
 }
 
 /* The n-th CHUNKS record of a group describes its n-th data frame. */
@@ -81,7 +83,8 @@ static int check_meta(struct chunks *c, const struct log_group *g, struct span m
 			continue;
 		r = chunks_decode(body, &entries, &n, err);
 		if (r == 0 && *described >= g->n_data)
-			r = hf_error_set(err, -EUCLEAN, "segment %" PRIu32 ": describes a data frame that is not there",
+			r = hf_error_set(err, -EUCLEAN,
+					 "segment %" PRIu32 ": describes a data frame that is not there",
 					 g->after.end.segment);
 		if (r == 0)
 			r = check_frame(c, g->data[(*described)++], entries, n, err);
@@ -102,10 +105,11 @@ static int check_group(void *arg, const struct log_group *g, struct hf_error *er
 		if (r < 0)
 			return r;
 	}
-	return described == g->n_data ? 0 :
-					hf_error_set(err, -EUCLEAN,
-						     "segment %" PRIu32 ": a data frame is described by nothing",
-						     g->after.end.segment);
+	return described == g->n_data ?
+		       0 :
+		       hf_error_set(err, -EUCLEAN,
+				    "segment %" PRIu32 ": a data frame is described by nothing",
+				    g->after.end.segment);
 }
 
 /* --- one segment */
@@ -120,12 +124,14 @@ static int fetch_segment(struct sampling *s, uint32_t number, struct buf *out, s
 		if (n < 0)
 			return (int)n;
 		if (s->progress && s->progress->fn)
-			s->progress->fn(s->progress->arg, "sample, bytes", s->got.bytes + out->len, s->bytes_max);
+			s->progress->fn(s->progress->arg, "sample, bytes", s->got.bytes + out->len,
+					s->bytes_max);
 	}
 	if (last && out->len > s->head.end.offset) /* it grew meanwhile */
 		out->len = s->head.end.offset;
 	if (out->len < SEGMENT_HEADER_BYTES || (last && out->len < s->head.end.offset))
-		return hf_error_set(err, -EUCLEAN, "it gives only %zu bytes of segment %" PRIu32, out->len, number);
+		return hf_error_set(err, -EUCLEAN, "it gives only %zu bytes of segment %" PRIu32, out->len,
+				    number);
 	return 0;
 }
 
@@ -139,7 +145,8 @@ static int start_of(const struct sampling *s, uint32_t number, const struct buf 
 	if (r < 0)
 		return hf_error_prefix(err, r, "segment %" PRIu32, number);
 	if (h.segment != number || memcmp(h.volume_id, s->d->volume_id, VOLUME_ID_BYTES) != 0)
-		return hf_error_set(err, -EUCLEAN, "what it gives for segment %" PRIu32 " is another one", number);
+		return hf_error_set(err, -EUCLEAN, "what it gives for segment %" PRIu32 " is another one",
+				    number);
 	*ret = (struct log_point){
 		.end = { number, SEGMENT_HEADER_BYTES },
 		.commit = h.prev_commit,
@@ -155,7 +162,10 @@ static int start_of(const struct sampling *s, uint32_t number, const struct buf 
 static int verify_segment(struct sampling *s, const char *dir, const struct log_point *start, size_t len,
 			  struct hf_error *err)
 {
-	struct log_options o = { .os = s->d->os, .keys = s->keys, .dir = dir, .read_only = true,
+	struct log_options o = { .os = s->d->os,
+				 .keys = s->keys,
+				 .dir = dir,
+				 .read_only = true,
 				 .first_segment = start->end.segment };
 	struct chunks c = { .s = s };
 	struct log_point end;
@@ -165,10 +175,13 @@ static int verify_segment(struct sampling *s, const char *dir, const struct log_
 		return r;
 	log_durable(c.log, &end);
 	if (end.end.segment != start->end.segment || end.end.offset != len)
-		r = hf_error_set(err, -EUCLEAN, "segment %" PRIu32 " verifies only up to offset %" PRIu32 " of %zu",
+		r = hf_error_set(err, -EUCLEAN,
+				 "segment %" PRIu32 " verifies only up to offset %" PRIu32 " of %zu",
 				 start->end.segment, end.end.offset, len);
-	else if (start->end.segment == s->head.end.segment && memcmp(end.chain, s->head.chain, HASH_BYTES) != 0)
-		r = hf_error_set(err, -EUCLEAN, "the newest segment ends with another history than it signs for");
+	else if (start->end.segment == s->head.end.segment &&
+		 memcmp(end.chain, s->head.chain, HASH_BYTES) != 0)
+		r = hf_error_set(err, -EUCLEAN,
+				 "the newest segment ends with another history than it signs for");
 	else
 		r = log_replay(c.log, start, check_group, &c, NULL, err);
 	log_close(c.log);
@@ -271,7 +284,9 @@ int hf_drill_sample(struct hf_drill *d, const char *path, uint64_t bytes, const 
 		    struct hf_drill_sampled *ret, struct hf_error *err)
 {
 	CLEANUP(keyring_freep) struct keyring *of_kit = NULL;
-	struct sampling s = { .d = d, .keys = d->keys, .path = path, .bytes_max = bytes, .progress = progress };
+	struct sampling s = {
+		.d = d, .keys = d->keys, .path = path, .bytes_max = bytes, .progress = progress
+	};
 	int r;
 
 	if (d->place.kind == PLACE_BUCKET)

@@ -129,10 +129,11 @@ MUST_USE int peer_fetch(struct peer *p, struct shelf *shelf, const struct hf_pro
 			struct peer_fetched *ret, struct hf_error *err);
 
 /*
- * Ask a node for what it must refuse, by a request that is signed like any other. 0: it answered, with the HTTP status
- * *ret_status; negative: it did not. -EOPNOTSUPP: not a node.
+ * Ask a node for what it must refuse, by a request that is signed like any other. 0: it answered, with the
+ * HTTP status *ret_status; negative: it did not. -EOPNOTSUPP: not a node.
  */
-MUST_USE int peer_attempt(struct peer *p, const struct peer_attempt *a, long *ret_status, struct hf_error *err);
+MUST_USE int peer_attempt(struct peer *p, const struct peer_attempt *a, long *ret_status,
+			  struct hf_error *err);
 
 /* The three kinds. */
 MUST_USE int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A new primary from a replica and the kit (layer 4). The order matters: what the owner let go is learned; the
- * log is fetched; it is held against saved heads, so that a replica with an older state is left as it is; the
- * node is given the new epoch's certificate, which locks the old writer key out; if the old writer was quicker,
- * what it added is fetched and a new certificate made; then the epoch begins here; the descriptor, without
- * which a store is not a store, comes last. PATH/recovery marks a folder in which this is under way, for which
- * volume. A rehearsal does the same, but for telling the replica and for shipping to it.
+ * A new primary from a replica and the kit (layer 4). The order matters: what the owner let go is learned;
+ * the log is fetched; it is held against saved heads, so that a replica with an older state is left as it is;
+ * the node is given the new epoch's certificate, which locks the old writer key out; if the old writer was
+ * quicker, what it added is fetched and a new certificate made; then the epoch begins here; the descriptor,
+ * without which a store is not a store, comes last. PATH/recovery marks a folder in which this is under way,
+ * for which volume. A rehearsal does the same, but for telling the replica and for shipping to it.
  */
 #include "store/replica/recover.h"
 
@@ -29,8 +29,8 @@ enum { ROUNDS_MAX = 16 };
 struct recovery {
 	const struct os *os;
 	const char *path;
-	const struct owner *owner;      /* NULL: a rehearsal by the keys of who writes */
-	const struct keyring *by_keys;  /* then these */
+	const struct owner *owner;     /* NULL: a rehearsal by the keys of who writes */
+	const struct keyring *by_keys; /* then these */
 	bool rehearsal;
 	const struct hf_progress *progress;
 	const uint8_t *volume_id;
@@ -327,7 +327,8 @@ static int replica_place(struct recovery *v)
 	char id[HF_VOLUME_ID_TEXT_BYTES];
 	char *slash;
 
-	if (v->place->kind != PLACE_DIRECTORY) /* credentials that recover can do more than a writer's should */
+	if (v->place->kind !=
+	    PLACE_DIRECTORY) /* credentials that recover can do more than a writer's should */
 		return v->place->kind == PLACE_NODE;
 	for (size_t len = strlen(v->place->path); len > 1 && v->place->path[len - 1] == '/'; len--)
 		v->place->path[len - 1] = 0;
@@ -436,7 +437,8 @@ static int make_ours(struct recovery *v, struct log_point *ret_head, struct hf_e
 	return r == 0 && v->owner ? begin_epoch(v, err) : r;
 }
 
-static int recover(struct recovery *v, struct hf_recovery *ret, struct log_point *ret_end, struct hf_error *err)
+static int recover(struct recovery *v, struct hf_recovery *ret, struct log_point *ret_end,
+		   struct hf_error *err)
 {
 	struct log_point head;
 	struct receipt told;
@@ -459,7 +461,8 @@ static int recover(struct recovery *v, struct hf_recovery *ret, struct log_point
 	shelf_position(v->shelf, &head);
 	if (!begun)
 		r = make_ours(v, &head, err);
-	else if (v->place->kind == PLACE_NODE && !v->rehearsal) /* whether the earlier run could tell it nobody knows now */
+	else if (v->place->kind == PLACE_NODE &&
+		 !v->rehearsal) /* whether the earlier run could tell it nobody knows now */
 		r = tell(v, &told, err);
 	if (r == 0)
 		r = finish(v, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A recovery, and the same rehearsed (layer 4): one way for both, which parts only where the replica would be told of
- * the new epoch, and where the new store would ship to it.
+ * A recovery, and the same rehearsed (layer 4): one way for both, which parts only where the replica would be
+ * told of the new epoch, and where the new store would ship to it.
  */
 #ifndef STORE_REPLICA_RECOVER_H
 #define STORE_REPLICA_RECOVER_H
@@ -12,10 +12,12 @@
 
 struct recover_options {
 	const struct os *os;
-	struct place *place; /* its volume is set; a bucket's credentials, when it has none, are the environment's */
+	struct place *place;       /* its volume is set; a bucket's credentials, when it has none, are the
+				      environment's */
 	const struct owner *owner; /* NULL, in a rehearsal only: */
-	const struct keyring *keys; /* … by these, which have the writer key. No epoch is begun, nor is that key written */
-	bool rehearsal; /* the replica is told nothing, and the new store ships nowhere */
+	const struct keyring
+		*keys; /* … by these, which have the writer key. No epoch is begun, nor is that key written */
+	bool rehearsal;                   /* the replica is told nothing, and the new store ships nowhere */
 	const struct hf_heads *heads;     /* NULL: none */
 	const struct hf_keeping *keeping; /* NULL: plain */
 	const struct hf_progress *progress;

@@ -442,11 +442,14 @@ static int remote_know(struct peer *p, const void *list, size_t len, struct hf_e
 }
 
 /* Whatever is answered is what was wanted to be known. */
-static int remote_attempt(struct peer *p, const struct peer_attempt *what, long *ret_status, struct hf_error *err)
+static int remote_attempt(struct peer *p, const struct peer_attempt *what, long *ret_status,
+			  struct hf_error *err)
 {
 	struct remote *r = (struct remote *)p;
 	CLEANUP(answer_release) struct answer a = { .body = BUF_INIT, .body_max = ANSWER_BYTES_MAX };
-	struct request q = { .method = what->method, .body = what->body, .body_len = what->len,
+	struct request q = { .method = what->method,
+			     .body = what->body,
+			     .body_len = what->len,
 			     .has_body = what->body != NULL };
 	char rest[32] = "";
 	int n;

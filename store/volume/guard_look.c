@@ -215,12 +215,15 @@ static void tell_overdue(const struct asked *q, const struct hf_drill_state *sta
 
 	(void)alarms_duration(wall_ns - state->since_ns, since);
 	if (state->passed_ns)
-		alarms_raise_about(q->alarms, "drill", &about,
-				   "no rehearsal of a recovery has passed for %s: holdfast drill, with the kit", since);
+		alarms_raise_about(
+			q->alarms, "drill", &about,
+			"no rehearsal of a recovery has passed for %s: holdfast drill, with the kit", since);
 	else
 		alarms_raise_about(q->alarms, "drill", &about,
-				   "the volume was made %s ago, and no recovery of it was ever rehearsed: holdfast drill, "
-				   "with the kit", since);
+				   "the volume was made %s ago, and no recovery of it was ever rehearsed: "
+				   "holdfast drill, "
+				   "with the kit",
+				   since);
 }
 
 static void tell_failed(const struct asked *q, const struct hf_drill_result *last)
@@ -229,9 +232,10 @@ static void tell_failed(const struct asked *q, const struct hf_drill_result *las
 	char moment[HF_ALARM_MOMENT_BYTES];
 
 	alarms_raise_about(q->alarms, "drill", &about,
-			   "the recovery that was rehearsed from %s at %s failed at the step \"%s\": see holdfast status, "
-			   "and rehearse it again", last->replica,
-			   hf_moment_format(last->began_ns, moment, sizeof(moment)),
+			   "the recovery that was rehearsed from %s at %s failed at the step \"%s\": see "
+			   "holdfast status, "
+			   "and rehearse it again",
+			   last->replica, hf_moment_format(last->began_ns, moment, sizeof(moment)),
 			   last->failed_step[0] ? last->failed_step : "?");
 }
 
@@ -240,7 +244,8 @@ void guard_look_at_drills(struct guard_drills *d, const struct hf_store *s,
 {
 	const uint64_t now_ns = s->os->monotonic_ns(s->os->state);
 	const uint32_t limit_s = settings->drill_s;
-	const uint32_t every_s = limit_s / LOOKS_IN_A_LIMIT > LOOK_LONGEST_S ? LOOK_LONGEST_S : limit_s / LOOKS_IN_A_LIMIT;
+	const uint32_t every_s =
+		limit_s / LOOKS_IN_A_LIMIT > LOOK_LONGEST_S ? LOOK_LONGEST_S : limit_s / LOOKS_IN_A_LIMIT;
 	char id[HF_VOLUME_ID_TEXT_BYTES];
 	const struct asked q = { settings, alarms, id, now_ns };
 	struct hf_drill_result last;

@@ -231,8 +231,8 @@ int files_read_keys(const struct os *os, const char *path, const struct volume_d
 	return 0;
 }
 
-int keys_read_writer(const struct os *os, const char *path, const struct volume_descriptor *v, struct keyring *keys,
-		     struct hf_error *err)
+int keys_read_writer(const struct os *os, const char *path, const struct volume_descriptor *v,
+		     struct keyring *keys, struct hf_error *err)
 {
 	struct reading d = { os, path, v, NULL };
 

@@ -18,7 +18,8 @@ MUST_USE int keys_write(const struct os *os, const char *path, const struct keyr
 MUST_USE int keys_check_files(const struct os *os, const char *path, const struct volume_descriptor *v,
 			      const struct keyring *keys, struct hf_error *err);
 
-/* The writer key into a keyring that has the volume key, as from a kit: nobody is asked. -ENOENT: there is none. */
+/* The writer key into a keyring that has the volume key, as from a kit: nobody is asked. -ENOENT: there is
+ * none. */
 MUST_USE int keys_read_writer(const struct os *os, const char *path, const struct volume_descriptor *v,
 			      struct keyring *keys, struct hf_error *err);
 

@@ -12,7 +12,7 @@ mkdir "$man"
 page() { "$TOP/docs/man.pl" "$@" "$version"; }
 options_of() { grep -oE -- '(^|[^[:alnum:]-])--[a-z][a-z-]*' | grep -o -- '--.*' | sort -u; }
 # ours: without those of other programs in examples
-ours() { grep -vxE -- '--name|--now' || true; }
+ours() { grep -vxE -- '--name|--now|--path|--template' || true; }
 
 # --- the pages are made
 try "holdfast(1)" eval 'page overview "$HOLDFAST" "$TOP/docs/holdfast.1" > "$man/holdfast.1"'

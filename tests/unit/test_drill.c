@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What drills came to, kept and asked for; samples of a log; what a store says when none was made for long. */
+/* What drills came to, kept and asked for; samples of a log; what a store says when none was made for long.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -56,8 +57,8 @@ static struct hf_drill_result result(const char *replica, uint64_t began_ns, boo
 }
 
 /* Segments `first` to `last` were verified, of so many; last 0: none. */
-static double record(const struct store_fixture *f, const struct hf_drill_result *r, uint32_t first, uint32_t last,
-		     uint32_t of)
+static double record(const struct store_fixture *f, const struct hf_drill_result *r, uint32_t first,
+		     uint32_t last, uint32_t of)
 {
 	uint32_t sampled[64];
 	struct hf_drill_coverage c = { .segments = of, .sampled = sampled };
@@ -138,9 +139,11 @@ static void comes_back(void **state)
 	assert_true(last.passed && last.with_kit && !last.weak && !last.sample);
 	assert_string_equal(last.failed_step, "");
 	assert_string_equal(last.replica, "backup");
-	assert_true(last.tid == said.tid && last.time_ns == said.time_ns && last.read_bytes == said.read_bytes);
+	assert_true(last.tid == said.tid && last.time_ns == said.time_ns &&
+		    last.read_bytes == said.read_bytes);
 	assert_true(last.rpo_seconds == 0.25 && last.rto_seconds == 12.5 && last.rto_all_seconds < 0);
-	assert_true(last.restored_bytes == 7 && last.compared_files == 3 && last.freshness == HF_FRESHNESS_PROVEN);
+	assert_true(last.restored_bytes == 7 && last.compared_files == 3 &&
+		    last.freshness == HF_FRESHNESS_PROVEN);
 	assert_true(last.share_verified == 1);
 	file_of(&f, name);
 	assert_int_equal(stat(name, &st), 0);
@@ -469,7 +472,8 @@ static void recovers_like_the_real_one(void **state)
 	(void)state;
 	ship(&f, replica);
 	for (int with_kit = 0; with_kit < 2; with_kit++) {
-		const struct hf_open_options o = { .flags = HF_OPEN_NO_REPLICATION | (with_kit ? 0 : HF_OPEN_READ_ONLY) };
+		const struct hf_open_options o = { .flags = HF_OPEN_NO_REPLICATION |
+							    (with_kit ? 0 : HF_OPEN_READ_ONLY) };
 		struct hf_drill *d = open_drill(&f, NULL, with_kit ? f.kit : NULL);
 		struct hf_replica_status replicas[4];
 		struct hf_status status;
