@@ -318,7 +318,7 @@ static int find_store(const struct arguments *a, struct location *ret, struct hf
 
 static int run_asked(const struct arguments *a)
 {
-	struct location location = { NULL, NULL };
+	struct location location = { .store = NULL };
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_kit *kit = NULL;
 	int code, r = find_store(a, &location, &err);

@@ -187,9 +187,10 @@ static bool fetch(struct steps *s)
 	s->fetched = true;
 	s->segments = s->recovery.segments;
 	(void)snprintf(words, sizeof(words),
-		       "%s in %llu segments, chain and signature of every commit verified, up to %s "
+		       "%s in %llu segment%s, chain and signature of every commit verified, up to %s "
 		       "(tid-%llu)%s%s",
 		       output_bytes(s->recovery.bytes, bytes), (unsigned long long)s->segments,
+		       s->segments == 1 ? "" : "s",
 		       hf_moment_format(s->recovery.time_ns, moment, sizeof(moment)),
 		       (unsigned long long)s->recovery.tid,
 		       s->recovery.newest_only ? "; older versions of objects could not be listed" : "",
