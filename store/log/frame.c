@@ -343,7 +343,7 @@ void frame_batch_open(struct frame_batch *b, bool with_data)
 		else
 			bytes += b->items[i].header.body_len;
 	}
-	workers_run(bytes > (128 << 10) ? b->l->workers : NULL, b->n, batch_job, b);
+	workers_run(bytes > (128 << 10) && !b->alone ? b->l->workers : NULL, b->n, batch_job, b);
 }
 
 void frame_batch_clear(struct frame_batch *b)

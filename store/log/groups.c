@@ -51,6 +51,22 @@ int groups_begin_at(struct groups *g, const struct log *l, const struct log_poin
 	return r < 0 ? r : groups_begin(g, l, &v, limit, err);
 }
 
+void groups_skip_to(struct groups *g, uint64_t at, const struct commit *commit)
+{
+	struct log_point *p = &g->v.point;
+
+	p->end.offset = (uint32_t)at + COMMIT_FRAME_BYTES;
+	p->commit = commit->number;
+	p->tid = commit->tid;
+	p->time_ns = commit->time_ns;
+	p->epoch = commit->epoch;
+	p->sealed = commit->flags & COMMIT_SEALS;
+	memcpy(p->chain, commit->chain, HASH_BYTES);
+	memcpy(g->v.chain, commit->chain, HASH_BYTES);
+	buf_clear(&g->window);
+	g->window_at = p->end.offset;
+}
+
 void groups_release(struct groups *g)
 {
 	segment_ref_release(&g->ref);

@@ -183,6 +183,13 @@ MUST_USE int log_read_part(const struct log *l, struct log_pos pos, size_t off, 
 			   struct hf_error *err);
 
 /*
+ * Header of the frame at pos, and of a commit what it says (else *ret_commit is left alone). Nothing is
+ * verified. As log_read_frame.
+ */
+MUST_USE int log_peek(const struct log *l, struct log_pos pos, struct frame_header *ret,
+		      struct commit *ret_commit);
+
+/*
  * Raw durable bytes for a replica, from pos (a segment's start, or just behind a commit) on, as many whole
  * groups as fit in max_bytes (at least one, or the bare header with what follows it), within one segment.
  * *ret_point is the state behind them. -ENODATA: nothing durable there yet. When pos is the end of a sealed
@@ -212,18 +219,29 @@ MUST_USE int log_replay(const struct log *l, const struct log_point *from,
 
 /*
  * Verify everything: every segment's header and certificate, the chain, every signature, that every frame
- * opens, every table. Calls `found` for each fault (words ready to print) and goes on with the next segment;
- * `frame`, if not NULL, is handed each data and metadata frame's plaintext (for checks of what is inside),
- * and for each that the owner pruned its type FRAME_PRUNED and no bytes. Returns the number of faults, or
- * negative when it could not run.
+ * opens, every table. Calls `found` for each fault (words ready to print) and goes on behind the next signed
+ * commit, or with the next segment; `frame`, if not NULL, is handed each data and metadata frame's plaintext
+ * of the groups that verify (for checks of what is inside), and for each that the owner pruned its type
+ * FRAME_PRUNED and no bytes. Returns the number of faults, or negative when it could not run.
  */
 struct log_check {
 	void (*found)(void *arg, const char *what);
 	void (*frame)(void *arg, struct log_pos pos, uint8_t type, struct span plain);
+	/* With each fault: where the frame begins that is damaged, or what stands where one should. May be
+	 * NULL. */
+	void (*bad)(void *arg, struct log_pos pos, const char *what);
+	/* So many bytes more were read. false: that is enough, and the result is -ECANCELED. May be NULL. */
+	bool (*go_on)(void *arg, uint64_t bytes);
 	void *arg;
+	uint32_t only; /* this segment alone, taken by its own header, and read from the disk; 0: all */
+	bool alone;    /* without the log's workers */
 };
 MUST_USE long log_verify(const struct log *l, const struct log_check *check,
 			 const struct log_progress *progress, struct hf_error *err);
+
+/* A segment's file was replaced by one that is healed: it is read from now on. Not the one that is written
+ * to. */
+void log_forget_segment(const struct log *l, uint32_t segment);
 
 /* Totals for status. */
 struct log_stats {

@@ -12,11 +12,12 @@
  *   groups.c    a verifying walk over groups and segments
  *   scan.c      opening: where the log ends, what is torn, what is damage
  *   replay.c, verify.c, raw.c   what log.h says of log_replay, log_verify, log_read_raw
+ *   damage.c    which frames of a group that does not verify are damaged
  *   verifier.c  the rules of FORMAT.md §5 and §7, without keys
  *   grants.c    which frames may be missing (FORMAT.md §14)
  *
- * Locks, in order: log.lock, then (each a leaf) fd_cache.lock, log.stats_lock, ahead.lock. None is held across a read, a
- * write or a sync.
+ * Locks, in order: log.lock, then (each a leaf) fd_cache.lock, log.stats_lock, ahead.lock. None is held
+ * across a read, a write or a sync.
  */
 #ifndef STORE_LOG_LOG_INTERNAL_H
 #define STORE_LOG_LOG_INTERNAL_H
@@ -164,7 +165,25 @@ MUST_USE int groups_next_here(struct groups *g, const struct verifier_frames *fr
  * was reached exactly; with LIMIT_OPEN as its offset the last segment is left as groups_next_here leaves it.
  */
 MUST_USE int groups_next(struct groups *g, const struct verifier_frames *frames, struct hf_error *err);
+/* Go on behind this commit, which is signed for its place `at` in the present segment. */
+void groups_skip_to(struct groups *g, uint64_t at, const struct commit *commit);
 void groups_release(struct groups *g);
+
+/* --- damage.c */
+
+/* Told of each frame header that can be read between two places, and of each frame that is damaged. */
+struct damage_listener {
+	void (*frame)(void *arg, const struct frame_header *h);
+	void (*bad)(void *arg, struct log_pos pos, const char *what);
+	void *arg;
+};
+/*
+ * Bytes of the segment that g walks, from where it is to the signed commit at `until`, do not verify: find
+ * the frames that do not open, or cannot be told apart any more. Returns how many, or negative: -ENOMEM,
+ * -EIO. *ret_lost: not all frames could be told apart.
+ */
+MUST_USE int damage_find(const struct groups *g, uint64_t until, const struct damage_listener *to,
+			 bool *ret_lost, struct hf_error *err);
 
 /* The frames of one group, kept until they are opened together (the bytes are the walk's window). */
 struct frame_batch_item {
@@ -180,8 +199,12 @@ struct frame_batch {
 	struct frame_batch_item *items;
 	size_t n, cap;
 	bool failed; /* memory */
+	bool alone;  /* without the log's workers */
 };
-#define FRAME_BATCH_INIT { NULL, NULL, 0, 0, false }
+#define FRAME_BATCH_INIT                       \
+	{                                      \
+		NULL, NULL, 0, 0, false, false \
+	}
 void frame_batch_add(struct frame_batch *b, struct log_pos pos, const struct frame_header *h,
 		     const uint8_t *body);
 void frame_batch_open(struct frame_batch *b, bool with_data); /* in parallel; each result in its item */
@@ -290,6 +313,12 @@ MUST_USE int scan_cut_tail(struct log *l, struct hf_error *err);
  */
 MUST_USE int scan_without_spares(const struct log *l, const uint32_t *segments, size_t *n,
 				 struct hf_error *err);
+/*
+ * The first commit at or behind `from`, in the segment that g walks, that its writer has signed for its
+ * place: 1, its place and what it says; 0; negative.
+ */
+MUST_USE int scan_next_commit(const struct groups *g, uint64_t from, uint64_t *ret_at, struct commit *ret,
+			      struct hf_error *err);
 /*
  * The walk stopped in the last segment there is, with `stopped` (0 or negative): 0 when what lies behind
  * counts for nothing, or -EUCLEAN or -EPROTONOSUPPORT when the log goes on behind damage.

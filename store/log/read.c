@@ -211,3 +211,23 @@ int log_read_part(const struct log *l, struct log_pos pos, size_t off, size_t le
 		frame_scratch_done(raw);
 	return reading_end(&g, r, &why, err);
 }
+
+int log_peek(const struct log *l, struct log_pos pos, struct frame_header *ret, struct commit *ret_commit)
+{
+	uint8_t raw[COMMIT_FRAME_BYTES];
+	struct reading g;
+	int r = reading_begin(&g, l, pos, NULL);
+
+	if (r == 0)
+		r = segment_read(l, &g.ref, pos.segment, pos.offset, raw, FRAME_HEADER_BYTES, NULL);
+	if (r == 0)
+		r = frame_header_decode(raw, ret, NULL);
+	if (r == 0 && ret->type == FRAME_COMMIT) {
+		r = segment_read(l, &g.ref, pos.segment, (uint64_t)pos.offset + FRAME_HEADER_BYTES, raw,
+				 COMMIT_BODY_BYTES, NULL);
+		if (r == 0)
+			r = commit_decode(raw, ret_commit, NULL);
+	}
+	segment_ref_release(&g.ref);
+	return r;
+}

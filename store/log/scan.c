@@ -99,6 +99,29 @@ static int search_commits(struct search *s, uint64_t from, uint64_t size, struct
 	return 0;
 }
 
+int scan_next_commit(const struct groups *g, uint64_t from, uint64_t *ret_at, struct commit *ret,
+		     struct hf_error *err)
+{
+	struct search s = {
+		.l = g->l,
+		.ref = &g->ref,
+		.segment = g->v.point.end.segment,
+		.writers = { g->v.header.cert.writer_public },
+	};
+	uint8_t body[COMMIT_BODY_BYTES];
+	int r = search_commits(&s, from, g->size, err);
+
+	if (r < 0 || !s.other)
+		return r;
+	r = segment_read(g->l, &g->ref, s.segment, s.other + FRAME_HEADER_BYTES, body, sizeof(body), err);
+	if (r == 0)
+		r = commit_decode(body, ret, err);
+	if (r < 0)
+		return r == -EUCLEAN || r == -EPROTONOSUPPORT ? 0 : r;
+	*ret_at = s.other;
+	return 1;
+}
+
 /* --- the tail */
 
 /*

@@ -12,6 +12,8 @@
 #include "store/log/log_internal.h"
 
 enum { FD_CACHE_SLOTS = 64 };
+/* Of a file that another has replaced, and that is still read from. No segment has this number. */
+#define SLOT_OUTDATED UINT32_MAX
 
 struct fd_slot {
 	uint32_t segment; /* 0: free */
@@ -184,6 +186,28 @@ static void cache_forget(struct fd_cache *c, uint32_t segment)
 		(void)c->os->close(c->os->state, old);
 }
 
+/*
+ * The same while it is being read: who reads on does so in the file of before, whose descriptor is closed
+ * when nobody uses it any more.
+ */
+void log_forget_segment(const struct log *l, uint32_t segment)
+{
+	struct fd_cache *c = l->fds;
+	int i, old = -1;
+
+	pthread_mutex_lock(&c->lock);
+	i = slot_find(c, segment);
+	if (i >= 0 && c->slots[i].refs == 0) {
+		old = c->slots[i].fd;
+		c->slots[i].segment = 0;
+	} else if (i >= 0) {
+		c->slots[i].segment = SLOT_OUTDATED;
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (old >= 0)
+		(void)c->os->close(c->os->state, old);
+}
+
 int segment_unlink(const struct log *l, uint32_t segment)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
@@ -221,10 +245,17 @@ void segment_ref_release(struct segment_ref *ref)
 		(void)ref->log->os->close(ref->log->os->state, ref->fd);
 	} else {
 		struct fd_cache *c = ref->log->fds;
+		struct fd_slot *slot = &c->slots[ref->slot];
+		int old = -1;
 
 		pthread_mutex_lock(&c->lock);
-		c->slots[ref->slot].refs--;
+		if (--slot->refs == 0 && slot->segment == SLOT_OUTDATED) {
+			old = slot->fd;
+			slot->segment = 0;
+		}
 		pthread_mutex_unlock(&c->lock);
+		if (old >= 0)
+			(void)c->os->close(c->os->state, old);
 	}
 	ref->fd = -1;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verifying every byte. A segment is walked up to its first fault, which is told; the next one is entered by
- * its own header then, so that one bad place hides nothing beyond its segment.
+ * Verifying every byte. Where a group does not verify, its damaged frames are told, and the walk goes on
+ * behind the next commit that is signed for its place; where there is none, or a header is damaged, with the
+ * next segment, which is entered by its own header. So one bad place hides little, and nothing beyond its
+ * segment.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,11 +20,13 @@ struct check {
 	/* v is behind everything of the segment before; else the next is entered by its header. */
 	bool linked;
 	/* The segment before ends like this: a fault, unless the next begins a new epoch there. */
-	char open_end[256];
+	char open_end[HF_ERROR_TEXT_BYTES];
+	struct log_pos open_at;
 	struct log_pos end; /* of the log; offset LIMIT_OPEN: not known */
 	struct frame_batch batch;
 	struct table_entry *entries; /* of this segment so far */
 	size_t n_entries, cap_entries;
+	bool entries_lost; /* some frames could not be told apart: the table cannot be compared */
 	bool no_memory;
 };
 
@@ -33,18 +36,23 @@ static void check_release(struct check *c)
 	free(c->entries);
 }
 
-__attribute__((format(printf, 2, 3))) static void found(struct check *c, const char *fmt, ...)
+static void found(struct check *c, const char *text)
+{
+	c->faults++;
+	if (c->to->found)
+		c->to->found(c->to->arg, text);
+}
+
+/* A fault, and where it is. */
+static void found_at(struct check *c, struct log_pos pos, const char *what)
 {
 	char text[HF_ERROR_TEXT_BYTES + 64];
-	va_list ap;
 
-	c->faults++;
-	if (!c->to->found)
-		return;
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	c->to->found(c->to->arg, text);
+	(void)snprintf(text, sizeof(text), "segment %" PRIu32 ", offset %" PRIu32 ": %s", pos.segment,
+		       pos.offset, what);
+	if (c->to->bad)
+		c->to->bad(c->to->arg, pos, what);
+	found(c, text);
 }
 
 /* --- frames of a group */
@@ -83,18 +91,14 @@ static void check_table(struct check *c, const struct frame_batch_item *item)
 	int r = table_decode(item->plain.data, item->plain.len, &table, &n, &why);
 
 	if (r < 0) {
-		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", item->pos.segment, item->pos.offset,
-		      why.code ? why.text : hf_strerror(r));
+		found_at(c, item->pos, why.code ? why.text : hf_strerror(r));
 		return;
 	}
-	same = n == c->n_entries;
-	for (size_t i = 0; same && i < n; i++)
+	same = n == c->n_entries || c->entries_lost;
+	for (size_t i = 0; same && !c->entries_lost && i < n; i++)
 		same = table[i].type == c->entries[i].type && table[i].len == c->entries[i].len;
 	if (!same)
-		found(c,
-		      "segment %" PRIu32 ", offset %" PRIu32
-		      ": the frame table does not name the frames that are there",
-		      item->pos.segment, item->pos.offset);
+		found_at(c, item->pos, "the frame table does not name the frames that are there");
 }
 
 /* A group has verified: open all of it. */
@@ -108,8 +112,7 @@ static void check_frames(struct check *c)
 		if (item->result == -ENOMEM)
 			c->no_memory = true;
 		else if (item->result < 0)
-			found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", item->pos.segment,
-			      item->pos.offset, item->err.text);
+			found_at(c, item->pos, item->err.text);
 		else if (type == FRAME_TABLE)
 			check_table(c, item);
 		else if (type != FRAME_COMMIT && c->to->frame)
@@ -139,9 +142,9 @@ static int enter_anew(struct check *c, uint32_t segment, const uint8_t raw[SEGME
 		r = hf_error_set(&own, -EUCLEAN, "its header says that it is segment %" PRIu32,
 				 v.point.end.segment);
 	if (c->open_end[0]) /* nobody took over there */
-		found(c, "%s", c->open_end);
+		found_at(c, c->open_at, c->open_end);
 	if (r < 0 || (is_fault && !c->open_end[0]))
-		found(c, "segment %" PRIu32 ", offset 0: %s", segment, r < 0 && own.code ? own.text : why);
+		found_at(c, (struct log_pos){ segment, 0 }, r < 0 && own.code ? own.text : why);
 	c->open_end[0] = 0;
 	if (r < 0)
 		return 1;
@@ -183,17 +186,89 @@ static int check_stop(struct check *c, const struct groups *g, int r, const stru
 		if (r < 0 && r != -EUCLEAN && r != -EPROTONOSUPPORT)
 			return hf_error_set(err, r, "%s", tail.text);
 		if (r < 0)
-			found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", p->end.segment, p->end.offset,
-			      words);
+			found_at(c, p->end, words);
 		return 0;
 	}
 	if (last || p->sealed) {
-		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", p->end.segment, p->end.offset, words);
+		found_at(c, p->end, words);
 		return 0;
 	}
-	(void)snprintf(c->open_end, sizeof(c->open_end), "segment %" PRIu32 ", offset %" PRIu32 ": %s",
-		       p->end.segment, p->end.offset, words);
+	(void)snprintf(c->open_end, sizeof(c->open_end), "%s", words);
+	c->open_at = p->end;
 	return 0;
+}
+
+/* --- behind a fault */
+
+/* Does another epoch begin at this very place? Then what follows here counts for nothing. */
+static bool is_taken_over(const struct check *c, const struct groups *g)
+{
+	const struct log_point *p = &g->v.point;
+	uint8_t raw[SEGMENT_HEADER_BYTES];
+	struct segment_header h;
+
+	return segment_read_header(c->l, p->end.segment + 1, raw, NULL) == 0 &&
+	       segment_header_decode(raw, sizeof(raw), &h, NULL) == 0 && h.epoch == p->epoch + 1 &&
+	       memcmp(h.prev_chain, p->chain, HASH_BYTES) == 0;
+}
+
+/* Is it damage that the walk has met, and not an end? 1, 0, negative. */
+static int is_damage(const struct check *c, const struct groups *g, int r, const struct hf_error *why,
+		     struct hf_error *err)
+{
+	const struct log_point *p = &g->v.point;
+	struct hf_error tail = HF_ERROR_INIT;
+
+	if (p->sealed || p->end.offset >= g->size || r == -EIO)
+		return 0;
+	if (p->end.segment != c->end.segment)
+		return !is_taken_over(c, g);
+	if (c->end.offset != LIMIT_OPEN)
+		return 1;
+	r = scan_tail(g, r, r ? why->text : "the segment ends in the middle of a group", &tail);
+	if (r < 0 && r != -EUCLEAN && r != -EPROTONOSUPPORT)
+		return hf_error_set(err, r, "%s", tail.text);
+	return r < 0;
+}
+
+static void tell_bad(void *arg, struct log_pos pos, const char *what)
+{
+	found_at(arg, pos, what);
+}
+
+static void note_frame(void *arg, const struct frame_header *h)
+{
+	remember_entry(arg, h);
+}
+
+/*
+ * The walk has met what does not verify. 1: the frames that are damaged have been told, and g is behind the
+ * next commit that is signed for its place; 0: there is none.
+ */
+static int go_on_behind(struct check *c, struct groups *g, int stopped, const struct hf_error *why,
+			struct hf_error *err)
+{
+	const struct damage_listener to = { note_frame, tell_bad, c };
+	const struct frame_header commit_frame = { .type = FRAME_COMMIT, .body_len = COMMIT_BODY_BYTES };
+	struct commit commit;
+	bool lost;
+	uint64_t at;
+	int r = is_damage(c, g, stopped, why, err), n;
+
+	if (r == 1)
+		r = scan_next_commit(g, g->v.point.end.offset, &at, &commit, err);
+	if (r != 1)
+		return r;
+	n = damage_find(g, at, &to, &lost, err);
+	if (n < 0)
+		return n;
+	if (n == 0)
+		found_at(c, g->v.point.end,
+			 stopped ? why->text : "the group is not the one that its commit is of");
+	c->entries_lost |= lost;
+	remember_entry(c, &commit_frame);
+	groups_skip_to(g, at, &commit);
+	return 1;
 }
 
 static int check_groups(struct check *c, const struct log_progress *progress, uint64_t done, uint64_t total,
@@ -207,20 +282,32 @@ static int check_groups(struct check *c, const struct log_progress *progress, ui
 	if (r < 0)
 		return r;
 	c->n_entries = 0;
+	c->entries_lost = false;
 	for (;;) {
+		uint32_t before = g.v.point.end.offset;
+
 		frame_batch_clear(&c->batch);
+		why = (struct hf_error)HF_ERROR_INIT;
 		r = groups_next_here(&g, &frames, &why);
-		if (r <= 0)
-			break;
-		check_frames(c);
+		if (r == 1) {
+			check_frames(c);
+		} else {
+			int on = go_on_behind(c, &g, r, &why, err);
+
+			if (on < 0)
+				return on;
+			if (on == 0)
+				break;
+		}
 		if (c->no_memory)
 			return hf_error_set(err, -ENOMEM, "no memory to check a group of the log");
 		if (progress && progress->fn)
 			progress->fn(progress->arg, "checking the log, bytes", done + g.v.point.end.offset, total);
+		if (c->to->go_on && !c->to->go_on(c->to->arg, g.v.point.end.offset - before))
+			return hf_error_set(err, -ECANCELED, "the check was ended");
 	}
 	if (r == -EIO) {
-		found(c, "segment %" PRIu32 ", offset %" PRIu32 ": %s", g.v.point.end.segment,
-		      g.v.point.end.offset, why.text);
+		found_at(c, g.v.point.end, why.text);
 		c->linked = false;
 		return 0;
 	}
@@ -245,7 +332,13 @@ static int check_all(struct check *c, const uint32_t *segments, size_t n, const 
 		while (i < n && segments[i] < segment)
 			i++;
 		if (i == n || segments[i] != segment) {
-			found(c, "segment %" PRIu32 " is missing", segment);
+			char text[64];
+
+			(void)snprintf(text, sizeof(text), "segment %" PRIu32 " is missing", segment);
+			if (c->to->bad)
+				c->to->bad(c->to->arg, (struct log_pos){ segment, 0 },
+					   "the segment is missing");
+			found(c, text);
 			c->linked = false;
 			c->open_end[0] = 0;
 			continue;
@@ -259,6 +352,33 @@ static int check_all(struct check *c, const uint32_t *segments, size_t n, const 
 			return r;
 	}
 	return 0;
+}
+
+/* What is read of it comes from the disk, and not from what the system remembers of it. */
+static void forget_file(const struct check *c, uint32_t segment)
+{
+	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
+	const struct os *os = c->l->os;
+	uint64_t size;
+
+	if (os->forget && segment_get(c->l, segment, &ref, NULL) == 0 && segment_size(c->l, &ref, &size) == 0)
+		os->forget(os->state, ref.fd, 0, size);
+}
+
+/* Whether it follows the one before is for who reads them in a row. */
+static int check_one(struct check *c, uint32_t segment, struct hf_error *err)
+{
+	int r;
+
+	c->linked = false;
+	forget_file(c, segment);
+	r = check_header(c, segment, err);
+	if (r == 0)
+		r = check_groups(c, NULL, 0, 0, err);
+	forget_file(c, segment);
+	if (r == 0 && c->open_end[0] && check_header(c, segment + 1, NULL) < 0)
+		found_at(c, c->open_at, c->open_end);
+	return r < 0 ? r : 0;
 }
 
 /* Where a log that may be damaged ends: with its last file that is not a spare. */
@@ -287,10 +407,11 @@ long log_verify(const struct log *l, const struct log_check *check, const struct
 	if (r < 0)
 		return r;
 	c.batch.l = l;
+	c.batch.alone = check->alone;
 	log_verifier_begin(l, &c.v);
 	if (l->damaged_too && n)
 		r = find_last(&c, segments, n, err);
 	if (r == 0)
-		r = check_all(&c, segments, n, progress, err);
+		r = check->only ? check_one(&c, check->only, err) : check_all(&c, segments, n, progress, err);
 	return r < 0 ? r : c.faults;
 }

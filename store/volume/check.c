@@ -166,7 +166,7 @@ static int check_log(struct checking *c, const char *path, const struct hf_progr
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	struct log_options o = { .os = os_posix(), .keys = c->keys, .read_only = true };
-	struct log_check check = { log_found, check_frame, c };
+	struct log_check check = { .found = log_found, .frame = check_frame, .arg = c };
 	struct log_progress told = { progress ? progress->fn : NULL, progress ? progress->arg : NULL };
 	struct log_point end;
 	struct log_stats stats;

@@ -234,7 +234,7 @@ static int each_group(void *arg, const struct log_group *group, struct hf_error 
 static void open_log(const struct os *os, const struct log_point *wanted)
 {
 	const struct log_options o = { .os = os, .dir = "/log", .keys = keys, .read_only = true };
-	const struct log_check check = { NULL, NULL, NULL };
+	const struct log_check check = { .found = NULL };
 	CLEANUP(buf_release) struct buf raw = BUF_INIT;
 	struct hf_error err = HF_ERROR_INIT;
 	struct log_pos last = { 0, 0 };
