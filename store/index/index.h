@@ -188,6 +188,12 @@ MUST_USE int index_load_mark(struct index_load *l, const void *state, size_t sta
 MUST_USE int index_load_finish(struct index_load *l, struct hf_error *err);
 void index_load_free(struct index_load *l); /* what is not written is dropped; NULL is fine */
 
+/*
+ * Read all that is in RocksDB's files, and look at the checksum of each part. -EUCLEAN: damaged. Long; reads
+ * go on meanwhile.
+ */
+MUST_USE int index_verify(struct index *x, struct hf_error *err);
+
 struct index_stats {
 	uint64_t overlay_entries, overlay_bytes;
 	uint64_t disk_bytes, memory_bytes;
