@@ -62,6 +62,8 @@ struct frame_cache {
 	size_t n_buckets; /* a power of two, as n_shards */
 	size_t n_shards;
 	struct shard shards[SHARDS_MAX];
+	void (*failed)(void *arg, struct log_pos pos, int code, const char *words); /* may be NULL */
+	void *failed_arg;
 	_Atomic uint64_t parts[PARTS_KNOWN]; /* place_hash of the end of a part read, by its frame */
 };
 
@@ -177,6 +179,13 @@ static void make_room(const struct frame_cache *c, struct shard *s)
 
 /* --- reading */
 
+static void tell_failed(const struct frame_cache *c, struct log_pos pos, int code,
+			const struct hf_error *error)
+{
+	if (c->failed)
+		c->failed(c->failed_arg, pos, code, error->code ? error->text : hf_strerror(code));
+}
+
 /* The reader: no lock is held. */
 static void read_frame(const struct frame_cache *c, struct frame *f, size_t expected, struct hf_error *error)
 {
@@ -235,6 +244,7 @@ static int get_missing(struct frame_cache *c, struct shard *s, struct log_pos po
 	pthread_mutex_unlock(&s->lock);
 	code = f->code;
 	if (code < 0) {
+		tell_failed(c, pos, code, &error);
 		if (err)
 			*err = error;
 		frame_release(f);
@@ -290,14 +300,22 @@ int frame_cache_part(struct frame_cache *c, struct log_pos pos, size_t off, size
 		     struct hf_error *err)
 {
 	struct shard *s = shard_of(c, pos);
+	struct hf_error error = HF_ERROR_INIT;
 	bool known;
+	int r;
 
 	pthread_mutex_lock(&s->lock);
 	known = find(c, s, pos);
 	pthread_mutex_unlock(&s->lock);
 	if (known || goes_on(c, pos, off, len))
 		return 0;
-	return log_read_part(c->log, pos, off, len, out, err);
+	r = log_read_part(c->log, pos, off, len, out, &error);
+	if (r < 0) {
+		tell_failed(c, pos, r, &error);
+		if (err)
+			*err = error;
+	}
+	return r;
 }
 
 int frame_cache_get(struct frame_cache *c, struct log_pos pos, size_t expected, struct frame **ret,
@@ -312,6 +330,13 @@ int frame_cache_get(struct frame_cache *c, struct log_pos pos, size_t expected, 
 }
 
 /* --- the whole */
+
+void frame_cache_watch(struct frame_cache *c,
+		       void (*failed)(void *arg, struct log_pos pos, int code, const char *words), void *arg)
+{
+	c->failed = failed;
+	c->failed_arg = arg;
+}
 
 static size_t bucket_count(uint64_t shard_bytes)
 {

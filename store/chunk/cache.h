@@ -14,6 +14,12 @@ struct frame; /* one opened frame, counted */
 
 MUST_USE int frame_cache_new(const struct log *log, uint64_t max_bytes, struct frame_cache **ret);
 void frame_cache_free(struct frame_cache *c);
+/*
+ * Tell this function of each frame that could not be read, with no lock of the cache's held. Before anything
+ * is read.
+ */
+void frame_cache_watch(struct frame_cache *c,
+		       void (*failed)(void *arg, struct log_pos pos, int code, const char *words), void *arg);
 
 /*
  * The frame at pos, opened, which has `expected` bytes or more as far as is known; the caller releases it.
