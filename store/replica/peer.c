@@ -90,3 +90,13 @@ int peer_attempt(struct peer *p, const struct peer_attempt *a, long *ret_status,
 		return p->ops->attempt(p, a, ret_status, err);
 	return hf_error_set(err, -EOPNOTSUPP, "only of a node something can be asked that it must refuse");
 }
+
+int peer_offer(struct peer *p, struct log_pos at, mend_take_fn *take, void *arg, struct hf_error *err)
+{
+	return p->ops->offer(p, at, take, arg, err);
+}
+
+int peer_compare(struct peer *p, const struct peer_compare *with, struct hf_error *err)
+{
+	return p->ops->compare(p, with, err);
+}

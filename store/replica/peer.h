@@ -22,6 +22,7 @@
 #define STORE_REPLICA_PEER_H
 
 #include "holdfast/replica.h"
+#include "store/replica/mend.h"
 #include "store/replica/place.h"
 #include "store/replica/receipt.h"
 
@@ -42,6 +43,17 @@ struct peer_attempt {
 	size_t len;
 };
 
+/* What each object of a bucket is held against. */
+struct peer_compare {
+	const char *log_dir; /* verified */
+	struct log_pos end;  /* of it */
+	bool heal;           /* put the right one over one that is damaged */
+	void (*found)(void *arg, const char *what);
+	void (*healed)(void *arg, const char *what);
+	void *arg;
+	uint64_t *bytes; /* counted */
+};
+
 struct peer_ops {
 	int (*enrol)(struct peer *p, const struct epoch_cert *cert, const struct place *invitation,
 		     struct receipt *ret, struct hf_error *err);
@@ -59,6 +71,9 @@ struct peer_ops {
 	unsigned (*pace_ms)(struct peer *p, size_t len); /* NULL: at once */
 	/* NULL: it is not asked by requests that could be made up */
 	int (*attempt)(struct peer *p, const struct peer_attempt *a, long *ret_status, struct hf_error *err);
+	/* Of one that fetches. */
+	int (*offer)(struct peer *p, struct log_pos at, mend_take_fn *take, void *arg, struct hf_error *err);
+	int (*compare)(struct peer *p, const struct peer_compare *with, struct hf_error *err);
 	void (*free)(struct peer *p);
 };
 
@@ -134,6 +149,15 @@ MUST_USE int peer_fetch(struct peer *p, struct shelf *shelf, const struct hf_pro
  */
 MUST_USE int peer_attempt(struct peer *p, const struct peer_attempt *a, long *ret_status,
 			  struct hf_error *err);
+
+/*
+ * The same kind, asked for single pieces: what it has from `at` on is handed to `take`, one object after the
+ * other, until it returns 1 (struct mend). And all that it has of this log, looked at; 0: however much was
+ * found.
+ */
+MUST_USE int peer_offer(struct peer *p, struct log_pos at, mend_take_fn *take, void *arg,
+			struct hf_error *err);
+MUST_USE int peer_compare(struct peer *p, const struct peer_compare *with, struct hf_error *err);
 
 /* The three kinds. */
 MUST_USE int remote_open(const struct peer_options *o, struct peer **ret, struct hf_error *err);

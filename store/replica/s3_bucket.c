@@ -210,6 +210,8 @@ static const struct peer_ops bucket_ops = {
 	.append = bucket_append,
 	.fetch = s3_fetch,
 	.pace_ms = bucket_pace_ms,
+	.offer = s3_offer,
+	.compare = s3_compare,
 	.free = bucket_free,
 };
 

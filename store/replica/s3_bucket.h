@@ -80,5 +80,11 @@ MUST_USE int s3_survey_header(struct s3 *s, const uint8_t volume_id[VOLUME_ID_BY
 int s3_fetch(struct peer *p, struct shelf *shelf, const struct hf_progress *progress,
 	     struct peer_fetched *ret, struct hf_error *err);
 int s3_fetch_position(struct bucket *b, struct receipt *ret, struct hf_error *err);
+/* All versions of all objects into b->objects; only the newest, when these credentials may see no others. */
+MUST_USE int s3_fetch_list(struct bucket *b, struct hf_error *err);
+
+/* s3_mend.c */
+int s3_offer(struct peer *p, struct log_pos at, mend_take_fn *take, void *arg, struct hf_error *err);
+int s3_compare(struct peer *p, const struct peer_compare *with, struct hf_error *err);
 
 #endif

@@ -31,7 +31,7 @@ struct fetch {
 
 /* --- what there is */
 
-static int list(struct bucket *b, struct hf_error *err)
+int s3_fetch_list(struct bucket *b, struct hf_error *err)
 {
 	int r;
 
@@ -52,7 +52,7 @@ static int list(struct bucket *b, struct hf_error *err)
 /* How far it may reach, by the names alone: what it is worth is seen when it has been fetched. */
 int s3_fetch_position(struct bucket *b, struct receipt *ret, struct hf_error *err)
 {
-	int r = list(b, err);
+	int r = s3_fetch_list(b, err);
 
 	if (r < 0)
 		return r;
@@ -542,7 +542,7 @@ int s3_fetch(struct peer *p, struct shelf *shelf, const struct hf_progress *prog
 	struct bucket *b = (struct bucket *)p;
 	struct fetch f = { .b = b, .shelf = shelf, .progress = progress };
 	struct s3_options o = { .os = b->os, .place = s3_place_of(b->s3), .tries = S3_TRIES_RECOVERING };
-	int r = list(b, err);
+	int r = s3_fetch_list(b, err);
 
 	memcpy(o.volume_id, b->volume_id, VOLUME_ID_BYTES);
 	f.objects = &b->objects;

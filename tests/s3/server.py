@@ -33,6 +33,7 @@ POST /_behave with name=value lines changes what it does (values are numbers; a 
     slow_ms=0        every answer comes so late
     endless=0        1: a list says that it goes on, and begins again
     forget=0         so many of the last keys of logs are left out of lists
+    rot=1            a bit of each object of a log that is there now turns over
 
 What is put with a key of the customer's own (x-amz-server-side-encryption-customer-algorithm) is not given to who has
 none, and of an empty object there is no first byte to give (416), as real servers do it.
@@ -85,6 +86,13 @@ class State:
                 return False
             self.set[name] -= 1
             return True
+
+    def rot(self):
+        with self.mutex:
+            for key, versions in self.keys.items():
+                for v in versions if "/probe/" not in key else ():
+                    middle = len(v.data) // 2
+                    v.data = v.data[:middle] + bytes([v.data[middle] ^ 4]) + v.data[middle + 1:]
 
     def newest(self, key):
         versions = self.keys.get(key)
@@ -191,7 +199,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/_behave":
             for line in body.decode().split():
                 name, value = line.split("=")
-                STATE.set[name] = int(value)
+                if name == "rot":
+                    STATE.rot()
+                else:
+                    STATE.set[name] = int(value)
             return self.answer(200)
         if self.path == "/_log":
             with STATE.mutex:

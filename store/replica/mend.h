@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Healing a segment from another copy of the log (layer 4; FORMAT.md §16.3): of a store, of a directory, and
+ * of a node by its own command. Nothing that another copy gives is believed: it is taken where the segment's
+ * own bytes, further on, say by a hash that it was there.
+ *
+ * DIR is the folder that has `log` in it. Nobody else replaces segments in DIR meanwhile, and nobody has the
+ * segment open to write; who reads it sees the file of before or that of after.
+ */
+#ifndef STORE_REPLICA_MEND_H
+#define STORE_REPLICA_MEND_H
+
+#include "store/log/verifier.h"
+
+/* Judges bytes that another copy has. 1: they will do; 0: not these; -EAGAIN: more of them is wanted; or
+ * fails. */
+typedef int mend_take_fn(void *arg, const uint8_t *data, size_t len);
+
+struct mend {
+	const struct os *os;
+	const char *dir;
+	const uint8_t *volume_id;
+	const struct grants *grants; /* of DIR */
+	/*
+	 * Hand what other copies have from `at` on to `take`, one copy after the other, each as far as more
+	 * is wanted, until it returns 1: 1. 0: nobody has any that will do; err then has words of the last
+	 * that failed, if one did. Negative: -ENOMEM.
+	 */
+	int (*offer)(void *arg, struct log_pos at, mend_take_fn *take, void *take_arg, struct hf_error *err);
+	void *arg;
+};
+
+/* Is `pruned`, a pruned frame of len bytes, what stands for the data frame at `data` (FORMAT.md §14)? */
+bool mend_stands_for(const uint8_t *pruned, const uint8_t *data, size_t len);
+
+struct mended {
+	uint32_t groups; /* put in place, a header not counted */
+	uint64_t bytes;  /* of them, and of a header */
+	uint32_t from;   /* where the first of these bytes is */
+};
+
+/*
+ * Heal a segment, durably; what is replaced is in DIR/damaged before that. `before` stands behind the segment
+ * in front when that is whole; else `is_linked` is false. 1: done. 0: all of it verified, and nothing was
+ * changed. In both cases *before is behind it then, and *is_linked true. -ENODATA  no other copy has what is
+ * missing, or nothing behind the damage says what was there. As it was -EEXIST   what others have is another
+ * history. As it was and what the disk says: as it was, or (when the folder could not be synced) healed
+ */
+MUST_USE int mend_segment(const struct mend *m, uint32_t segment, struct verifier *before, bool *is_linked,
+			  struct mended *ret, struct hf_error *err);
+
+#endif
