@@ -133,6 +133,7 @@ static int mount_store(struct mounting *m)
 		.commit_interval_ms = m->options.commit_interval_ms,
 		.sync_receipts = m->options.sync_receipts,
 		.sync_timeout_ms = m->options.sync_timeout_ms,
+		.scrub_s = m->options.scrub_s,
 		.busy_wait_ms = BUSY_WAIT_MS,
 		.holder = holder,
 		.progress = daemon_progress(&m->daemon),

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/cli/check_request.h"
 #include "fs/cli/cli.h"
 #include "fs/cli/control.h"
 #include "fs/cli/mountinfo.h"
 #include "fs/cli/output.h"
 #include "fs/cli/progress.h"
 #include "fs/cli/replica_request.h"
-#include "fs/cli/status.h"
 #include "holdfast/op.h"
 
 #define BUSY_WAIT_MS 3000
@@ -134,7 +134,7 @@ static json_t *ask_at_rest(const char *store, const json_t *request,
 
 	/* Checking needs no index, and must work where opening does not. */
 	if (!strcmp(output_get_text(request, "do"), "check"))
-		return check_of_store(store, NULL, listener, err);
+		return check_request(store, NULL, request, listener, err);
 	if (replica_is_request(request))
 		return replica_request(NULL, store, request, listener, err);
 	if (hf_store_open(store, &options, &s, err) < 0)

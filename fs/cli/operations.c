@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fs/cli/check_request.h"
 #include "fs/cli/extract.h"
 #include "fs/cli/output.h"
 #include "fs/cli/past.h"
@@ -176,8 +177,7 @@ static json_t *do_head(struct hf_store *store, const json_t *request,
 static json_t *do_check(struct hf_store *store, const json_t *request,
 			const struct operation_listener *listener, struct hf_error *err)
 {
-	(void)request;
-	return check_of_store(NULL, store, listener, err);
+	return check_request(NULL, store, request, listener, err);
 }
 
 static json_t *do_restore(struct hf_store *store, const json_t *request,

@@ -12,11 +12,10 @@
  *   {"do": "head"}                               commit, then {"head": the line, volume_id, commit, tid, …}
  *   {"do": "replica-…"}                          see replica_request.h
  *   {"do": "web-…"}                              see fs/web/web.h
- *   {"do": "restore", "path": P, "moment": M, "to": T}   P, M as of target.h; T an absolute path outside of the volume:
- *                                                {files, folders, others, bytes, failed, owners, tid, …}; each
- *                                                name that fails is told
+ *   {"do": "restore", "path": P, "moment": M, "to": T}   P, M as of target.h; T an absolute path outside of
+ * the volume: {files, folders, others, bytes, failed, owners, tid, …}; each name that fails is told
  *   {"do": "put-back"}, {"do": "last-change"}    see put_back.h
- *   {"do": "check"}                              {"faults": N, …}; each fault is told as it is found
+ *   {"do": "check"}                              see check_request.h
  *   {"do": "log", "diff", "cat", "gone", "cost", "what"}   see past.h; of long answers each line is told
  */
 #ifndef FS_CLI_OPERATIONS_H

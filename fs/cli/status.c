@@ -11,9 +11,11 @@
 #include "fs/cli/colour.h"
 #include "fs/cli/drill.h"
 #include "fs/cli/output.h"
+#include "holdfast/damage.h"
 #include "holdfast/replica.h"
 
 #define REPLICAS_MAX 64
+#define DAMAGE_SHOWN 8
 
 json_t *point_to_json(const struct hf_point *point)
 {
@@ -99,6 +101,37 @@ static json_t *open_alarms(struct hf_store *store)
 	return array;
 }
 
+static json_t *damage_to_json(struct hf_store *store)
+{
+	struct hf_damage *damage = calloc(HF_DAMAGE_MAX, sizeof(*damage));
+	json_t *array = json_array();
+	size_t n = damage ? hf_store_damage(store, damage, HF_DAMAGE_MAX) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(array,
+				      json_pack("{s:i, s:o, s:o, s:s}", "segment", (int)damage[i].segment,
+						"offset", output_number(damage[i].offset), "found",
+						output_time(damage[i].found_ns), "words", damage[i].words));
+	free(damage);
+	return array;
+}
+
+/* How much of the log was verified, and what of it is damaged. */
+static void verified_to_json(struct hf_store *store, json_t *answer)
+{
+	struct hf_verified v;
+
+	hf_store_verified(store, &v);
+	json_object_set_new(answer, "verified",
+			    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "complete",
+				      output_time(v.complete_ns), "complete_tid",
+				      output_number(v.complete_tid), "scrub_seconds",
+				      output_number(v.scrub_s), "began", output_time(v.began_ns),
+				      "done_bytes", output_number(v.done_bytes), "total_bytes",
+				      output_number(v.total_bytes)));
+	json_object_set_new(answer, "damage", damage_to_json(store));
+}
+
 json_t *status_of_store(struct hf_store *store)
 {
 	struct hf_status s;
@@ -129,6 +162,7 @@ json_t *status_of_store(struct hf_store *store)
 					 "chunk_bytes", output_number(s.chunk_bytes)));
 	json_object_set_new(answer, "kit_checked", output_time(hf_store_kit_checked(store)));
 	json_object_set_new(answer, "last_drill", drill_last_to_json(hf_store_path(store)));
+	verified_to_json(store, answer);
 	json_object_set_new(answer, "alarms", open_alarms(store));
 	json_object_set_new(answer, "read_only", json_boolean(s.read_only));
 	json_object_set_new(answer, "failed",
@@ -139,35 +173,13 @@ json_t *status_of_store(struct hf_store *store)
 	return answer;
 }
 
-json_t *check_of_store(const char *path, struct hf_store *store, const struct operation_listener *listener,
-		       struct hf_error *err)
-{
-	struct hf_check_summary s;
-	long faults =
-		store ? hf_store_check_open(store, listener->found, listener->arg, &s, &listener->progress,
-					    err) :
-			hf_store_check(path, listener->found, listener->arg, &s, &listener->progress, err);
-	json_t *answer;
-
-	if (faults < 0)
-		return NULL;
-	answer = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "faults", (json_int_t)faults,
-			   "segments", output_number(s.segments), "commits", output_number(s.commits),
-			   "frames", output_number(s.frames), "chunks", output_number(s.chunks), "operations",
-			   output_number(s.operations), "bytes", output_number(s.bytes), "last_tid",
-			   output_number(s.last_tid), "last_time", output_time(s.last_time_ns),
-			   "pruned_frames", output_number(s.pruned_frames));
-	if (!answer)
-		hf_error_set(err, -ENOMEM, "no memory");
-	return answer;
-}
-
 bool status_is_bad(const json_t *status)
 {
 	const json_t *replica;
 	size_t i;
 
-	if (json_is_string(json_object_get(status, "failed")))
+	if (json_is_string(json_object_get(status, "failed")) ||
+	    json_array_size(json_object_get(status, "damage")) > 0)
 		return true;
 	json_array_foreach(json_object_get(status, "replicas"), i, replica)
 		if (!strcmp(output_get_text(replica, "state"), hf_replica_state_name(HF_REPLICA_REFUSED)) ||
@@ -245,6 +257,45 @@ void status_print_replicas(const json_t *status)
 	}
 }
 
+static void print_damage(const json_t *status)
+{
+	const json_t *damage = json_object_get(status, "damage"), *one;
+	size_t i;
+
+	json_array_foreach(damage, i, one) {
+		if (i == DAMAGE_SHOWN) {
+			printf("            and %zu more\n", json_array_size(damage) - i);
+			break;
+		}
+		printf("%sDAMAGED%s     segment %" PRIu64 ", offset %" PRIu64 ": %s\n",
+		       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE),
+		       output_get_number(one, "segment"), output_get_number(one, "offset"),
+		       output_get_text(one, "words"));
+	}
+	if (json_array_size(damage) > 0)
+		printf("            heal it from a replica: holdfast check %s --repair\n",
+		       output_get_text(status, "store"));
+}
+
+static void print_verified(const json_t *status)
+{
+	const json_t *v = json_object_get(status, "verified");
+	const char *complete = output_get_text(v, "complete");
+	uint64_t done = output_get_number(v, "done_bytes"), total = output_get_number(v, "total_bytes");
+	char text[OUTPUT_TEXT_BYTES];
+
+	printf("verified    %s", *complete ? "all of it by " : "never all of it");
+	if (*complete)
+		printf("%s", complete);
+	if (output_get_number(v, "scrub_seconds") > 0)
+		printf("; scrubbed once in %s",
+		       output_duration((double)output_get_number(v, "scrub_seconds"), text));
+	if (done > 0 && total > 0)
+		printf(", %d %% of this pass is done",
+		       (int)(100 * (double)(done < total ? done : total) / (double)total));
+	printf("\n");
+}
+
 static void print_kit(const json_t *status)
 {
 	const char *checked = output_get_text(status, "kit_checked");
@@ -303,6 +354,8 @@ void status_print(const json_t *status)
 	       output_bytes(output_get_number(status, "chunk_bytes"), b));
 	printf("room        %s left on the disk below\n",
 	       output_bytes(output_get_number(status, "free_bytes"), a));
+	print_verified(status);
+	print_damage(status);
 	print_kit(status);
 	drill_print_last(status);
 	print_sync(status);

@@ -3,26 +3,24 @@
 #ifndef FS_CLI_STATUS_H
 #define FS_CLI_STATUS_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
-#include "fs/cli/operations.h"
 #include "holdfast/head.h"
 #include "holdfast/moment.h"
+#include "holdfast/store.h"
 
 /* Each a new object, or NULL without memory. */
 json_t *status_of_store(struct hf_store *store);
 json_t *point_to_json(const struct hf_point *point); /* {tid, time, moment} */
 json_t *head_to_json(const char *line, const struct hf_head *head);
 
-/* hf_store_check of the store at path, or hf_store_check_open of one that is open. A new object, or NULL with
- * err set. */
-json_t *check_of_store(const char *path, struct hf_store *store, const struct operation_listener *listener,
-		       struct hf_error *err);
-
 void status_print(const json_t *status);
 void status_print_replicas(const json_t *status);
 
-/* Whether it says that a person must look: writing has failed, or a replica refuses this log. */
+/* Whether it says that a person must look: writing has failed, something is damaged, or a replica refuses
+ * this log. */
 bool status_is_bad(const json_t *status);
 /* Whether an alarm is open, or that cannot be read. */
 bool status_has_alarms(const json_t *status);

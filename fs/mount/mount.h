@@ -30,6 +30,7 @@ struct mount_options {
 	uint64_t cache_bytes;        /* for hf_open_options: 0, its default */
 	unsigned commit_interval_ms; /* likewise */
 	unsigned sync_receipts, sync_timeout_ms; /* likewise */
+	uint64_t scrub_s;                        /* likewise; 30 days when nothing is said */
 	/*
 	 * A moment as text: the tree as it was then is mounted, read-only and without .history; "": what is
 	 * now. The store is then to be opened read-only.
@@ -62,6 +63,8 @@ struct mount_options {
 	"                       metrics=[HOST:]PORT\n" \
 	"                                          figures for Prometheus by HTTP, at /metrics of this\n" \
 	"                                          port of loopback, or of HOST; port 0: any, see status\n" \
+	"                       scrub=TIME         verify all of the log once in so long, beside the rest\n" \
+	"                                          at idle priority: 30d (the default), 12h, … or off\n"\
 	"                       noexec, debug      noatime is always so: reading leaves no trace\n" \
 	"                       remount            of what is mounted already, change ro, suid, dev and noexec\n"
 /* clang-format on */

@@ -10,7 +10,7 @@
 
 #include "fs/mount/mount_internal.h"
 
-enum { SYNC_RECEIPTS_MAX = 64 };
+enum { SYNC_RECEIPTS_MAX = 64, DAY_S = 86400, SCRUB_S = 30 * DAY_S, SCRUB_MAX_S = 3650 * DAY_S };
 
 static const struct {
 	const char *word;
@@ -114,6 +114,30 @@ static bool parse_seconds(const char *text, unsigned *ret_ms)
 	return true;
 }
 
+/* "30d", "12h", "45m" or "90s"; "off": 0. */
+static bool parse_scrub(const char *text, uint64_t *ret_s)
+{
+	static const struct {
+		char unit;
+		uint64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', DAY_S }, { 'w', 7 * DAY_S } };
+	unsigned long n;
+	char *end;
+
+	*ret_s = 0;
+	if (strcmp(text, "off") == 0)
+		return true;
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (*end == units[i].unit && end[1] == 0 && !errno && n > 0 &&
+		    n <= SCRUB_MAX_S / units[i].seconds)
+			*ret_s = n * units[i].seconds;
+	return *ret_s > 0;
+}
+
 /* "replica" or "replica:2". */
 static bool parse_receipts(const char *text, unsigned *ret)
 {
@@ -187,6 +211,15 @@ static int parse_word(const char *word, struct mount_options *o, struct hf_error
 	r = parse_sync_word(word, o, err);
 	if (r)
 		return r < 0 ? r : 0;
+	if (strncmp(word, "scrub=", 6) == 0) {
+		if (parse_scrub(word + 6, &o->scrub_s))
+			return 0;
+		return hf_error_set(err, -EINVAL,
+				    "option %s: write in how long all is to be verified once, as scrub=30d "
+				    "or scrub=12h; or "
+				    "scrub=off",
+				    word);
+	}
 	if (strncmp(word, "history=", 8) == 0)
 		return hf_error_set(err, -EINVAL, "option %s: it is history=visible or history=hidden", word);
 	if (is_passed_over(word))
@@ -196,7 +229,7 @@ static int parse_word(const char *word, struct mount_options *o, struct hf_error
 
 int mount_parse_options(const char *text, struct mount_options *ret, struct hf_error *err)
 {
-	struct mount_options o = { .allow_other = geteuid() == 0 };
+	struct mount_options o = { .allow_other = geteuid() == 0, .scrub_s = SCRUB_S };
 	char *copy = strdup(text), *rest = copy, *word;
 	int r = copy ? 0 : hf_error_set(err, -ENOMEM, "out of memory");
 

@@ -77,6 +77,11 @@ struct hf_open_options {
 	 */
 	unsigned sync_receipts;
 	unsigned sync_timeout_ms;    /* and at most so long; 0: 30,000 */
+	/*
+	 * Verify everything once in so many seconds, in the background (damage.h); 0: do not. Of no meaning
+	 * with HF_OPEN_NO_REPLICATION.
+	 */
+	uint64_t scrub_s;
 };
 
 /*
@@ -133,8 +138,9 @@ uint64_t hf_store_kit_checked(const struct hf_store *store);
 
 /*
  * Verify everything of a store at rest or open in this process: descriptor, keys, every segment, the chain,
- * every signature, every frame, every chunk's name, every record. `found` gets each fault in words. Returns
- * the number of faults, or negative when it could not run. Changes nothing.
+ * every signature, every frame, every chunk's name, every record, the index, the files that name replicas and
+ * say when alarms are raised. `found` gets each fault in words. Returns the number of faults, or negative
+ * when it could not run. Changes nothing, but that what was found, and when, is remembered (damage.h).
  */
 struct hf_check_summary {
 	uint64_t segments, commits, frames, chunks, operations, bytes;

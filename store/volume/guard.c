@@ -16,6 +16,7 @@
 #include "store/base/journal.h"
 #include "store/volume/kit.h"
 #include "store/volume/guard_look.h"
+#include "store/volume/verified.h"
 
 enum { LOOK_EVERY_S = 1, LAST_LOOKS = BURST_PAIRS_MAX / GUARD_PAIRS_MAX };
 
@@ -216,6 +217,24 @@ static void look_at_pairs(struct guard *g)
 			burst_judged(g->burst, &pairs[i], outcome[i]);
 	}
 	(void)pthread_mutex_unlock(&g->s->sequence);
+}
+
+/* --- damage */
+
+void guard_damage(struct hf_store *s, const struct hf_damage *d, const char *named)
+{
+	char id[HF_VOLUME_ID_TEXT_BYTES];
+	const struct alarm_about about = { .volume = id };
+
+	if (!s->guard)
+		return;
+	volume_id_text(s->descriptor.volume_id, id);
+	alarms_raise_about(s->guard->alarms, "damage", &about,
+			   "the store is damaged at segment %" PRIu32 ", offset %" PRIu32
+			   " of its log: %.100s. %s%s%sHeal "
+			   "it from a replica: holdfast check %.100s --repair",
+			   d->segment, d->offset, d->words, *named ? "These are bytes of " : "", named,
+			   *named ? ". " : "", s->path);
 }
 
 /* --- looking */

@@ -26,6 +26,10 @@ void guard_start(struct hf_store *s);
 /* Takes a last look. Before the replicas are stopped. */
 void guard_stop(struct hf_store *s);
 
+/* Raise the alarm `damage`; named: what was made of it, or "". */
+struct hf_damage;
+void guard_damage(struct hf_store *s, const struct hf_damage *d, const char *named);
+
 /*
  * Told under sequence, after an operation that went well; op is it, and attr what the inode was before. They
  * count and remember, and read nothing.

@@ -263,8 +263,9 @@ static int check_retired(struct hf_store *s, const struct stretch *st, struct hf
 		if (r != 0)
 			return r < 0 ? r :
 				       hf_error_set(err, -ENODATA,
-						    "these bytes were given up to be pruned: no file may "
-						    "be made of them again but by writing them anew");
+						    "these bytes were given up to be pruned, or were found "
+						    "damaged: no file may be made of them again but by "
+						    "writing them anew");
 	}
 	return 0;
 }

@@ -205,11 +205,13 @@ static int find_frames(struct plan *p, uint64_t keep)
 
 /* --- retiring */
 
-static int retire_some(struct hf_store *s, struct chunk_range *ranges, size_t n, struct hf_error *err)
+/* The mark first, so that nothing that is packed meanwhile names one of them. */
+int volume_retire(struct hf_store *s, struct chunk_range *ranges, size_t n, struct hf_error *err)
 {
 	struct op op = { .type = OP_RETIRE, .retire = { ranges, n } };
 	int r = op_begin(s, n * RANGE_COST, false, err);
 
+	atomic_store(&s->has_retired, true);
 	if (r < 0)
 		return r;
 	r = op_run(s, &op, err);
@@ -217,16 +219,14 @@ static int retire_some(struct hf_store *s, struct chunk_range *ranges, size_t n,
 	return r;
 }
 
-/* Before it is in the log, so that nothing that is packed meanwhile names one of them. */
 static int retire(struct plan *p)
 {
 	struct chunk_range *ranges = (struct chunk_range *)(void *)p->retire.data;
 	size_t n = p->retire.len / sizeof(*ranges);
 	int r = 0;
 
-	atomic_store(&p->s->has_retired, true);
 	for (size_t at = 0; r == 0 && at < n; at += RETIRE_RANGES)
-		r = retire_some(p->s, ranges + at, n - at < RETIRE_RANGES ? n - at : RETIRE_RANGES, p->err);
+		r = volume_retire(p->s, ranges + at, n - at < RETIRE_RANGES ? n - at : RETIRE_RANGES, p->err);
 	return r < 0 ? r : hf_store_commit(p->s, p->err);
 }
 

@@ -11,6 +11,7 @@
 #include "store/volume/guard.h"
 #include "store/volume/keys.h"
 #include "store/volume/kit.h"
+#include "store/volume/rot.h"
 #include "store/volume/volume.h"
 
 enum {
@@ -142,6 +143,7 @@ static void store_free(struct hf_store *s)
 		index_batch_free(s->batch);
 	index_close(s->index);
 	frame_cache_free(s->frames);
+	rot_free(s);
 	log_close(s->log);
 	group_free(s->open);
 	queue_free(&s->sealed);
@@ -255,6 +257,8 @@ static int open_parts(struct opening *p, struct hf_error *err)
 		r = run_table_new(&s->tree.runs);
 	if (r == 0)
 		r = frame_cache_new(s->log, p->frame_bytes, &s->frames);
+	if (r == 0)
+		r = rot_open(s);
 	if (r == 0)
 		r = index_batch_new(s->index, &s->batch);
 	if (r < 0 && err && !err->code)
@@ -412,6 +416,8 @@ static int open_all(struct opening *p, struct hf_error *err)
 		r = start_replicas(p, err);
 	if (r == 0 && !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION))
 		guard_start(s);
+	if (r == 0 && !(p->o->flags & HF_OPEN_NO_REPLICATION))
+		scrub_start(s, p->o->scrub_s);
 	return r;
 }
 
@@ -472,6 +478,7 @@ int hf_store_open(const char *path, const struct hf_open_options *options, struc
 	p.s->commit_interval_ms = p.o->commit_interval_ms ? p.o->commit_interval_ms : COMMIT_INTERVAL_MS;
 	r = open_all(&p, err);
 	if (r < 0) {
+		scrub_stop(p.s);
 		replica_set_stop(p.s->replicas);
 		stop_threads(p.s);
 		store_free(p.s);
@@ -514,8 +521,11 @@ int hf_store_commit(struct hf_store *s, struct hf_error *err)
 
 int hf_store_close(struct hf_store *s, struct hf_error *err)
 {
-	int r = hf_store_commit(s, err);
+	int r;
 
+	scrub_stop(s);
+	rot_settle(s);
+	r = hf_store_commit(s, err);
 	guard_stop(s);
 	replica_set_stop(s->replicas);
 	s->replicas = NULL;

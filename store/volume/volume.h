@@ -41,6 +41,7 @@
 
 struct replica_set;
 struct guard;
+struct rot;
 
 enum {
 	GROUP_BYTES = 8 << 20,    /* a group of this much data is sealed */
@@ -171,6 +172,7 @@ struct hf_store {
 	struct tree tree;
 	struct replica_set *replicas; /* NULL: no replication */
 	struct guard *guard;          /* NULL: nobody watches */
+	struct rot *rot;              /* what is known to be damaged */
 	bool read_only;
 	uint64_t pending_max; /* more than this under way makes operations wait */
 	unsigned commit_interval_ms;
@@ -352,6 +354,12 @@ void meters_init(struct hf_store *s);
 void meters_operation(struct hf_store *s, uint8_t type); /* it was done. Requires sequence */
 void meters_commit(struct hf_store *s, const struct group *g, uint64_t ns, bool failed);
 void meters_fsync(struct hf_store *s, uint64_t ns, bool failed);
+
+/* --- prune.c */
+
+/* No operation that comes later names these chunks (OP_RETIRE): in memory as from now, and durable with the
+ * next commit. */
+MUST_USE int volume_retire(struct hf_store *s, struct chunk_range *ranges, size_t n, struct hf_error *err);
 
 /* --- nearest.c */
 

@@ -132,6 +132,17 @@ static void test_receipts(void **state)
 	refused("sync=replica:1x", "sync=replica");
 	refused("sync=replicas", "sync=replica");
 	refused("sync=node", "sync=replica");
+	assert_int_equal(parsed("").scrub_s, 30 * 86400);
+	assert_int_equal(parsed("scrub=off").scrub_s, 0);
+	assert_int_equal(parsed("scrub=90s").scrub_s, 90);
+	assert_int_equal(parsed("scrub=12h").scrub_s, 12 * 3600);
+	assert_int_equal(parsed("scrub=2w").scrub_s, 14 * 86400);
+	refused("scrub=", "scrub=30d");
+	refused("scrub=0d", "scrub=30d");
+	refused("scrub=30", "scrub=30d");
+	refused("scrub=30days", "scrub=30d");
+	refused("scrub=-1d", "scrub=30d");
+	refused("scrub=99999999999999999999d", "scrub=30d");
 	refused("replica-timeout=0", "seconds");
 	refused("replica-timeout=", "seconds");
 }

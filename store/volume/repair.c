@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Healing a store from its replicas, and its copies in folders and buckets from the store (layer 4; FORMAT.md
+ * §16.3, holdfast/damage.h). What is done is: look; heal, segment by segment from the first; look again, for
+ * nothing but a whole check says that all is well.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "holdfast/damage.h"
+#include "store/replica/copies.h"
+#include "store/replica/trail.h"
+#include "store/volume/check.h"
+#include "store/volume/rot.h"
+
+struct repair {
+	const struct os *os;
+	const char *path;
+	const char *log_dir;
+	struct hf_store *store; /* NULL: at rest, and its lock is held here */
+	const struct hf_repair_options *o;
+	struct volume_descriptor descriptor;
+	struct keyring *own_keys;
+	const struct keyring *keys;
+	struct copies copies;
+	struct grants grants;
+	struct buf bad;        /* of uint32_t: numbers of damaged segments, as they are found */
+	struct log_point end;  /* of the log; of one at rest its segment alone is used */
+	struct verified *seen; /* damage, at the last look, */
+	uint64_t looked_ns;    /* which began then */
+	struct hf_repair *sum;
+	bool changed;
+};
+
+static void repair_release(struct repair *p)
+{
+	copies_release(&p->copies);
+	grants_release(&p->grants);
+	keyring_free(p->own_keys);
+	buf_release(&p->bad);
+	free(p->seen);
+}
+
+static void say_found(void *arg, const char *what)
+{
+	struct repair *p = arg;
+
+	if (p->o->found)
+		p->o->found(p->o->arg, what);
+}
+
+/* is_new: of a copy; what is wrong in the store itself is counted by looking at it. */
+__attribute__((format(printf, 3, 4))) static void say(struct repair *p, bool is_new, const char *fmt, ...)
+{
+	char words[HF_ERROR_TEXT_BYTES + 200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	say_found(p, words);
+	p->sum->found += is_new;
+	p->sum->faults += is_new;
+}
+
+static void say_healed(void *arg, const char *what)
+{
+	struct repair *p = arg;
+
+	p->changed = true;
+	if (p->o->healed)
+		p->o->healed(p->o->arg, what);
+}
+
+/* --- looking */
+
+static void note_bad(void *arg, struct log_pos pos, const char *what)
+{
+	struct repair *p = arg;
+
+	if (p->store)
+		rot_found(p->store, pos, what);
+	(void)verified_add(p->seen, pos, what, p->os->now_ns(p->os->state));
+	buf_add(&p->bad, &pos.segment, sizeof(pos.segment));
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Sorted, each once. */
+static size_t bad_segments(struct repair *p, uint32_t **ret)
+{
+	uint32_t *all = (uint32_t *)(void *)p->bad.data;
+	size_t n = p->bad.len / sizeof(*all), kept = 0;
+
+	if (n)
+		qsort(all, n, sizeof(*all), compare_numbers);
+	for (size_t i = 0; i < n; i++)
+		if (kept == 0 || all[kept - 1] != all[i])
+			all[kept++] = all[i];
+	*ret = all;
+	return kept;
+}
+
+static int look(struct repair *p, bool quietly, struct check_result *ret, struct hf_error *err)
+{
+	const struct check_listener to = { quietly ? NULL : say_found, note_bad, NULL, p, true };
+	long faults;
+
+	buf_clear(&p->bad);
+	p->seen->n = 0;
+	p->looked_ns = p->os->now_ns(p->os->state);
+	faults = check_files(p->path, p->store ? p->store->keys : NULL, p->store ? p->store->index : NULL,
+			     &to, &p->o->progress, ret, err);
+	if (faults < 0)
+		return (int)faults;
+	p->sum->faults = (uint64_t)faults;
+	p->sum->check = ret->sum;
+	return buf_status(&p->bad) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : 0;
+}
+
+/* --- the descriptor: all of it is in the first certificate (FORMAT.md §16.3) */
+
+static int remake_descriptor(struct repair *p, const struct hf_error *why, struct hf_error *err)
+{
+	struct volume_descriptor *d = &p->descriptor;
+	struct segment_header h;
+	int r = trail_header(p->os, p->log_dir, 1, &h, err);
+
+	if (r < 0)
+		return hf_error_prefix(err, r, "%s, and it cannot be made anew", why->text);
+	memset(d, 0, sizeof(*d));
+	memcpy(d->volume_id, h.cert.volume_id, VOLUME_ID_BYTES);
+	memcpy(d->owner_public, h.cert.owner_public, PUBLIC_KEY_BYTES);
+	d->created_ns = h.cert.created_ns;
+	r = files_read_keys(p->os, p->path, d, &p->own_keys, err); /* they say which volume they are of */
+	if (r == 0)
+		r = files_write_descriptor(p->os, p->path, d, err);
+	if (r == 0)
+		say_healed(p, "healed: the descriptor (the file volume) was made anew from the log");
+	return r;
+}
+
+static int read_descriptor(struct repair *p, struct hf_error *err)
+{
+	struct hf_error why = HF_ERROR_INIT;
+	int r = files_read_descriptor(p->os, p->path, &p->descriptor, &why);
+
+	if (r == -EUCLEAN && p->o->repair && !p->store) {
+		say_found(p, why.text);
+		p->sum->found++;
+		return remake_descriptor(p, &why, err);
+	}
+	return r < 0 ? hf_error_set(err, r, "%s", why.text) : 0;
+}
+
+/* --- the log */
+
+static void heal_segment(struct repair *p, uint32_t segment, struct verifier *v, bool *linked)
+{
+	const struct mend mend = { .os = p->os,
+				   .dir = p->path,
+				   .volume_id = p->descriptor.volume_id,
+				   .grants = &p->grants,
+				   .offer = copies_offer,
+				   .arg = &p->copies };
+	struct hf_error why = HF_ERROR_INIT;
+	struct mended did;
+	char words[400];
+	int r;
+
+	if (p->store && segment >= p->end.end.segment) {
+		say(p, false,
+		    "segment %" PRIu32
+		    " is being written to, and not healed meanwhile: unmount, then say this again",
+		    segment);
+		return;
+	}
+	r = mend_segment(&mend, segment, v, linked, &did, &why);
+	if (r < 0)
+		say(p, false, "not healed: %s", why.text);
+	else if (r == 0)
+		say(p, false, "not healed: segment %" PRIu32 ": nothing behind the damage says what was there",
+		    segment);
+	if (r != 1)
+		return;
+	p->sum->healed_segments++;
+	p->sum->healed_groups += did.groups;
+	p->sum->healed_bytes += did.bytes;
+	(void)snprintf(words, sizeof(words),
+		       "healed: segment %" PRIu32 ", %" PRIu64 " bytes from offset %" PRIu32
+		       " on, from %s; what was there is in %.200s/damaged",
+		       segment, did.bytes, did.from, p->copies.last ? p->copies.last : "itself", p->path);
+	say_healed(p, words);
+	if (p->store) {
+		log_forget_segment(p->store->log, segment);
+		rot_healed(p->store, segment);
+	}
+}
+
+static void heal_log(struct repair *p)
+{
+	struct verifier v;
+	bool linked = false;
+	uint32_t *bad, before = 0;
+	size_t n = bad_segments(p, &bad);
+
+	for (size_t i = 0; i < n; i++) {
+		linked = linked && bad[i] == before + 1;
+		before = bad[i];
+		heal_segment(p, bad[i], &v, &linked);
+	}
+}
+
+static void remove_index(struct repair *p)
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	struct index_options o = { .wipe = true };
+	struct hf_error why = HF_ERROR_INIT;
+	struct index *index;
+	uint8_t *state = NULL;
+	size_t len;
+	int r;
+
+	if (p->store) {
+		say(p, false, "the index is in use: unmount, and mount with -o rebuild");
+		return;
+	}
+	o.dir = os_join(&dir, p->path, "index");
+	r = o.dir ? index_open(&o, &index, &state, &len, &why) : -ENOMEM;
+	if (r < 0) {
+		say(p, false, "the index cannot be taken away: %s", why.code ? why.text : hf_strerror(r));
+		return;
+	}
+	index_close(index);
+	free(state);
+	say_healed(p, "healed: the index was taken away; it is built anew when the store is mounted");
+}
+
+/* --- the copies */
+
+/* Where two verified copies of a frame may differ: one has pruned it. */
+static bool is_pruned_there(const struct buf *ours, const struct buf *theirs, size_t at, size_t len)
+{
+	struct frame_header h;
+
+	return frame_header_decode(theirs->data + at, &h, NULL) == 0 && h.type == FRAME_PRUNED &&
+	       FRAME_HEADER_BYTES + (size_t)h.body_len == len &&
+	       mend_stands_for(theirs->data + at, ours->data + at, len);
+}
+
+/* The first offset at which theirs is not ours; theirs->len: nowhere. Both begin with a header. */
+static size_t first_difference(const struct buf *ours, const struct buf *theirs, size_t len)
+{
+	size_t at = SEGMENT_HEADER_BYTES;
+
+	if (len < at || memcmp(ours->data, theirs->data, at) != 0)
+		return 0;
+	while (len - at >= FRAME_HEADER_BYTES) {
+		struct frame_header h;
+		size_t frame;
+
+		if (frame_header_decode(ours->data + at, &h, NULL) < 0)
+			break;
+		frame = FRAME_HEADER_BYTES + (size_t)h.body_len;
+		if (frame > len - at)
+			break;
+		if (memcmp(ours->data + at, theirs->data + at, frame) != 0 &&
+		    !is_pruned_there(ours, theirs, at, frame))
+			return at;
+		at += frame;
+	}
+	return memcmp(ours->data + at, theirs->data + at, len - at) == 0 ? len : at;
+}
+
+/* How far both are to be the same: a copy may be behind, in its last segment. */
+static size_t common_bytes(const struct repair *p, uint32_t segment, uint32_t their_last,
+			   const struct buf *ours, const struct buf *theirs)
+{
+	size_t len = ours->len;
+
+	if (segment == p->end.end.segment && p->end.end.offset < len)
+		len = p->end.end.offset;
+	return segment == their_last && theirs->len < len ? theirs->len : len;
+}
+
+static void heal_copy(struct repair *p, const struct copy *copy, uint32_t segment)
+{
+	CLEANUP(grants_release) struct grants grants = { 0 };
+	struct copies from;
+	struct mend mend = { .os = p->os,
+			     .dir = copy->dir,
+			     .volume_id = p->descriptor.volume_id,
+			     .grants = &grants,
+			     .offer = copies_offer,
+			     .arg = &from };
+	struct hf_error why = HF_ERROR_INIT;
+	struct verifier v;
+	struct mended did;
+	bool linked = false;
+	char words[300];
+	int r;
+
+	copies_init(&from, p->os);
+	r = copies_add_folder(&from, "this store", p->path);
+	if (r == 0)
+		r = grants_load(p->os, copy->dir, p->descriptor.volume_id, &grants, &why);
+	if (r == 0)
+		r = mend_segment(&mend, segment, &v, &linked, &did, &why);
+	copies_release(&from);
+	if (r < 0) {
+		say(p, false, "replica %s, segment %" PRIu32 ": not healed: %s", copy->name, segment,
+		    why.code ? why.text : hf_strerror(r));
+		return;
+	}
+	p->sum->faults--; /* the one that was just told */
+	(void)snprintf(words, sizeof(words),
+		       "healed: replica %s, segment %" PRIu32 ", %" PRIu64 " bytes, from this store",
+		       copy->name, segment, did.bytes);
+	if (p->o->healed)
+		p->o->healed(p->o->arg, words);
+}
+
+static void judge_copy(struct repair *p, const struct copy *copy, uint32_t segment, bool is_last)
+{
+	if (!p->o->repair)
+		return;
+	if (copy->kind == COPY_NODE)
+		say_found(
+			p,
+			"a node is healed on the node alone: holdfast node check DIR --repair --from FOLDER");
+	else if (is_last && p->store)
+		say_found(p, "its last segment is being written to: unmount, then say this again");
+	else
+		heal_copy(p, copy, segment);
+}
+
+/* One segment of a copy against ours. False: it has no more. */
+static bool compare_segment(struct repair *p, const struct copy *copy, uint32_t segment, uint32_t their_last)
+{
+	CLEANUP(buf_release) struct buf ours = BUF_INIT, theirs = BUF_INIT;
+	struct copy own = { .kind = COPY_FOLDER, .dir = (char *)(uintptr_t)p->path };
+	struct hf_error why = HF_ERROR_INIT;
+	size_t len, same;
+	int r = copies_read_segment(&p->copies, &own, segment, &ours, &why);
+
+	if (r < 0) {
+		say(p, true, "%s", why.text);
+		return true;
+	}
+	r = copies_read_segment(&p->copies, copy, segment, &theirs, &why);
+	if (r == -ENOENT && copy->kind == COPY_NODE)
+		return false;
+	if (r < 0) {
+		say(p, true, "replica %s, segment %" PRIu32 ": %s", copy->name, segment, why.text);
+		if (r == -ENOENT || r == -EUCLEAN)
+			judge_copy(p, copy, segment, segment == their_last);
+		return r == -ENOENT || r == -EUCLEAN;
+	}
+	p->sum->copies_bytes += theirs.len;
+	len = common_bytes(p, segment, their_last, &ours, &theirs);
+	same = theirs.len < len ? theirs.len : first_difference(&ours, &theirs, len);
+	if (same == len)
+		return true;
+	say(p, true, "replica %s, segment %" PRIu32 ", offset %zu: other bytes than the log has", copy->name,
+	    segment, same);
+	judge_copy(p, copy, segment, segment == their_last);
+	return true;
+}
+
+static void note_segment(void *arg, const char *name)
+{
+	uint32_t *last = arg, segment;
+
+	if (segment_file_number(name, &segment) && segment > *last)
+		*last = segment;
+}
+
+static int last_segment_in(struct repair *p, const char *dir, uint32_t *ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf log_dir = BUF_INIT;
+	int r;
+
+	*ret = 0;
+	if (!os_join(&log_dir, dir, "log"))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = p->os->list(p->os->state, (const char *)log_dir.data, note_segment, ret);
+	return r < 0 ? hf_error_set(err, r, "cannot read the folder %s: %s", (const char *)log_dir.data,
+				    hf_strerror(r)) :
+		       0;
+}
+
+static int last_segment_of(struct repair *p, const struct copy *copy, uint32_t *ret, struct hf_error *err)
+{
+	struct receipt receipt;
+	int r;
+
+	if (copy->kind != COPY_NODE)
+		return last_segment_in(p, copy->dir, ret, err);
+	r = peer_position(copy->peer, &receipt, err);
+	if (r == 0)
+		*ret = receipt.point.end.segment;
+	return r;
+}
+
+static void bucket_found(void *arg, const char *what)
+{
+	say(arg, true, "%s", what);
+}
+
+static void bucket_healed(void *arg, const char *what)
+{
+	struct repair *p = arg;
+
+	p->sum->faults--;
+	if (p->o->healed)
+		p->o->healed(p->o->arg, what);
+}
+
+static int compare_bucket(struct repair *p, const struct copy *copy, struct hf_error *err)
+{
+	const struct peer_compare with = { .log_dir = p->log_dir,
+					   .end = p->end.end,
+					   .heal = p->o->repair,
+					   .found = bucket_found,
+					   .healed = bucket_healed,
+					   .arg = p,
+					   .bytes = &p->sum->copies_bytes };
+
+	return peer_compare(copy->peer, &with, err);
+}
+
+static void compare_copy(struct repair *p, const struct copy *copy)
+{
+	struct hf_error why = HF_ERROR_INIT;
+	uint32_t last = 0;
+	int r = copy->kind == COPY_BUCKET ? compare_bucket(p, copy, &why) :
+					    last_segment_of(p, copy, &last, &why);
+
+	if (r < 0) {
+		say(p, true, "replica %s was not read back: %s", copy->name,
+		    why.code ? why.text : hf_strerror(r));
+		return;
+	}
+	for (uint32_t n = 1; n <= last && n <= p->end.end.segment; n++) {
+		if (p->o->progress.fn)
+			p->o->progress.fn(p->o->progress.arg, "reading replicas back, segments", n - 1, last);
+		if (!compare_segment(p, copy, n, last))
+			break;
+	}
+	p->sum->copies++;
+}
+
+/* --- all of it */
+
+static void replica_untold(void *arg, const char *what)
+{
+	struct repair *p = arg;
+
+	say(p, p->o->copies, "%s", what);
+}
+
+/* 0; -ENOKEY and the like are told already, as a fault: without keys no replica can be asked. */
+static int open_copies(struct repair *p, struct hf_error *err)
+{
+	int r = 0;
+
+	if (p->store)
+		p->keys = p->store->keys;
+	else if (!p->own_keys)
+		r = files_read_keys(p->os, p->path, &p->descriptor, &p->own_keys, err);
+	if (!p->keys)
+		p->keys = p->own_keys;
+	if (r == 0)
+		r = grants_load(p->os, p->path, p->descriptor.volume_id, &p->grants, err);
+	return r < 0 ? r : copies_add_replicas(&p->copies, p->path, p->keys, replica_untold, p, err);
+}
+
+static int find_end(struct repair *p, struct hf_error *err)
+{
+	if (p->store) {
+		log_durable(p->store->log, &p->end);
+		return 0;
+	}
+	p->end.end.offset = UINT32_MAX;
+	return last_segment_in(p, p->path, &p->end.end.segment, err);
+}
+
+static int heal(struct repair *p, struct check_result *found, struct hf_error *err)
+{
+	heal_log(p);
+	if (found->index_bad)
+		remove_index(p);
+	if (p->store)
+		rot_settle(p->store);
+	return p->changed ? look(p, true, found, err) : 0;
+}
+
+static int run(struct repair *p, struct hf_error *err)
+{
+	struct check_result found;
+	uint64_t before;
+	int r = read_descriptor(p, err);
+
+	before = p->sum->found;
+	if (r == 0)
+		r = find_end(p, err);
+	if (r == 0)
+		r = look(p, false, &found, err);
+	if (r < 0)
+		return r;
+	p->sum->found = before + p->sum->faults;
+	if (p->o->copies || (p->o->repair && p->sum->faults > 0))
+		r = open_copies(p, err);
+	if (r == 0 && p->o->repair && p->sum->faults > 0)
+		r = heal(p, &found, err);
+	for (size_t i = 0; r == 0 && p->o->copies && i < p->copies.n; i++)
+		compare_copy(p, &p->copies.all[i]);
+	if (r < 0 || !found.log_read)
+		return r;
+	if (p->store) {
+		rot_seen(p->store, p->seen, p->looked_ns);
+		rot_complete(p->store, found.sum.last_tid);
+	} else {
+		check_note(p->path, &p->descriptor, p->seen, found.sum.last_tid);
+	}
+	return 0;
+}
+
+static int begin(struct repair *p, struct buf *log_dir, struct hf_error *err)
+{
+	*p->sum = (struct hf_repair){ .faults = 0 };
+	copies_init(&p->copies, p->os);
+	p->seen = calloc(1, sizeof(*p->seen));
+	p->log_dir = os_join(log_dir, p->path, "log");
+	if (!p->seen || !p->log_dir)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	return crypto_init() < 0 ? hf_error_set(err, -EIO, "the system gives no random bytes") : 0;
+}
+
+int hf_store_repair(const char *path, const struct hf_repair_options *options, struct hf_repair *ret,
+		    struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf log_dir = BUF_INIT;
+	CLEANUP(repair_release)
+	struct repair p = { .os = os_posix(), .path = path, .o = options, .sum = ret, .bad = BUF_INIT };
+	CLEANUP(cleanup_fd) int lock = -1;
+	struct hf_error local = HF_ERROR_INIT;
+	int r;
+
+	if (!err)
+		err = &local;
+	*err = (struct hf_error)HF_ERROR_INIT;
+	r = begin(&p, &log_dir, err);
+	if (r < 0)
+		return r;
+	lock = files_lock(path, options->repair ? "being repaired" : "being checked", 0, err);
+	return lock < 0 ? lock : run(&p, err);
+}
+
+int hf_store_repair_open(struct hf_store *store, const struct hf_repair_options *options,
+			 struct hf_repair *ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf log_dir = BUF_INIT;
+	CLEANUP(repair_release)
+	struct repair p = { .os = store->os,
+			    .path = store->path,
+			    .store = store,
+			    .o = options,
+			    .sum = ret,
+			    .bad = BUF_INIT };
+	struct hf_error local = HF_ERROR_INIT;
+	int r;
+
+	if (!err)
+		err = &local;
+	*err = (struct hf_error)HF_ERROR_INIT;
+	if (options->repair && !rot_begin_repair(store))
+		return hf_error_set(err, -EBUSY, "%s is being repaired already", store->path);
+	r = begin(&p, &log_dir, err);
+	if (r == 0)
+		r = run(&p, err);
+	if (options->repair)
+		rot_end_repair(store);
+	return r;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Which chunks are in a frame, and which file they were written to, and when (layer 4). */
+#ifndef STORE_VOLUME_ROT_NAME_H
+#define STORE_VOLUME_ROT_NAME_H
+
+#include "store/volume/volume.h"
+
+/* The chunks of the data frame at pos: 1; 0: the index knows of none there; negative. */
+MUST_USE int rot_chunks(struct hf_store *s, struct log_pos pos, struct chunk_range *ret,
+			struct hf_error *err);
+
+/*
+ * "path@tid-N, written at MOMENT" of the first operation that was made of it, if its group's records can be
+ * read and the frame is data; and of how many others. Else "".
+ */
+void rot_name(struct hf_store *s, struct log_pos pos, char *out, size_t size);
+
+#endif
