@@ -20,6 +20,7 @@ static const struct option longs[] = { { "listen", 1, NULL, 'l' },       { "volu
 				       { "silent-after", 1, NULL, 's' }, { "alarm-hook", 1, NULL, 'k' },
 				       { "alarm-url", 1, NULL, 'u' },    { "json", 0, NULL, 'j' },
 				       { "cancel", 0, NULL, 'C' },       { "list", 0, NULL, 'L' },
+				       { "repair", 0, NULL, 'R' },       { "from", 1, NULL, 'F' },
 				       { "help", 0, NULL, 'h' },         { 0 } };
 
 static int node_init(const char *dir, const struct hf_node_options *options)
@@ -67,9 +68,9 @@ static int node_acknowledge(const char *dir, const char *alarm)
 
 struct arguments {
 	struct hf_node_options init;
-	const char *volume, *host;
+	const char *volume, *host, *from;
 	unsigned hours;
-	bool json, cancel, list;
+	bool json, cancel, list, repair;
 };
 
 /* A whole number up to max; 0 when it is not that. */
@@ -113,6 +114,12 @@ static int take_option(int o, struct arguments *a)
 	case 'L':
 		a->list = true;
 		return 0;
+	case 'R':
+		a->repair = true;
+		return 0;
+	case 'F':
+		a->from = optarg;
+		return 0;
 	default:
 		a->json = true;
 		return 0;
@@ -130,13 +137,26 @@ static int prune(const struct command *self, int argc, char **argv, const struct
 	return a->cancel ? node_prune_cancel(dir, argv[optind + 2]) : node_prune(dir, argv[optind + 2]);
 }
 
+static int check(const struct command *self, int argc, char **argv, const struct arguments *a)
+{
+	const char *dir = argv[optind + 1], *volume;
+
+	if (!cli_operands(self, argc, 2, 3))
+		return CLI_FAILED;
+	volume = argv[optind + 2];
+	if (a->repair != (a->from != NULL))
+		return cli_fail("node check: --repair and --from FOLDER, with another copy of the log, "
+				"belong together");
+	return a->repair ? node_repair(dir, volume, a->from, a->json) : node_check(dir, volume, a->json);
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct arguments a = { .init = { .listen = LISTEN_DEFAULT } };
 	const char *verb, *dir;
 	int o, r;
 
-	while ((o = cli_option(self, argc, argv, "l:v:H:t:s:k:u:CLjh", longs)) != -1) {
+	while ((o = cli_option(self, argc, argv, "l:v:H:t:s:k:u:CLRF:jh", longs)) != -1) {
 		if (o == 'h' || o == '?')
 			return cli_option_code(o);
 		r = take_option(o, &a);
@@ -154,7 +174,7 @@ static int run(const struct command *self, int argc, char **argv)
 			       node_budget(dir, argv[optind + 2], argv[optind + 3]) :
 			       CLI_FAILED;
 	if (!strcmp(verb, "check"))
-		return cli_operands(self, argc, 2, 3) ? node_check(dir, argv[optind + 2], a.json) : CLI_FAILED;
+		return check(self, argc, argv, &a);
 	if (!strcmp(verb, "prune"))
 		return prune(self, argc, argv, &a);
 	if (!cli_operands(self, argc, 2, 2))
@@ -177,7 +197,7 @@ const struct command command_node = {
 		 "holdfast node status DIR [--json]\n"
 		 "holdfast node acknowledge DIR ALARM|all\n"
 		 "holdfast node budget DIR VOLUME|default SIZE|none\n"
-		 "holdfast node check DIR [VOLUME] [--json]\n"
+		 "holdfast node check DIR [VOLUME] [--repair --from FOLDER] [--json]\n"
 		 "holdfast node prune DIR LIST\n"
 		 "holdfast node prune --cancel DIR N\n"
 		 "holdfast node prune --list DIR [--json]\n"
@@ -191,7 +211,10 @@ const struct command command_node = {
 		 "an alarm at nine tenths, and what would go beyond is refused, from the next\n"
 		 "append on, also while the node is served. Nothing is ever given up for room.\n"
 		 "check reads all that is kept and verifies chain and signatures, while the node\n"
-		 "is served or not; each fault is a line, and the exit code then 1.\n"
+		 "is served or not; each fault is a line, and the exit code then 1. With --repair,\n"
+		 "not while it is served, what is damaged is healed from another copy of the log,\n"
+		 "in a folder brought here: a store, or a replica's. Nothing in it is believed: only\n"
+		 "what the node's own hashes say was there is taken, so no key can alter anything.\n"
 		 "\n"
 		 "prune hands in a list that holdfast prune plan wrote and the owner of the volume\n"
 		 "signed. The node announces it by an alarm, and after prune_delay_s of node.json\n"
@@ -206,6 +229,8 @@ const struct command command_node = {
 		 "                       the alarm as JSON on its standard input\n"
 		 "  --alarm-url URL      gets that JSON by POST: https, or http to this machine\n"
 		 "  --volume ID          let the owner of a volume that is here already in again\n"
+		 "  --repair             of check: heal what is damaged\n"
+		 "  --from FOLDER        and from where\n"
 		 "  --host NAME          the name or address others reach this node by\n"
 		 "  --hours N            how long the invitation holds; 24 when not said\n"
 		 "\n"

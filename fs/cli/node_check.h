@@ -8,4 +8,7 @@
 /* volume NULL: all. Returns the exit code. */
 int node_check(const char *dir, const char *volume, bool json);
 
+/* The same, and heal from a folder with another copy. */
+int node_repair(const char *dir, const char *volume, const char *from, bool json);
+
 #endif

@@ -110,6 +110,19 @@ struct hf_node_check_summary {
 long hf_node_check(const char *dir, const char *volume_id, void (*found)(void *arg, const char *what), void *arg,
 		   struct hf_node_check_summary *ret, const struct hf_progress *progress, struct hf_error *err);
 
+/*
+ * The same, and heal what is damaged from `from`: a folder with any other copy of the log (a store, a
+ * replica's folder, a node's). Nothing in it is believed: only what leads, by a hash, to bytes that this node
+ * has itself is put in the place of bytes that do not verify (PROTOCOL.md §8.3). What was damaged is kept in
+ * volumes/ID/damaged. Then it is checked again. options: repair and copies are of no meaning. 0, also when
+ * faults remain; -EBUSY: it is served; -ENOENT: as hf_node_check, or no such log in `from`.
+ */
+struct hf_repair_options;
+struct hf_repair;
+int hf_node_repair(const char *dir, const char *volume_id, const char *from,
+		   const struct hf_repair_options *options, struct hf_repair *ret,
+		   struct hf_node_check_summary *ret_check, struct hf_error *err);
+
 /* --- letting old bytes go: PROTOCOL.md §10. Nothing else makes a node remove any */
 
 enum hf_prune_state {

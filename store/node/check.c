@@ -11,6 +11,7 @@
 
 #include "holdfast/node.h"
 #include "store/crypto/wire.h"
+#include "store/node/check.h"
 #include "store/node/setup.h"
 #include "store/replica/shelf.h"
 #include "store/replica/shelf_scan.h"
@@ -19,9 +20,7 @@ enum { LOOKS_MAX = 3 };
 
 struct check {
 	const struct os *os;
-	void (*found)(void *arg, const char *what);
-	void *arg;
-	const struct hf_progress *progress;
+	const struct node_checking *to;
 	struct hf_node_check_summary sum;
 	long faults;
 
@@ -32,6 +31,8 @@ struct check {
 	struct grants grants;   /* of frames that were pruned */
 	struct verifier before; /* behind the segment before; then is_linked */
 	bool is_linked;
+	bool has_gap;   /* a segment is missing, and nobody has looked at the last one yet */
+	struct buf bad; /* of uint32_t: segments with a fault */
 };
 
 static void found(struct check *c, const char *what)
@@ -40,8 +41,14 @@ static void found(struct check *c, const char *what)
 
 	c->faults++;
 	(void)snprintf(text, sizeof(text), "volume %s: %s", c->volume, what);
-	if (c->found)
-		c->found(c->arg, text);
+	if (c->to->found)
+		c->to->found(c->to->arg, text);
+}
+
+static void found_in(struct check *c, uint32_t segment, const char *what)
+{
+	buf_add(&c->bad, &segment, sizeof(segment));
+	found(c, what);
 }
 
 /* Is it the bytes that are wrong, and not the reading of them? */
@@ -127,6 +134,13 @@ static int check_segment(struct check *c, uint32_t segment, bool is_last, struct
 	if (!os_join(&path, c->log_dir, name))
 		return hf_error_set(err, -ENOMEM, "no memory");
 	fd = c->os->open(c->os->state, (const char *)path.data, O_RDONLY, 0);
+	if (fd == -ENOENT) {
+		(void)hf_error_set(&what, fd, "segment %" PRIu32 " is missing: put back its file, or heal it by --repair",
+				   segment);
+		found_in(c, segment, what.text);
+		c->is_linked = false;
+		return 0;
+	}
 	if (fd < 0)
 		return hf_error_set(err, fd, "cannot open %s: %s", (const char *)path.data, strerror(-fd));
 	if (!is_last)
@@ -140,7 +154,7 @@ static int check_segment(struct check *c, uint32_t segment, bool is_last, struct
 		c->before = v;
 	if (!is_verdict(r))
 		return r < 0 ? hf_error_set(err, r, "%s: %s", (const char *)path.data, what.text) : 0;
-	found(c, what.text);
+	found_in(c, segment, what.text);
 	return 0;
 }
 
@@ -156,6 +170,14 @@ static int open_shelf(const struct check *c, struct shelf **ret, struct hf_error
 		r = shelf_open(c->os, c->dir, c->id, true, ret, NULL, err);
 	}
 	return r;
+}
+
+static void note_segment(void *arg, const char *name)
+{
+	uint32_t *last = arg, segment;
+
+	if (segment_file_number(name, &segment) && segment > *last)
+		*last = segment;
 }
 
 /* Which is the last segment, and is it whole? *ret_whole false: that has been told. */
@@ -177,10 +199,15 @@ static int find_last(struct check *c, uint32_t *ret, bool *ret_whole, struct hf_
 	}
 	if (!is_verdict(r))
 		return hf_error_set(err, r, "%s", what.text);
-	found(c, what.text);
 	*ret = 0;
-	r = shelf_find_segments(c->os, c->log_dir, ret, &what); /* with a gap, that was what it said */
-	return r == -EUCLEAN ? 0 : r < 0 ? hf_error_set(err, r, "%s", what.text) : 0;
+	if (shelf_find_segments(c->os, c->log_dir, ret, NULL) == 0)
+		found_in(c, *ret, what.text); /* the last is damaged */
+	else if (c->os->list(c->os->state, c->log_dir, note_segment, ret) <
+		 0) /* one is missing: that is told below */
+		found(c, what.text);
+	else
+		*ret_whole = c->has_gap = true;
+	return 0;
 }
 
 static int check_segments(struct check *c, struct hf_error *err)
@@ -189,17 +216,60 @@ static int check_segments(struct check *c, struct hf_error *err)
 	bool whole = false;
 	int r = load_grants(c, err);
 
+	c->has_gap = false;
 	if (r == 0)
 		r = find_last(c, &last, &whole, err);
 	c->is_linked = false;
 	for (uint32_t n = 1; r == 0 && n <= last; n++) {
 		if (n == last && !whole)
 			break;
-		if (c->progress && c->progress->fn)
-			c->progress->fn(c->progress->arg, "segments verified", n - 1, last);
-		r = check_segment(c, n, n == last, err);
+		if (c->to->progress && c->to->progress->fn)
+			c->to->progress->fn(c->to->progress->arg, "segments verified", n - 1, last);
+		r = check_segment(c, n, n == last && !c->has_gap, err);
 	}
 	c->sum.volumes++;
+	return r;
+}
+
+/* --- its certificates: those of segments are checked with them */
+
+static void note_cert(void *arg, const char *name)
+{
+	if (strncmp(name, "epoch-", 6) == 0 && strlen(name) == sizeof("epoch-0000000001.cert") - 1)
+		buf_add(arg, name, sizeof("epoch-0000000001.cert"));
+}
+
+static int check_cert(struct check *c, const char *name, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
+	struct hf_error what = HF_ERROR_INIT;
+	struct epoch_cert cert;
+	int r;
+
+	if (!os_join(&path, c->dir, name))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = os_read_file(c->os, (const char *)path.data, EPOCH_CERT_BYTES, &data);
+	if (r < 0 && r != -EFBIG)
+		return hf_error_set(err, r, "cannot read %s: %s", (const char *)path.data, strerror(-r));
+	if (r == 0)
+		r = epoch_cert_decode(data.data, data.len, &cert, &what);
+	if (r == 0 && memcmp(cert.volume_id, c->id, VOLUME_ID_BYTES) == 0)
+		return 0;
+	(void)hf_error_prefix(&what, -EUCLEAN,
+			      "%s is damaged; where its segments carry it, it may be taken away", name);
+	found(c, what.text);
+	return 0;
+}
+
+static int check_certs(struct check *c, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf names = BUF_INIT;
+	int r = c->os->list(c->os->state, c->dir, note_cert, &names);
+
+	if (r < 0 || buf_status(&names) < 0)
+		return hf_error_set(err, r < 0 ? r : -ENOMEM, "cannot read the folder %s", c->dir);
+	for (size_t at = 0; r == 0 && at < names.len; at += sizeof("epoch-0000000001.cert"))
+		r = check_cert(c, (const char *)names.data + at, err);
 	return r;
 }
 
@@ -216,7 +286,14 @@ static int check_volume(struct check *c, const char *dir, const uint8_t id[VOLUM
 		c->dir = NULL;
 	if (!c->dir || asprintf(&c->log_dir, "%s/log", c->dir) < 0)
 		c->log_dir = NULL;
+	buf_clear(&c->bad);
 	r = c->log_dir ? check_segments(c, err) : hf_error_set(err, -ENOMEM, "no memory");
+	if (r == 0)
+		r = check_certs(c, err);
+	if (r == 0 && buf_status(&c->bad) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory");
+	if (r == 0 && c->to->volume)
+		r = c->to->volume(c->to->volume_arg, id, c->dir, &c->bad, err);
 	grants_release(&c->grants);
 	memset(&c->grants, 0, sizeof(c->grants));
 	free(c->log_dir);
@@ -262,24 +339,39 @@ static int find_volumes(const struct os *os, const char *dir, struct wanted *w, 
 	return 0;
 }
 
-long hf_node_check(const char *dir, const char *volume_id, void (*found_fn)(void *arg, const char *what),
-		   void *arg, struct hf_node_check_summary *ret, const struct hf_progress *progress,
-		   struct hf_error *err)
+int node_check_setup(const char *dir, struct hf_error *err)
 {
-	struct check c = { .os = os_posix(), .found = found_fn, .arg = arg, .progress = progress };
-	struct wanted w = { volume_id, BUF_INIT };
 	struct setup setup;
-	int r = setup_read(c.os, dir, &setup, err);
+	int r = setup_read(os_posix(), dir, &setup, err);
 
 	if (r == 0 && crypto_init() < 0)
 		r = hf_error_set(err, -EIO, "the system gives no random bytes");
-	if (r == 0)
-		r = find_volumes(c.os, dir, &w, err);
+	return r;
+}
+
+long node_check_all(const char *dir, const char *volume_id, const struct node_checking *to,
+		    struct hf_node_check_summary *ret, struct hf_error *err)
+{
+	struct check c = { .os = os_posix(), .to = to, .bad = BUF_INIT };
+	struct wanted w = { volume_id, BUF_INIT };
+	int r = find_volumes(c.os, dir, &w, err);
+
 	for (size_t at = 0; r == 0 && at < w.ids.len; at += VOLUME_ID_BYTES)
 		r = check_volume(&c, dir, w.ids.data + at, err);
 	buf_release(&w.ids);
+	buf_release(&c.bad);
 	if (r < 0)
 		return r;
 	*ret = c.sum;
 	return c.faults;
+}
+
+long hf_node_check(const char *dir, const char *volume_id, void (*found_fn)(void *arg, const char *what),
+		   void *arg, struct hf_node_check_summary *ret, const struct hf_progress *progress,
+		   struct hf_error *err)
+{
+	const struct node_checking to = { .found = found_fn, .arg = arg, .progress = progress };
+	int r = node_check_setup(dir, err);
+
+	return r < 0 ? r : node_check_all(dir, volume_id, &to, ret, err);
 }
