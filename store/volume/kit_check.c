@@ -9,13 +9,10 @@
 #include <string.h>
 
 #include "store/log/log.h"
-#include "store/replica/json.h"
 #include "store/replica/trail.h"
 #include "store/volume/files.h"
 #include "store/volume/kit.h"
-
-enum { NOTE_BYTES_MAX = 4096 };
-static const char note_name[] = "kit-check.json";
+#include "store/volume/note.h"
 
 struct checking {
 	const struct owner *owner;
@@ -31,33 +28,17 @@ struct checking {
 int kit_note_write(const struct os *os, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES],
 		   uint64_t time_ns)
 {
-	CLEANUP(buf_release) struct buf file = BUF_INIT, text = BUF_INIT;
-	char id[HF_VOLUME_ID_TEXT_BYTES];
+	const struct note note = { .time_ns = time_ns };
 
-	volume_id_text(volume_id, id);
-	buf_add_text(&text, "{\"version\":1,\"volume\":\"%s\",\"time_ns\":\"%" PRIu64 "\"}\n", id, time_ns);
-	if (!os_join(&file, path, note_name) || buf_status(&text) < 0)
-		return -ENOMEM;
-	return os_write_file(os, (const char *)file.data, text.data, text.len, 0600);
+	return note_write(os, path, NOTE_KIT, volume_id, &note);
 }
 
 uint64_t kit_note_read(const struct os *os, const char *path, const uint8_t volume_id[VOLUME_ID_BYTES])
 {
-	CLEANUP(buf_release) struct buf file = BUF_INIT, text = BUF_INIT;
-	CLEANUP(json_decrefp) json_t *o = NULL;
-	uint8_t id[VOLUME_ID_BYTES];
-	uint32_t version;
-	uint64_t time_ns;
+	struct note note;
 
-	if (!os_join(&file, path, note_name) ||
-	    os_read_file(os, (const char *)file.data, NOTE_BYTES_MAX, &text) < 0)
-		return 0;
-	o = json_read(text.data, text.len);
-	if (!o || json_get_u32(o, "version", &version) < 0 || version != 1 ||
-	    json_get_hex(o, "volume", id, sizeof(id)) < 0 || memcmp(id, volume_id, sizeof(id)) != 0 ||
-	    json_get_u64(o, "time_ns", &time_ns) < 0)
-		return 0;
-	return time_ns;
+	note_read(os, path, NOTE_KIT, volume_id, &note);
+	return note.time_ns;
 }
 
 /* --- the questions */
