@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "store/node/request.h"
+#include "store/replica/about.h"
 #include "store/replica/json.h"
 #include "store/replica/receipt.h"
 
@@ -115,7 +116,28 @@ void answer_json(struct request *q, const struct buf *text)
 	queue(q, MHD_HTTP_OK, copied_response(text->data, text->len), "application/json");
 }
 
-void answer_receipt(struct request *q, struct volume *v)
+/* What a person may want to know of the node: PROTOCOL.md §3.4. */
+static void add_about(struct request *q, struct volume *v, struct MHD_Response *response)
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	const struct os *os = q->service->os;
+	const char *version = hf_version(), *blank = strchr(version, ' ');
+	struct about a = { .used_bytes = 0 };
+	uint64_t total;
+
+	(void)snprintf(a.software, sizeof(a.software), "%s", blank ? blank + 1 : version);
+	if (budget_read(os, volume_dir(v), &a.budget_bytes, NULL) < 0)
+		a.budget_bytes = 0; /* one that cannot be read allows nothing */
+	if (budget_used(volume_budget(v), volume_shelf(v), &a.used_bytes, NULL) < 0 ||
+	    os->free_bytes(os->state, q->service->dir, &a.free_bytes, &total) < 0)
+		return;
+	about_text(&a, &text);
+	(void)buf_cstr(&text);
+	if (buf_status(&text) == 0)
+		(void)MHD_add_response_header(response, ABOUT_HEADER, (const char *)text.data);
+}
+
+static void queue_receipt(struct request *q, struct volume *v, bool with_about)
 {
 	CLEANUP(buf_release) struct buf text = BUF_INIT, signature = BUF_INIT;
 	struct MHD_Response *response;
@@ -138,7 +160,19 @@ void answer_receipt(struct request *q, struct volume *v)
 	if (response)
 		(void)MHD_add_response_header(response, "Holdfast-Receipt", buf_cstr(&signature));
 	meter_count(&q->service->counts.receipts, 1);
+	if (response && with_about)
+		add_about(q, v, response);
 	queue(q, MHD_HTTP_OK, response, "application/json");
+}
+
+void answer_receipt(struct request *q, struct volume *v)
+{
+	queue_receipt(q, v, false);
+}
+
+void answer_position(struct request *q, struct volume *v)
+{
+	queue_receipt(q, v, true);
 }
 
 /* A part of a segment, read as it goes out: in blocks, since over TLS each read is a write of its own. */

@@ -433,7 +433,7 @@ static void handle_position(struct request *q)
 		pulse_said(volume_pulse(q->volume), q->own_tid, q->own_commit, here.commit,
 			   os->monotonic_ns(os->state));
 	}
-	answer_receipt(q, q->volume);
+	answer_position(q, q->volume);
 }
 
 void handle(struct request *q)

@@ -107,6 +107,7 @@ void answer_gap(struct request *q, unsigned status, const char *code, const stru
 void answer_over_budget(struct request *q, uint64_t limit, uint64_t used, const char *words);
 void answer_json(struct request *q, const struct buf *text);
 void answer_receipt(struct request *q, struct volume *v);
+void answer_position(struct request *q, struct volume *v); /* that, and what the node tells of itself */
 void answer_file(struct request *q, int fd, uint64_t from, uint64_t len, uint64_t size,
 		 bool whole); /* takes fd */
 

@@ -265,7 +265,8 @@ int config_write_limit(const struct os *os, const char *store, const char *name,
  */
 int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err)
 {
-	static const char *const endings[] = { ".credentials", ".receipt", ".regressed", suffix };
+	static const char *const endings[] = { ".credentials", ".receipt",   ".regressed",
+					       ".probed",      ".about",     suffix };
 	CLEANUP(buf_release) struct buf path = BUF_INIT, dir = BUF_INIT;
 	int r = 0;
 

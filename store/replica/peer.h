@@ -23,6 +23,7 @@
 
 #include "holdfast/replica.h"
 #include "store/replica/mend.h"
+#include "store/replica/about.h"
 #include "store/replica/place.h"
 #include "store/replica/receipt.h"
 
@@ -81,6 +82,7 @@ struct peer {
 	const struct peer_ops *ops;
 	bool says_own; /* peer_say_own was called */
 	uint64_t own_tid, own_commit;
+	struct about about; /* what it told of itself with its last position; software "": nothing */
 	uint64_t flow_max; /* an append's bytes go out no faster, in bytes a second; 0: no limit */
 };
 

@@ -10,6 +10,7 @@
 
 #include "store/base/printable.h"
 #include "store/log/grants.h"
+#include "store/replica/about.h"
 #include "store/replica/http.h"
 #include "store/replica/json.h"
 #include "store/replica/peer.h"
@@ -51,6 +52,7 @@ struct answer {
 	size_t body_max;
 	bool too_long;
 	char receipt[RECEIPT_HEADER_BYTES_MAX];
+	char about[ABOUT_TEXT_BYTES_MAX + 1];
 	char nonce[HTTP_SIG_NONCE_TEXT_BYTES];
 	long status;
 };
@@ -75,23 +77,31 @@ static size_t take_body(char *data, size_t size, size_t n, void *arg)
 	return buf_status(&a->body) < 0 ? 0 : len;
 }
 
-static size_t take_header(char *data, size_t size, size_t n, void *arg)
+/* The value of the header of this name, when it is that one and fits. */
+static void take_value(const char *data, size_t len, const char *name, char *ret, size_t size)
 {
-	static const char name[] = "Holdfast-Receipt:";
-	struct answer *a = arg;
-	size_t len = size * n, at = sizeof(name) - 1, end = len;
+	size_t at = strlen(name), end = len;
 
-	if (len <= at || strncasecmp(data, name, at) != 0)
-		return len;
+	if (len <= at || strncasecmp(data, name, at) != 0 || data[at] != ':')
+		return;
+	at++;
 	while (at < end && data[at] == ' ')
 		at++;
 	while (end > at && (data[end - 1] == '\r' || data[end - 1] == '\n' || data[end - 1] == ' '))
 		end--;
-	if (end - at < sizeof(a->receipt)) {
-		memcpy(a->receipt, data + at, end - at);
-		a->receipt[end - at] = 0;
+	if (end - at < size) {
+		memcpy(ret, data + at, end - at);
+		ret[end - at] = 0;
 	}
-	return len;
+}
+
+static size_t take_header(char *data, size_t size, size_t n, void *arg)
+{
+	struct answer *a = arg;
+
+	take_value(data, size * n, "Holdfast-Receipt", a->receipt, sizeof(a->receipt));
+	take_value(data, size * n, ABOUT_HEADER, a->about, sizeof(a->about));
+	return size * n;
 }
 
 /* --- one request */
@@ -250,6 +260,7 @@ static int request_once(struct remote *r, const struct request *q, struct answer
 
 	buf_clear(&a->body);
 	a->receipt[0] = 0;
+	a->about[0] = 0;
 	a->too_long = false;
 	ret = make_headers(r, q, a, &headers);
 	if (ret < 0)
@@ -297,7 +308,11 @@ static int ask_receipt(struct remote *r, const struct request *q, struct receipt
 	CLEANUP(answer_release) struct answer a = { .body = BUF_INIT, .body_max = ANSWER_BYTES_MAX };
 	int n = request(r, q, &a, err);
 
-	return n < 0 ? n : take_receipt(r, &a, ret, err);
+	if (n == 0)
+		n = take_receipt(r, &a, ret, err);
+	if (n == 0 && a.about[0] && about_parse(a.about, &r->peer.about) < 0)
+		memset(&r->peer.about, 0, sizeof(r->peer.about)); /* words for a person, and no more */
+	return n;
 }
 
 /* --- the words of peer.h */

@@ -22,6 +22,7 @@ enum {
 	STOP_GRACE_MS = 1000,
 	HEARTBEAT_MS = 10000,
 	KEEP_RECEIPT_MS = 30000,
+	KEEP_ABOUT_MS = 600000,
 	GAPS_MAX = 3,
 };
 
@@ -225,6 +226,21 @@ static int take_position(struct replicator *r, const struct receipt *receipt, st
 	return 0;
 }
 
+/* Derived: without it doctor says less. Its numbers change all the time, and need not be kept all the time. */
+static void keep_about(struct replicator *r)
+{
+	const struct about *now = &r->peer->about;
+
+	if (!now->software[0])
+		return;
+	if (r->about_ns && !elapsed(r, r->about_ns, KEEP_ABOUT_MS) &&
+	    strcmp(now->software, r->about.software) == 0 && now->budget_bytes == r->about.budget_bytes)
+		return;
+	r->about = *now;
+	r->about_ns = replicator_now_ns(r);
+	(void)about_write(r->os, r->path, r->name, now, r->os->now_ns(r->os->state));
+}
+
 static int ask_position(struct replicator *r, struct hf_error *err)
 {
 	struct log_point own;
@@ -234,6 +250,8 @@ static int ask_position(struct replicator *r, struct hf_error *err)
 	log_durable(r->log, &own);
 	peer_say_own(r->peer, &own);
 	n = peer_position(r->peer, &receipt, err);
+	if (n == 0)
+		keep_about(r);
 	return n < 0 ? n : take_position(r, &receipt, err);
 }
 

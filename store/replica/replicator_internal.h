@@ -59,6 +59,8 @@ struct replicator {
 	struct log_point best;     /* of all receipts: it cannot have less by right */
 	struct log_pos lost_until; /* it had regressed from there; nowhere: it had not */
 	struct receipt receipt;
+	struct about about; /* as it was kept last, and when */
+	uint64_t about_ns;
 };
 
 static inline uint64_t replicator_now_ns(const struct replicator *r)
