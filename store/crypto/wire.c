@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <gnutls/crypto.h>
+#include <gnutls/x509.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <string.h>
@@ -19,6 +20,25 @@ void wire_sha256(const void *data, size_t len, uint8_t out[SHA256_BYTES])
 int wire_md5(const void *data, size_t len, uint8_t out[MD5_BYTES])
 {
 	return gnutls_hash_fast(GNUTLS_DIG_MD5, data, len, out) < 0 ? -ENOTSUP : 0;
+}
+
+int wire_certificate_end(const char *pem, uint64_t *ret_ns)
+{
+	/* libgnutls takes a pointer that is not const, and changes nothing */
+	const gnutls_datum_t data = { (unsigned char *)(uintptr_t)pem, (unsigned)strlen(pem) };
+	gnutls_x509_crt_t certificate;
+	time_t end = -1;
+
+	if (gnutls_x509_crt_init(&certificate) < 0)
+		return -EBADMSG;
+	if (gnutls_x509_crt_import(certificate, &data, GNUTLS_X509_FMT_PEM) == 0)
+		end = gnutls_x509_crt_get_expiration_time(certificate);
+	gnutls_x509_crt_deinit(certificate);
+	if (end < 0)
+		return -EBADMSG;
+	/* some are good for ever */
+	*ret_ns = (uint64_t)end < UINT64_MAX / 1000000000u ? (uint64_t)end * 1000000000u : UINT64_MAX;
+	return 0;
 }
 
 void wire_hex(const void *data, size_t len, char *out)

@@ -20,6 +20,9 @@ void wire_sha256(const void *data, size_t len, uint8_t out[SHA256_BYTES]);
 /* Of no use against an attacker: object stores want it of what is sent. -ENOTSUP: this system has none. */
 MUST_USE int wire_md5(const void *data, size_t len, uint8_t out[MD5_BYTES]);
 
+/* Until when a certificate in PEM is good. -EBADMSG: it is none. */
+MUST_USE int wire_certificate_end(const char *pem, uint64_t *ret_ns);
+
 /* Lower-case digits and a NUL: out has room for 2 * len + 1. */
 void wire_hex(const void *data, size_t len, char *out);
 /* Exactly 2 * len lower-case digits: 0 or -EINVAL. */

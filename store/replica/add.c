@@ -9,6 +9,7 @@
 #include "store/replica/add.h"
 #include "store/replica/pace.h"
 #include "store/replica/peer.h"
+#include "store/replica/probed.h"
 #include "store/replica/regress.h"
 #include "store/replica/replica.h"
 #include "store/replica/s3_credentials.h"
@@ -77,17 +78,21 @@ static int check_place(const struct place *place, const struct keyring *keys, st
 
 /* Whether the other end is one to rely on, as far as that can be tried. */
 static int probe(const struct replica_home *home, struct place *place, const struct hf_replica_options *options,
-		 struct hf_error *err)
+		 struct probing *probing, struct hf_error *err)
 {
+	struct hf_replica_options o = *options;
 	int r;
 
+	*probing = (struct probing){ .found = options->found, .arg = options->found_arg };
+	o.found = probing_found;
+	o.found_arg = probing;
 	if (place->kind != PLACE_BUCKET) {
 		if (options->retention_days || options->without_lock)
 			return hf_error_set(err, -EINVAL, "retention and lock are a bucket's (s3://…)");
 		return 0;
 	}
 	r = s3_credentials_find(home->os, options->credentials, &place->s3->credentials, err);
-	return r < 0 ? r : s3_probe(home->os, keyring_volume_id(home->keys), place->s3, options, err);
+	return r < 0 ? r : s3_probe(home->os, keyring_volume_id(home->keys), place->s3, &o, err);
 }
 
 static int write_config(const struct replica_home *home, const char *name, const struct place *place,
@@ -106,6 +111,7 @@ static int write_config(const struct replica_home *home, const char *name, const
 static int add_place(const struct replica_home *home, struct place *place,
 		     const struct hf_replica_options *options, struct hf_error *err)
 {
+	struct probing probing;
 	char name[CONFIG_NAME_BYTES];
 	int r;
 
@@ -121,11 +127,13 @@ static int add_place(const struct replica_home *home, struct place *place,
 				    "%s has no writer key: a replica takes nothing from it", home->path);
 	r = check_place(place, home->keys, err);
 	if (r == 0)
-		r = probe(home, place, options, err);
+		r = probe(home, place, options, &probing, err);
 	if (r == 0)
 		r = enrol(home, place, options, err);
 	if (r == 0)
 		r = write_config(home, name, place, options, err);
+	if (r == 0 && place->kind == PLACE_BUCKET) /* without it doctor asks that it be tried anew */
+		(void)probing_keep(&probing, home->os, home->path, name);
 	if (r == 0 && options->ret_name)
 		memcpy(options->ret_name, name, sizeof(name));
 	return r;
