@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "fs/cli/alarm_print.h"
 #include "fs/cli/cli.h"
+#include "fs/cli/control.h"
 #include "fs/cli/location.h"
 #include "fs/cli/output.h"
 #include "holdfast/alarm.h"
@@ -38,6 +40,38 @@ static int acknowledge(const char *store, const char *alarm, struct hf_error *er
 		return CLI_FAILED;
 	printf("%u acknowledged\n", n);
 	return CLI_FINE;
+}
+
+/* By the process that has it mounted, which is the one that will have to; else from here. */
+static int ask_for_test(struct control *control, struct hf_error *err)
+{
+	const struct operation_listener nobody = { .arg = NULL };
+	json_t *request = json_pack("{s:s}", "do", "alarm-test"), *answer;
+
+	if (!request)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	answer = control_ask(control, request, &nobody, err);
+	json_decref(request);
+	json_decref(answer);
+	return answer ? 0 : err->code;
+}
+
+static int test(const char *store)
+{
+	struct control control = { NULL, -1 };
+	struct hf_error err = HF_ERROR_INIT;
+	int r = control_connect(store, &control, &err);
+
+	if (r == -EACCES)
+		return cli_fail_error(&err);
+	r = r == 0 ? ask_for_test(&control, &err) : hf_alarm_test(store, &err);
+	control_close(&control);
+	if (r == 0) {
+		printf("taken\n");
+		return CLI_FINE;
+	}
+	(void)cli_fail_error(&err);
+	return r == -EDESTADDRREQ || r == -ENOMEM ? CLI_FAILED : CLI_FOUND;
 }
 
 /* --- settings */
@@ -102,25 +136,32 @@ static int run_in(const struct command *self, int argc, char **argv, bool json)
 	const char *verb = argv[optind];
 	const bool acknowledging = verb && !strcmp(verb, "acknowledge");
 	const bool setting = verb && !strcmp(verb, "set");
+	const bool testing = verb && !strcmp(verb, "test");
 	int code = CLI_FAILED;
 
 	if (!cli_operands(self, argc,
 			  acknowledging ? 3 :
 			  setting       ? 2 :
+			  testing       ? 1 :
 					  0,
 			  acknowledging ? 3 :
 			  setting       ? 100 :
+			  testing       ? 2 :
 					  1))
 		return CLI_FAILED;
-	if (location_find(acknowledging || setting ? argv[optind + 1] : verb, &location, &err) < 0)
+	if (location_find(acknowledging || setting || testing ? argv[optind + 1] : verb, &location, &err) < 0)
 		return cli_fail_error(&err);
 	if (acknowledging)
 		code = acknowledge(location.store, argv[optind + 2], &err);
+	else if (testing)
+		code = test(location.store);
 	else if (setting)
 		code = set(location.store, argv + optind + 2, (size_t)(argc - optind - 2), json, &err);
 	else
 		code = list(location.store, json, &err);
 	location_release(&location);
+	if (testing)
+		return code;
 	return code == CLI_FAILED ? cli_fail_error(&err) : code;
 }
 
@@ -144,12 +185,16 @@ const struct command command_alarms = {
 	.usage = "holdfast alarms [STORE|DIR] [--json]\n"
 		 "holdfast alarms acknowledge STORE|DIR ALARM|all\n"
 		 "holdfast alarms set STORE|DIR [NAME=VALUE]... [--json]\n"
+		 "holdfast alarms test [STORE|DIR]\n"
 		 "\n"
 		 "Shows the open alarms; exit code 1 when there is one. While a store is mounted it\n"
 		 "raises them: of a replica that is away, behind, full or at odds, of mass deletion\n"
 		 "and overwriting, and of files that are being encrypted. Those name a moment from\n"
 		 "just before, for .history/at/. Also when no recovery was rehearsed for long. An\n"
 		 "alarm stays open until it is acknowledged.\n"
+		 "\n"
+		 "test tells whoever is to be told that it is a test (kind test, number 0), and\n"
+		 "remembers when, and whether it was taken; exit code 1 when it was not.\n"
 		 "\n"
 		 "set changes what is named and shows all; it holds for the mounted store at once.\n"
 		 "\n"
@@ -167,6 +212,7 @@ const struct command command_alarms = {
 		 "  drill=30d         no drill has passed for longer (holdfast drill); off\n"
 		 "\n"
 		 "  holdfast alarms set /srv/files hook=/usr/local/bin/tell-me lag=5m\n"
+		 "  holdfast alarms test /srv/files\n"
 		 "  holdfast alarms /srv/files || holdfast alarms acknowledge /srv/files 3\n",
 	.run = run,
 };

@@ -15,9 +15,11 @@
 #include "fs/cli/target.h"
 #include "fs/mount/mount.h"
 #include "fs/web/web.h"
+#include "holdfast/alarm.h"
 #include "holdfast/head.h"
 #include "holdfast/moment.h"
 #include "holdfast/op.h"
+#include "holdfast/readiness.h"
 
 #define DRAIN_STEP_MS 200
 #define DRAIN_LONGEST_MS (24u * 3600 * 1000)
@@ -169,9 +171,19 @@ static json_t *do_head(struct hf_store *store, const json_t *request,
 		return NULL;
 	if (hf_store_head(store, &line, &head, err) < 0)
 		return NULL;
+	(void)hf_note_head(hf_store_path(store), NULL); /* it reminds, and no more */
 	answer = head_to_json(line, &head);
 	free(line);
 	return answer ? answer : no_memory(err);
+}
+
+/* Here, since it is this process that will tell them when it comes to it. */
+static json_t *do_alarm_test(struct hf_store *store, const json_t *request,
+			     const struct operation_listener *listener, struct hf_error *err)
+{
+	(void)request;
+	(void)listener;
+	return hf_alarm_test(hf_store_path(store), err) < 0 ? NULL : json_object();
 }
 
 static json_t *do_check(struct hf_store *store, const json_t *request,
@@ -225,6 +237,7 @@ static const struct operation {
 	{ "log", false, past_log },     { "diff", false, past_diff },   { "cat", false, past_cat },
 	{ "gone", false, past_gone },   { "cost", false, past_cost },   { "what", false, past_what },
 	{ "put-back", true, put_back }, { "last-change", false, put_back_last_change },
+	{ "alarm-test", false, do_alarm_test },
 };
 
 static const struct operation *find(const json_t *request)

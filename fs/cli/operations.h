@@ -15,6 +15,7 @@
  *   {"do": "restore", "path": P, "moment": M, "to": T}   P, M as of target.h; T an absolute path outside of
  * the volume: {files, folders, others, bytes, failed, owners, tid, …}; each name that fails is told
  *   {"do": "put-back"}, {"do": "last-change"}    see put_back.h
+ *   {"do": "alarm-test"}                         {}: hf_alarm_test
  *   {"do": "check"}                              see check_request.h
  *   {"do": "log", "diff", "cat", "gone", "cost", "what"}   see past.h; of long answers each line is told
  */
