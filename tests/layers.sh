@@ -13,7 +13,7 @@ function layer(path)
 	if (path ~ /^store\/tree\//) return 3
 	if (path ~ /^store\/(volume|history|replica|node|alarm|drill)\//) return 4
 	if (path ~ /^fs\/mount\//) return 5
-	if (path ~ /^fs\/web\//) return 5.5
+	if (path ~ /^fs\/(web|doctor)\//) return 5.5
 	if (path ~ /^fs\/metrics\//) return 5.6
 	if (path ~ /^fs\/cli\//) return 6
 	return -1
