@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/cli/log.h"
+
 int cli_option(const struct command *self, int argc, char **argv, const char *shorts,
 	       const struct option *longs)
 {
@@ -63,7 +65,7 @@ int cli_fail(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("holdfast: ", stderr);
+	fprintf(stderr, "%sholdfast: ", log_error_mark());
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);

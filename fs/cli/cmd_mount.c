@@ -10,6 +10,7 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/control_server.h"
 #include "fs/cli/daemon.h"
+#include "fs/cli/log.h"
 #include "fs/cli/mountinfo.h"
 #include "fs/cli/location.h"
 #include "fs/cli/unlock.h"
@@ -85,6 +86,7 @@ static void ready(void *arg)
 {
 	struct mounting *m = arg;
 
+	log_words(LOG_INFO, "%s is mounted on %s", m->store, m->dir);
 	daemon_ready(&m->daemon, "");
 }
 
@@ -98,12 +100,13 @@ static int run_mount(struct mounting *m, struct hf_store *store, struct hf_error
 	if (m->options.metrics[0])
 		r = metrics_of_mount(m->options.metrics, store, m->dir, &metrics, err);
 	if (metrics_are_reachable(metrics))
-		daemon_log(&m->daemon, LOG_WARNING,
-			   "others than this machine can read the metrics, which are not encrypted");
+		log_words(LOG_WARNING,
+			  "others than this machine can read the metrics, which are not encrypted");
 	if (r == 0)
 		r = control_server_start(store, m->dir, metrics_address(metrics), &control, err);
 	if (r == 0)
 		r = mount_run(store, m->dir, &m->options, ready, m, err);
+	daemon_stopping(&m->daemon, "unmounted; writing what is left");
 	control_server_stop(control);
 	metrics_stop(metrics);
 	return r;
@@ -156,6 +159,8 @@ static int mount_store(struct mounting *m)
 		r = close_err.code;
 		err = close_err;
 	}
+	if (r == 0)
+		log_words(LOG_INFO, "%s is unmounted from %s, and closed", m->store, m->dir);
 	return r < 0 ? daemon_failed(&m->daemon, &err) : CLI_FINE;
 }
 
@@ -219,6 +224,8 @@ static int mount_volume(const char *store, const char *dir, char *options, const
 		r = unlock_take_options(options, &err);
 	if (r == 0)
 		r = mount_parse_options(options ? options : "", &m.options, &err);
+	if (r == 0)
+		r = log_set_level(m.options.log, &err);
 	if (r == 0)
 		r = take_moment(&m, at, &err);
 	if (r == 0 && m.options.remount) {
@@ -327,7 +334,7 @@ const struct command command_mount = {
 		 "  -o OPTIONS         separated by commas\n" MOUNT_OPTIONS_HELP
 		 "                       passphrase-fd=N, key-fd=N, key-file=FILE: see holdfast key\n"
 		 "                       --help; a passphrase is else asked for\n"
-		 "  -f, --foreground   stay in front, as systemd likes it\n"
+		 "  -f, --foreground   stay in front; systemd is told when it is mounted (Type=notify)\n"
 		 "\n"
 		 "  holdfast mount /var/lib/volume /srv/git\n"
 		 "  holdfast mount --at 2026-11-21T101530Z /var/lib/volume /mnt\n"

@@ -9,6 +9,7 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/daemon.h"
 #include "fs/cli/harden.h"
+#include "fs/cli/log.h"
 #include "fs/metrics/metrics.h"
 #include "holdfast/node.h"
 
@@ -47,19 +48,17 @@ static void wait_for_signal(const sigset_t *signals)
 }
 
 /* What is less than it could be is said, and stops nothing. */
-static void give_up_rights(const struct daemon *d)
+static void give_up_rights(void)
 {
-	char missing[200], line[300];
+	char missing[200];
 
 	harden_open_files();
 	harden(missing, sizeof(missing));
-	if (missing[0]) {
-		snprintf(line, sizeof(line), "this process is less hardened than it could be: %s", missing);
-		daemon_log(d, LOG_WARNING, line);
-	}
+	if (missing[0])
+		log_words(LOG_WARNING, "this process is less hardened than it could be: %s", missing);
 	if (geteuid() == 0)
-		daemon_log(d, LOG_WARNING,
-		    "running as root: a node needs none of its rights. Give it a user of its own; see holdfast(1)");
+		log_words(LOG_WARNING, "running as root: a node needs none of its rights. Give it a user of "
+				       "its own; see holdfast(1)");
 }
 
 /* metrics_at: NULL: nowhere. */
@@ -75,7 +74,7 @@ static int serve(struct daemon *d, const char *dir, const char *metrics_at)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
-	if (d->fd >= 0)
+	if (!d->front)
 		(void)signal(SIGHUP, SIG_IGN);
 	else
 		sigaddset(&signals, SIGHUP);
@@ -83,7 +82,7 @@ static int serve(struct daemon *d, const char *dir, const char *metrics_at)
 	signal(SIGPIPE, SIG_IGN);
 
 	daemon_take_log(d);
-	give_up_rights(d);
+	give_up_rights();
 	if (hf_node_start(dir, &node, &err) < 0)
 		return daemon_failed(d, &err);
 	if ((metrics_at && metrics_of_node(metrics_at, node, dir, &metrics, &err) < 0) ||
@@ -93,13 +92,14 @@ static int serve(struct daemon *d, const char *dir, const char *metrics_at)
 		return daemon_failed(d, &err);
 	}
 	if (metrics_are_reachable(metrics))
-		daemon_log(d, LOG_WARNING,
-			   "others than this machine can read the metrics, which are not encrypted");
+		log_words(LOG_WARNING,
+			  "others than this machine can read the metrics, which are not encrypted");
 	snprintf(words, sizeof(words), "serving %s at %s%s%s%s, process %d%s", dir, hf_node_url(node),
 		 metrics ? ", metrics at http://" : "", metrics_address(metrics), metrics ? "/metrics" : "",
 		 (int)getpid(), geteuid() == 0 ? ", as root, which it need not be" : "");
 	daemon_ready(d, words);
 	wait_for_signal(&signals);
+	daemon_stopping(d, "finishing requests at hand");
 	metrics_stop(metrics);
 	hf_node_stop(node);
 	if (pid_path)
@@ -112,23 +112,29 @@ static int run(const struct command *self, int argc, char **argv)
 {
 	static const struct option longs[] = { { "metrics", 1, NULL, 'm' },
 					       { "foreground", 0, NULL, 'f' },
+					       { "log", 1, NULL, 'l' },
 					       { "help", 0, NULL, 'h' },
 					       { 0 } };
 	CLEANUP(cli_cleanup_free) char *dir = NULL;
 	struct hf_error err = HF_ERROR_INIT;
 	const char *metrics_at = NULL;
+	const char *level = "";
 	bool foreground = false;
 	struct daemon d;
 	int o, r, code = CLI_FAILED;
 
-	while ((o = cli_option(self, argc, argv, "fh", longs)) != -1) {
-		if (o == 'm')
+	while ((o = cli_option(self, argc, argv, "l:fh", longs)) != -1) {
+		if (o == 'l')
+			level = optarg;
+		else if (o == 'm')
 			metrics_at = optarg;
 		else if (o == 'f')
 			foreground = true;
 		else
 			return cli_option_code(o);
 	}
+	if (log_set_level(level, &err) < 0)
+		return cli_fail_error(&err);
 	if (!cli_operands(self, argc, 1, 1))
 		return CLI_FAILED;
 	if (metrics_at && metrics_check(metrics_at, &err) < 0) {
@@ -146,7 +152,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_serve = {
 	.name = "serve",
 	.summary = "run a replica node",
-	.usage = "holdfast serve DIR [--metrics [HOST:]PORT] [-f]\n"
+	.usage = "holdfast serve DIR [--metrics [HOST:]PORT] [-f] [--log LEVEL]\n"
 		 "\n"
 		 "Serve the node in DIR (made by holdfast node init). Returns when it listens; its\n"
 		 "process id is then in DIR/pid, and SIGTERM ends it, requests at hand finished.\n"
@@ -157,7 +163,9 @@ const struct command command_serve = {
 		 "  --metrics [HOST:]PORT\n"
 		 "                     figures for Prometheus by HTTP, at /metrics of this port of\n"
 		 "                     loopback, or of HOST, an address; port 0: any that is free\n"
-		 "  -f, --foreground   stay in front, as systemd likes it\n"
+		 "  -f, --foreground   stay in front; systemd is told when it listens (Type=notify)\n"
+		 "  --log LEVEL        what weighs less is not logged: " LOG_LEVELS ".\n"
+		 "                       Else as the variable HOLDFAST_LOG says, else info\n"
 		 "\n"
 		 "  holdfast serve /var/lib/node --metrics 9481\n"
 		 "  kill $(cat /var/lib/node/pid)\n",

@@ -15,8 +15,11 @@
 #include <syslog.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/log.h"
+#include "fs/cli/notify.h"
 
 #define PROGRESS_EVERY_SECONDS 0.1
+#define NOTIFY_EVERY_SECONDS 1.0
 #define DAEMON_FD 3 /* to the parent, in the child */
 
 static int parent_died_words(pid_t child)
@@ -84,8 +87,9 @@ int daemon_start(struct daemon *d, bool foreground, int *ret_code, struct hf_err
 	int fds[2];
 	pid_t child;
 
-	*d = (struct daemon){ .fd = -1 };
+	*d = (struct daemon){ .fd = -1, .front = foreground };
 	progress_begin(&d->progress);
+	notify_begin();
 	if (foreground)
 		return 0;
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -115,6 +119,18 @@ static void tell(struct daemon *d, const char *line, int len)
 	}
 }
 
+/* Building an index anew may take longer than a service manager waits for a start. */
+static void tell_manager(struct daemon *d, double now, const char *what, uint64_t done, uint64_t total)
+{
+	char line[160];
+
+	if (!notify_wanted() || now - d->told < NOTIFY_EVERY_SECONDS)
+		return;
+	d->told = now;
+	progress_format(line, sizeof(line), what, done, total, 0, 0);
+	notify_busy(line);
+}
+
 static void show(void *arg, const char *what, uint64_t done, uint64_t total)
 {
 	struct daemon *d = arg;
@@ -123,6 +139,7 @@ static void show(void *arg, const char *what, uint64_t done, uint64_t total)
 
 	if (d->fd < 0) {
 		progress_show(&d->progress, what, done, total);
+		tell_manager(d, now, what, done, total);
 		return;
 	}
 	if (now - d->told < PROGRESS_EVERY_SECONDS)
@@ -136,30 +153,9 @@ struct hf_progress daemon_progress(struct daemon *d)
 	return (struct hf_progress){ .fn = show, .arg = d };
 }
 
-static void log_to_stderr(void *arg, int priority, const char *line)
-{
-	(void)arg;
-	(void)priority;
-	fprintf(stderr, "%s\n", line);
-}
-
-static void log_to_syslog(void *arg, int priority, const char *line)
-{
-	(void)arg;
-	syslog(LOG_DAEMON | priority, "%s", line);
-}
-
 void daemon_take_log(const struct daemon *d)
 {
-	hf_set_log(d->fd >= 0 ? log_to_syslog : log_to_stderr, NULL);
-}
-
-void daemon_log(const struct daemon *d, int priority, const char *line)
-{
-	if (d->fd >= 0)
-		log_to_syslog(NULL, priority, line);
-	else
-		log_to_stderr(NULL, priority, line);
+	log_begin(d->front);
 }
 
 void daemon_ready(struct daemon *d, const char *words)
@@ -168,10 +164,11 @@ void daemon_ready(struct daemon *d, const char *words)
 	int null;
 
 	progress_end(&d->progress);
-	if (d->fd < 0) {
+	if (d->front) {
 		if (*words)
 			puts(words);
 		fflush(stdout);
+		notify_ready(words);
 		return;
 	}
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -179,7 +176,6 @@ void daemon_ready(struct daemon *d, const char *words)
 		(void)dup2(null, fd);
 	if (null > STDERR_FILENO)
 		close(null);
-	openlog("holdfast", LOG_PID, LOG_DAEMON);
 	tell(d, line, snprintf(line, sizeof(line), "R %.500s\n", words));
 	close(d->fd);
 	d->fd = -1;
@@ -197,6 +193,14 @@ int daemon_failed(struct daemon *d, const struct hf_error *err)
 		d->fd = -1;
 		return CLI_FAILED;
 	}
-	syslog(LOG_DAEMON | LOG_ERR, "%s", words);
-	return cli_fail("%s", words);
+	if (d->front)
+		return cli_fail("%s", words);
+	log_line(NULL, LOG_ERR, words);
+	return CLI_FAILED;
+}
+
+void daemon_stopping(const struct daemon *d, const char *words)
+{
+	if (d->front)
+		notify_stopping(words);
 }

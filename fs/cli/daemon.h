@@ -18,7 +18,8 @@
 #include "fs/cli/progress.h"
 
 struct daemon {
-	int fd; /* to the parent; negative: we are in front */
+	int fd;     /* to the parent; negative: we are in front, or it has been let go */
+	bool front; /* who called us waits for our end; a service manager is told how we are (notify.h) */
 	double told;
 	struct progress progress; /* in front */
 };
@@ -30,15 +31,16 @@ int daemon_start(struct daemon *d, bool foreground, int *ret_code, struct hf_err
 /* Progress, to be shown by whoever has the terminal. */
 struct hf_progress daemon_progress(struct daemon *d);
 
-/* The library's lines for a person (hf_set_log): to stderr in front, else to syslog. */
+/* Lines for the operator go where log.h says from now on: to stderr in front, else to syslog. */
 void daemon_take_log(const struct daemon *d);
-/* A line of our own, to the same place; priority as syslog(3). */
-void daemon_log(const struct daemon *d, int priority, const char *line);
 
 /* Let the parent go with these words on stdout (empty: none); from here on there is no terminal. */
 void daemon_ready(struct daemon *d, const char *words);
 
-/* The error, to stderr; returns the exit code. After daemon_ready it goes to syslog. */
+/* The error, to whoever started us, or to syslog when that has been let go; returns the exit code. */
 int daemon_failed(struct daemon *d, const struct hf_error *err);
+
+/* It is about to end, and what is left may take a moment. */
+void daemon_stopping(const struct daemon *d, const char *words);
 
 #endif

@@ -5,9 +5,34 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <syslog.h>
 
 #include "fs/mount/mount_internal.h"
+
+/* Set before anything is mounted. */
+static void (*log_fn)(void *arg, int priority, const char *line);
+static void *log_arg;
+
+void mount_set_log(void (*fn)(void *arg, int priority, const char *line), void *arg)
+{
+	log_fn = fn;
+	log_arg = arg;
+}
+
+void mount_log(int priority, const char *fmt, ...)
+{
+	char line[HF_ERROR_TEXT_BYTES + 100];
+	va_list args;
+
+	if (!log_fn)
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	log_fn(log_arg, priority, line);
+}
 
 /*
  * ENOSYS must never get out: to the kernel it means that the whole operation does not exist, forever. Damage
@@ -64,7 +89,7 @@ int mount_fault(int code, const struct hf_error *err, const char *what, uint64_t
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	/* A failing disk fails everything: one line a second says enough. */
 	if (now.tv_sec != last && atomic_compare_exchange_strong(&last_s, &last, (long long)now.tv_sec))
-		syslog(LOG_DAEMON | LOG_ERR, "%s of inode %" PRIu64 ": %s", what, ino,
-		       err && err->text[0] ? err->text : hf_strerror(code));
+		mount_log(LOG_ERR, "%s of inode %" PRIu64 ": %s", what, ino,
+			  err && err->text[0] ? err->text : hf_strerror(code));
 	return mount_errno(code);
 }

@@ -27,6 +27,7 @@ struct mount_options {
 	bool rebuild;  /* the index is thrown away and built anew from the log (HF_OPEN_REBUILD) */
 	bool debug;    /* every request to stderr */
 	bool remount;  /* for mount_again, not for mount_run */
+	char log[16];  /* a level, for the caller alone; "": not said */
 	uint64_t cache_bytes;        /* for hf_open_options: 0, its default */
 	unsigned commit_interval_ms; /* likewise */
 	unsigned sync_receipts, sync_timeout_ms; /* likewise */
@@ -65,6 +66,8 @@ struct mount_options {
 	"                                          port of loopback, or of HOST; port 0: any, see status\n" \
 	"                       scrub=TIME         verify all of the log once in so long, beside the rest\n" \
 	"                                          at idle priority: 30d (the default), 12h, … or off\n"\
+	"                       log=LEVEL          what weighs less is not logged: error, warning, notice,\n" \
+	"                                          info (default) or debug\n" \
 	"                       noexec, debug      noatime is always so: reading leaves no trace\n" \
 	"                       remount            of what is mounted already, change ro, suid, dev and noexec\n"
 /* clang-format on */
@@ -133,6 +136,9 @@ struct mount_counts {
 };
 /* From any thread. Nothing mounted: all zeros. */
 void mount_counted(struct mount_counts *ret);
+
+/* Who gets this folder's lines for a person, priorities as syslog(3); default: nobody. Before mount_run. */
+void mount_set_log(void (*fn)(void *arg, int priority, const char *line), void *arg);
 
 /* Make mount_run return as if a signal had come. From any thread. */
 void mount_stop(void);

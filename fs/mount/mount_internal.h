@@ -193,7 +193,10 @@ int target_getattr(struct mount *m, const struct target *t, struct hf_attr *ret)
 
 int mount_errno(int code); /* positive errno of a negative code */
 
-/* The same, and words for the system's log when it is the disk's fault and nobody's who called. */
+/* Words for who runs the machine (mount_set_log). */
+void mount_log(int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* As mount_errno, and such words when it is the disk's fault and nobody's who called. */
 int mount_fault(int code, const struct hf_error *err, const char *what, uint64_t ino);
 
 /* ---- tally.c */

@@ -202,6 +202,12 @@ static int parse_word(const char *word, struct mount_options *o, struct hf_error
 		memcpy(o->metrics, word + 8, strlen(word + 8) + 1);
 		return 0;
 	}
+	if (strncmp(word, "log=", 4) == 0) {
+		if (strlen(word + 4) == 0 || strlen(word + 4) >= sizeof(o->log))
+			return hf_error_set(err, -EINVAL, "option %s: write a level, as log=warning", word);
+		memcpy(o->log, word + 4, strlen(word + 4) + 1);
+		return 0;
+	}
 	if (strncmp(word, "commit=", 7) == 0) {
 		if (parse_seconds(word + 7, &o->commit_interval_ms))
 			return 0;

@@ -392,7 +392,7 @@ static void raise_read_ahead(const struct mount *m)
 		return;
 	len = snprintf(text, sizeof(text), "%d\n", READ_AHEAD_KB);
 	if (write(fd, text, (size_t)len) != len)
-		syslog(LOG_DAEMON | LOG_NOTICE, "%s: %m", path);
+		mount_log(LOG_NOTICE, "%s: %s", path, strerror(errno));
 	close(fd);
 }
 

@@ -57,7 +57,8 @@ const char *hf_strerror(int code);
 
 /*
  * Log lines for a person, of a process that serves a node (one a refusal, enrolment, start, stop) or has a
- * store mounted (its alarms); default: none. Set before either is started.
+ * store mounted (its alarms, replicas that begin or cease to take nothing); default: none. Set before either
+ * is started.
  */
 void hf_set_log(void (*fn)(void *arg, int priority /* as syslog(3) */, const char *line), void *arg);
 

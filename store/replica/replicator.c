@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "store/base/journal.h"
 #include "store/replica/config.h"
 #include "store/replica/prunes.h"
 #include "store/replica/trail.h"
@@ -57,6 +58,25 @@ static void note_failing(struct replicator *r, bool failing)
 	}
 }
 
+/* Once when it begins, and once when it is over: what is between is in the status. */
+static void tell_failing(struct replicator *r, const struct hf_error *error)
+{
+	char note[JOURNAL_NOTE_BYTES];
+	bool failing;
+
+	(void)pthread_mutex_lock(&r->lock);
+	failing = r->failing_ns != 0;
+	(void)pthread_mutex_unlock(&r->lock);
+	if (failing == r->told_failing || !journal_quota_take(&r->lines, replicator_now_ns(r), note))
+		return;
+	r->told_failing = failing;
+	if (failing)
+		journal_line(LOG_WARNING, "%sreplica %s does not take the log: %s", note, r->name,
+			     error ? error->text : "");
+	else
+		journal_line(LOG_NOTICE, "%sreplica %s takes the log again", note, r->name);
+}
+
 static void set_state(struct replicator *r, enum hf_replica_state state, const struct hf_error *error)
 {
 	bool changed;
@@ -73,6 +93,7 @@ static void set_state(struct replicator *r, enum hf_replica_state state, const s
 	else if (state == HF_REPLICA_CURRENT)
 		note_failing(r, false);
 	(void)pthread_mutex_unlock(&r->lock);
+	tell_failing(r, error);
 	if (changed)
 		r->moved(r->arg);
 }
@@ -481,6 +502,7 @@ static int prepare(struct replicator *r, const struct keyring *keys, bool ship, 
 	if (n < 0) {
 		r->state = HF_REPLICA_REFUSED;
 		note_failing(r, true);
+		tell_failing(r, &r->error);
 		return 0;
 	}
 	if (place_url(&r->place, &url) == 0)

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "store/base/journal.h"
 #include "store/replica/config.h"
 #include "store/replica/pace.h"
 #include "store/replica/peer.h"
@@ -52,6 +53,8 @@ struct replicator {
 	bool no_room; /* it was full when it was last sent something */
 	unsigned gaps; /* so often in a row it took nothing where it said to end */
 	bool told; /* it knows what the store's log lacks */
+	bool told_failing; /* the operator does */
+	struct journal_quota lines;
 	struct log_pos next;
 	unsigned pause_ms;
 	uint64_t heard_ns, kept_ns;

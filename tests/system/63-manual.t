@@ -123,6 +123,7 @@ offers "holdfast snapshot $T/store x --at " 10m
 ok $? "bash: forms of one"
 is "$(bash_offers "holdfast replica remove $T/store e")" elsewhere "bash: a replica"
 is "$(bash_offers "holdfast prune plan $T/store --replica ")" elsewhere "bash: a replica behind its option"
+is "$(bash_offers "holdfast serve $T --log w")" warning "bash: a level"
 is "$(bash_offers "holdfast nothing --")" --help "bash: a command that is none"
 is "$(bash -c '. "$1"; complete -p holdfast' bash "$TOP/fs/completion/holdfast.bash")" "complete -F _holdfast holdfast" "bash: it is put in place"
 # behind PATH@, whichever command takes that

@@ -70,6 +70,10 @@ static void test_values(void **state)
 	assert_int_equal(parsed("cache=1GiB").cache_bytes, UINT64_C(1) << 30);
 	assert_int_equal(parsed("commit=5").commit_interval_ms, 5000);
 	assert_int_equal(parsed("commit=0.25").commit_interval_ms, 250);
+	assert_string_equal(parsed("log=warning").log, "warning"); /* what levels there are says who asked */
+	assert_string_equal(parsed("ro").log, "");
+	refused("log=", "level");
+	refused("log=a-word-that-is-no-level", "level");
 	refused("cache=", "size");
 	refused("cache=0", "size");
 	refused("cache=-1", "size");
