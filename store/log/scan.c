@@ -194,7 +194,8 @@ static int is_spare(const struct log *l, uint32_t segment, const uint8_t *writer
 	if (r == 0 || r == -EKEYREJECTED)
 		return 0;
 	if (r == -EPROTONOSUPPORT && get_u16(raw + 8) != 0)
-		return r; /* a version of 0 is what is missing of a torn header */
+		/* a version of 0 is what is missing of a torn header */
+		return hf_error_prefix(err, r, "segment %" PRIu32, segment);
 	if (keyring_has_writer(l->keys))
 		s.writers[1] = keyring_writer_public(l->keys);
 	r = search_commits(&s, 0, size, err);
