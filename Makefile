@@ -306,57 +306,83 @@ MAN := $(B)/man
 man: $(MAN)/done
 $(MAN)/done: docs/man.pl docs/holdfast.1 docs/FORMAT.md docs/PROTOCOL.md $(B)/holdfast
 	$(call say,MAN,$(MAN))
-	$(Q)rm -rf $(MAN) && mkdir -p $(MAN)/man1 $(MAN)/man5 $(MAN)/man7
+	$(Q)rm -rf $(MAN) && mkdir -p $(MAN)/man1 $(MAN)/man5 $(MAN)/man7 $(MAN)/man8
 	$(Q)docs/man.pl document docs/FORMAT.md holdfast-format 5 $(VERSION) > $(MAN)/man5/holdfast-format.5
 	$(Q)docs/man.pl document docs/PROTOCOL.md holdfast-protocol 7 $(VERSION) > $(MAN)/man7/holdfast-protocol.7
 	$(Q)docs/man.pl overview $(B)/holdfast docs/holdfast.1 $(VERSION) > $(MAN)/man1/holdfast.1
 	$(Q)docs/man.pl list $(B)/holdfast > $(MAN)/commands
 	$(Q)while read -r c; do docs/man.pl command $(B)/holdfast $$c $(VERSION) > $(MAN)/man1/holdfast-$$c.1 || exit; done \
 		< $(MAN)/commands
+	$(Q)echo '.so man1/holdfast-mount.1' > $(MAN)/man8/mount.fuse.holdfast.8
 	$(Q)touch $@
 
 # ---------------------------------------------------------------------------------------------- installing
 
-# mount(8) looks for helpers in /sbin only; with another PREFIX it finds `holdfast` by way of mount.fuse3.
+# Where things go: below PREFIX, and nothing anywhere else. mount(8) looks for helpers in /sbin only; with another PREFIX
+# than /usr it finds `holdfast` by way of mount.fuse3.
+BINDIR      ?= $(PREFIX)/bin
+SBINDIR     ?= $(PREFIX)/sbin
+LIBDIR      ?= $(PREFIX)/lib
+INCLUDEDIR  ?= $(PREFIX)/include
+MANDIR      ?= $(PREFIX)/share/man
+DOCDIR      ?= $(PREFIX)/share/doc/holdfast
+BASHDIR     ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+USERUNITDIR ?= $(PREFIX)/share/systemd/user
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+
+UNITS      := $(notdir $(wildcard fs/systemd/*.service fs/systemd/*.timer))
+USER_UNITS := $(notdir $(wildcard fs/systemd/user/*.service fs/systemd/user/*.timer))
+DOCS       := $(notdir $(wildcard docs/*.md docs/*.svg docs/*.json docs/*.yml))
+
+# put MODE FOLDER FILES: into that folder below DESTDIR
+put = install -d $(DESTDIR)$(2) && install -m $(1) $(3) $(DESTDIR)$(2)/
+# put_unit FILE FOLDER: a unit that runs what is installed
+put_unit = sed 's,/usr/local/bin/,$(BINDIR)/,g' $(1) > $(DESTDIR)$(2)/$(notdir $(1)) && chmod 644 $(DESTDIR)$(2)/$(notdir $(1))
+
 install: all man
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/include/holdfast $(DESTDIR)$(PREFIX)/share/man/man1 \
-		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man7 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
-	install -m 755 $(B)/holdfast $(DESTDIR)$(PREFIX)/bin/holdfast
-	ln -sf ../bin/holdfast $(DESTDIR)$(PREFIX)/sbin/mount.fuse.holdfast
-	install -m 644 $(B)/libholdfast.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 include/holdfast/*.h $(DESTDIR)$(PREFIX)/include/holdfast/
-	install -m 644 $(MAN)/man1/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 $(MAN)/man5/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -m 644 $(MAN)/man7/*.7 $(DESTDIR)$(PREFIX)/share/man/man7/
-	install -m 644 fs/completion/holdfast.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast
-	install -m 644 fs/completion/_holdfast $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_holdfast
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
-	sed 's,/usr/local/,$(PREFIX)/,' fs/systemd/holdfast-node@.service \
-		> $(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-node@.service
+	$(call put,755,$(BINDIR),$(B)/holdfast)
+	install -d $(DESTDIR)$(SBINDIR)
+	ln -sfr $(DESTDIR)$(BINDIR)/holdfast $(DESTDIR)$(SBINDIR)/mount.fuse.holdfast
+	$(call put,644,$(LIBDIR),$(B)/libholdfast.a)
+	$(call put,644,$(INCLUDEDIR)/holdfast,include/holdfast/*.h)
+	$(call put,644,$(MANDIR)/man1,$(MAN)/man1/*.1)
+	$(call put,644,$(MANDIR)/man5,$(MAN)/man5/*.5)
+	$(call put,644,$(MANDIR)/man7,$(MAN)/man7/*.7)
+	$(call put,644,$(MANDIR)/man8,$(MAN)/man8/*.8)
+	$(call put,644,$(DOCDIR),README.md SECURITY.md)
+	$(call put,644,$(DOCDIR)/docs,$(DOCS:%=docs/%))
+	$(call put,644,$(ZSHDIR),fs/completion/_holdfast)
+	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(SYSUSERSDIR)
+	install -m 644 fs/completion/holdfast.bash $(DESTDIR)$(BASHDIR)/holdfast
+	install -m 644 fs/systemd/holdfast.sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/holdfast.conf
+	$(foreach u,$(UNITS),$(call put_unit,fs/systemd/$(u),$(UNITDIR)) &&) true
+	$(foreach u,$(USER_UNITS),$(call put_unit,fs/systemd/user/$(u),$(USERUNITDIR)) &&) true
 	sed 's,/usr/local/,$(PREFIX)/,' fs/systemd/holdfast-drill@.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-drill@.service
 	install -m 644 fs/systemd/holdfast-drill@.timer $(DESTDIR)$(PREFIX)/lib/systemd/system/
-	install -m 644 fs/systemd/holdfast.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/holdfast.conf
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: holdfast' 'Description: a filesystem that cannot forget' \
-		'Version: $(VERSION)' 'Requires: $(filter-out fuse3 libqrencode,$(PACKAGES))' \
-		'Libs: -L$${prefix}/lib -lholdfast -pthread' 'Cflags: -I$${prefix}/include' \
-		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	printf '%s\n' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' 'Name: holdfast' \
+		'Description: a filesystem that cannot forget' 'Version: $(VERSION)' \
+		'Requires: $(filter-out fuse3 libqrencode,$(PACKAGES))' \
+		'Libs: -L$${libdir} -lholdfast -pthread' 'Cflags: -I$${includedir}' \
+		> $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
 
+# What install put there, and folders that are holdfast's alone. Volumes, nodes and /etc/holdfast are nobody's to remove.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/holdfast $(DESTDIR)$(PREFIX)/sbin/mount.fuse.holdfast \
-		$(DESTDIR)$(PREFIX)/lib/libholdfast.a $(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc \
-		$(DESTDIR)$(PREFIX)/share/man/man1/holdfast.1 $(DESTDIR)$(PREFIX)/share/man/man1/holdfast-*.1 \
-		$(DESTDIR)$(PREFIX)/share/man/man5/holdfast-format.5 \
-		$(DESTDIR)$(PREFIX)/share/man/man7/holdfast-protocol.7 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/holdfast \
-		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_holdfast \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-node@.service \
+	rm -f $(DESTDIR)$(BINDIR)/holdfast $(DESTDIR)$(SBINDIR)/mount.fuse.holdfast \
+		$(DESTDIR)$(LIBDIR)/libholdfast.a $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc \
+		$(DESTDIR)$(MANDIR)/man1/holdfast.1 $(DESTDIR)$(MANDIR)/man1/holdfast-*.1 \
+		$(DESTDIR)$(MANDIR)/man5/holdfast-format.5 $(DESTDIR)$(MANDIR)/man7/holdfast-protocol.7 \
+		$(DESTDIR)$(MANDIR)/man8/mount.fuse.holdfast.8 \
+		$(DESTDIR)$(BASHDIR)/holdfast $(DESTDIR)$(ZSHDIR)/_holdfast \
+		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(USER_UNITS:%=$(DESTDIR)$(USERUNITDIR)/%) \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-drill@.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-drill@.timer \
-		$(DESTDIR)$(PREFIX)/lib/sysusers.d/holdfast.conf
-	rm -rf $(DESTDIR)$(PREFIX)/include/holdfast
+		$(DESTDIR)$(SYSUSERSDIR)/holdfast.conf
+	rm -rf $(DESTDIR)$(INCLUDEDIR)/holdfast $(DESTDIR)$(DOCDIR)
 
 clean:
 	rm -rf build
