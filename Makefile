@@ -26,6 +26,9 @@ WEB_DEPS := chromium chromium-driver
 S3_DEPS := ceph-mon ceph-osd radosgw ceph-common
 BENCH_DEPS := python3 procps bindfs gocryptfs mergerfs fio rsync make tar openssl
 SCALE_DEPS := python3 rsync restic borgbackup gnuplot-nox
+# A package for Debian: to build it, and to try it on a machine made for that.
+DEB_DEPS := dpkg-dev debhelper lintian fakeroot systemd
+CHECK_DEB_DEPS := debootstrap debian-archive-keyring
 REPLICA_DEPS := python3 rsync restic borgbackup openssh-client openssh-server
 
 PACKAGES := fuse3 rocksdb libsodium libcrypto libcurl expat libmicrohttpd gnutls libzstd jansson libqrencode libbsd
@@ -97,9 +100,10 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all man lib units unit-objects replays faults check check-s3 check-attack check-fault check-fault-long check-fuzz check-long asan tsan \
-	layers tidy format bench bench-scale bench-replica demo demo-stop install uninstall clean help deps s3-deps web-deps bench-deps \
-	promtool
+.PHONY: all man lib units unit-objects replays faults deb asan tsan layers tidy format \
+	check check-s3 check-attack check-fault check-fault-long check-fuzz check-long check-deb \
+	bench bench-scale bench-replica demo demo-stop install uninstall clean help \
+	deps s3-deps web-deps bench-deps deb-deps promtool
 
 all: $(B)/holdfast $(B)/libholdfast.a
 lib: $(B)/libholdfast.a
@@ -286,6 +290,9 @@ bench-replica: deps
 deps:
 	@tests/deps.sh $(foreach d,$(DEPS),'$(d)')
 
+deb-deps: deps
+	@tests/deps.sh $(foreach d,$(DEB_DEPS),'$(d)')
+
 s3-deps: deps
 	@tests/deps.sh $(foreach d,$(S3_DEPS),'$(d)') || echo 'deps: without them the tests with a real S3 server are skipped'
 
@@ -298,6 +305,27 @@ promtool: deps
 
 bench-deps: deps
 	@tests/deps.sh $(foreach d,$(BENCH_DEPS),'$(d)')
+
+# dpkg-buildpackage wants debian/ at the top of what it builds, so it gets a tree that has it there. The same sources
+# give the same bytes: the time in the package is that of the changelog.
+DEB     ?= build/deb
+DEBTREE := $(DEB)/holdfast-$(VERSION)
+deb: deb-deps
+	$(Q)rm -rf $(DEB) && mkdir -p $(DEBTREE)
+	$(Q)cp -a fs store include tests docs Makefile README.md SECURITY.md CONTRIBUTING.md LICENSE $(DEBTREE)/
+	$(Q)find $(DEBTREE) -name __pycache__ -prune -exec rm -rf {} +
+	$(Q)mv $(DEBTREE)/fs/debian $(DEBTREE)/ && cp fs/systemd/holdfast.sysusers.conf $(DEBTREE)/debian/holdfast.sysusers
+	$(Q)cd $(DEBTREE) && env -u MAKEFLAGS -u MFLAGS -u CFLAGS dpkg-buildpackage -us -uc -j$(JOBS) > ../build.log 2>&1 || \
+		{ tail -n 40 ../build.log; exit 1; }
+	$(Q)lintian --fail-on error,warning $(DEB)/holdfast_$(VERSION)_*.changes
+	@ls $(DEB)/*.deb
+
+# Built twice with the same hash; and on a fresh Debian 12 and a fresh testing: installed, used, a node served, recovered
+# from, removed. As root; takes some minutes and the network.
+CHECK_DEB_SUITES ?= bookworm testing
+check-deb: deb-deps
+	@tests/deps.sh $(foreach d,$(CHECK_DEB_DEPS),'$(d)')
+	$(Q)tests/deb/check.sh build/check-deb $(CHECK_DEB_SUITES)
 
 # ---------------------------------------------------------------------------------------------- the manual
 
@@ -405,5 +433,6 @@ help:
 	'make bench-replica  a node beside scp, rsync, restic, borg: REPLICA_SCALE=1 REPLICA_ONLY=name REPLICA_DIR=…' \
 	'make asan | tsan  unit tests and a mount under a sanitizer       make layers       includes point down only' \
 	'make tidy | format                                               make install | uninstall PREFIX= DESTDIR=' \
+	'make deb          a Debian package, in build/deb                 make check-deb  tried on a fresh Debian 12 and testing' \
 	'' \
 	'CC= CFLAGS= LDFLAGS= CONFIG=release|debug|asan|tsan  V=1 shows commands  JOBS=n'
