@@ -314,7 +314,7 @@ deb: deb-deps
 	$(Q)rm -rf $(DEB) && mkdir -p $(DEBTREE)
 	$(Q)cp -a fs store include tests docs Makefile README.md SECURITY.md CONTRIBUTING.md LICENSE $(DEBTREE)/
 	$(Q)find $(DEBTREE) -name __pycache__ -prune -exec rm -rf {} +
-	$(Q)mv $(DEBTREE)/fs/debian $(DEBTREE)/ && cp fs/systemd/holdfast.sysusers.conf $(DEBTREE)/debian/holdfast.sysusers
+	$(Q)mv $(DEBTREE)/fs/debian $(DEBTREE)/
 	$(Q)cd $(DEBTREE) && env -u MAKEFLAGS -u MFLAGS -u CFLAGS dpkg-buildpackage -us -uc -j$(JOBS) > ../build.log 2>&1 || \
 		{ tail -n 40 ../build.log; exit 1; }
 	$(Q)lintian --fail-on error,warning $(DEB)/holdfast_$(VERSION)_*.changes

@@ -115,7 +115,7 @@ sub table
 		return;
 	}
 	paragraph();
-	print ".TS\n", join(' ', (map { "lw($width[$_]n)" } 0 .. $columns - 2), 'lx'), ".\n";
+	print ".TS\nnokeep;\n", join(' ', (map { "lw($width[$_]n)" } 0 .. $columns - 2), 'lx'), ".\n";
 	for my $row ($head, @rows) {
 		my @out;
 

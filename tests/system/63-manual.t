@@ -35,6 +35,9 @@ if command -v man > /dev/null && command -v groff > /dev/null; then
 	# where pages of paper would end is not of interest: a terminal's does not
 	grep -v 'table text block will not fit on one page' "$T/said" > "$T/warnings"
 	is "$(cat "$T/warnings")" "" "man and groff have nothing to say about them"
+	# as a page is checked when it is packaged: wide, and set for paper
+	is "$(for f in "$man"/holdfast-[fp]*.[57]; do MANWIDTH=120 man --warnings -E UTF-8 -l -Tutf8 -Z "$f" 2>&1 > /dev/null; done)" "" \
+		"nor when they are wide"
 	grep -q 'HFVOLUME' "$T/holdfast-format.5.txt" && grep -q 'Content-Digest' "$T/holdfast-protocol.7.txt"
 	ok $? "what the documents say is in them"
 	# every row and every paragraph of the documents: their words, in order, but for the marks
