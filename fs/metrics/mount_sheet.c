@@ -8,8 +8,8 @@
 
 /* docs/ALARMS.md */
 static const char *const alarm_kinds[] = {
-	"unreachable", "lag",        "refused",  "regressed", "deletion",
-	"overwrite",   "encryption", "settings", "damaged",   NULL,
+	"unreachable", "lag",        "refused", "regressed", "deletion", "overwrite",
+	"encryption",  "damage",     "drill",   "settings",  "damaged",  NULL,
 };
 
 static void put_volume(struct sheet *s, struct hf_store *store, const struct hf_status *st,
@@ -118,6 +118,8 @@ char *metrics_mount_text(struct hf_store *store, const char *mounted_on, size_t 
 	put_log(&s, &st);
 	put_cache(&s, &m);
 	replica_sheet(&s, store, &parts);
+	drill_sheet(&s, store, &parts);
+	damage_sheet(&s, store);
 	put_alarms(&s, store, &parts);
 	sheets_parts(&s, &parts);
 	return sheet_end_take(&s, ret_len);

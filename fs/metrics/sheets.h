@@ -29,5 +29,7 @@ void alarm_sheet(struct sheet *s, bool could_be_read, const struct hf_alarm *ala
 
 void replica_sheet(struct sheet *s, struct hf_store *store, struct sheets_parts *parts);
 void fuse_sheet(struct sheet *s);
+void drill_sheet(struct sheet *s, struct hf_store *store, struct sheets_parts *parts);
+void damage_sheet(struct sheet *s, struct hf_store *store);
 
 #endif
