@@ -79,7 +79,7 @@ MUST_USE int same_xattrs(const struct hf_view *a, uint64_t ino_a, const struct h
 struct history_limits {
 	uint64_t few_ops;     /* so many are looked through, however small the tree is */
 	uint64_t stretch_ops; /* for a log so many at first */
-	uint64_t ops_a_row;   /* that are looked through in the time that one entry of a tree takes */
+	uint64_t ops_a_row;   /* that are looked through in the time that all states of one inode take */
 };
 extern struct history_limits history_limits;
 

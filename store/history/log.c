@@ -15,6 +15,7 @@ enum {
 	FOUND_AT_FIRST = 32,  /* of a file, or a quiet tree; then twice as many, */
 	FOUND_AT_ONCE = 1024, /* up to this */
 	STRETCH_GROWS = 16,   /* to so many times the first */
+	ROWS_AN_OP = 4,       /* entries that are looked at in the time that an operation takes */
 };
 
 struct log_walk {
@@ -36,6 +37,8 @@ struct log_walk {
 	size_t n_found, cap_found;
 	const struct hf_stretch *stretch; /* of life: the one being looked at */
 	bool filter;                      /* of what is found only what is in the tree */
+	bool within_known;                /* and all that is, is of these inodes */
+	struct numbers within;
 	struct hf_attr known;             /* of the inode told last, told newest first: what it was before; ino 0: nothing */
 	uint64_t seen;
 };
@@ -46,6 +49,7 @@ static void log_release(struct log_walk *w)
 		free((char *)w->life[i].path);
 	free(w->life);
 	numbers_release(&w->tids);
+	numbers_release(&w->within);
 	free(w->found);
 	places_free(w->places);
 }
@@ -328,6 +332,12 @@ static int log_file(struct log_walk *w)
 
 /* --- a tree */
 
+/* Was it certainly not done in the tree? */
+static bool is_elsewhere(const struct log_walk *w, const struct hf_change *c)
+{
+	return w->within_known && c->ino && !numbers_have(&w->within, c->ino) && !numbers_have(&w->within, c->other);
+}
+
 static int see_change(void *arg, const struct hf_change *c)
 {
 	struct log_walk *w = arg;
@@ -335,7 +345,7 @@ static int see_change(void *arg, const struct hf_change *c)
 
 	tell_progress(w->progress, "looking through operations", ++w->seen, w->until - w->since);
 	places_walked(w->places, c);
-	if (c->kind == HF_CHANGE_OWN)
+	if (c->kind == HF_CHANGE_OWN || is_elsewhere(w, c))
 		return 0;
 	if (w->filter)
 		r = in_tree(w, c);
@@ -386,31 +396,37 @@ static int keep_tag(void *arg, uint64_t tid)
 	return keep_tid(q->w, tid);
 }
 
-/*
- * A tree in which little happened, on a volume in which much did: the states that its inodes went through say which
- * operations there were. It may cost what so many operations do. *ret_told false: it is not quiet, and nothing was
- * told.
- */
-static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, uint64_t ops, bool *ret_told)
+/* Which inodes were in the tree: then it is known, unless that takes looking at more entries than budget. */
+static int find_within(struct log_walk *w, uint64_t since, uint64_t until, uint64_t budget)
 {
-	CLEANUP(numbers_release) struct numbers inos = { 0 };
-	struct quiet q = { w, ops / history_limits.ops_a_row };
 	int r = 1;
 
-	*ret_told = false;
+	w->within.n = 0;
 	for (size_t i = 0; r == 1 && i < w->n_life; i++) {
 		const struct hf_stretch *st = &w->life[i];
 
 		if (st->from <= until && st->until > since)
-			r = within_find(w->s, st->ino, since, until, &q.budget, &inos, w->err);
+			r = within_find(w->s, st->ino, since, until, &budget, &w->within, w->err);
 	}
-	if (r <= 0)
+	if (r < 0)
 		return r;
-	numbers_sort(&inos);
+	numbers_sort(&w->within);
+	w->within_known = r == 1;
+	return 0;
+}
+
+/*
+ * A tree in which little happened, on a volume in which much did: the states that its inodes went through say which
+ * operations there were. *ret_told false: there are too many, and nothing was told.
+ */
+static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, bool *ret_told)
+{
+	struct quiet q = { w, (until - since) / history_limits.ops_a_row };
+	int r = w->within.n > q.budget;
+
 	w->tids.n = 0;
-	r = 0;
-	for (size_t i = 0; r == 0 && i < inos.n; i++)
-		r = hf_versions(w->s, inos.v[i], since, until, 0, keep_quiet, &q, w->err);
+	for (size_t i = 0; r == 0 && i < w->within.n; i++)
+		r = hf_versions(w->s, w->within.v[i], since, until, 0, keep_quiet, &q, w->err);
 	if (r == 0)
 		r = tree_tag_operations(w->s->index, since, until, keep_tag, &q, w->err);
 	if (r != 0)
@@ -421,8 +437,9 @@ static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, uint64_
 }
 
 /*
- * In stretches that grow: of what is told newest first, little may be all that is wanted. A quiet tree is tried for as
- * much as has been looked through by then, which so at most doubles what it costs; told oldest first, at once.
+ * In stretches that grow: of what is told newest first, little may be all that is wanted. Which inodes the tree is made
+ * of is found out when that costs no more than what was done by then, which so at most doubles it; told oldest first, at
+ * once.
  */
 static int log_tree(struct log_walk *w)
 {
@@ -438,8 +455,10 @@ static int log_tree(struct log_walk *w)
 	while (r == 0 && since < until) {
 		const uint64_t ops = until - since < stretch ? until - since : stretch;
 
-		if (w->filter && until - since > first && looked >= try_at) {
-			r = log_quiet(w, since, until, newest ? looked : until - since, &told);
+		if (w->filter && !w->within_known && until - since > first && looked >= try_at) {
+			r = find_within(w, since, until, newest ? looked * ROWS_AN_OP : until - since);
+			if (r == 0 && w->within_known)
+				r = log_quiet(w, since, until, &told);
 			if (r != 0 || told)
 				break;
 			try_at = newest ? 2 * looked : UINT64_MAX;
