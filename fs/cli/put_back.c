@@ -26,26 +26,39 @@ static json_t *no_memory(struct hf_error *err)
 	return NULL;
 }
 
+struct telling {
+	const struct operation_listener *listener;
+	bool dry, tell;
+	uint64_t folder; /* whose listing the kernel is yet to drop; 0: none */
+};
+
 /* --- the kernel */
 
-static void drop(const struct hf_restored *d)
+/* A folder's listing is dropped when the last thing in it was done, not with each. */
+static void drop_listing(struct telling *t, uint64_t next)
+{
+	if (t->folder && t->folder != next)
+		mount_changed_inode(t->folder);
+	t->folder = next;
+}
+
+static void drop(struct telling *t, const struct hf_restored *d)
 {
 	if (*d->name && d->parent &&
 	    (d->kind == HF_RESTORED_CREATED || d->kind == HF_RESTORED_LINKED ||
-	     d->kind == HF_RESTORED_MOVED || d->kind == HF_RESTORED_REMOVED))
+	     d->kind == HF_RESTORED_MOVED || d->kind == HF_RESTORED_REMOVED)) {
 		mount_changed_entry(d->parent, d->name);
-	if (d->kind == HF_RESTORED_MOVED)
+		drop_listing(t, d->parent);
+	}
+	if (d->kind == HF_RESTORED_MOVED) {
 		mount_changed_entry(d->parent_before, d->name_before);
+		mount_changed_inode(d->parent_before);
+	}
 	if (d->ino)
 		mount_changed_inode(d->ino);
 }
 
 /* --- telling */
-
-struct telling {
-	const struct operation_listener *listener;
-	bool dry, tell;
-};
 
 static const char *kind_word(enum hf_restored_kind kind)
 {
@@ -87,10 +100,10 @@ static void tell(const struct telling *t, const struct hf_restored *d)
 
 static int changed(void *arg, const struct hf_restored *d)
 {
-	const struct telling *t = arg;
+	struct telling *t = arg;
 
 	if (!t->dry)
-		drop(d);
+		drop(t, d);
 	if (t->tell && t->listener->found && d->kind != HF_RESTORED_TIMES)
 		tell(t, d);
 	return operation_is_stopped(t->listener) ? 1 : 0;
@@ -160,6 +173,7 @@ json_t *put_back(struct hf_store *store, const json_t *request, const struct ope
 		r = hf_restore(store, at.point.tid, at.path, dest,
 			       (t.dry ? HF_RESTORE_DRY : 0u) | (undo ? HF_RESTORE_UNDO : 0u), changed, &t,
 			       &listener->progress, &sum, err);
+		drop_listing(&t, 0);
 		if (r > 0)
 			r = hf_error_set(err, -EINTR, "the volume is being unmounted");
 		if (r == 0 && !t.dry)

@@ -113,7 +113,7 @@ int mount_clear_dead(const char *dir, const char *store_path, struct hf_error *e
  */
 /* Contents, attributes, a directory's listing. */
 void mount_changed_inode(uint64_t ino);
-/* Which inode a name is of, or that it is none. */
+/* Which inode a name is of, or that it is none; the listing that it is in is another thing. */
 void mount_changed_entry(uint64_t parent, const char *name);
 /* A tag's name was taken away, or given to another moment. */
 void mount_changed_tag(const char *name);

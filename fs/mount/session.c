@@ -180,10 +180,8 @@ void mount_changed_inode(uint64_t ino)
 void mount_changed_entry(uint64_t parent, const char *name)
 {
 	pthread_rwlock_rdlock(&current_lock);
-	if (current) {
+	if (current)
 		fuse_lowlevel_notify_inval_entry(current->session, parent, name, strlen(name));
-		fuse_lowlevel_notify_inval_inode(current->session, parent, 0, 0);
-	}
 	pthread_rwlock_unlock(&current_lock);
 }
 
