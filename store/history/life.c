@@ -213,7 +213,6 @@ static int add_stretch(void *arg, uint64_t ino, uint32_t type, uint64_t from, ui
 {
 	const struct descent *d = arg;
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
-	CLEANUP(cleanup_free) char *text = NULL;
 	struct hf_stretch st = { .ino = ino, .type = type, .from = from, .until = ended };
 	int r;
 
