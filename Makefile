@@ -199,8 +199,8 @@ check-s3: deps s3-deps
 	$(Q)tests/run.sh 'units:build/check:test_s3*' 'system:build/check:45-* 46-*'
 
 # The fault simulator (docs/RELIABILITY.md): faultsim's own words, and of `make check` a sample of them.
-FAULT_SAMPLE      := --store=25 --pair=12 --points=1 --stride=29 --repeat=1 --lies
-FAULT_SAMPLE_ASAN := --store=10 --pair=6 --points=1 --stride=97
+FAULT_SAMPLE      := --store=20 --pair=10 --points=1 --stride=37 --repeat=1 --lies
+FAULT_SAMPLE_ASAN := --store=6 --pair=3 --points=1 --stride=149
 FAULT_RUN         ?= --store=4000 --pair=1500 --points=4 --repeat=100 --lies
 FAULT_OPS         ?= 1000000
 FAULT_LONG        ?= --ops=1000 --store=$(shell expr $(FAULT_OPS) / 1400) --pair=$(shell expr $(FAULT_OPS) / 3400)
@@ -314,7 +314,7 @@ deb: deb-deps
 	$(Q)rm -rf $(DEB) && mkdir -p $(DEBTREE)
 	$(Q)cp -a fs store include tests docs Makefile README.md SECURITY.md CONTRIBUTING.md LICENSE $(DEBTREE)/
 	$(Q)find $(DEBTREE) -name __pycache__ -prune -exec rm -rf {} +
-	$(Q)mv $(DEBTREE)/fs/debian $(DEBTREE)/
+	$(Q)mv $(DEBTREE)/fs/debian $(DEBTREE)/ && chmod -R u=rwX,go=rX $(DEBTREE)
 	$(Q)cd $(DEBTREE) && env -u MAKEFLAGS -u MFLAGS -u CFLAGS dpkg-buildpackage -us -uc -j$(JOBS) > ../build.log 2>&1 || \
 		{ tail -n 40 ../build.log; exit 1; }
 	$(Q)lintian --fail-on error,warning $(DEB)/holdfast_$(VERSION)_*.changes

@@ -102,9 +102,9 @@ MUST_USE int log_create(const struct log_options *o, const struct epoch_cert *ce
 MUST_USE int log_open(const struct log_options *o, const struct log_point *known, struct log **ret,
 		      struct hf_error *err);
 /*
- * Of a log that is open read_only: make sure of its last group, as opening it for writing does. It is written once
- * more, the same bytes, and synced. To be called before something that stays is made from the log's end: a group
- * whose sync failed can be read until the power goes, and then it is gone. What the disk says.
+ * Of a log that is open read_only: make sure of its last group, as opening it for writing does. It is written
+ * once more, the same bytes, and synced. To be called before something that stays is made from the log's end:
+ * a group whose sync failed can be read until the power goes, and then it is gone. What the disk says.
  */
 MUST_USE int log_make_sure(struct log *l, struct hf_error *err);
 /* The first segment of the log's present epoch. Not while it is written to. */

@@ -13,9 +13,9 @@
  * so the commit may have arrived without its frames; but while a group is in flight the file is longer than
  * it (append.c sees to that), and only log_close cuts it to its length.
  *
- * The last group found is written once more and synced before the log goes on, and before the index learns of it
- * (log_make_sure): it may be one whose sync failed, which lives in memory only. It is the same bytes, and only the
- * last group can be so (log.h, invariant 2).
+ * The last group found is written once more and synced before the log goes on, and before an index learns of
+ * it (log_make_sure): it may be one whose sync failed, which lives in memory only. It is the same bytes, and
+ * only the last group can be so (log.h, invariant 2).
  */
 #include <errno.h>
 #include <inttypes.h>

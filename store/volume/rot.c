@@ -13,10 +13,16 @@
 
 /* --- what is known */
 
+/* What a reader is told is long, and names the file: here the place is known. */
 static void met_by_reader(void *arg, struct log_pos pos, int code, const char *words)
 {
-	if (code == -EUCLEAN || code == -EIO || code == -EPROTONOSUPPORT)
-		rot_found(arg, pos, words);
+	(void)words;
+	if (code == -EUCLEAN)
+		rot_found(arg, pos, "the frame's bytes are not those that were written");
+	else if (code == -EPROTONOSUPPORT)
+		rot_found(arg, pos, "the frame is of no kind that was written");
+	else if (code == -EIO)
+		rot_found(arg, pos, "the disk does not give the frame (EIO)");
 }
 
 int rot_open(struct hf_store *s)

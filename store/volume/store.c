@@ -312,7 +312,7 @@ static int point_to_reading(int code, struct hf_error *err)
 	return hf_error_set(err, code, "%s. All that came before it can be read: mount with -o ro", why.text);
 }
 
-/* The index is never ahead of what is surely in the log: who only reads makes sure of that, too, if he brings it on. */
+/* The index is never ahead of what is surely in the log: who only reads sees to that, too, if he brings it on. */
 static int open_surely(struct opening *p, struct hf_error *err)
 {
 	struct log_point end;

@@ -103,7 +103,7 @@ static int end_session(struct life *l)
 
 	if (!s->store)
 		return 0;
-	if (!l->o->only && chance < 20 && sim_power_is_on(l->m->sim)) {
+	if (!l->o->only && chance < 20 && !machine_was_hit(l->m)) {
 		const struct arm arm = { .kind = ARM_CUT, .at = 1 + storm_random(s, 20) };
 
 		shelter_arm(&l->shelter, &arm);

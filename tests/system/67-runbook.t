@@ -132,7 +132,8 @@ hf alarms set "$M" encryption=10 > /dev/null
 for i in $(seq 40); do seq $((i * 1000)) $((i * 1000 + 3000)) > "$M/more/text$i"; done
 shipped
 sums "$M" > "$T/good2"
-hf unmount "$M" > /dev/null && hf mount "$S" "$M" || bail "no mount" # what was before is no part of the burst
+hf unmount "$M" > /dev/null 2>&1 # what was before is no part of the burst
+eventually 60 hf mount "$S" "$M" || bail "no mount"
 for i in $(seq 40); do
 	openssl enc -aes-128-ctr -K 00112233445566778899aabbccddeeff -iv 00112233445566778899aabbccddeef0 -in "$M/more/text$i" -out "$M/more/text$i.x"
 	rm "$M/more/text$i"

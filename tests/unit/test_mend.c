@@ -114,7 +114,7 @@ static void expect_evidence(const struct bench *b, uint32_t segment, uint32_t of
 static uint8_t byte_at(const char *path, uint64_t at)
 {
 	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY);
-	uint8_t byte;
+	uint8_t byte = 0;
 
 	assert_true(fd >= 0 && pread(fd, &byte, 1, (off_t)at) == 1);
 	return byte;
