@@ -123,6 +123,7 @@ rm -r "$M/project/sub" "$M/project/report2"
 as_shown deleted "what was deleted is found, and brought back"
 said "report2" "by its name"
 is_as "$T/good" "it is what it was"
+sleep 1.5 # what came without a pause of a second is one thing, and undone as one
 rm "$M/project/report3"
 as_shown undo "the last thing done is taken back"
 is_as "$T/good" "it is what it was"
