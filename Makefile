@@ -312,7 +312,7 @@ DEB     ?= build/deb
 DEBTREE := $(DEB)/holdfast-$(VERSION)
 deb: deb-deps
 	$(Q)rm -rf $(DEB) && mkdir -p $(DEBTREE)
-	$(Q)cp -a fs store include tests docs Makefile README.md SECURITY.md CONTRIBUTING.md LICENSE $(DEBTREE)/
+	$(Q)cp -a fs store include tests docs Makefile README.md LICENSE $(DEBTREE)/
 	$(Q)find $(DEBTREE) -name __pycache__ -prune -exec rm -rf {} +
 	$(Q)mv $(DEBTREE)/fs/debian $(DEBTREE)/ && chmod -R u=rwX,go=rX $(DEBTREE)
 	$(Q)cd $(DEBTREE) && env -u MAKEFLAGS -u MFLAGS -u CFLAGS dpkg-buildpackage -us -uc -j$(JOBS) > ../build.log 2>&1 || \
@@ -379,7 +379,7 @@ install: all man
 	$(call put,644,$(MANDIR)/man5,$(MAN)/man5/*.5)
 	$(call put,644,$(MANDIR)/man7,$(MAN)/man7/*.7)
 	$(call put,644,$(MANDIR)/man8,$(MAN)/man8/*.8)
-	$(call put,644,$(DOCDIR),README.md SECURITY.md)
+	$(call put,644,$(DOCDIR),README.md)
 	$(call put,644,$(DOCDIR)/docs,$(DOCS:%=docs/%))
 	$(call put,644,$(ZSHDIR),fs/completion/_holdfast)
 	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(SYSUSERSDIR)
