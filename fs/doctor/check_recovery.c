@@ -11,6 +11,7 @@ enum {
 	KIT_DAYS = 184,
 	HEAD_DAYS = 31,
 	DRILL_DAYS = 92, /* where nobody has said how often */
+	VERIFIED_DAYS = 92,
 	EPOCH_DAYS = 3 * 366,
 };
 
@@ -151,6 +152,28 @@ static void log_end(const struct facts *f, struct doctor_finding *ret)
 	judge_command(ret, "holdfast check %s", JUDGE_STORE(f));
 }
 
+static void log_verified(const struct facts *f, struct doctor_finding *ret)
+{
+	const struct hf_readiness *r = &f->store.r;
+	char ago[JUDGE_SPAN_BYTES];
+
+	if (r->damaged)
+		judge_add(ret, DOCTOR_DANGER, "%zu place%s known to be damaged, and not healed", r->damaged,
+			  r->damaged == 1 ? " is" : "s are");
+	if (r->verified_ns && judge_days(f, r->verified_ns) <= VERIFIED_DAYS)
+		judge_fine(ret, "the last byte of it %s", judge_ago(f, r->verified_ns, ago));
+	else if (r->verified_ns)
+		judge_add(ret, DOCTOR_WARNING, "all of it was last verified %s",
+			  judge_ago(f, r->verified_ns, ago));
+	else if (judge_days(f, r->created_ns) > VERIFIED_DAYS)
+		judge_add(ret, DOCTOR_WARNING, "it was never verified from end to end");
+	else
+		judge_fine(ret, "not from end to end yet; the store is new");
+	judge_remedy(ret, r->damaged ? "heal it from a replica" :
+				       "do it now, or mount with -o scrub=30d, which does it beside the rest");
+	judge_command(ret, "holdfast check %s%s", JUDGE_STORE(f), r->damaged ? " --repair" : "");
+}
+
 static void log_format(const struct facts *f, struct doctor_finding *ret)
 {
 	const struct hf_readiness *r = &f->store.r;
@@ -190,6 +213,7 @@ static const struct doctor_check checks[] = {
 	{ "head-saved", "recovery", "was a head given out lately?", head_saved },
 	{ "writer-epoch", "recovery", "is the writer key not old?", writer_epoch },
 	{ "log-end", "recovery", "does the log end where it should?", log_end },
+	{ "log-verified", "recovery", "was every byte verified lately, and is none damaged?", log_verified },
 	{ "log-format", "recovery", "is the log's version the newest?", log_format },
 	{ "index", "recovery", "is there an index?", index_there },
 };

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/log/log.h"
@@ -14,6 +15,7 @@
 #include "store/volume/files.h"
 #include "store/volume/kit.h"
 #include "store/volume/note.h"
+#include "store/volume/verified.h"
 
 static int blind_keyring(const uint8_t volume_id[VOLUME_ID_BYTES], struct keyring **ret)
 {
@@ -74,8 +76,14 @@ static bool has_index(const char *path)
 
 static void read_notes(const char *path, const struct volume_descriptor *d, struct hf_readiness *ret)
 {
+	CLEANUP(cleanup_free) struct verified *verified = malloc(sizeof(*verified));
 	struct note note;
 
+	if (verified) {
+		verified_read(os_posix(), path, d->volume_id, verified);
+		ret->verified_ns = verified->complete_ns;
+		ret->damaged = verified->n;
+	}
 	ret->kit_ns = kit_note_read(os_posix(), path, d->volume_id);
 	note_read(os_posix(), path, NOTE_HEAD, d->volume_id, &note);
 	ret->head_ns = note.time_ns;

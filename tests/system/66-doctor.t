@@ -116,7 +116,7 @@ finds head-saved warning "no head"
 hf head "$S" > /dev/null && finds head-saved ok
 mkdir "$HOME/.aws" && touch "$HOME/.aws/credentials" && finds replica-account warning "aws/credentials"
 rm -r "$HOME/.aws" && finds replica-account ok
-well writer-epoch log-format
+well writer-epoch log-verified log-format
 finds drill danger "never rehearsed"
 
 # wrapped keys: nobody is asked for anything

@@ -31,6 +31,7 @@ static void make_store(struct facts_store *s)
 		.key = { .how = HF_KEY_PASSPHRASE },
 		.index = true,
 		.kit_ns = DOCTOR_NOW_NS - 10 * DOCTOR_DAY_NS,
+		.verified_ns = DOCTOR_NOW_NS - 10 * DOCTOR_DAY_NS,
 		.head_ns = DOCTOR_NOW_NS - DOCTOR_DAY_NS,
 		.alarm_test_ns = DOCTOR_NOW_NS - 10 * DOCTOR_DAY_NS,
 		.alarm_test_passed = true,

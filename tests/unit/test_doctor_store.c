@@ -65,6 +65,13 @@ static void the_log(void **state)
 	CASE("log-end", DANGER, "segment 3 is gone", f->store.r.log.code = -EUCLEAN;
 	     SET(f->store.r.log.text, "segment 3 is gone"));
 	CASE("log-end", UNKNOWN, "no", f->store.r.log.code = -EACCES; SET(f->store.r.log.text, "no"));
+	CASE("log-verified", OK, "10 days ago", );
+	CASE("log-verified", DANGER, "1 place is known", f->store.r.damaged = 1);
+	CASE("log-verified", DANGER, "holdfast check /var/lib/volume --repair", f->store.r.damaged = 2);
+	CASE("log-verified", WARNING, "100 days ago", f->store.r.verified_ns = DOCTOR_NOW_NS - 100 * DOCTOR_DAY_NS);
+	CASE("log-verified", WARNING, "never verified", f->store.r.verified_ns = 0;
+	     f->store.r.created_ns = DOCTOR_NOW_NS - 100 * DOCTOR_DAY_NS);
+	CASE("log-verified", OK, "", f->store.r.verified_ns = 0; f->store.r.created_ns = DOCTOR_NOW_NS);
 	CASE("log-format", WARNING, "still take version 1, and this program writes 2",
 	     f->store.r.format_newest = 2);
 	CASE("log-format", UNKNOWN, "", f->store.r.log.code = -EIO);

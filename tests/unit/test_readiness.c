@@ -61,6 +61,11 @@ static void a_store_open_and_at_rest(void **state)
 	assert_int_equal(r.kit_ns, 0);
 	assert_int_equal(r.head_ns, 0);
 	assert_int_equal(r.alarm_test_ns, 0);
+	assert_int_equal(r.verified_ns, 0);
+	assert_int_equal(hf_store_check_open(f.store, NULL, NULL, NULL, NULL, NULL), 0);
+	r = look(f.path);
+	assert_true(r.verified_ns >= r.created_ns);
+	assert_int_equal(r.damaged, 0);
 	store_close(&f);
 	assert_int_equal(look(f.path).log.tid, status.committed_tid);
 	store_fixture_release(&f);
