@@ -15,12 +15,14 @@ struct undo {
 	bool dry, yes, json, verbose;
 	json_t *last;    /* what was last done, unless since is said */
 	char moment[48]; /* the moment to go back to, for the second time the same */
+	json_t *shown;   /* where the volume was when somebody was shown what would be done, and asked */
 };
 
 static void undo_release(struct undo *u)
 {
 	target_release(&u->target);
 	json_decref(u->last);
+	json_decref(u->shown);
 }
 
 /* Just before what was last done. */
@@ -49,6 +51,8 @@ static json_t *ask(struct undo *u, bool dry, struct restore_report *report, stru
 
 	free(u->target.moment);
 	u->target.moment = strdup(u->moment);
+	if (request && u->shown)
+		(void)json_object_set(request, "shown", u->shown);
 	if (!request || !u->target.moment) {
 		json_decref(request);
 		hf_error_set(err, -ENOMEM, "no memory");
@@ -88,7 +92,7 @@ static void print_what(const struct undo *u)
 }
 
 /* 1: go on; 0: rather not; else an exit code is -1. */
-static int confirm(const struct undo *u)
+static int confirm(struct undo *u, const json_t *answer)
 {
 	char line[16] = "";
 
@@ -103,6 +107,7 @@ static int confirm(const struct undo *u)
 	(void)fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
 		return 0;
+	u->shown = json_incref(json_object_get(json_object_get(answer, "before"), "tid"));
 	return line[0] == 'y' || line[0] == 'Y';
 }
 
@@ -165,7 +170,7 @@ static int run_undo(struct undo *u)
 	if (u->dry || restore_count(answer) == 0) {
 		code = u->json ? print_json(u, answer, &plan, false) : CLI_FINE;
 	} else {
-		go = confirm(u);
+		go = confirm(u, answer);
 		if (go < 0)
 			code = CLI_FAILED;
 		else if (go > 0)
@@ -243,8 +248,8 @@ const struct command command_undo = {
 		 "rm -r, a checkout, a save). Or, with --since, all that was done there after MOMENT.\n"
 		 "PATH may be deleted by now. What was moved away or here since is moved back.\n"
 		 "\n"
-		 "What would be changed is shown first, and asked; where nobody can be asked it takes\n"
-		 "--yes. Nothing is lost by it: the command that takes it back in turn is printed.\n"
+		 "What would be changed is shown first, and asked; if something is done there before the\n"
+		 "answer, nothing is undone. Where nobody can be asked it takes --yes. Nothing is lost by it: the command that takes it back in turn is printed.\n"
 		 "\n"
 		 "  --since MOMENT  2026-11-21T101530Z, a date, 10m or 3d (ago), @epoch, tid-N, a\n"
 		 "                  snapshot's name\n"

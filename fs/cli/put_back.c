@@ -150,6 +150,25 @@ static void say_half(const struct hf_restore_summary *sum, struct hf_error *err)
 		     why.text[0] ? why.text : hf_strerror(why.code), sum_of(sum), sum->before_tid);
 }
 
+static int see_any(void *arg, const struct hf_event *e)
+{
+	(void)arg;
+	return e->change.kind != HF_CHANGE_OWN && e->change.kind != HF_CHANGE_TAG;
+}
+
+/* What somebody was shown, and has agreed to, was of that moment: is it what would be done now? */
+static int check_unchanged(struct hf_store *store, const char *path, uint64_t since,
+			   const struct operation_listener *listener, struct hf_error *err)
+{
+	int r = hf_store_commit(store, err);
+
+	if (r == 0)
+		r = hf_log(store, path, since, HF_TID_HEAD, HF_NEWEST_FIRST | HF_CHANGES_ONLY, see_any, NULL,
+			   &listener->progress, err);
+	return r <= 0 ? r :
+			hf_error_set(err, -EAGAIN, "something was done there since that was shown: look again");
+}
+
 json_t *put_back(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
 		 struct hf_error *err)
 {
@@ -158,6 +177,7 @@ json_t *put_back(struct hf_store *store, const json_t *request, const struct ope
 			     .dry = json_is_true(json_object_get(request, "dry")),
 			     .tell = json_is_true(json_object_get(request, "tell")) };
 	const bool undo = json_is_true(json_object_get(request, "undo"));
+	const json_t *shown = json_object_get(request, "shown");
 	struct hf_restore_summary sum = { 0 };
 	json_t *answer = NULL;
 	struct target_at at;
@@ -169,6 +189,8 @@ json_t *put_back(struct hf_store *store, const json_t *request, const struct ope
 	r = undo ? 0 : target_walk(store, &at, &was, err);
 	if (r == 0 && !at.said)
 		r = hf_error_set(err, -EINVAL, "say which moment, as PATH@MOMENT or with --at MOMENT");
+	if (r == 0 && json_is_integer(shown))
+		r = check_unchanged(store, at.path, (uint64_t)json_integer_value(shown), listener, err);
 	if (r == 0) {
 		r = hf_restore(store, at.point.tid, at.path, dest,
 			       (t.dry ? HF_RESTORE_DRY : 0u) | (undo ? HF_RESTORE_UNDO : 0u), changed, &t,

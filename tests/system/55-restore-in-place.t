@@ -79,7 +79,20 @@ ok $? "a dry run says so, and does nothing" || diag "$(cat "$T/said")"
 fails "nobody can be asked: it takes --yes" 2 "--yes" hf undo "$m/office/report" < /dev/null
 grep -q "something else" "$m/office/report"
 ok $? "and nothing was done"
-hf undo "$m/office/report" --yes > "$T/said"
+# what is agreed to is what was shown
+mkfifo "$T/answer"
+script -qfec "'$HOLDFAST' undo '$m/office/report'" "$T/asked" < "$T/answer" > /dev/null 2>&1 &
+asked=$!
+exec 8<> "$T/answer"
+for _ in $(seq 200); do grep -q 'Do that' "$T/asked" 2> /dev/null && break; sleep 0.1; done
+chmod 644 "$m/office/report" && chmod 600 "$m/office/report"
+echo y >&8
+wait "$asked"
+is "$?" 2 "what was done between question and answer is not undone unseen" || diag "$(cat "$T/asked")"
+exec 8>&-
+grep -q "look again" "$T/asked" && grep -q "something else" "$m/office/report"
+ok $? "that is said, and nothing was done"
+hf undo "$m/office/report" --since "tid-$before" --yes > "$T/said"
 is "$(cat "$m/office/report")" "good old text" "cat shows the restored bytes"
 is "$(cat <&7)" "good old text" "so does who has had it open all the time"
 exec 7<&-
