@@ -24,7 +24,7 @@
 #include "tests/model/past.h"
 #include "tests/unit/scratch.h"
 
-enum { ARENA_BYTES_LOG2 = 33, OPS = 1500, STORMS = 2, PATH_BYTES = 8192 };
+enum { ARENA_BYTES_LOG2 = 33, OPS = 600, LONG_OPS = 1500, STORMS = 2, PATH_BYTES = 8192 };
 
 /* Text that grows. */
 struct text {
@@ -530,7 +530,8 @@ static void one_storm(uint64_t seed, uint64_t ops)
 
 static void test_storms(void **state)
 {
-	const uint64_t seed = number("HF_MODEL_SEED", 0), ops = number("HF_MODEL_OPS", OPS);
+	const uint64_t long_one = number("HOLDFAST_TEST_LONG", 0), seed = number("HF_MODEL_SEED", 0),
+		       ops = number("HF_MODEL_OPS", long_one == 1 ? LONG_OPS : OPS);
 
 	(void)state;
 	for (int k = 0; k < (seed ? 1 : STORMS); k++)

@@ -197,10 +197,16 @@ static void a_passphrase_is_asked_for(void **state)
 	store_fixture_release(&f);
 }
 
+static void keep_words(void *arg, const char *what)
+{
+	(void)snprintf(arg, HF_ERROR_TEXT_BYTES, "%s", what);
+}
+
 /* Who serves it has the keys, and asks nobody to check it. */
 static void an_open_store_is_checked_with_its_keys(void **state)
 {
 	CLEANUP(buf_release) struct buf volume = BUF_INIT, writer = BUF_INIT;
+	char words[HF_ERROR_TEXT_BYTES] = "";
 	struct hf_error err = HF_ERROR_INIT;
 	struct store_fixture f;
 
@@ -214,8 +220,8 @@ static void an_open_store_is_checked_with_its_keys(void **state)
 		fail_msg("%s", err.text);
 	writer.data[40] ^= 1; /* and looks at the files all the same */
 	write_in(&f, "keys/writer.key", &writer);
-	assert_int_equal(hf_store_check_open(f.store, NULL, NULL, NULL, NULL, &err), -EUCLEAN);
-	assert_non_null(strstr(err.text, "writer.key"));
+	assert_int_equal(hf_store_check_open(f.store, keep_words, words, NULL, NULL, &err), 1);
+	assert_non_null(strstr(words, "writer.key"));
 	keep_fails(&f, by("b"), -EBUSY, "open already");
 	store_fixture_release(&f);
 }

