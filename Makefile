@@ -387,9 +387,6 @@ install: all man
 	install -m 644 fs/systemd/holdfast.sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/holdfast.conf
 	$(foreach u,$(UNITS),$(call put_unit,fs/systemd/$(u),$(UNITDIR)) &&) true
 	$(foreach u,$(USER_UNITS),$(call put_unit,fs/systemd/user/$(u),$(USERUNITDIR)) &&) true
-	sed 's,/usr/local/,$(PREFIX)/,' fs/systemd/holdfast-drill@.service \
-		> $(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-drill@.service
-	install -m 644 fs/systemd/holdfast-drill@.timer $(DESTDIR)$(PREFIX)/lib/systemd/system/
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig
 	printf '%s\n' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' 'Name: holdfast' \
 		'Description: a filesystem that cannot forget' 'Version: $(VERSION)' \
@@ -407,8 +404,6 @@ uninstall:
 		$(DESTDIR)$(MANDIR)/man8/mount.fuse.holdfast.8 \
 		$(DESTDIR)$(BASHDIR)/holdfast $(DESTDIR)$(ZSHDIR)/_holdfast \
 		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(USER_UNITS:%=$(DESTDIR)$(USERUNITDIR)/%) \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-drill@.service \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/holdfast-drill@.timer \
 		$(DESTDIR)$(SYSUSERSDIR)/holdfast.conf
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/holdfast $(DESTDIR)$(DOCDIR)
 
