@@ -76,6 +76,7 @@ done
 
 # away again
 try "removed" apt-get -q -y purge holdfast
+hash -r
 is "$(command -v holdfast; ls /usr/share/doc/holdfast /usr/sbin/mount.fuse.holdfast 2> /dev/null)" "" "all of it"
 try "but for volumes and nodes" test -e "$T/store/volume" -a -e /var/lib/holdfast/one/node.json
 exit $((failed > 0))
