@@ -100,7 +100,7 @@ endif
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all man lib units unit-objects replays faults deb asan tsan layers tidy format \
+.PHONY: all man lib units replays faults deb asan tsan layers tidy format \
 	check check-s3 check-attack check-fault check-fault-long check-fuzz check-long check-deb \
 	bench bench-scale bench-replica demo demo-stop install uninstall clean help \
 	deps s3-deps web-deps bench-deps deb-deps promtool
@@ -108,7 +108,6 @@ endif
 all: $(B)/holdfast $(B)/libholdfast.a
 lib: $(B)/libholdfast.a
 units: $(UNIT_BIN)
-unit-objects: $(UNIT_OBJ) $(HELPER_OBJ)
 replays: $(REPLAY_BIN)
 faults: $(FAULT_BIN)
 
@@ -180,9 +179,9 @@ $(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 
 # ---------------------------------------------------------------------------------------------- testing
 
-# Units run with sanitizers, and are compiled without them for what a compiler says then; check-long runs both.
+# Units run with sanitizers; check-long compiles and runs them without as well.
 check: deps s3-deps web-deps promtool
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all unit-objects faults
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all faults
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units replays faults
 	$(Q)tests/run.sh layers units:build/asan 'fault:build/check:$(FAULT_SAMPLE)' \
 		'fault:build/asan:$(FAULT_SAMPLE_ASAN)' replay:build/asan system:build/check attack:build/check
