@@ -141,7 +141,12 @@ pusher()
 	git clone -q "$url/team/app.git" "$T/clone.$name" && cd "$T/clone.$name" || return 1
 	for round in $(seq $rounds); do
 		{ echo "$name $round" && head -c 3000 /dev/urandom | base64; } >> "$name"
-		git add "$name" && git commit -qm "$name $round" && git push -q origin "HEAD:refs/heads/of/$name" -f || return 1
+		git add "$name" && git commit -qm "$name $round" || return 1
+		tries=0
+		# gc takes a folder of objects away that has become empty, and git gives up when that was the push's
+		until git push -q origin "HEAD:refs/heads/of/$name" -f; do
+			[ $((tries += 1)) -lt 20 ] || return 1
+		done
 		tries=0
 		until git pull -q --rebase origin main && git push -q origin HEAD:main; do
 			[ $((tries += 1)) -lt 200 ] || return 1
