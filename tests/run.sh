@@ -21,7 +21,7 @@ export TSAN_OPTIONS="${TSAN_OPTIONS:-}:suppressions=$PWD/tests/tsan.supp"
 
 long=${HOLDFAST_TEST_LONG:-0}
 limit=${TEST_TIMEOUT:-$([ "$long" = 1 ] && echo 3600 || echo 600)}
-jobs=${JOBS:-$(nproc)}
+jobs=${JOBS:-$(nproc)} scripts=${JOBS:-$(($(nproc) + 1))} # scripts wait much
 work=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-check.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0 tallied=0
@@ -153,7 +153,7 @@ run_scripts()
 		name=${test##*/}
 		[ -e "$test" ] && matches "${name%.t}" "$globs" || continue
 		list+=("$name")
-		[ "$running" -ge "$jobs" ] && { wait -n; running=$((running - 1)); }
+		[ "$running" -ge "$scripts" ] && { wait -n; running=$((running - 1)); }
 		script_one "$test" "$outputs/$name" &
 		running=$((running + 1))
 	done
