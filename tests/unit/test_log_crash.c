@@ -155,7 +155,7 @@ static void power_seed(uint64_t seed, uint64_t segment_bytes, size_t max_bytes, 
 
 static void test_power_cuts(void **state)
 {
-	uint64_t n, first = seeds_from(12, &n);
+	uint64_t n, first = seeds_from(8, &n);
 
 	(void)state;
 	for (uint64_t seed = first; seed < first + n; seed++)
@@ -217,7 +217,7 @@ static void fault_seed(uint64_t seed)
 
 static void test_failing_calls(void **state)
 {
-	uint64_t n, first = seeds_from(12, &n);
+	uint64_t n, first = seeds_from(8, &n);
 
 	(void)state;
 	for (uint64_t seed = first; seed < first + n; seed++)
