@@ -334,7 +334,7 @@ int life_attr(struct mount *m, const struct life *l, struct hf_attr *ret)
 void versions_release(struct versions *v)
 {
 	free(v->v);
-	*v = (struct versions){ NULL };
+	*v = (struct versions){ .v = NULL };
 }
 
 static int add_version(struct versions *v, uint64_t tid, uint64_t time_ns, const struct hf_stretch *st,
@@ -481,7 +481,7 @@ int life_versions(struct mount *m, const struct life *l, uint64_t after, size_t 
 {
 	struct times times = { .m = m, .max = max > 1 ? TIMES_AT_ONCE : 1 };
 	uint64_t limit = UINT64_MAX, largest = 0;
-	struct versions v = { NULL };
+	struct versions v = { .v = NULL };
 	int r = 0;
 
 	for (size_t i = first_behind(l, after); r == 0 && i < l->n; i++) {

@@ -101,7 +101,7 @@ void gathered_release(struct gathered *g)
 	for (size_t i = 0; i < g->n; i++)
 		free(g->v[i].name);
 	free(g->v);
-	*g = (struct gathered){ NULL };
+	*g = (struct gathered){ .v = NULL };
 }
 
 static int compare_gathered(const void *a, const void *b)
