@@ -29,6 +29,8 @@ SCALE_DEPS := python3 rsync restic borgbackup gnuplot-nox
 # A package for Debian: to build it, and to try it on a machine made for that.
 DEB_DEPS := dpkg-dev debhelper lintian fakeroot systemd
 CHECK_DEB_DEPS := debootstrap debian-archive-keyring
+# Real faults: file systems to put a store on, and clocks and networks to break.
+SOAK_DEPS := xfsprogs btrfs-progs e2fsprogs util-linux iproute2 libfaketime
 REPLICA_DEPS := python3 rsync restic borgbackup openssh-client openssh-server
 
 PACKAGES := fuse3 rocksdb libsodium libcrypto libcurl expat libmicrohttpd gnutls libzstd jansson libqrencode libbsd
@@ -74,6 +76,7 @@ HELPER_SRC  := $(filter-out tests/unit/test_%,$(call find_c,tests/unit tests/mod
 UNIT_SRC    := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRC    := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FAULT_SRC   := $(call find_c,tests/fault)
+SOAK_BIN    := $(B)/tests/soak/disk
 
 STORE_OBJ   := $(STORE_SRC:%.c=$(B)/%.o)
 FS_OBJ      := $(FS_SRC:%.c=$(B)/%.o)
@@ -101,7 +104,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all man lib units replays faults deb asan tsan layers tidy format \
-	check check-s3 check-attack check-fault check-fault-long check-fuzz check-long check-deb \
+	check check-s3 check-attack check-fault check-fault-long check-fuzz check-long check-deb soak soak-long \
 	bench bench-scale bench-replica demo demo-stop install uninstall clean help \
 	deps s3-deps web-deps bench-deps deb-deps promtool
 
@@ -170,12 +173,16 @@ $(B)/tests/bench/fsbench: $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
 
+$(SOAK_BIN): $(B)/%: $(B)/%.o
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(shell pkg-config --libs fuse3)
+
 $(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench $(B)/tests/bench/historybench: $(B)/%: $(B)/%.o $(B)/libholdfast.a
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
 -include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(FAULT_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(B)/tests/fuzz/replay.o \
-	$(BENCH_BIN:=.o) $(SCALE_BIN:=.o) $(REPLICA_BIN:=.o))
+	$(BENCH_BIN:=.o) $(SCALE_BIN:=.o) $(REPLICA_BIN:=.o) $(SOAK_BIN:=.o))
 
 # ---------------------------------------------------------------------------------------------- testing
 
@@ -216,6 +223,22 @@ check-fault-long: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror faults
 	$(Q)build/check/tests/fault/faultsim $(FAULT_RUN) $(FAULT_LONG) --report=docs/RELIABILITY.md \
 		--how='make check-fault-long FAULT_OPS=$(FAULT_OPS)'
+
+# Real faults (docs/RELIABILITY.md), as root: power cuts, full and failing disks, clocks, networks, memory, signals.
+# The totals go there, too.
+SOAK_SECONDS      ?= 600
+SOAK_LONG_SECONDS ?= 28800
+SOAK_ONLY         ?=
+SOAK_DIR          ?= $(CURDIR)/build/soak
+soak: deps
+	@tests/deps.sh $(foreach d,$(SOAK_DEPS),'$(d)')
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror all $(SOAK_BIN:$(B)/%=build/check/%)
+	$(Q)PYTHONDONTWRITEBYTECODE=1 tests/soak/soak.py --seconds $(SOAK_SECONDS) --only '$(SOAK_ONLY)' --dir $(SOAK_DIR) \
+		--build build/check --report docs/RELIABILITY.md --how 'make soak SOAK_SECONDS=$(SOAK_SECONDS)' \
+		$(if $(SOAK_SEED),--seed $(SOAK_SEED)) $(if $(SOAK_KEEP),--keep)
+
+soak-long:
+	$(Q)$(MAKE) --no-print-directory soak SOAK_SECONDS=$(SOAK_LONG_SECONDS)
 
 FUZZ_SECONDS ?= 60
 check-fuzz: deps
@@ -418,6 +441,8 @@ help:
 	'make check-attack stolen keys, lying replicas, hostile bytes: every row of the threats, as an attack' \
 	'make check-fault  power cuts, failing disks and links at every step; check-fault-long: FAULT_OPS=1000000' \
 	'make check-long   all of it, longer' \
+	'make soak         real faults, as root, ten minutes: SOAK_SECONDS=600 SOAK_ONLY=power,room,broken,clock,pair;' \
+	'                  soak-long: eight hours' \
 	'make check-s3     buckets alone: a server that misbehaves, and a real one (Ceph)' \
 	'make check-fuzz   fuzz every parser, FUZZ_SECONDS=60 each (clang)' \
 	'make demo         the whole story in a minute, under ./demo      make demo-stop    end it' \

@@ -167,4 +167,4 @@ def broken(soak, seconds):
                 break
         wrong = reads_fail(soak) if number == len(faults) else []
         if number == len(faults):
-            soak.ok(not wrong, "reads that fail are told to who reads, and to nobody any more when the disk is well", *wrong)
+            soak.ok(not wrong, "reads that fail are told to who reads, and are good again when the disk is", *wrong)

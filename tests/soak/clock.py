@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The clocks of a mount and of its node are set forward and back, alone and together, under load. The machine's own clock
-is left alone: libfaketime shows another to these two processes."""
+"""The clocks of a mount and of its node are set forward and back, alone and together, under load. The machine's own
+clock is left alone: libfaketime shows another to these two processes."""
 
 import calendar
 import glob
@@ -44,7 +44,8 @@ def clock(soak, seconds):
     volume.mount("cache=64M", env=here.env)
     replica = volume.status()["replicas"][0]["name"]
     top = volume.files
-    writers = [Git(top / "git", pause=0.1), Sqlite(top / "sqlite", way=2, pause=0.02), Files(top / "files", pause=0.02)]
+    writers = [Git(top / "git", pause=0.1), Sqlite(top / "sqlite", way=2, pause=0.02),
+               Files(top / "files", pause=0.02)]
     for writer in writers:
         writer.start()
     wrong, last, end, moments, false = [], "", time.monotonic() + seconds, [], 0
@@ -83,8 +84,8 @@ def clock(soak, seconds):
     wrong.append(volume.check())
     node.remove()
     wrong = [w for w in wrong if w]
-    soak.ok(not wrong, f"clocks set {2 * len(moments)} times, by days and years: writing, order, past and replica go on",
-            *wrong)
+    soak.ok(not wrong, f"clocks set {2 * len(moments)} times, by days and years: writing, order, past and replica "
+            "go on", *wrong)
 
 
 def is_false(offset, status):

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk whose cache is volatile, for a loop device: `disk DIR SIZE MOUNTPOINT [SEED]` shows one file, MOUNTPOINT/disk,
- * of so many bytes. What was written is read back at once, but only a sync makes it durable, as of a real disk;
- * but for CACHE_BYTES, beyond which the oldest goes first. DIR, on a file system with reflinks, has two sparse files:
- * `now`, with every write, and `durable`, with those that a sync has covered.
+ * A disk whose cache is volatile, for a loop device: `disk DIR BYTES MOUNTPOINT [SEED]` shows one file,
+ * MOUNTPOINT/disk, of so many bytes. What was written is read back at once, but only a sync makes it durable,
+ * as of a real disk; when the cache has CACHE_BYTES, the oldest goes first. DIR, on a file system with
+ * reflinks, has two sparse files: `now`, with every write, and `durable`, with those that a sync has covered.
  *
  * What is written to MOUNTPOINT/control, a line a write, is done between two requests:
  *
- *	cut FILE all|none|some   make FILE what the disk is if the power fails now: a reflink of `durable`, and of the
- *	                         writes in its cache all, none, or each by chance: kept, dropped, or torn by sectors
+ *	cut FILE all|none|some   make FILE what the disk is if the power fails now: a reflink of `durable`,
+ *	                         and of the writes in its cache all, none, or each by chance: kept, dropped,
+ *	                         or torn by sectors
  *	fail none|read|write|all these requests fail with EIO from now on (write: syncs as well)
  *	full on|off              writes fail with ENOSPC, as on thin provisioned storage that has run out
  *	slow MS                  every write and sync takes so much longer
@@ -295,9 +296,11 @@ static int op_read(const char *path, char *to, size_t len, off_t off, struct fus
 	if (off > 0)
 		return 0;
 	n = snprintf(to, len,
-		     "{\"writes\": %" PRIu64 ", \"syncs\": %" PRIu64 ", \"failed\": %" PRIu64 ", \"cuts\": %" PRIu64
-		     ", \"kept\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"torn\": %" PRIu64 ", \"cached_bytes\": %zu}\n",
-		     disk.writes, disk.syncs, disk.failed, disk.cuts, disk.kept, disk.dropped, disk.torn, disk.bytes);
+		     "{\"writes\": %" PRIu64 ", \"syncs\": %" PRIu64 ", \"failed\": %" PRIu64
+		     ", \"cuts\": %" PRIu64 ", \"kept\": %" PRIu64 ", \"dropped\": %" PRIu64
+		     ", \"torn\": %" PRIu64 ", \"cached_bytes\": %zu}\n",
+		     disk.writes, disk.syncs, disk.failed, disk.cuts, disk.kept, disk.dropped, disk.torn,
+		     disk.bytes);
 	return n < (int)len ? n : (int)len;
 }
 
@@ -356,7 +359,8 @@ int main(int argc, char **argv)
 		.fsync = op_fsync,
 		.truncate = op_truncate,
 	};
-	char *words[] = { argv[0], (char[]){ "-f" }, (char[]){ "-s" }, (char[]){ "-ofsname=soak-disk" }, NULL, NULL };
+	char front[] = "-f", one_thread[] = "-s", options[] = "-ofsname=soak-disk";
+	char *words[] = { argv[0], front, one_thread, options, NULL, NULL };
 
 	if (argc < 4 || argc > 5) {
 		fprintf(stderr, "usage: disk DIR BYTES MOUNTPOINT [SEED]\n");

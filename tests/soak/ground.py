@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a soak takes of the machine, loop devices, mounts, control groups, network namespaces, processes, and how all of
-it is given back: by undoing each step, the last first, however the run ends."""
+"""What a soak takes of the machine, loop devices, mounts, control groups, network namespaces, processes, and how
+all of it is given back: by undoing each step, the last first, however the run ends."""
 
 import json
 import os
@@ -27,8 +27,8 @@ def run(*argv, check=True, seconds=COMMAND_SECONDS, **kwargs):
     """A command: what it printed; Failed with its own words when it does not end with 0."""
     argv = [str(word) for word in argv]
     try:
-        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-                              timeout=seconds, errors="replace", check=False, **kwargs)
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                              text=True, timeout=seconds, errors="replace", check=False, **kwargs)
     except subprocess.TimeoutExpired:
         raise Failed(f"{' '.join(argv)}: not done after {seconds} s") from None
     if check and done.returncode != 0:
@@ -212,7 +212,7 @@ class Disk:
 
     def close(self):
         self.ground.end(self._loop)
-        eventually(20, lambda: f"{self.point}/disk" not in run("losetup", "--list", "--noheadings", "-O", "BACK-FILE"))
+        eventually(20, lambda: f"{self.point}/disk" not in run("losetup", "--list", "-n", "-O", "BACK-FILE"))
         self.ground.end(self._unmounted)
         self.ground.end(self.child.undo)
         shutil.rmtree(self.folder)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A volume and two nodes that live from the beginning of a soak to its end, under load, while everything around them goes
-wrong by turns. One node is behind a cable that can be pulled, and is never restarted; the other is killed."""
+"""A volume and two nodes that live from the beginning of a soak to its end, under load, while everything around them
+goes wrong by turns. One node is behind a cable that can be pulled, and is never restarted; the other is killed."""
 
 import os
 import signal
@@ -175,8 +175,8 @@ class Pair(threading.Thread):
                            if e.is_dir() and any(e.iterdir())]
         self.recovered()
         wrong = [w for w in self.wrong if w]
-        self.soak.ok(not wrong, "a volume and two nodes, stopped, killed, cut off and slow by turns: nothing promised is "
-                     "lost, here or from a node, and no program was told of any of it", *wrong)
+        self.soak.ok(not wrong, "a volume and two nodes, stopped, killed, cut off and slow by turns: nothing promised "
+                     "is lost, here or from a node, and no program was told of any of it", *wrong)
         for name, group in self.soak.groups.items():
             self.pressed(name, group)
         self.flat()
@@ -190,9 +190,10 @@ class Pair(threading.Thread):
     def recovered(self):
         """All that was promised, from the node that was cut off, and the kit."""
         identity = self.volume.status()["volume_id"]
-        again = Volume(self.ground, self.ground.base / "pair/again", self.ground.base / "pair/again.mnt", name="recovered")
-        run(self.ground.command, "recover", "--from", self.far.invite(identity), "--kit", self.volume.kit, again.store,
-            seconds=1200)
+        base = self.ground.base / "pair"
+        again = Volume(self.ground, base / "again", base / "again.mnt", name="recovered")
+        run(self.ground.command, "recover", "--from", self.far.invite(identity), "--kit", self.volume.kit,
+            again.store, seconds=1200)
         again.mount(CACHE)
         self.wrong += [f"recovered: {w}" for writer in self.writers
                        for w in [writer.wrong(again.files / writer.top.name, writer.promise, writer.begun)] if w]
@@ -204,8 +205,8 @@ class Pair(threading.Thread):
             words.append(f"the kernel killed {group.killed()} processes in it")
         if name == "small" and not group.reached():
             words.append("the limit was never reached: the test has not tested")
-        self.soak.ok(not words, f"memory limited to {group.limit // MIB} MiB with {group.cache}: nobody is killed, though the "
-                     f"limit was reached {group.reached():,} times", *words)
+        self.soak.ok(not words, f"memory limited to {group.limit // MIB} MiB with {group.cache}: nobody is killed, "
+                     f"though the limit was reached {group.reached():,} times", *words)
         self.soak.count(f"times a limit of {group.limit // MIB} MiB was reached, with {group.cache}", group.reached())
 
     def flat(self):
@@ -213,9 +214,10 @@ class Pair(threading.Thread):
         self.soak.table = rows
         words = [w for row in rows[:2] for w in grown(row)]
         for row in rows:
-            say(f"{row['name']}: {row['looks']} looks, MiB {row['rss'][0] / MIB:.0f} then {row['rss'][1] / MIB:.0f}, at most "
-                f"{row['rss_most'] / MIB:.0f}; descriptors {row['fds'][0]:.0f} then {row['fds'][1]:.0f}")
-        self.soak.ok(len(rows) >= 2 and not words, "memory and descriptors of mount and node are flat at the end", *words)
+            say(f"{row['name']}: {row['looks']} looks, MiB {row['rss'][0] / MIB:.0f} then {row['rss'][1] / MIB:.0f}, "
+                f"at most {row['rss_most'] / MIB:.0f}; descriptors {row['fds'][0]:.0f} then {row['fds'][1]:.0f}")
+        self.soak.ok(len(rows) >= 2 and not words, "memory and descriptors of mount and node are flat at the end",
+                     *words)
 
 
 def groups(soak):

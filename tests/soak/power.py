@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Power cuts: what the disk is at random instants of a load, opened as after a cut, and everything promised looked for."""
+"""Power cuts: what the disk is at random instants of a load, opened as after a cut, and all that was promised sought."""
 
 import os
 import shutil
@@ -25,7 +25,8 @@ class Life:
         make_filesystem(kind, self.disk.device)
         self.below = self.base / "below"
         self.unmounted = self.ground.mount(kind, self.disk.device, self.below)
-        self.volume = Volume(self.ground, self.below / "store", self.base / "mnt", self.base / "kit", f"power{number}")
+        self.volume = Volume(self.ground, self.below / "store", self.base / "mnt", self.base / "kit",
+                             f"power{number}")
         self.volume.make()
         os.sync()  # the store itself is there
         self.volume.mount(group=soak.groups.get("default"))
@@ -97,8 +98,8 @@ def one_life(soak, kind, number, seconds, cuts):
         if not wrong:
             cut[0].unlink()
     promised = sum(p for p in life.cuts[-1][2])
-    soak.ok(not wrong, f"power cuts on {kind}: {cuts}, after {promised:,} durable steps: nothing promised is lost, and "
-            "nothing damaged", *wrong)
+    soak.ok(not wrong, f"power cuts on {kind}: {cuts}, after {promised:,} durable steps: nothing promised is lost, "
+            "and nothing damaged", *wrong)
     for name in ("kept", "dropped", "torn"):
         soak.count(f"writes in the disk's cache at a cut: {name}", life.counts[name])
     for _, mode, promises, _ in life.cuts:

@@ -105,7 +105,7 @@ def room(soak, seconds):
     wrong += [w.wrong(w.top, p, w.begun) for w, p in zip(writers, promises)]
     volume.unmount()
     wrong = [w for w in wrong if w]
-    soak.ok(not wrong, f"a full disk, {number} times under load: refused at the call, read and removed, and written to "
-            "again as soon as there was room", *wrong)
+    soak.ok(not wrong, f"a full disk, {number} times under load: refused at the call, read and removed, and written "
+            "to again as soon as there was room", *wrong)
     soak.ground.end(unmount)
     soak.ground.end(detach)

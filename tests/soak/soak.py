@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Real faults, for minutes or for hours: docs/RELIABILITY.md, "Tried by real faults", says which, and is told the totals.
+"""Real faults, for minutes or for hours: docs/RELIABILITY.md, "Tried by real faults", says which, and has the totals.
 
 TAP by lines, and in the end "N passed, N failed". Exit 1 when anything failed. As root; else it says SKIP, and why.
 """
@@ -13,7 +13,6 @@ import time
 import traceback
 from pathlib import Path
 
-import ground
 from broken import broken
 from clock import clock
 from ground import Ground, need, on_signals, say
@@ -111,7 +110,7 @@ def main():
         return 0
     on_signals()
     soak = Soak(args)
-    say(f"seed {args.seed}, {ground.COMMAND_SECONDS} s at most for a command, {datetime.datetime.now():%Y-%m-%d %H:%M}")
+    say(f"seed {args.seed}, {datetime.datetime.now():%Y-%m-%d %H:%M}")
     whole = soak.run()
     print(f"1..{soak.passed + soak.failed + soak.skipped}")
     if args.report and whole and not soak.failed:

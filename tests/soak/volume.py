@@ -125,7 +125,8 @@ class Node:
         return self.child.pid if self.child else 0
 
     def serve(self, env=None):
-        self.child = self.ground.start(*self.enter, self.ground.command, "serve", self.dir, "-f", env=env, log=self.log)
+        self.child = self.ground.start(*self.enter, self.ground.command, "serve", self.dir, "-f", env=env,
+                                       log=self.log)
         if not eventually(60, lambda: self.child.poll() is not None or self.listens()):
             raise Failed("the node does not listen within a minute")
         if self.child.poll() is not None:
@@ -151,8 +152,8 @@ class Node:
         return run(self.ground.command, "node", "invite", self.dir, *(["--volume", volume] if volume else [])).strip()
 
     def alarms(self):
-        done = subprocess.run([self.ground.command, "node", "status", str(self.dir), "--json"], stdout=subprocess.PIPE,
-                              text=True, timeout=60, check=False)
+        done = subprocess.run([self.ground.command, "node", "status", str(self.dir), "--json"],
+                              stdout=subprocess.PIPE, text=True, timeout=60, check=False)
         return {a["kind"] for a in json.loads(done.stdout)["alarms"]}
 
     def remove(self):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Programs at work in a mount, each of which knows what it has been told is durable, and can judge what a disaster has
-left: everything promised must be there, and nothing that was not begun.
+"""Programs at work in a mount, each of which knows what it has been told is durable, and can judge what a disaster
+has left: everything promised must be there, and nothing that was not begun.
 
 What is promised is kept in this process and on another disk, never in the mount. `promise` is what was durable before
 some instant, `begun` what had been started by then: a judge takes both, so that writers can go on meanwhile.
@@ -20,7 +20,7 @@ from pathlib import Path
 from ground import Failed, run
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "bench"))
+sys.path.append(str(HERE.parent / "bench"))
 from shell import GIT_ENV  # noqa: E402
 
 
@@ -59,7 +59,8 @@ class Writer(threading.Thread):
             except (OSError, sqlite3.Error, Failed) as error:
                 if self.halt.is_set():
                     return
-                self.errors.append((time.monotonic(), getattr(error, "errno", 0) or 0, f"{type(self).__name__}: {error}"))
+                number = getattr(error, "errno", 0) or 0
+                self.errors.append((time.monotonic(), number, f"{type(self).__name__}: {error}"))
                 if not self.patient:
                     return
                 self.halt.wait(0.2)
@@ -116,8 +117,8 @@ class Files(Writer):
 
 
 class Sqlite(Writer):
-    """A row a transaction, the oldest removed in the same. The three ways in which a commit is durable by SQLite's own
-    words: FULL with a write-ahead log or a truncated journal, EXTRA with one that is deleted."""
+    """A row a transaction, the oldest removed in the same. The three ways in which a commit is durable by SQLite's
+    own words: FULL with a write-ahead log or a truncated journal, EXTRA with one that is deleted."""
 
     ways, rows = (("WAL", "FULL"), ("TRUNCATE", "FULL"), ("DELETE", "EXTRA")), 2000
 
@@ -171,8 +172,8 @@ class Sqlite(Writer):
 
 
 class Git(Writer):
-    """A commit and a push a step, with git's own defaults, and then one fsync of the folder that was pushed into. From
-    time to time another pair of repositories, and the old one is removed."""
+    """A commit and a push a step, with git's own defaults, and then one fsync of the folder that was pushed into.
+    From time to time another pair of repositories, and the old one is removed."""
 
     generation = 250
 
@@ -228,8 +229,8 @@ class Git(Writer):
 
 
 class Steps:
-    """tests/system/writer.pl: files made, written, renamed, removed, synced now and then; what is left must be exactly
-    what was after one of its steps."""
+    """tests/system/writer.pl: files made, written, renamed, removed, synced now and then; what is left must be
+    exactly what was after one of its steps."""
 
     script = HERE.parent / "system/writer.pl"
 
@@ -274,8 +275,8 @@ class Fio:
 
     def words(self, top, *more):
         return ["fio", "--name=blocks", f"--filename={top}/blocks", f"--size={self.size}", f"--bs={self.block}",
-                "--ioengine=psync", "--verify=crc32c", "--verify_header_seed=0", "--output=/dev/null", "--allrandrepeat=0",
-                *more]
+                "--ioengine=psync", "--verify=crc32c", "--verify_header_seed=0", "--output=/dev/null",
+                "--allrandrepeat=0", *more]
 
     def start(self):
         self.top.mkdir(parents=True, exist_ok=True)
