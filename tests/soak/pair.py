@@ -175,8 +175,8 @@ class Pair(threading.Thread):
                            if e.is_dir() and any(e.iterdir())]
         self.recovered()
         wrong = [w for w in self.wrong if w]
-        self.soak.ok(not wrong, "a volume and two nodes, stopped, killed, cut off and slow by turns: nothing promised "
-                     "is lost, here or from a node, and no program was told of any of it", *wrong)
+        self.soak.ok(not wrong, "a volume and two nodes, stopped, killed, cut off and slow by turns: nothing "
+                     "promised is lost, here or from a node, and no program was told of any of it", *wrong)
         for name, group in self.soak.groups.items():
             self.pressed(name, group)
         self.flat()

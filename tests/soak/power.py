@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Power cuts: what the disk is at random instants of a load, opened as after a cut, and all that was promised sought."""
-
+"""Power cuts: what the disk is at random instants of a load is opened, as after a cut; is all there that was promised?"""
+"""Power cuts: what the disk is at random instants of a load is opened, as after a cut, and must have all promised."""
 import os
 import shutil
 import time

@@ -15,14 +15,16 @@ def report(path, soak, how):
         raise SystemExit(f"soak: cannot write the totals to {path}: the marks between which they stand are not there")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     lines = [f"`{how}`, {datetime.date.today()}, {soak.seconds:,.0f} seconds, Linux "
-             f"{platform.release().split('-')[0]}, {os.cpu_count()} processors: {soak.passed} passed, 0 failed, {soak.skipped} skipped.", "",
+             f"{platform.release().split('-')[0]}, {os.cpu_count()} processors: {soak.passed} passed, 0 failed, "
+             f"{soak.skipped} skipped.", "",
              "| what | times |", "|---|---:|"]
     lines += [f"| {name} | {n:,} |" for name, n in soak.counts.items()]
     lines += ["", "| process | resident, MiB: second quarter | last quarter | at most | descriptors: second "
               "quarter | last quarter | at most | threads |", "|---|---:|---:|---:|---:|---:|---:|---:|"]
     for row in soak.table:
-        lines.append(f"| {row['name']} | {row['rss'][0] / MIB:.0f} | {row['rss'][1] / MIB:.0f} | "
-                     f"{row['rss_most'] / MIB:.0f} | {row['fds'][0]:.0f} | {row['fds'][1]:.0f} | {row['fds_most']} | {row['threads'][1]:.0f} |")
+        memory = [n / MIB for n in (*row["rss"], row["rss_most"])]
+        cells = [*memory, *row["fds"], row["fds_most"], row["threads"][1]]
+        lines.append(f"| {row['name']} | " + " | ".join(f"{n:.0f}" for n in cells) + " |")
     new = path.with_name(path.name + ".new")
     new.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
     os.replace(new, path)
