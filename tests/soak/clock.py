@@ -6,7 +6,7 @@ import calendar
 import glob
 import time
 
-from ground import Failed, eventually
+from ground import eventually
 from volume import Node, Volume
 from writers import Files, Git, Sqlite, finish_all
 

@@ -102,7 +102,7 @@ class Ground:
                 subprocess.run(["umount", "-l", where], stderr=subprocess.DEVNULL, check=False)
         loops = subprocess.run(["losetup", "--json", "--list"], stdout=subprocess.PIPE, text=True, check=False).stdout
         for loop in json.loads(loops or "{}").get("loopdevices", []):
-            if loop["back-file"].startswith(f"{self.base}/"):
+            if (loop["back-file"] or "").startswith(f"{self.base}/"):
                 subprocess.run(["losetup", "-d", loop["name"]], check=False)
         for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
             if name.startswith(f"{PREFIX}-") and not alive(name.split("-")[1]):

@@ -5,7 +5,6 @@ goes wrong by turns. One node is behind a cable that can be pulled, and is never
 import os
 import signal
 import threading
-import time
 
 from ground import Elsewhere, Failed, Group, eventually, run, say
 from volume import Node, Volume, same_log

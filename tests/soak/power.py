@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""Power cuts: what the disk is at random instants of a load is opened, as after a cut; is all there that was promised?"""
 """Power cuts: what the disk is at random instants of a load is opened, as after a cut, and must have all promised."""
 import os
 import shutil
