@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from ground import Failed, eventually, run, say
@@ -17,6 +18,19 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def open_below(top):
+    """Who has what open there, for words."""
+    found = []
+    for fd in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            name = os.readlink(fd)
+        except OSError:
+            continue
+        if name.startswith(f"{top}/"):
+            found.append(f"{fd.parts[2]} {name}")
+    return "; ".join(found) or "nobody has a file open in it"
 
 
 class Volume:
@@ -59,7 +73,14 @@ class Volume:
 
     def unmount(self, replica_seconds=0):
         """As people do; its process has ended, with 0."""
-        run(self.ground.command, "unmount", self.files, "--timeout", replica_seconds)
+        for attempt in range(100):  # somebody may look into it for a moment yet
+            try:
+                run(self.ground.command, "unmount", self.files, "--timeout", replica_seconds)
+                break
+            except Failed as error:
+                if "busy" not in str(error) or attempt == 99:
+                    raise Failed(f"{error} ({open_below(self.files)})") from None
+                time.sleep(0.2)
         self.ended()
         code, self.child = self.child.returncode, None
         if code != 0:

@@ -124,6 +124,7 @@ class Sqlite(Writer):
 
     def __init__(self, top, way=0, **more):
         super().__init__(top, **more)
+        self.db = None
         self.way = self.ways[way % len(self.ways)]
 
     @staticmethod
@@ -132,8 +133,8 @@ class Sqlite(Writer):
 
     def ready(self):
         self.top.mkdir(parents=True, exist_ok=True)
-        # `check_same_thread` would have it closed by us alone; it may end with an error, and we with it
-        self.db = sqlite3.connect(self.top / "db", isolation_level=None, timeout=60, check_same_thread=False)
+        self.close()
+        self.db = sqlite3.connect(self.top / "db", isolation_level=None, timeout=60)
         self.db.execute(f"PRAGMA journal_mode={self.way[0]}")
         self.db.execute(f"PRAGMA synchronous={self.way[1]}")
         self.db.execute("CREATE TABLE IF NOT EXISTS steps (n INTEGER PRIMARY KEY, data BLOB)")
@@ -144,13 +145,17 @@ class Sqlite(Writer):
         self.db.execute("DELETE FROM steps WHERE n <= ?", (n - self.rows,))
         self.db.execute("COMMIT")
 
-    def run(self):
-        super().run()
-        if hasattr(self, "db"):
+    def close(self):
+        if self.db:
             try:
                 self.db.close()
             except sqlite3.Error:
-                pass
+                pass  # it has been told of that by the call that failed
+            self.db = None
+
+    def run(self):
+        super().run()
+        self.close()
 
     def judge(self, top, promise, begun):
         db = sqlite3.connect(top / "db", timeout=60)
