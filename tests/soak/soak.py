@@ -65,9 +65,9 @@ class Soak:
         if unknown:
             sys.exit(f"soak: no such part: {', '.join(unknown)}; there are pair, {', '.join(PARTS)}")
         chosen = {name: share for name, (_, share) in PARTS.items() if not only or name in only}
-        pair = Pair(self, args.seconds) if not only or "pair" in only else None
         began = time.monotonic()
         self.ground = Ground(args.dir, args.build)
+        pair = Pair(self, args.seconds) if not only or "pair" in only else None
         try:
             self.groups = groups(self)
             self.host = self.ground.host(HOST_BYTES)
