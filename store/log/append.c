@@ -136,7 +136,7 @@ static int write_bytes(struct log *l, size_t from, size_t to, struct hf_error *e
 	int r = os_pwrite_full(l->os, l->cur.fd, l->group.data + from, to - from,
 			       end.offset + (uint64_t)from);
 
-	return r < 0 ? log_fail(l, segment_io_error(l, r, end.segment, "write", err)) : 0;
+	return r < 0 ? log_fail(l, segment_io_error(l, r, end.segment, "write", err), err) : 0;
 }
 
 /* The slot behind a slice of a large group that begins with slot `first`. */
@@ -199,7 +199,7 @@ static int put_group(struct log *l, const struct log_frame *frames, size_t n, st
 	if (r < 0)
 		return r;
 	r = l->os->fdatasync(l->os->state, l->cur.fd);
-	return r < 0 ? log_fail(l, segment_io_error(l, r, start.segment, "sync", err)) : 0;
+	return r < 0 ? log_fail(l, segment_io_error(l, r, start.segment, "sync", err), err) : 0;
 }
 
 /* The group written is durable: move everything over it. */
@@ -256,8 +256,9 @@ static int end_segment(struct log *l, struct hf_error *err)
 	if (r == 0)
 		r = l->os->fsync(l->os->state, f.fd);
 	seg_file_close(l->os, &f);
-	return r < 0 ? log_fail(l, segment_io_error(l, r, end.segment, "cut to its length and sync", err)) :
-		       0;
+	if (r < 0)
+		return log_fail(l, segment_io_error(l, r, end.segment, "cut to its length and sync", err), err);
+	return 0;
 }
 
 static int seal_segment(struct log *l, struct hf_error *err)
@@ -315,7 +316,9 @@ static int write_header(struct log *l, const struct buf *raw, struct hf_error *e
 	r = os_pwrite_full(l->os, l->cur.fd, raw->data, raw->len, 0);
 	if (r == 0)
 		r = l->os->fsync(l->os->state, l->cur.fd);
-	return r < 0 ? log_fail(l, segment_io_error(l, r, segment, "write the header of", err)) : 0;
+	if (r < 0)
+		return log_fail(l, segment_io_error(l, r, segment, "write the header of", err), err);
+	return 0;
 }
 
 int append_begin_segment(struct log *l, const struct epoch_cert *cert, struct hf_error *err)

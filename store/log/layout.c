@@ -226,7 +226,7 @@ static void zero(struct log *l, struct seg_file *f, uint64_t from)
 	if (r == 0)
 		r = l->os->fdatasync(l->os->state, f->lay_fd);
 	if (r < 0 && f == &l->cur)
-		(void)log_fail(l, r); /* what the disk holds of the open segment is not sure any more */
+		(void)log_fail(l, r, NULL); /* what the disk holds of the open segment is not sure any more */
 	busy_end(l);
 	f->zeroed = r == 0 ? to : f->allocated; /* after a failure: no more zeros in this file */
 }

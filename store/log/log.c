@@ -265,10 +265,15 @@ void log_publish(struct log *l, uint64_t grew)
 	pthread_mutex_unlock(&l->lock);
 }
 
-int log_fail(struct log *l, int code)
+int log_fail(struct log *l, int code, struct hf_error *err)
 {
 	int none = 0;
 
+	if (code == -ENOSPC || code == -EDQUOT) {
+		code = -EIO;
+		if (err)
+			err->code = code;
+	}
 	(void)atomic_compare_exchange_strong(&l->failed, &none, code);
 	return code;
 }

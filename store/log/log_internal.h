@@ -287,8 +287,12 @@ void log_verifier_begin(const struct log *l, struct verifier *v);
 
 /* Make v.point the durable point, and wake who waits for it. `grew`: bytes of a group that made it. */
 void log_publish(struct log *l, uint64_t grew);
-/* Invariant 4. Returns code. */
-int log_fail(struct log *l, int code);
+/*
+ * Invariant 4. Returns code; but -EIO for want of room, which those above wait for and try again: storage that
+ * had promised the room and has it not (thin provisioned, or copying on write) has failed like any other.
+ * err: of who is told, or NULL.
+ */
+int log_fail(struct log *l, int code, struct hf_error *err);
 /* What commits are refused with after that. */
 int log_failed(const struct log *l, struct hf_error *err);
 

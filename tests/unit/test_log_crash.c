@@ -405,6 +405,27 @@ static void test_room_is_a_promise(void **state)
 	}
 }
 
+/* Room that was promised and is not there when it is written to: that is no full disk, and stays so until opened. */
+static void test_promised_room_is_gone(void **state)
+{
+	struct world w;
+	struct log *l;
+
+	(void)state;
+	world_begin(&w, 5, 64 << 10);
+	l = world_create(&w);
+	assert_int_equal(put_some(&w, l, 5), 0);
+	sim_fail(w.sim, SIM_PWRITE, 1, 0, -ENOSPC);
+	assert_int_equal(log_put_group(l, w.acked + 1, FRAME), -EIO);
+	sim_fail(w.sim, 0, 0, 0, 0);
+	assert_int_equal(log_put_group(l, w.acked + 1, FRAME), -EIO);
+	log_close(l);
+	l = world_open(&w);
+	assert_int_equal(put_some(&w, l, 5), 0);
+	log_close(l);
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_power_cuts_while_creating),
 		cmocka_unit_test(test_no_space),
 		cmocka_unit_test(test_room_is_a_promise),
+		cmocka_unit_test(test_promised_room_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
