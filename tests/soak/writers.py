@@ -280,7 +280,7 @@ class Fio:
 
     def words(self, top, *more):
         return ["fio", "--name=blocks", f"--filename={top}/blocks", f"--size={self.size}", f"--bs={self.block}",
-                "--ioengine=psync", "--verify=crc32c", "--output=/dev/null", *more]
+                "--ioengine=psync", "--verify=crc32c", "--verify_state_save=0", "--output=/dev/null", *more]
 
     def start(self):
         self.top.mkdir(parents=True, exist_ok=True)
