@@ -231,7 +231,7 @@ int log_open(const struct log_options *o, const struct log_point *known, struct 
 	if (r == 0)
 		r = load_grants(l, err);
 	if (r == 0)
-		r = scan_find_end(l, known, err);
+		r = o->read_only && o->ends ? scan_end_at(l, o->ends, err) : scan_find_end(l, known, err);
 	if (r == 0 && !l->read_only)
 		r = check_writer(l, err);
 	if (r == 0 && !l->read_only)

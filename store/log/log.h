@@ -69,6 +69,12 @@ struct log_options {
 	uint32_t first_segment;
 	/* With read_only, for log_verify: no damage, gap or foreign segment keeps it from opening. */
 	bool damaged_too;
+	/*
+	 * With read_only: it ends here, whatever follows; NULL: where its last commit does. For a log that is
+	 * being written to by who knows its durable point: behind that, groups are half written and files cut
+	 * while one looks. Borrowed for log_open.
+	 */
+	const struct log_point *ends;
 };
 
 /* Told now and then during long work. total may be 0: not known. May be NULL. */

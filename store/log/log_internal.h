@@ -308,6 +308,8 @@ MUST_USE int append_begin_segment(struct log *l, const struct epoch_cert *cert, 
 
 /* scan.c: find the end of the log: fills v and rewrite_from. Changes nothing on the disk. */
 MUST_USE int scan_find_end(struct log *l, const struct log_point *known, struct hf_error *err);
+/* The end is this, and nothing behind it is looked at: as log_options.ends. */
+MUST_USE int scan_end_at(struct log *l, const struct log_point *ends, struct hf_error *err);
 /* Cut off what is behind the end, durably, and open the last segment for writing: fills cur and entries. */
 MUST_USE int scan_cut_tail(struct log *l, struct hf_error *err);
 /*

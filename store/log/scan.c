@@ -382,6 +382,24 @@ int scan_find_end(struct log *l, const struct log_point *known, struct hf_error 
 	return r < 0 ? r : walk_to_end(l, last, &n_groups, err);
 }
 
+int scan_end_at(struct log *l, const struct log_point *ends, struct hf_error *err)
+{
+	CLEANUP(cleanup_free) uint32_t *segments = NULL;
+	size_t n;
+	int r;
+
+	if (l->damaged_too) {
+		l->v.point = *ends;
+		return 0;
+	}
+	r = segment_list(l, &segments, &n, err);
+	while (r == 0 && n > 0 && segments[n - 1] > ends->end.segment)
+		n--;
+	if (r == 0)
+		r = check_gaps(l, segments, n, err);
+	return r < 0 ? r : check_known(l, ends, err);
+}
+
 /* --- ready for writing */
 
 /* The last group (or the header) once more: see the top. */

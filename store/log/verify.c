@@ -409,7 +409,7 @@ long log_verify(const struct log *l, const struct log_check *check, const struct
 	c.batch.l = l;
 	c.batch.alone = check->alone;
 	log_verifier_begin(l, &c.v);
-	if (l->damaged_too && n)
+	if (l->damaged_too && c.end.offset == LIMIT_OPEN && n)
 		r = find_last(&c, segments, n, err);
 	if (r == 0)
 		r = check->only ? check_one(&c, check->only, err) : check_all(&c, segments, n, progress, err);

@@ -199,8 +199,8 @@ static void count_log(struct checking *c, const struct log *log)
 	c->result.sum.last_time_ns = end.time_ns;
 }
 
-static int check_log(struct checking *c, const char *path, const struct hf_progress *progress,
-		     struct hf_error *err)
+static int check_log(struct checking *c, const char *path, const struct log *open_log,
+		     const struct hf_progress *progress, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	struct log_options o = { .os = os_posix(), .keys = c->keys, .read_only = true };
@@ -210,12 +210,17 @@ static int check_log(struct checking *c, const char *path, const struct hf_progr
 	struct log_progress told = { progress ? progress->fn : NULL, progress ? progress->arg : NULL };
 	struct hf_error why = HF_ERROR_INIT;
 	struct log *log = NULL;
+	struct log_point durable;
 	long n;
 	int r;
 
 	o.dir = os_join(&dir, path, "log");
 	if (!o.dir)
 		return hf_error_set(err, -ENOMEM, "no memory");
+	if (open_log) {
+		log_durable(open_log, &durable);
+		o.ends = &durable;
+	}
 	r = log_open(&o, NULL, &log, &why);
 	if (is_damage(r) || r == -EKEYREJECTED) { /* then where, and what else */
 		o.damaged_too = true;
@@ -320,8 +325,8 @@ static int check_keys(struct checking *c, const char *path, const struct keyring
 	return r < 0 ? hf_error_set(err, r, "%s", why.text) : 0;
 }
 
-long check_files(const char *path, const struct keyring *keys, struct index *index,
-		 const struct check_listener *to, const struct hf_progress *progress,
+long check_files(const char *path, const struct keyring *keys, const struct log *open_log,
+		 struct index *index, const struct check_listener *to, const struct hf_progress *progress,
 		 struct check_result *ret, struct hf_error *err)
 {
 	CLEANUP(keyring_freep) struct keyring *own = NULL;
@@ -329,7 +334,7 @@ long check_files(const char *path, const struct keyring *keys, struct index *ind
 	int r = check_keys(&c, path, keys, &own, err);
 
 	if (r == 0 && c.keys)
-		r = check_log(&c, path, progress, err);
+		r = check_log(&c, path, open_log, progress, err);
 	if (r == 0)
 		r = check_replica_files(&c, path, err);
 	if (r == 0)
@@ -423,8 +428,8 @@ static long check_and_note(const char *path, struct hf_store *store, struct noti
 {
 	const struct check_listener to = { note_found, note_bad, NULL, n, false };
 	struct check_result result;
-	long faults = check_files(path, store ? store->keys : NULL, store ? store->index : NULL, &to,
-				  progress, &result, err);
+	long faults = check_files(path, store ? store->keys : NULL, store ? store->log : NULL,
+				  store ? store->index : NULL, &to, progress, &result, err);
 
 	if (faults < 0)
 		return faults;

@@ -26,12 +26,13 @@ struct check_result {
 };
 
 /*
- * Everything at `path`; with the keys and the index of a store that is open here, or (NULL) with those in its
- * files. The number of faults, or negative.
+ * Everything at `path`; with the keys and the index of a store that is open here, and to the durable point
+ * that its log has now; or (all NULL) with those in its files, to the last commit. The number of faults, or
+ * negative.
  */
-MUST_USE long check_files(const char *path, const struct keyring *keys, struct index *index,
-			  const struct check_listener *to, const struct hf_progress *progress,
-			  struct check_result *ret, struct hf_error *err);
+MUST_USE long check_files(const char *path, const struct keyring *keys, const struct log *open_log,
+			  struct index *index, const struct check_listener *to,
+			  const struct hf_progress *progress, struct check_result *ret, struct hf_error *err);
 
 /* One segment of an open log, by its own header, without its workers. -ECANCELED: go_on said so. */
 MUST_USE long check_segment(const struct log *log, const struct keyring *keys, uint32_t segment,

@@ -119,8 +119,8 @@ static int look(struct repair *p, bool quietly, struct check_result *ret, struct
 	buf_clear(&p->bad);
 	p->seen->n = 0;
 	p->looked_ns = p->os->now_ns(p->os->state);
-	faults = check_files(p->path, p->store ? p->store->keys : NULL, p->store ? p->store->index : NULL,
-			     &to, &p->o->progress, ret, err);
+	faults = check_files(p->path, p->store ? p->store->keys : NULL, p->store ? p->store->log : NULL,
+			     p->store ? p->store->index : NULL, &to, &p->o->progress, ret, err);
 	if (faults < 0)
 		return (int)faults;
 	p->sum->faults = (uint64_t)faults;

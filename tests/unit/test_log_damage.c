@@ -487,6 +487,50 @@ static void test_a_flipped_frame_is_never_served(void **state)
 	damage_end(&d);
 }
 
+/* Of a log that is written to, what was durable is looked at: a group in flight behind that is no damage. */
+static void test_no_further_than_it_was_durable(void **state)
+{
+	struct damage d;
+	struct log_options o;
+	struct log_point at, end;
+	struct log *l = NULL;
+	long told = 0;
+	struct log_check check = { .found = count_fault, .arg = &told };
+	char name[200];
+
+	(void)state;
+	damage_begin(&d);
+	copy_folder(d.crashed, d.work);
+	assert_int_equal(log_open(&d.f.options, NULL, &l, NULL), 0);
+	log_put_groups(l, d.groups + 1, d.groups + 1, 100);
+	log_durable(l, &at);
+	log_put_groups(l, d.groups + 2, d.groups + 4, 100);
+	log_durable(l, &end);
+	assert_int_equal(at.end.segment, end.end.segment);
+	log_close(l);
+	work_segment(&d, at.end.segment, name);
+	flip_byte(name, at.end.offset + 1, 255); /* as one sees it who was here before the writer */
+	assert_refused(&d, NULL, -EUCLEAN, "damaged");
+	o = d.f.options;
+	o.read_only = true;
+	o.ends = &at;
+	assert_int_equal(log_open(&o, NULL, &l, NULL), 0);
+	log_durable(l, &end);
+	assert_memory_equal(end.chain, at.chain, HASH_BYTES);
+	assert_int_equal(log_verify(l, &check, NULL, NULL), 0);
+	assert_int_equal(told, 0);
+	log_close(l);
+
+	flip_byte(name, at.end.offset - 1, 1); /* in front of it, to the last byte, it is */
+	assert_int_equal(log_open(&o, NULL, &l, NULL), -EUCLEAN);
+	o.damaged_too = true;
+	assert_int_equal(log_open(&o, NULL, &l, NULL), 0);
+	assert_int_equal(log_verify(l, &check, NULL, NULL), 1);
+	assert_int_equal(told, 1);
+	log_close(l);
+	damage_end(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_verify_finds_every_flip),
 		cmocka_unit_test(test_verify_goes_on),
 		cmocka_unit_test(test_a_flipped_frame_is_never_served),
+		cmocka_unit_test(test_no_further_than_it_was_durable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
