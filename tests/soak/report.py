@@ -20,10 +20,11 @@ def report(path, soak, how):
              "| what | times |", "|---|---:|"]
     lines += [f"| {name} | {n:,} |" for name, n in soak.counts.items()]
     lines += ["", "| process | resident, MiB: second quarter | last quarter | at most | descriptors: second "
-              "quarter | last quarter | at most | threads |", "|---|---:|---:|---:|---:|---:|---:|---:|"]
+              "quarter | last quarter | at most | and files of the store, at most | threads |",
+              "|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
     for row in soak.table:
         memory = [n / MIB for n in (*row["rss"], row["rss_most"])]
-        cells = [*memory, *row["fds"], row["fds_most"], row["threads"][1]]
+        cells = [*memory, *row["fds"], row["fds_most"], row["files_most"], row["threads"][1]]
         lines.append(f"| {row['name']} | " + " | ".join(f"{n:.0f}" for n in cells) + " |")
     new = path.with_name(path.name + ".new")
     new.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
