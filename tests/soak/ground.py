@@ -145,7 +145,7 @@ class Ground:
             f.truncate(size)
         run("mkfs.xfs", "-q", "-m", "reflink=1", image)
         device, _ = self.loop(image)
-        self.mount("xfs", device, self.base / "host")
+        self.mount("xfs", device, self.base / "host", "discard")  # what is removed takes no room below
         return self.base / "host"
 
 

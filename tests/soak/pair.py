@@ -204,8 +204,8 @@ class Pair(threading.Thread):
             words.append(f"the kernel killed {group.killed()} processes in it")
         if name == "small" and not group.reached():
             words.append("the limit was never reached: the test has not tested")
-        self.soak.ok(not words, f"memory limited to {group.limit // MIB} MiB with {group.cache}: nobody is killed, "
-                     f"though the limit was reached {group.reached():,} times", *words)
+        self.soak.ok(not words, f"memory limited to {group.limit // MIB} MiB with {group.cache}: nobody is killed; "
+                     f"the limit was reached {group.reached():,} times", *words)
         self.soak.count(f"times a limit of {group.limit // MIB} MiB was reached, with {group.cache}", group.reached())
 
     def flat(self):
