@@ -49,6 +49,8 @@ SANITIZE := -O0
 endif
 ifneq ($(filter asan tsan fuzz,$(CONFIG)),)
 WARNINGS := -w # compilers see ghosts when they instrument; the other builds tell
+# A hundred programs are linked: by what does it in half the time, where it is there.
+FAST_LD := $(if $(shell command -v ld.gold),-fuse-ld=gold)
 endif
 ifeq ($(CONFIG),asan)
 SANITIZE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -66,7 +68,7 @@ PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LI
 
 BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -pthread $(WARNINGS) $(HARDEN)
 COMPILE = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) $(WERROR) $(CPPFLAGS) -MMD -MP
-LINK    = $(CC) $(CFLAGS) $(SANITIZE) -pthread $(HARDEN_LD) $(LDFLAGS)
+LINK    = $(CC) $(CFLAGS) $(SANITIZE) $(FAST_LD) -pthread $(HARDEN_LD) $(LDFLAGS)
 
 find_c = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
 

