@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "store/tree/tree.h"
+#include "store/volume/volume.h"
 #include "tests/unit/prune_helper.h"
 
 static void test_plan(void **state)
@@ -102,12 +104,62 @@ static void test_retired(void **state)
 	past_release(&p);
 }
 
+/* --- ranges, however they lie to each other, against an array */
+
+enum { NUMBERS = 600, RETIREMENTS = 40, RANGES_MAX = 4 };
+
+static void retire_some(struct hf_store *s, bool *want)
+{
+	struct chunk_range ranges[RANGES_MAX];
+	uint64_t at = (uint64_t)rand() % (NUMBERS / 2);
+	size_t n = 0;
+
+	while (n < 1 + (size_t)rand() % RANGES_MAX && at + 20 < NUMBERS) {
+		ranges[n] = (struct chunk_range){ at, 1 + (uint64_t)rand() % 16 };
+		for (uint64_t i = 0; i < ranges[n].n; i++)
+			want[at + i] = true;
+		at += ranges[n].n + 1 + (uint64_t)rand() % 40;
+		n++;
+	}
+	assert_int_equal(volume_retire(s, ranges, n, NULL), 0);
+}
+
+static void expect_retired(struct hf_store *s, const bool *want)
+{
+	for (uint64_t i = 0; i < NUMBERS; i++)
+		if (tree_chunk_is_retired(s->index, i, NULL) != want[i])
+			fail_msg("chunk %llu", (unsigned long long)i);
+}
+
+static void test_ranges(void **state)
+{
+	struct store_fixture f;
+	bool want[NUMBERS] = { false };
+
+	(void)state;
+	srand(7);
+	store_fixture_init(&f, NULL);
+	expect_retired(f.store, want);
+	for (int i = 0; i < RETIREMENTS; i++) {
+		retire_some(f.store, want);
+		expect_retired(f.store, want);
+	}
+	store_close(&f);
+	store_open(&f, 0);
+	expect_retired(f.store, want);
+	store_close(&f);
+	store_open(&f, HF_OPEN_REBUILD);
+	expect_retired(f.store, want);
+	store_fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_plan_keeps),
 		cmocka_unit_test(test_retired),
+		cmocka_unit_test(test_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
