@@ -212,7 +212,7 @@ static int make_next(struct log *l)
 		l->next = f;
 	else
 		stuck(l);
-	return r;
+	return r == -EDQUOT ? -ENOSPC : r;
 }
 
 /* Requires lock, nothing busy. */

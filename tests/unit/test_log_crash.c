@@ -363,6 +363,26 @@ static void test_no_space(void **state)
 	world_end(&w);
 }
 
+/* A quota that has no file left for the next segment is no room either, and goes by as that does. */
+static void test_no_quota(void **state)
+{
+	struct world w;
+	struct log *l;
+
+	(void)state;
+	world_begin(&w, 4, 64 << 10);
+	w.f.options.segment_bytes = 64 << 10;
+	l = world_create(&w);
+	sim_fail(w.sim, SIM_OPEN, 1, 1000000, -EDQUOT);
+	assert_int_equal(put_some(&w, l, 10000), -ENOSPC);
+	sim_fail(w.sim, 0, 0, 0, 0);
+	assert_int_equal(put_some(&w, l, 50), 0);
+	log_close(l);
+	l = world_open(&w);
+	log_close(l);
+	world_end(&w);
+}
+
 /*
  * What fits in log_room by log_frame_cost is never refused for want of space, however it is cut into groups.
  */
@@ -436,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_reading_makes_sure),
 		cmocka_unit_test(test_power_cuts_while_creating),
 		cmocka_unit_test(test_no_space),
+		cmocka_unit_test(test_no_quota),
 		cmocka_unit_test(test_room_is_a_promise),
 		cmocka_unit_test(test_promised_room_is_gone),
 	};
