@@ -26,6 +26,7 @@ struct fd_cache {
 	const struct os *os;
 	pthread_mutex_t lock; /* protects all below */
 	uint64_t clock;
+	uint64_t replaced; /* counts files that others have replaced while they could be opened */
 	struct fd_slot slots[FD_CACHE_SLOTS];
 };
 
@@ -134,11 +135,13 @@ static int slot_oldest(const struct fd_cache *c)
 	return oldest;
 }
 
-static bool cache_get(struct fd_cache *c, uint32_t segment, struct segment_ref *ret)
+/* *ret_replaced: how many were by now, for cache_put. */
+static bool cache_get(struct fd_cache *c, uint32_t segment, struct segment_ref *ret, uint64_t *ret_replaced)
 {
 	int i;
 
 	pthread_mutex_lock(&c->lock);
+	*ret_replaced = c->replaced;
 	i = slot_find(c, segment);
 	if (i >= 0) {
 		c->slots[i].refs++;
@@ -150,13 +153,17 @@ static bool cache_get(struct fd_cache *c, uint32_t segment, struct segment_ref *
 	return i >= 0;
 }
 
-/* Offer a descriptor just opened; ret->slot says whether the cache took it. */
-static void cache_put(struct fd_cache *c, uint32_t segment, struct segment_ref *ret)
+/*
+ * Offer a descriptor just opened; ret->slot says whether the cache took it. Not one of a file that may have
+ * been replaced since: others would read it long after.
+ */
+static void cache_put(struct fd_cache *c, uint32_t segment, struct segment_ref *ret, uint64_t replaced)
 {
 	int i, old = -1;
 
 	pthread_mutex_lock(&c->lock);
-	i = slot_find(c, segment) < 0 ? slot_oldest(c) : -1; /* another thread may have been quicker */
+	/* another thread may have been quicker */
+	i = c->replaced == replaced && slot_find(c, segment) < 0 ? slot_oldest(c) : -1;
 	if (i >= 0) {
 		if (c->slots[i].segment)
 			old = c->slots[i].fd;
@@ -196,6 +203,7 @@ void log_forget_segment(const struct log *l, uint32_t segment)
 	int i, old = -1;
 
 	pthread_mutex_lock(&c->lock);
+	c->replaced++;
 	i = slot_find(c, segment);
 	if (i >= 0 && c->slots[i].refs == 0) {
 		old = c->slots[i].fd;
@@ -222,10 +230,11 @@ int segment_unlink(const struct log *l, uint32_t segment)
 int segment_get(const struct log *l, uint32_t segment, struct segment_ref *ret, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	uint64_t replaced;
 	const char *p;
 
 	*ret = (struct segment_ref){ .log = l, .fd = -1, .slot = -1 };
-	if (cache_get(l->fds, segment, ret))
+	if (cache_get(l->fds, segment, ret, &replaced))
 		return 0;
 	p = segment_path(l, segment, &path);
 	if (!p)
@@ -233,7 +242,7 @@ int segment_get(const struct log *l, uint32_t segment, struct segment_ref *ret, 
 	ret->fd = l->os->open(l->os->state, p, O_RDONLY, 0);
 	if (ret->fd < 0)
 		return segment_io_error(l, ret->fd, segment, "open", err);
-	cache_put(l->fds, segment, ret);
+	cache_put(l->fds, segment, ret, replaced);
 	return 0;
 }
 

@@ -11,6 +11,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "store/format/format.h"
+#include "store/os/os.h"
 #include "tests/unit/log_helper.h"
 
 enum { SMALL_SEGMENT = 64 << 10, SMALL_FRAME = 3000 };
@@ -305,12 +307,71 @@ static void test_readers_while_writing(void **state)
 	log_fixture_release(&f);
 }
 
+/* --- a segment that is replaced by others, as healing does */
+
+static struct {
+	struct log *l;
+	char path[160];
+	const uint8_t *bytes; /* NULL: nothing is replaced */
+	size_t len;
+} replacing;
+
+static void replace_segment(void)
+{
+	assert_int_equal(os_write_file(os_posix(), replacing.path, replacing.bytes, replacing.len, 0600), 0);
+	replacing.bytes = NULL;
+	log_forget_segment(replacing.l, 1);
+}
+
+/* Just when somebody has opened the file of before. */
+static int open_and_replace(void *state, const char *path, int flags, mode_t mode)
+{
+	int fd = os_posix()->open(state, path, flags, mode);
+
+	if (replacing.bytes && strcmp(path, replacing.path) == 0)
+		replace_segment();
+	return fd;
+}
+
+/* Who opened it just before may still read what was; who comes after reads what is there now. */
+static void test_replaced_while_opened(void **state)
+{
+	struct log_frame frame = { .type = FRAME_DATA };
+	CLEANUP(buf_release) struct buf whole = BUF_INIT, out = BUF_INIT;
+	struct os os = *os_posix();
+	struct log_fixture f;
+	struct log *l = log_fixture_create(&f, 0);
+
+	(void)state;
+	buf_add_zeros(&frame.plain, 1000);
+	crypto_random(frame.plain.data, 1000);
+	assert_int_equal(log_pack(l, &frame, 1), 0);
+	assert_int_equal(log_commit(l, &frame, 1, 1, 1, NULL), 0);
+	log_close(l);
+	log_fixture_segment(&f, 1, replacing.path);
+	assert_int_equal(os_read_file(os_posix(), replacing.path, 1 << 20, &whole), 0);
+	os.open = open_and_replace;
+	f.options.os = &os;
+	f.options.read_only = true;
+	l = replacing.l = log_fixture_open(&f, NULL);
+	log_forget_segment(l, 1); /* opening has read it */
+	flip_byte(replacing.path, frame.pos.offset + FRAME_HEADER_BYTES + 500, 1);
+	replacing.bytes = whole.data;
+	replacing.len = whole.len;
+	assert_int_equal(log_read_frame(l, frame.pos, 0, &out, NULL), -EUCLEAN);
+	assert_null(replacing.bytes);
+	assert_int_equal(log_read_frame(l, frame.pos, 0, &out, NULL), 0);
+	log_frame_release(&frame);
+	log_close(l);
+	log_fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compression),           cmocka_unit_test(test_reads_of_frames),
 		cmocka_unit_test(test_parts_of_frames),       cmocka_unit_test(test_damage_in_a_part),
-		cmocka_unit_test(test_readers_while_writing),
+		cmocka_unit_test(test_readers_while_writing), cmocka_unit_test(test_replaced_while_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
