@@ -90,6 +90,10 @@ static void check_table(struct check *c, const struct frame_batch_item *item)
 	bool same;
 	int r = table_decode(item->plain.data, item->plain.len, &table, &n, &why);
 
+	if (r == -ENOMEM) {
+		c->no_memory = true;
+		return;
+	}
 	if (r < 0) {
 		found_at(c, item->pos, why.code ? why.text : hf_strerror(r));
 		return;
@@ -101,11 +105,12 @@ static void check_table(struct check *c, const struct frame_batch_item *item)
 		found_at(c, item->pos, "the frame table does not name the frames that are there");
 }
 
-/* A group has verified: open all of it. */
+/* A group has verified: open all of it. Without memory for one frame, what the others are is not known. */
 static void check_frames(struct check *c)
 {
 	frame_batch_open(&c->batch, true);
-	for (size_t i = 0; i < c->batch.n; i++) {
+	c->no_memory |= c->batch.failed;
+	for (size_t i = 0; !c->no_memory && i < c->batch.n; i++) {
 		const struct frame_batch_item *item = &c->batch.items[i];
 		uint8_t type = item->header.type;
 
@@ -120,7 +125,6 @@ static void check_frames(struct check *c)
 				     (struct span){ item->plain.data, item->plain.len });
 		remember_entry(c, &item->header);
 	}
-	c->no_memory = c->no_memory || c->batch.failed;
 }
 
 /* --- a segment */

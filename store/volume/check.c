@@ -31,6 +31,7 @@ struct checking {
 	struct kept_frame *data;
 	size_t n_data, cap_data, described;
 	bool in_meta;
+	bool no_memory; /* then what would be found next may be none */
 };
 
 static void found(void *arg, const char *what)
@@ -55,7 +56,7 @@ static bool go_on(void *arg, uint64_t bytes)
 	struct checking *c = arg;
 
 	c->result.sum.bytes += bytes;
-	return !c->to->go_on || c->to->go_on(c->to->arg, bytes);
+	return !c->no_memory && (!c->to->go_on || c->to->go_on(c->to->arg, bytes));
 }
 
 static void fault(struct checking *c, struct log_pos pos, const char *what)
@@ -88,7 +89,7 @@ static void keep_data(struct checking *c, struct log_pos pos, struct span plain,
 		struct kept_frame *grown = realloc(c->data, cap * sizeof(*grown));
 
 		if (!grown) {
-			fault(c, pos, "not checked: no memory");
+			c->no_memory = true;
 			return;
 		}
 		c->data = grown;
@@ -97,6 +98,16 @@ static void keep_data(struct checking *c, struct log_pos pos, struct span plain,
 	k = &c->data[c->n_data++];
 	*k = (struct kept_frame){ pos, BUF_INIT, pruned };
 	buf_add(&k->plain, plain.data, plain.len);
+	c->no_memory |= buf_status(&k->plain) < 0;
+}
+
+/* What a disk gave cannot be made sense of; unless it was memory that was wanting. */
+static void malformed(struct checking *c, struct log_pos pos, int code, const char *what)
+{
+	if (code == -ENOMEM)
+		c->no_memory = true;
+	else
+		fault(c, pos, what);
 }
 
 static void check_chunks(struct checking *c, struct log_pos pos, struct span body)
@@ -105,9 +116,10 @@ static void check_chunks(struct checking *c, struct log_pos pos, struct span bod
 	struct hf_error err = HF_ERROR_INIT;
 	const struct kept_frame *k;
 	size_t n = 0, off = 0;
+	int r = chunks_decode(body, &entries, &n, &err);
 
-	if (chunks_decode(body, &entries, &n, &err) < 0) {
-		fault(c, pos, err.text);
+	if (r < 0) {
+		malformed(c, pos, r, err.text);
 		return;
 	}
 	if (c->described >= c->n_data) {
@@ -145,7 +157,7 @@ static void check_meta(struct checking *c, struct log_pos pos, struct span plain
 	uint8_t type;
 	int r;
 
-	while ((r = record_next(&cur, &type, &body, &err)) == 1) {
+	while ((r = record_next(&cur, &type, &body, &err)) == 1 && !c->no_memory) {
 		struct op op = { 0 };
 		uint32_t uid;
 
@@ -158,8 +170,9 @@ static void check_meta(struct checking *c, struct log_pos pos, struct span plain
 				fault(c, pos, err.text);
 			continue;
 		}
-		if (op_decode(type, body, &base, &op, &err) < 0)
-			fault(c, pos, err.text);
+		r = op_decode(type, body, &base, &op, &err);
+		if (r < 0)
+			malformed(c, pos, r, err.text);
 		else
 			op_release(&op);
 		c->result.sum.operations++;
@@ -172,6 +185,8 @@ static void check_frame(void *arg, struct log_pos pos, uint8_t type, struct span
 {
 	struct checking *c = arg;
 
+	if (c->no_memory)
+		return;
 	c->result.sum.frames++;
 	if (type == FRAME_DATA || type == FRAME_PRUNED) {
 		if (c->in_meta)
@@ -197,6 +212,11 @@ static void count_log(struct checking *c, const struct log *log)
 	c->result.sum.commits = end.commit;
 	c->result.sum.last_tid = end.tid;
 	c->result.sum.last_time_ns = end.time_ns;
+}
+
+static int no_memory_to_check(struct hf_error *err)
+{
+	return hf_error_set(err, -ENOMEM, "no memory to check the log");
 }
 
 static int check_log(struct checking *c, const char *path, const struct log *open_log,
@@ -232,6 +252,8 @@ static int check_log(struct checking *c, const char *path, const struct log *ope
 	if (!o.damaged_too) /* else nobody knows where it ends: what was read is counted */
 		count_log(c, log);
 	log_close(log);
+	if (c->no_memory)
+		return no_memory_to_check(err);
 	if (n == 0 && o.damaged_too) /* it does not open, and that is a fault */
 		found(c, why.text);
 	c->result.log_read = n >= 0;
@@ -362,6 +384,8 @@ long check_segment(const struct log *log, const struct keyring *keys, uint32_t s
 
 	drop_data(&c);
 	free(c.data);
+	if (c.no_memory)
+		return no_memory_to_check(err);
 	return r < 0 ? r : c.faults;
 }
 
