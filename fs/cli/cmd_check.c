@@ -41,7 +41,7 @@ static void print_summary(const json_t *answer)
 	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES], c[OUTPUT_TEXT_BYTES], d[OUTPUT_TEXT_BYTES];
 
 	if (output_get_number(answer, "commits") == 0)
-		printf("%s read; the log is damaged in its last segment, or has none\n",
+		printf("%s read; how far the log goes is not known, for it does not open\n",
 		       output_bytes(output_get_number(answer, "bytes"), a));
 	else
 		printf("%s in %s segments: %s commits, %s operations, to tid-%" JSON_INTEGER_FORMAT " of %s\n",

@@ -249,7 +249,7 @@ static int check_log(struct checking *c, const char *path, const struct log *ope
 	if (r < 0)
 		return hf_error_set(err, r, "%s", why.text);
 	n = log_verify(log, &check, told.fn ? &told : NULL, err);
-	if (!o.damaged_too) /* else nobody knows where it ends: what was read is counted */
+	if (!o.damaged_too || o.ends) /* else nobody knows where it ends: what was read is counted */
 		count_log(c, log);
 	log_close(log);
 	if (c->no_memory)

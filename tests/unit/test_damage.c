@@ -23,6 +23,7 @@
 #include "holdfast/replica.h"
 #include "store/format/format.h"
 #include "store/os/os.h"
+#include "store/volume/volume.h"
 #include "tests/unit/log_helper.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/store_helper.h"
@@ -429,8 +430,10 @@ static void test_heal_at_rest(void **state)
 static void test_heal_while_open(void **state)
 {
 	char folder[300], last[400];
+	struct hf_check_summary sum;
 	struct healing h;
 	struct hf_repair did;
+	struct log_point end;
 	struct one o;
 
 	(void)state;
@@ -457,6 +460,13 @@ static void test_heal_while_open(void **state)
 	assert_int_equal(did.healed_segments, 0);
 	flip_byte(last, 350, 1);
 	assert_int_equal(repair(&o, false, &h).faults, 0);
+	/* How far its log goes an open store knows, though the last commit is damaged and no log opens there. */
+	log_durable(o.f.store->log, &end);
+	flip_byte(last, end.end.offset - 10, 1);
+	assert_true(hf_store_check_open(o.f.store, NULL, NULL, &sum, NULL, NULL) > 0);
+	assert_int_equal(sum.commits, end.commit);
+	assert_int_equal(sum.last_tid, end.tid);
+	assert_int_equal(sum.segments, end.end.segment);
 	one_release(&o);
 }
 
