@@ -12,8 +12,7 @@
 
 #include "store/log/verifier.h"
 
-/* Judges bytes that another copy has. 1: they will do; 0: not these; -EAGAIN: more of them is wanted; or
- * fails. */
+/* Judges bytes that another copy has. 1: they will do; 0: not these; -EAGAIN: more is wanted; or fails. */
 typedef int mend_take_fn(void *arg, const uint8_t *data, size_t len);
 
 struct mend {
@@ -41,10 +40,12 @@ struct mended {
 
 /*
  * Heal a segment, durably; what is replaced is in DIR/damaged before that. `before` stands behind the segment
- * in front when that is whole; else `is_linked` is false. 1: done. 0: all of it verified, and nothing was
- * changed. In both cases *before is behind it then, and *is_linked true. -ENODATA  no other copy has what is
- * missing, or nothing behind the damage says what was there. As it was -EEXIST   what others have is another
- * history. As it was and what the disk says: as it was, or (when the folder could not be synced) healed
+ * in front when that is whole; else `is_linked` is false. 1: done. 0: nothing was changed, for all of it
+ * verifies but perhaps an end that nothing says anything of. In both cases *before is behind what verifies
+ * then, and *is_linked true.
+ *   -ENODATA  no other copy has what is missing, or nothing behind the damage says what was there. As it was
+ *   -EEXIST   what others have is another history. As it was
+ * and what the disk says: as it was, or (when the folder could not be synced) healed.
  */
 MUST_USE int mend_segment(const struct mend *m, uint32_t segment, struct verifier *before, bool *is_linked,
 			  struct mended *ret, struct hf_error *err);

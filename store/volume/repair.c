@@ -322,6 +322,14 @@ static void heal_copy(struct repair *p, const struct copy *copy, uint32_t segmen
 		    why.code ? why.text : hf_strerror(r));
 		return;
 	}
+	if (r == 0) {
+		say(p, false,
+		    "replica %s, segment %" PRIu32
+		    ": not healed: nothing in it says that it should be otherwise. Its last group is damaged, or "
+		    "it is of another history",
+		    copy->name, segment);
+		return;
+	}
 	p->sum->faults--; /* the one that was just told */
 	(void)snprintf(words, sizeof(words),
 		       "healed: replica %s, segment %" PRIu32 ", %" PRIu64 " bytes, from this store",

@@ -476,6 +476,7 @@ static void test_heal_a_folder(void **state)
 	char folder[300], id[HF_VOLUME_ID_TEXT_BYTES], theirs[500];
 	struct healing h = { 0 };
 	struct hf_repair_options look = { .copies = true, .found = count_found, .arg = &h };
+	unsigned long long last;
 	struct hf_repair did;
 	struct one o;
 
@@ -484,6 +485,7 @@ static void test_heal_a_folder(void **state)
 	store_open(&o.f, 0);
 	grow(&o);
 	memcpy(id, status_of(&o.f).volume_id, sizeof(id));
+	last = status_of(&o.f).log_segments;
 	store_close(&o.f);
 	ship(&o, folder);
 	store_close(&o.f);
@@ -512,6 +514,13 @@ static void test_heal_a_folder(void **state)
 	assert_int_equal(did.found, 2);
 	assert_int_equal(did.faults, 0);
 	assert_int_equal(store_faults(&o.f), 0);
+	/* Its last group: nothing behind it says what it was, so it stays, and is not called healed. */
+	(void)snprintf(theirs, sizeof(theirs), "%s/%s/log/%010llu.seg", folder, id, last);
+	flip_byte(theirs, file_bytes(theirs) - 100, 1);
+	did = repair(&o, true, &h);
+	assert_int_equal(h.healed, 0);
+	assert_int_equal(did.found, 1);
+	assert_int_equal(did.faults, 1);
 	one_release(&o);
 }
 
