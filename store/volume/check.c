@@ -425,8 +425,13 @@ void check_note(const char *path, const struct volume_descriptor *d, struct veri
 	if (!before)
 		return;
 	verified_read(os, path, d->volume_id, before);
-	for (size_t i = 0; i < found->n; i++)
-		found->damage[i].retired = verified_was_retired(before, &found->damage[i]);
+	for (size_t i = 0; i < found->n; i++) {
+		struct hf_damage *is = &found->damage[i];
+		const size_t was = verified_find(before, (struct log_pos){ is->segment, is->offset });
+
+		if (was < before->n)
+			*is = before->damage[was];
+	}
 	found->complete_ns = found->began_ns = os->now_ns(os->state);
 	found->complete_tid = last_tid;
 	found->segment = 0;

@@ -239,21 +239,12 @@ static int chunk_new(struct packing *p, const struct slice *sl, uint64_t number)
 	return buf_status(&g->frames[frame].plain);
 }
 
-/* Known to be, and maybe not retired yet. A chunk that has no place yet was written just now. */
-static bool is_damaged(struct hf_store *s, uint64_t number)
-{
-	struct chunk_place place;
-
-	return rot_knows_some(s) && tree_chunk_place(&s->tree, number, &place, NULL) == 0 &&
-	       rot_is_bad(s, place.frame);
-}
-
 /* A chunk of before that has these bytes, and may be named: 1, 0, negative. */
 static int find_chunk(struct packing *p, const uint8_t name[HASH_BYTES], uint64_t *ret, struct hf_error *err)
 {
 	int r = tree_find_chunk(p->s->index, name, ret, err);
 
-	if (r == 1 && is_damaged(p->s, *ret))
+	if (r == 1 && rot_has_chunk(p->s, *ret)) /* and maybe not retired yet */
 		return 0;
 	if (r != 1 || !atomic_load(&p->s->has_retired))
 		return r;

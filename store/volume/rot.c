@@ -75,25 +75,54 @@ void rot_found(struct hf_store *s, struct log_pos pos, const char *words)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-void rot_seen(struct hf_store *s, const struct verified *seen, uint64_t since_ns)
+/* What does not stay is no damage any more. */
+static void keep(struct rot *r, bool (*stays)(const void *arg, const struct hf_damage *d), const void *arg)
 {
-	struct rot *r = s->rot;
-	size_t kept = 0;
+	size_t kept = 0, told = 0;
 
 	(void)pthread_mutex_lock(&r->lock);
 	for (size_t i = 0; i < r->v.n; i++) {
-		const struct hf_damage d = r->v.damage[i];
-
-		if (d.found_ns >= since_ns || seen->n == HF_DAMAGE_MAX ||
-		    verified_has(seen, (struct log_pos){ d.segment, d.offset }))
-			r->v.damage[kept++] = d;
+		if (!stays(arg, &r->v.damage[i]))
+			continue;
+		told += i < r->n_told;
+		r->v.damage[kept++] = r->v.damage[i];
 	}
-	r->unwritten |= kept < r->v.n;
+	if (kept < r->v.n) /* and who goes through them may have missed one */
+		r->unwritten = r->unretired = true;
 	r->v.n = kept;
-	if (r->n_told > kept)
-		r->n_told = kept;
+	r->n_told = told;
 	atomic_store(&r->n, kept);
 	(void)pthread_mutex_unlock(&r->lock);
+}
+
+struct sight {
+	const struct verified *seen;
+	uint64_t since_ns;
+};
+
+static bool is_still_seen(const void *arg, const struct hf_damage *d)
+{
+	const struct sight *sight = arg;
+
+	return d->found_ns >= sight->since_ns || sight->seen->n == HF_DAMAGE_MAX ||
+	       verified_find(sight->seen, (struct log_pos){ d->segment, d->offset }) < sight->seen->n;
+}
+
+void rot_seen(struct hf_store *s, const struct verified *seen, uint64_t since_ns)
+{
+	keep(s->rot, is_still_seen, &(struct sight){ seen, since_ns });
+}
+
+static bool is_elsewhere(const void *arg, const struct hf_damage *d)
+{
+	const uint32_t *healed = arg;
+
+	return d->segment != *healed;
+}
+
+void rot_healed(struct hf_store *s, uint32_t segment)
+{
+	keep(s->rot, is_elsewhere, &segment);
 }
 
 bool rot_begin_repair(struct hf_store *s)
@@ -121,22 +150,17 @@ bool rot_is_bad(struct hf_store *s, struct log_pos frame)
 	bool bad;
 
 	(void)pthread_mutex_lock(&r->lock);
-	bad = verified_has(&r->v, frame);
+	bad = verified_find(&r->v, frame) < r->v.n;
 	(void)pthread_mutex_unlock(&r->lock);
 	return bad;
 }
 
-void rot_healed(struct hf_store *s, uint32_t segment)
+bool rot_has_chunk(struct hf_store *s, uint64_t number)
 {
-	struct rot *r = s->rot;
+	struct chunk_place place;
 
-	(void)pthread_mutex_lock(&r->lock);
-	if (verified_heal(&r->v, segment) > 0)
-		r->unwritten = true;
-	atomic_store(&r->n, r->v.n);
-	if (r->n_told > r->v.n)
-		r->n_told = r->v.n;
-	(void)pthread_mutex_unlock(&r->lock);
+	return rot_knows_some(s) && tree_chunk_place(&s->tree, number, &place, NULL) == 0 &&
+	       rot_is_bad(s, place.frame);
 }
 
 /* --- the file */
@@ -221,17 +245,15 @@ static bool next_unretired(struct rot *r, size_t *at, struct log_pos *ret)
 	return some;
 }
 
-static void note_retired(struct rot *r, struct log_pos pos)
+static void note_retired(struct rot *r, struct log_pos pos, bool done)
 {
-	(void)pthread_mutex_lock(&r->lock);
-	for (size_t i = 0; i < r->v.n; i++) {
-		struct hf_damage *d = &r->v.damage[i];
+	size_t i;
 
-		if (d->segment == pos.segment && d->offset == pos.offset) {
-			d->retired = true;
-			r->unwritten = true;
-		}
-	}
+	(void)pthread_mutex_lock(&r->lock);
+	i = verified_find(&r->v, pos);
+	if (done && i < r->v.n)
+		r->v.damage[i].retired = r->unwritten = true;
+	r->unretired |= !done;
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -240,11 +262,11 @@ static int retire_frame(struct hf_store *s, struct log_pos pos)
 {
 	struct chunk_range range;
 	struct hf_error err = HF_ERROR_INIT;
-	int r = rot_chunks(s, pos, &range, &err);
+	int r = rot_chunks(s, pos, &range, &err), known = 1;
 
 	if (r == 1)
-		r = tree_chunk_is_retired(s->index, range.first, &err) ? 0 : 1;
-	if (r == 1)
+		r = known = tree_chunk_is_retired(s->index, range.first, &err);
+	if (known == 0)
 		r = volume_retire(s, &range, 1, &err);
 	return r < 0 ? r : hf_store_commit(s, &err);
 }
@@ -258,8 +280,8 @@ void rot_settle(struct hf_store *s)
 	bool wanted;
 
 	(void)pthread_mutex_lock(&r->lock);
-	wanted = r->unsettled;
-	r->unsettled = false;
+	wanted = r->unsettled || r->unretired;
+	r->unsettled = r->unretired = false;
 	(void)pthread_mutex_unlock(&r->lock);
 	write_down(r);
 	if (!wanted)
@@ -267,8 +289,7 @@ void rot_settle(struct hf_store *s)
 	while (next_untold(r, &d))
 		tell(s, &d);
 	while (!s->read_only && next_unretired(r, &at, &pos))
-		if (retire_frame(s, pos) == 0)
-			note_retired(r, pos);
+		note_retired(r, pos, retire_frame(s, pos) == 0);
 	write_down(r);
 }
 
@@ -294,10 +315,10 @@ void hf_store_verified(struct hf_store *s, struct hf_verified *ret)
 	ret->complete_ns = r->v.complete_ns;
 	ret->complete_tid = r->v.complete_tid;
 	ret->scrub_s = r->has_thread ? r->scrub_s : 0;
-	ret->began_ns = r->v.began_ns;
 	ret->damaged = r->v.n;
 	ret->done_bytes = r->segment_done;
 	segment = r->v.began_ns ? r->v.segment : 0;
+	ret->began_ns = segment ? r->v.began_ns : 0;
 	(void)pthread_mutex_unlock(&r->lock);
 	ret->done_bytes = segment ? ret->done_bytes + bytes_before(&log, segment) : 0;
 }

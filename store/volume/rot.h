@@ -20,6 +20,7 @@ struct rot {
 	pthread_cond_t changed; /* for the thread: something was told, or it is to stop */
 	struct verified v;      /* this and the rest: protected by lock */
 	bool unsettled;         /* something was told since rot_settle */
+	bool unretired;         /* something could not be retired then: the next one tries again */
 	bool unwritten;         /* v is not what is in the file */
 	bool stop;
 	bool repairing;        /* somebody heals: one at a time */
@@ -42,14 +43,14 @@ void rot_free(struct hf_store *s);
 
 /* A frame there (or what should be one, or the segment, offset 0) is damaged. */
 void rot_found(struct hf_store *s, struct log_pos pos, const char *words);
-/* Is any known; is this frame? */
+/* Is any known; is this frame; is the one that a chunk is in? (Without a place it was written just now.) */
 static inline bool rot_knows_some(const struct hf_store *s)
 {
 	return atomic_load(&s->rot->n) > 0;
 }
 bool rot_is_bad(struct hf_store *s, struct log_pos frame);
-/* All was looked at since then, and this found: what is known of before, and was not seen, is no damage any
- * more. */
+bool rot_has_chunk(struct hf_store *s, uint64_t number);
+/* All was looked at since then, and this found: what was known before, and not seen, is no damage any more. */
 void rot_seen(struct hf_store *s, const struct verified *seen, uint64_t since_ns);
 /* False: somebody else heals just now. */
 bool rot_begin_repair(struct hf_store *s);

@@ -18,6 +18,7 @@ enum { FRAMES_TRIED_MAX = 4096 };
 
 /* --- chunks */
 
+/* Those that have a place in the log. */
 static uint64_t count_chunks(struct hf_store *s)
 {
 	uint64_t n;
@@ -28,42 +29,49 @@ static uint64_t count_chunks(struct hf_store *s)
 	return n;
 }
 
-/* Where the frame of this chunk is, compared with pos. A chunk that has no place yet is behind everything. */
-static int compare_chunk(struct hf_store *s, uint64_t number, struct log_pos pos)
+/* Where the frame of this chunk is, compared with pos. */
+static int compare_chunk(struct hf_store *s, uint64_t number, struct log_pos pos, int *ret,
+			 struct hf_error *err)
 {
 	struct chunk_place place;
+	int r = tree_chunk_place(&s->tree, number, &place, err);
 
-	if (tree_chunk_place(&s->tree, number, &place, NULL) < 0)
-		return 1;
-	return log_pos_compare(place.frame, pos);
+	if (r == 0)
+		*ret = log_pos_compare(place.frame, pos);
+	return r;
 }
 
-/* The first chunk whose frame is at or behind pos; with `behind`, behind it. */
-static uint64_t find_chunk(struct hf_store *s, struct log_pos pos, bool behind, uint64_t n)
+/* The first of n chunks whose frame is at or behind pos; with `behind`, behind it. */
+static int find_chunk(struct hf_store *s, struct log_pos pos, bool behind, uint64_t n, uint64_t *ret,
+		      struct hf_error *err)
 {
 	uint64_t low = 0, high = n;
 
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
-		int c = compare_chunk(s, middle, pos);
+		int c = 0, r = compare_chunk(s, middle, pos, &c, err);
 
+		if (r < 0)
+			return r;
 		if (c < 0 || (behind && c == 0))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low;
+	*ret = low;
+	return 0;
 }
 
 int rot_chunks(struct hf_store *s, struct log_pos pos, struct chunk_range *ret, struct hf_error *err)
 {
-	const uint64_t n = count_chunks(s), first = find_chunk(s, pos, false, n);
-	uint64_t end;
+	const uint64_t n = count_chunks(s);
+	uint64_t first = 0, end = 0;
+	int r = find_chunk(s, pos, false, n, &first, err);
 
-	(void)err;
-	if (first == n || compare_chunk(s, first, pos) != 0)
-		return 0;
-	end = find_chunk(s, pos, true, n);
+	if (r == 0)
+		r = find_chunk(s, pos, true, n, &end, err);
+	if (r < 0 || end == first)
+		return r;
 	*ret = (struct chunk_range){ first, end - first };
 	return 1;
 }

@@ -5,13 +5,13 @@
 
 #include "store/volume/volume.h"
 
-/* The chunks of the data frame at pos: 1; 0: the index knows of none there; negative. */
+/* The chunks of the data frame at pos: 1; 0: the index knows of none there; negative: it cannot be read. */
 MUST_USE int rot_chunks(struct hf_store *s, struct log_pos pos, struct chunk_range *ret,
 			struct hf_error *err);
 
 /*
- * "path@tid-N, written at MOMENT" of the first operation that was made of it, if its group's records can be
- * read and the frame is data; and of how many others. Else "".
+ * "PATH as written at MOMENT (tid-N)" of the first operation that was made of it, if its group's records can
+ * be read and the frame is data; and how many others there were, of other files. Else "".
  */
 void rot_name(struct hf_store *s, struct log_pos pos, char *out, size_t size);
 

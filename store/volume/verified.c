@@ -102,27 +102,20 @@ int verified_write(const struct os *os, const char *path, const uint8_t volume_i
 
 /* --- places */
 
-bool verified_has(const struct verified *v, struct log_pos pos)
+size_t verified_find(const struct verified *v, struct log_pos pos)
 {
-	for (size_t i = 0; i < v->n; i++)
-		if (v->damage[i].segment == pos.segment && v->damage[i].offset == pos.offset)
-			return true;
-	return false;
-}
+	size_t i = 0;
 
-bool verified_was_retired(const struct verified *v, const struct hf_damage *d)
-{
-	for (size_t i = 0; i < v->n; i++)
-		if (v->damage[i].segment == d->segment && v->damage[i].offset == d->offset)
-			return v->damage[i].retired;
-	return false;
+	while (i < v->n && (v->damage[i].segment != pos.segment || v->damage[i].offset != pos.offset))
+		i++;
+	return i;
 }
 
 int verified_add(struct verified *v, struct log_pos pos, const char *words, uint64_t now_ns)
 {
 	struct hf_damage *d;
 
-	if (v->n == HF_DAMAGE_MAX || verified_has(v, pos))
+	if (v->n == HF_DAMAGE_MAX || verified_find(v, pos) < v->n)
 		return 0;
 	d = &v->damage[v->n++];
 	*d = (struct hf_damage){ .segment = pos.segment, .offset = pos.offset, .found_ns = now_ns };
@@ -130,15 +123,4 @@ int verified_add(struct verified *v, struct log_pos pos, const char *words, uint
 	for (char *c = d->words; *c; c++) /* a text that was cut within a letter is none for JSON */
 		*c = *c < ' ' || *c > '~' ? '?' : *c;
 	return 1;
-}
-
-size_t verified_heal(struct verified *v, uint32_t segment)
-{
-	size_t kept = 0, n = v->n;
-
-	for (size_t i = 0; i < n; i++)
-		if (v->damage[i].segment != segment)
-			v->damage[kept++] = v->damage[i];
-	v->n = kept;
-	return n - kept;
 }

@@ -26,10 +26,7 @@ MUST_USE int verified_write(const struct os *os, const char *path, const uint8_t
 
 /* Add a place; 1, or 0: it is there already, or there is no room for more. */
 int verified_add(struct verified *v, struct log_pos pos, const char *words, uint64_t now_ns);
-bool verified_has(const struct verified *v, struct log_pos pos);
-/* Was this place known, and what is in it retired? */
-bool verified_was_retired(const struct verified *v, const struct hf_damage *d);
-/* A segment was healed. Returns how many went. */
-size_t verified_heal(struct verified *v, uint32_t segment);
+/* Which it is; v->n: it is not there. */
+size_t verified_find(const struct verified *v, struct log_pos pos);
 
 #endif

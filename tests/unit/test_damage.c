@@ -23,7 +23,7 @@
 #include "holdfast/replica.h"
 #include "store/format/format.h"
 #include "store/os/os.h"
-#include "store/volume/volume.h"
+#include "store/volume/rot.h"
 #include "tests/unit/log_helper.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/store_helper.h"
@@ -185,6 +185,7 @@ static void test_retired_in_the_log(void **state)
 /* Found by a check, of a store at rest: the next one who writes the same bytes knows. */
 static void test_check_remembers(void **state)
 {
+	struct hf_damage first, again;
 	struct hf_verified v;
 	struct one o;
 	uint64_t chunks;
@@ -205,12 +206,78 @@ static void test_check_remembers(void **state)
 	assert_int_equal(store_faults(&o.f), 1);
 	store_open(&o.f, 0);
 	expect_known(&o, false);
+	assert_int_equal(verified_of(&o).began_ns, 0); /* that was all of it: nothing is under way */
+	assert_int_equal(hf_store_damage(o.f.store, &first, 1), 1);
+	store_close(&o.f);
+	assert_int_equal(store_faults(&o.f), 1);
+	store_open(&o.f, 0);
+	assert_int_equal(hf_store_damage(o.f.store, &again, 1), 1);
+	assert_int_equal(again.found_ns, first.found_ns);
 	chunks = status_of(&o.f).chunks;
 	put(&o.f, o.ino, 0, o.data, BYTES);
 	commit(&o.f);
 	assert_int_equal(status_of(&o.f).chunks, chunks + 1);
 	assert_int_equal(try_read(&o, o.ino), BYTES);
 	assert_int_equal(hf_store_check_open(o.f.store, NULL, NULL, NULL, NULL, NULL), 1);
+	expect_known(&o, true);
+	one_release(&o);
+}
+
+/* --- what is known changes while it is gone through */
+
+/* What is healed takes nobody's place among those that were told. */
+static void test_told_each(void **state)
+{
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	store_open(&o.f, 0);
+	rot_found(o.f.store, (struct log_pos){ 1, 300 }, "a");
+	rot_settle(o.f.store);
+	assert_int_equal(o.f.store->rot->n_told, 1);
+	rot_found(o.f.store, (struct log_pos){ 2, 300 }, "b");
+	rot_healed(o.f.store, 1);
+	assert_int_equal(verified_of(&o).damaged, 1);
+	assert_int_equal(o.f.store->rot->n_told, 0);
+	rot_settle(o.f.store);
+	assert_int_equal(o.f.store->rot->n_told, 1);
+	one_release(&o);
+}
+
+/* Of the one chunk that there is; NULL: the index has lost it. */
+static void set_place(struct one *o, const uint8_t place[16])
+{
+	static const uint8_t first[8];
+	struct index_batch *batch;
+
+	assert_int_equal(index_batch_new(o->f.store->index, &batch), 0);
+	if (place)
+		index_batch_put(batch, INDEX_CHUNK, first, sizeof(first), place, 16);
+	else
+		index_batch_delete(batch, INDEX_CHUNK, first, sizeof(first));
+	assert_int_equal(index_publish(o->f.store->index, batch, o->f.store->open->id, NULL), 0);
+	index_batch_free(batch);
+}
+
+/* What cannot be retired is not noted as if it were, and is tried again. */
+static void test_retired_the_next_time(void **state)
+{
+	uint8_t place[16] = { 0 };
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	store_open(&o.f, 0);
+	put_u32(place, 1);
+	put_u32(place + 4, o.offset);
+	put_u32(place + 12, BYTES);
+	set_place(&o, NULL);
+	rot_found(o.f.store, (struct log_pos){ 1, o.offset }, "it");
+	rot_settle(o.f.store);
+	expect_known(&o, false);
+	set_place(&o, place);
+	rot_settle(o.f.store); /* nothing was found meanwhile */
 	expect_known(&o, true);
 	one_release(&o);
 }
@@ -531,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_check_remembers), cmocka_unit_test(test_scrub),
 		cmocka_unit_test(test_scrub_goes_on),   cmocka_unit_test(test_heal_at_rest),
 		cmocka_unit_test(test_heal_while_open), cmocka_unit_test(test_heal_a_folder),
+		cmocka_unit_test(test_told_each),       cmocka_unit_test(test_retired_the_next_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
