@@ -108,13 +108,14 @@ ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset,
 		      unsigned flags, struct hf_error *err);
 
 /*
- * Metadata only: from `offset` on (rounded down to 64 KiB) make the file's bytes those that a file had at a moment, in one
- * operation at most, which names their chunks. Returns up to where they are the same now; the end of what was, when there
- * is no more to do: then the length is for the caller to set (hf_setattr), for what ends with a hole may still be shorter.
- * Commits first when what was is not yet chunks. -ENODATA: a chunk of it was given up (prune.h) and may not be named
- * again; hf_view_read may still have the bytes.
+ * Metadata only: from `offset` on (rounded down to 64 KiB) make the file's bytes those that a file had at a
+ * moment, in one operation at most, which names their chunks. Returns up to where they are the same now; the
+ * end of what was, when there is no more to do: then the length is for the caller to set (hf_setattr), for what
+ * ends with a hole may still be shorter. Commits first when what was is not yet chunks. -ENODATA: a chunk of
+ * it was given up (prune.h) or found damaged, and may not be named again; hf_view_read may still have the bytes.
  */
-int64_t hf_copy_past(const struct hf_view *src, uint64_t src_ino, uint64_t ino, uint64_t offset, struct hf_error *err);
+int64_t hf_copy_past(const struct hf_view *src, uint64_t src_ino, uint64_t ino, uint64_t offset,
+		     struct hf_error *err);
 
 /*
  * flags: XATTR_CREATE, XATTR_REPLACE of setxattr(2). Names in user., trusted., security. and the two POSIX

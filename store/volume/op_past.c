@@ -15,6 +15,7 @@
 #include "store/tree/map.h"
 #include "store/tree/view_internal.h"
 #include "store/volume/guard.h"
+#include "store/volume/rot.h"
 #include "store/volume/volume.h"
 
 enum {
@@ -246,12 +247,12 @@ static int look(const struct hf_view *src, const struct inode *was, uint64_t ino
 	return r < 0 ? r : find_stretch(&then, &now, was->size, st);
 }
 
-/* May all chunks be named? Requires sequence. */
+/* May all chunks be named? What is damaged is maybe not retired yet. Requires sequence. */
 static int check_retired(struct hf_store *s, const struct stretch *st, struct hf_error *err)
 {
 	uint64_t asked = UINT64_MAX;
 
-	if (!atomic_load(&s->has_retired))
+	if (!atomic_load(&s->has_retired) && !rot_knows_some(s))
 		return 0;
 	for (size_t i = 0; i < st->n; i++) {
 		int r;
@@ -260,6 +261,8 @@ static int check_retired(struct hf_store *s, const struct stretch *st, struct hf
 			continue;
 		asked = st->pieces[i].ref;
 		r = tree_chunk_is_retired(s->index, asked, err);
+		if (r == 0)
+			r = rot_has_chunk(s, asked);
 		if (r != 0)
 			return r < 0 ? r :
 				       hf_error_set(err, -ENODATA,

@@ -182,6 +182,29 @@ static void test_retired_in_the_log(void **state)
 	one_release(&o);
 }
 
+/* A file is not given back what it was by naming it either; not even before that is retired. */
+static void test_not_named_again(void **state)
+{
+	struct hf_view was = { .tid = 0 };
+	struct hf_error err = HF_ERROR_INIT;
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	store_open(&o.f, 0);
+	was = (struct hf_view){ o.f.store, head(&o.f) };
+	put_text(&o.f, o.ino, 0, "something else");
+	commit(&o.f);
+	store_close(&o.f);
+	damage(&o);
+	store_open(&o.f, 0);
+	was.store = o.f.store;
+	assert_true(hf_view_read(&was, o.ino, 20000, o.data, 100, &err) < 0);
+	expect_known(&o, false);
+	assert_int_equal(hf_copy_past(&was, o.ino, o.ino, 0, &err), -ENODATA);
+	one_release(&o);
+}
+
 /* Found by a check, of a store at rest: the next one who writes the same bytes knows. */
 static void test_check_remembers(void **state)
 {
@@ -599,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_scrub_goes_on),   cmocka_unit_test(test_heal_at_rest),
 		cmocka_unit_test(test_heal_while_open), cmocka_unit_test(test_heal_a_folder),
 		cmocka_unit_test(test_told_each),       cmocka_unit_test(test_retired_the_next_time),
+		cmocka_unit_test(test_not_named_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
