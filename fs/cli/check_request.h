@@ -2,10 +2,9 @@
 /*
  * Checking a store, and healing it (layer 6):
  *
- *   {"do": "check"}                              {"faults": N, segments, bytes, …}; each fault is told as it
- * is found
- *   {"do": "check", "replicas": true, "repair": true}   either or both: also {healed_segments, healed_bytes,
- * copies, copies_bytes, found_faults}; what was healed is a row {"healed": words}
+ *   {"do": "check"}            {"faults": N, segments, bytes, …}; each fault is told as it is found
+ *   "replicas", "repair": true  either or both besides: also {healed_segments, healed_bytes, copies,
+ *                              copies_bytes, found_faults}; what was healed is a row {"healed": words}
  */
 #ifndef FS_CLI_CHECK_REQUEST_H
 #define FS_CLI_CHECK_REQUEST_H
