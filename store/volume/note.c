@@ -21,8 +21,13 @@ int note_write(const struct os *os, const char *path, const char *name,
 	volume_id_text(volume_id, id);
 	(void)snprintf(time, sizeof(time), "%" PRIu64, note->time_ns);
 	o = json_pack("{s:i,s:s,s:s}", "version", 1, "volume", id, "time_ns", time);
-	if (o && note->problem[0] && json_object_set_new(o, "problem", json_string(note->problem)) < 0)
-		return -ENOMEM;
+	if (o && note->problem[0]) {
+		/* cut short it may end within a character; that it went wrong is kept all the same */
+		json_t *problem = json_string(note->problem);
+
+		if (json_object_set_new(o, "problem", problem ? problem : json_string("?")) < 0)
+			return -ENOMEM;
+	}
 	if (!o || json_write(o, &text) < 0 || !os_join(&file, path, name))
 		return -ENOMEM;
 	buf_add_u8(&text, '\n');

@@ -185,7 +185,37 @@ static void alarms_are_tried(void **state)
 	assert_non_null(strstr(r.alarm_test_text, "did not end well"));
 	assert_int_equal(unlink(hook), 0);
 	assert_int_equal(hf_alarm_test(f.path, &err), -ENOENT);
+	assert_non_null(strstr(look(f.path).alarm_test_text, "hook"));
 	buf_release(&text);
+	store_fixture_release(&f);
+}
+
+/* Words that are cut off, wherever in a character that is, are kept as a test that failed. */
+static void a_test_that_failed_at_length(void **state)
+{
+	char setting[900], note[300];
+	struct hf_error err = HF_ERROR_INIT;
+	const char *change = setting;
+	struct store_fixture f;
+	struct hf_readiness r;
+
+	(void)state;
+	store_fixture_init(&f, NULL);
+	(void)snprintf(note, sizeof(note), "%s/alarm-test.json", f.path);
+	for (int odd = 0; odd < 2; odd++) {
+		size_t len = (size_t)snprintf(setting, sizeof(setting), "hook=/%s", odd ? "o" : "");
+
+		while (len + 3 < sizeof(setting)) {
+			memcpy(setting + len, "\xc3\xa9", 3);
+			len += 2;
+		}
+		if (hf_alarm_set(f.path, &change, 1, &err) < 0)
+			fail_msg("%s", err.text);
+		assert_true(hf_alarm_test(f.path, &err) < 0);
+		r = look(f.path);
+		assert_true(r.alarm_test_ns > 0 && !r.alarm_test_passed);
+		assert_int_equal(unlink(note), 0);
+	}
 	store_fixture_release(&f);
 }
 
@@ -393,6 +423,7 @@ int main(void)
 		cmocka_unit_test(a_log_that_is_damaged_is_told),
 		cmocka_unit_test(notes),
 		cmocka_unit_test(alarms_are_tried),
+		cmocka_unit_test(a_test_that_failed_at_length),
 		cmocka_unit_test(what_a_node_tells),
 		cmocka_unit_test(what_was_found_of_a_bucket),
 		cmocka_unit_test(until_when_a_certificate_is_good),
