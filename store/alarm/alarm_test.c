@@ -2,7 +2,6 @@
 /* Whether whoever is to be told of a store's alarms can be told: by telling him that this is a test (layer
  * 4). */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
