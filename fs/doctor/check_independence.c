@@ -130,8 +130,8 @@ static void folder(const struct facts *f, struct doctor_finding *ret)
 				  "%s (%s) is on the disk of the store: one disk less, and both are gone",
 				  p->r.name, p->r.path);
 		else if (p->same_disk == FACT_UNKNOWN)
-			judge_add(ret, DOCTOR_UNKNOWN, "%s (%s) could not be looked at", p->r.name,
-				  p->r.path);
+			judge_add(ret, DOCTOR_UNKNOWN, "whether %s (%s) is on another disk cannot be seen",
+				  p->r.name, p->r.path);
 	}
 	judge_fine(ret, folders ? "%zu on other disks: a help when one breaks, and none against root" : "%zu",
 		   folders);

@@ -34,8 +34,13 @@ bool gather_names(const char *root, const char *path, bool (*each)(void *arg, co
 
 /* The file system that a path is on: type, device, dir and options of *ret. */
 void gather_filesystem(const char *root, const char *path, struct facts_disk *ret);
+/* The block device that a path of this file system is on, where one is known; else its number there, or 0.
+ * What has several devices says none of them, and its mount's source does. */
+dev_t gather_device(const struct facts_disk *d, const char *path);
 /* Is what is written to this block device encrypted? */
 enum fact gather_encrypted(const char *root, dev_t device);
+/* Are they, or some of what they are made of, parts of one disk? */
+enum fact gather_share_disk(const char *root, dev_t a, dev_t b);
 /* "sda1" of 8:1; false: it is not known. */
 bool gather_device_name(const char *root, dev_t device, char *out, size_t size);
 /* A folder above a path where others than its owner and root may put another in its place: into out; else "".

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "fs/doctor/gather.h"
 
@@ -146,6 +147,88 @@ enum fact gather_encrypted(const char *root, dev_t device)
 	return encrypted_at(root, folder, 0);
 }
 
+/* --- the disks that it is on */
+
+enum { DISKS_MAX = 64 };
+
+struct disks {
+	char names[DISKS_MAX][64];
+	size_t n;
+	bool all; /* there are no others */
+};
+
+struct parts {
+	struct disks *disks;
+	const char *folder;
+	int depth;
+	bool any;
+};
+
+static void find_disks(const char *path, int depth, struct disks *d);
+
+static bool look_at_part(void *arg, const char *name)
+{
+	struct parts *p = arg;
+	char path[FACTS_PATH_BYTES + FACTS_WORDS_BYTES];
+
+	p->any = true;
+	(void)gather_text(path, sizeof(path), "%s/%s", p->folder, name);
+	find_disks(path, p->depth + 1, p->disks);
+	return true;
+}
+
+/* What a mapping or an array is made of, and of a partition the disk: "sda" of "…/block/sda/sda1". */
+static void find_disks(const char *path, int depth, struct disks *d)
+{
+	char real[FACTS_PATH_BYTES], below[FACTS_PATH_BYTES + 16], *slash;
+	struct parts p = { d, below, depth, false };
+
+	if (depth > DEPTH_MAX || d->n == DISKS_MAX || !realpath(path, real)) {
+		d->all = false;
+		return;
+	}
+	(void)gather_text(below, sizeof(below), "%s/slaves", real);
+	(void)gather_names("", below, look_at_part, &p);
+	if (p.any)
+		return;
+	(void)gather_text(below, sizeof(below), "%s/partition", real);
+	slash = strrchr(real, '/');
+	if (slash && access(below, F_OK) == 0) {
+		*slash = 0;
+		slash = strrchr(real, '/');
+	}
+	if (slash && strncmp(slash, "/loop", 5) != 0) /* what that is of is not known */
+		(void)gather_text(d->names[d->n++], sizeof(d->names[0]), "%s", slash + 1);
+	else
+		d->all = false;
+}
+
+enum fact gather_share_disk(const char *root, dev_t a, dev_t b)
+{
+	struct disks x = { .all = true }, y = { .all = true };
+	char path[FACTS_PATH_BYTES];
+
+	device_path(root, a, "", path, sizeof(path));
+	find_disks(path, 0, &x);
+	device_path(root, b, "", path, sizeof(path));
+	find_disks(path, 0, &y);
+	for (size_t i = 0; i < x.n; i++)
+		for (size_t j = 0; j < y.n; j++)
+			if (!strcmp(x.names[i], y.names[j]))
+				return FACT_YES;
+	return x.all && y.all ? FACT_NO : FACT_UNKNOWN;
+}
+
+dev_t gather_device(const struct facts_disk *d, const char *path)
+{
+	struct stat st, on;
+
+	if (stat(path, &st) < 0)
+		return 0;
+	return major(st.st_dev) == 0 && stat(d->device, &on) == 0 && S_ISBLK(on.st_mode) ? on.st_rdev :
+											   st.st_dev;
+}
+
 /* --- errors that it has counted */
 
 struct counting {
@@ -226,8 +309,7 @@ void gather_disk(const char *root, struct facts *f)
 {
 	struct facts_disk *d = &f->disk;
 	struct statvfs fs;
-	struct stat st, on;
-	dev_t device = 0;
+	dev_t device;
 
 	d->errors = FACTS_NUMBER_UNKNOWN;
 	gather_filesystem(root, f->store.path, d);
@@ -239,11 +321,7 @@ void gather_disk(const char *root, struct facts *f)
 		d->total_inodes = fs.f_files;
 		d->read_only = fs.f_flag & ST_RDONLY;
 	}
-	if (stat(f->store.path, &st) == 0)
-		device = st.st_dev;
-	/* what has several devices says none of them; its mount's source does */
-	if (major(device) == 0 && stat(d->device, &on) == 0 && S_ISBLK(on.st_mode))
-		device = on.st_rdev;
+	device = gather_device(d, f->store.path);
 	d->encrypted = gather_encrypted(root, device);
 	count_errors(root, device, d);
 }

@@ -3,13 +3,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "fs/doctor/gather.h"
 
@@ -186,37 +186,24 @@ static void place_host(struct facts_replica *p)
 	}
 }
 
-/* The whole disk that a partition is of: "sda" of "…/block/sda/sda1". */
-static bool whole_disk(dev_t device, char *out, size_t size)
-{
-	char path[64], real[FACTS_PATH_BYTES], partition[FACTS_PATH_BYTES + 16], *slash;
-	struct stat st;
-
-	(void)gather_text(path, sizeof(path), "/sys/dev/block/%u:%u", major(device), minor(device));
-	if (!realpath(path, real))
-		return false;
-	(void)gather_text(partition, sizeof(partition), "%s/partition", real);
-	slash = strrchr(real, '/');
-	if (slash && stat(partition, &st) == 0) {
-		*slash = 0;
-		slash = strrchr(real, '/');
-	}
-	(void)gather_text(out, size, "%s", slash ? slash + 1 : real);
-	return true;
-}
-
 static void place_folder(const struct facts *f, struct facts_replica *p)
 {
-	char theirs[FACTS_WORDS_BYTES], ours[FACTS_WORDS_BYTES];
+	struct facts_disk theirs = { .type = "" }, ours = { .type = "" };
 	struct stat there, here;
+	char real[PATH_MAX];
 
 	p->here = FACT_YES;
-	if (stat(p->r.path, &there) < 0 || stat(f->store.path, &here) < 0)
+	if (!realpath(p->r.path, real) || stat(real, &there) < 0 || stat(f->store.path, &here) < 0)
 		return;
-	p->same_disk = there.st_dev == here.st_dev ? FACT_YES : FACT_NO;
-	if (p->same_disk == FACT_NO && whole_disk(there.st_dev, theirs, sizeof(theirs)) &&
-	    whole_disk(here.st_dev, ours, sizeof(ours)) && !strcmp(theirs, ours))
+	gather_filesystem("", real, &theirs);
+	gather_filesystem("", f->store.path, &ours);
+	if (there.st_dev == here.st_dev)
 		p->same_disk = FACT_YES;
+	else if (theirs.memory != ours.memory || theirs.network != ours.network)
+		p->same_disk = FACT_NO;
+	else
+		p->same_disk = gather_share_disk("", gather_device(&theirs, real),
+						 gather_device(&ours, f->store.path));
 }
 
 void gather_replicas(const struct doctor_ask *ask, struct facts *f)

@@ -150,8 +150,7 @@ static void are_they_elsewhere(void **state)
 	CASE("replica-folder", OK, "1 on other disks", f->n_replicas = 3);
 	CASE("replica-folder", WARNING, "near (/mnt/disk) is on the disk of the store", f->n_replicas = 3;
 	     near->same_disk = FACT_YES);
-	CASE("replica-folder", UNKNOWN, "could not be looked at", f->n_replicas = 3;
-	     near->same_disk = FACT_UNKNOWN);
+	CASE("replica-folder", UNKNOWN, "cannot be seen", f->n_replicas = 3; near->same_disk = FACT_UNKNOWN);
 }
 
 static void do_two_hang_on_one(void **state)

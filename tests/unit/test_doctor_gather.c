@@ -251,10 +251,14 @@ static void file_systems(void **state)
 
 static void link_below(const char *root, const char *target, const char *name)
 {
-	char full[600], to[600];
+	char full[600], to[600], *slash;
 
 	(void)snprintf(full, sizeof(full), "%s%s", root, name);
 	(void)snprintf(to, sizeof(to), "%s%s", root, target);
+	slash = strrchr(full, '/');
+	*slash = 0;
+	(void)mkdir(full, 0700);
+	*slash = '/';
 	assert_int_equal(symlink(to, full), 0);
 }
 
@@ -288,6 +292,45 @@ static void encrypted_devices(void **state)
 	assert_int_equal(gather_encrypted(root, makedev(0, 40)), FACT_UNKNOWN);
 	assert_true(gather_device_name(root, makedev(254, 1), name, sizeof(name)));
 	assert_string_equal(name, "dm-1");
+	scratch_remove(&root);
+}
+
+/* 8:1 and 8:2 are parts of sda; 8:16 is sdb; 254:0 is LVM on parts of both, 254:1 LUKS on one of sdb; 7:0 is
+ * a loop, 254:2 LVM on that and a part of sda. */
+static void disks_that_are_shared(void **state)
+{
+	char *root = scratch_make();
+
+	(void)state;
+	put_file(root, "/sys/block/sda/sda1/partition", "1\n");
+	put_file(root, "/sys/block/sda/sda2/partition", "2\n");
+	put_file(root, "/sys/block/sdb/sdb1/partition", "1\n");
+	put_file(root, "/sys/block/dm-0/size", "1\n");
+	put_file(root, "/sys/block/dm-1/size", "1\n");
+	put_file(root, "/sys/block/dm-2/size", "1\n");
+	put_file(root, "/sys/block/loop0/size", "1\n");
+	put_file(root, "/sys/dev/block/x", "");
+	link_below(root, "/sys/block/sda/sda2", "/sys/block/dm-0/slaves/sda2");
+	link_below(root, "/sys/block/loop0", "/sys/block/dm-2/slaves/loop0");
+	link_below(root, "/sys/block/sda/sda2", "/sys/block/dm-2/slaves/sda2");
+	link_below(root, "/sys/block/dm-2", "/sys/dev/block/254:2");
+	link_below(root, "/sys/block/sdb/sdb1", "/sys/block/dm-0/slaves/sdb1");
+	link_below(root, "/sys/block/sdb/sdb1", "/sys/block/dm-1/slaves/sdb1");
+	link_below(root, "/sys/block/sda/sda1", "/sys/dev/block/8:1");
+	link_below(root, "/sys/block/sda/sda2", "/sys/dev/block/8:2");
+	link_below(root, "/sys/block/sdb", "/sys/dev/block/8:16");
+	link_below(root, "/sys/block/dm-0", "/sys/dev/block/254:0");
+	link_below(root, "/sys/block/dm-1", "/sys/dev/block/254:1");
+	link_below(root, "/sys/block/loop0", "/sys/dev/block/7:0");
+	assert_int_equal(gather_share_disk(root, makedev(8, 1), makedev(8, 2)), FACT_YES);
+	assert_int_equal(gather_share_disk(root, makedev(8, 1), makedev(8, 16)), FACT_NO);
+	assert_int_equal(gather_share_disk(root, makedev(8, 1), makedev(254, 0)), FACT_YES);
+	assert_int_equal(gather_share_disk(root, makedev(254, 1), makedev(254, 0)), FACT_YES);
+	assert_int_equal(gather_share_disk(root, makedev(254, 1), makedev(8, 1)), FACT_NO);
+	assert_int_equal(gather_share_disk(root, makedev(7, 0), makedev(8, 1)), FACT_UNKNOWN);
+	assert_int_equal(gather_share_disk(root, makedev(254, 2), makedev(8, 1)), FACT_YES);
+	assert_int_equal(gather_share_disk(root, makedev(254, 2), makedev(8, 16)), FACT_UNKNOWN);
+	assert_int_equal(gather_share_disk(root, makedev(0, 40), makedev(8, 1)), FACT_UNKNOWN);
 	scratch_remove(&root);
 }
 
@@ -342,10 +385,15 @@ static void this_machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(who_mounts_it),     cmocka_unit_test(by_an_instance),
-		cmocka_unit_test(who_rehearses),     cmocka_unit_test(nothing_can_be_read),
-		cmocka_unit_test(the_process),       cmocka_unit_test(file_systems),
-		cmocka_unit_test(encrypted_devices), cmocka_unit_test(folders_that_others_may_write),
+		cmocka_unit_test(who_mounts_it),
+		cmocka_unit_test(by_an_instance),
+		cmocka_unit_test(who_rehearses),
+		cmocka_unit_test(nothing_can_be_read),
+		cmocka_unit_test(the_process),
+		cmocka_unit_test(file_systems),
+		cmocka_unit_test(encrypted_devices),
+		cmocka_unit_test(disks_that_are_shared),
+		cmocka_unit_test(folders_that_others_may_write),
 		cmocka_unit_test(this_machine),
 	};
 
