@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What runs by itself: who mounts the store when the machine starts, and who rehearses its recovery. */
+#include <limits.h>
 #include <mntent.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "fs/doctor/gather.h"
 
 #define UNIT_MOUNT "holdfast-mount@"
+#define UNIT_DRILL "holdfast-drill"
 
 /* --- fstab */
 
@@ -42,6 +44,7 @@ static bool in_fstab(const char *root, struct facts *f)
 
 struct units {
 	const char *root;
+	const char *settings; /* the folder of NAME.conf */
 	struct facts *f;
 	char folder[FACTS_PATH_BYTES]; /* of what is wanted by a target */
 	bool names;                    /* the unit's file names the store */
@@ -68,14 +71,48 @@ static bool look_at_line(void *arg, char *line)
 	return !u->names;
 }
 
-/* holdfast-mount@NAME.service has its store in /etc/holdfast/NAME.conf. */
+/* holdfast-mount@NAME.service has its store in NAME.conf. */
 static bool look_at_instance(struct units *u, const char *unit)
 {
 	const char *name = unit + sizeof(UNIT_MOUNT) - 1;
-	char path[FACTS_PATH_BYTES];
+	char path[2 * FACTS_PATH_BYTES];
 
-	(void)gather_text(path, sizeof(path), "/etc/holdfast/%.*s.conf", (int)strcspn(name, "."), name);
+	(void)gather_text(path, sizeof(path), "%s/%.*s.conf", u->settings, (int)strcspn(name, "."), name);
 	return gather_lines(u->root, path, look_at_line, u);
+}
+
+/* "var-lib-my\x2dvolume" of an instance is /var/lib/my-volume: systemd.unit(5). */
+static void unescape(const char *from, size_t len, char *out, size_t size)
+{
+	size_t at = 0;
+	unsigned byte;
+
+	out[at++] = '/';
+	for (size_t i = 0; i < len && at + 1 < size; i++) {
+		if (i + 3 < len && sscanf(from + i, "\\x%2x", &byte) == 1) {
+			out[at++] = (char)byte;
+			i += 3;
+		} else {
+			out[at++] = from[i] == '-' ? '/' : from[i];
+		}
+	}
+	out[at] = 0;
+}
+
+/* A timer that was named otherwise may rehearse what it likes; an instance of ours names what. */
+static bool rehearses(const struct facts *f, const char *unit)
+{
+	const char *name = strstr(unit, UNIT_DRILL), *end = name ? strstr(name, ".timer") : NULL;
+	char path[FACTS_PATH_BYTES], real[PATH_MAX];
+
+	if (!end)
+		return false;
+	name += sizeof(UNIT_DRILL) - 1;
+	if (*name != '@')
+		return true;
+	unescape(name + 1, (size_t)(end - name - 1), path, sizeof(path));
+	return !strcmp(path, f->store.path) || !strcmp(path, f->live.dir) ||
+	       (realpath(path, real) && !strcmp(real, f->store.path));
 }
 
 static bool look_at_unit(void *arg, const char *unit)
@@ -84,7 +121,7 @@ static bool look_at_unit(void *arg, const char *unit)
 	struct facts_machine *m = &u->f->machine;
 	char path[FACTS_PATH_BYTES + 300];
 
-	if (strstr(unit, "holdfast-drill") && strstr(unit, ".timer") && m->drill_timer != FACT_YES) {
+	if (m->drill_timer != FACT_YES && rehearses(u->f, unit)) {
 		m->drill_timer = FACT_YES;
 		(void)gather_text(m->drill_timer_name, sizeof(m->drill_timer_name), "%.200s", unit);
 	}
@@ -116,9 +153,9 @@ static bool look_at_wants(void *arg, const char *name)
 	return true;
 }
 
-static bool in_units(const char *root, const char *folder, struct facts *f)
+static bool in_units(const char *root, const char *folder, const char *settings, struct facts *f)
 {
-	struct units u = { .root = root, .f = f };
+	struct units u = { .root = root, .settings = settings, .f = f };
 
 	(void)gather_text(u.folder, sizeof(u.folder), "%s", folder);
 	return gather_names(root, folder, look_at_wants, &u);
@@ -174,12 +211,13 @@ void gather_boot(const char *root, struct facts *f)
 {
 	const struct passwd *pw = getpwuid(f->store.uid);
 	struct facts_machine *m = &f->machine;
-	char mine[FACTS_PATH_BYTES];
-	bool fstab = in_fstab(root, f), units = in_units(root, "/etc/systemd/system", f);
+	char mine[FACTS_PATH_BYTES], settings[FACTS_PATH_BYTES];
+	bool fstab = in_fstab(root, f), units = in_units(root, "/etc/systemd/system", "/etc/holdfast", f);
 
-	if (f->store.uid != 0 && pw && !root[0]) { /* of the user whose it is */
+	if (f->store.uid != 0 && pw) { /* of the user whose it is */
 		(void)gather_text(mine, sizeof(mine), "%s/.config/systemd/user", pw->pw_dir);
-		(void)in_units("", mine, f);
+		(void)gather_text(settings, sizeof(settings), "%s/.config/holdfast", pw->pw_dir);
+		(void)in_units(root, mine, settings, f);
 	}
 	if (m->at_boot == FACT_UNKNOWN && (fstab || units))
 		m->at_boot = FACT_NO;

@@ -108,7 +108,7 @@ static void make_machine(struct facts_machine *m)
 		.at_boot = FACT_YES,
 		.at_boot_by = "/etc/fstab, on /srv/files",
 		.drill_timer = FACT_YES,
-		.drill_timer_name = "holdfast-drill@volume.timer",
+		.drill_timer_name = "holdfast-drill@var-lib-volume.timer",
 	};
 }
 

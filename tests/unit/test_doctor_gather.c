@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What doctor sees of a machine: of one made up, below a folder, and of this one. */
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -112,10 +113,40 @@ static void by_an_instance(void **state)
 	scratch_remove(&root);
 }
 
+/* A user's own units, which name their settings below his home. */
+static void by_a_user(void **state)
+{
+	const struct passwd *pw = getpwnam("nobody");
+	char *root = scratch_make(), path[300];
+	struct facts *f = blank();
+
+	(void)state;
+	if (!pw || pw->pw_uid == 0)
+		skip();
+	f->store.uid = pw->pw_uid;
+	(void)snprintf(path, sizeof(path),
+		       "%s/.config/systemd/user/default.target.wants/holdfast-mount@one.service", pw->pw_dir);
+	put_file(root, path, "ExecStart=x ${STORE}\n");
+	put_file(root, "/etc/holdfast/one.conf", "STORE=/var/lib/anothers\n");
+	(void)snprintf(path, sizeof(path), "%s/.config/holdfast/one.conf", pw->pw_dir);
+	put_file(root, path, "STORE=/var/lib/volume\n");
+	gather_boot(root, f);
+	assert_int_equal(f->machine.at_boot, FACT_YES);
+	assert_string_equal(f->machine.at_boot_by, "holdfast-mount@one.service");
+	free(f);
+	scratch_remove(&root);
+}
+
 static void who_rehearses(void **state)
 {
 	(void)state;
-	expect_boot("/etc/systemd/system/timers.target.wants/holdfast-drill@one.timer", "", FACT_NO, FACT_YES,
+	expect_boot("/etc/systemd/system/timers.target.wants/holdfast-drill@var-lib-volume.timer", "",
+		    FACT_NO, FACT_YES, "");
+	expect_boot("/etc/systemd/system/timers.target.wants/holdfast-drill@srv-files.timer", "", FACT_NO,
+		    FACT_YES, "");
+	expect_boot("/etc/systemd/system/timers.target.wants/holdfast-drill@var-lib-volume\\x2dtwo.timer", "",
+		    FACT_NO, FACT_NO, ""); /* another store's */
+	expect_boot("/etc/systemd/system/timers.target.wants/holdfast-drills.timer", "", FACT_NO, FACT_YES,
 		    "");
 	expect_boot("/etc/crontab", "5 4 1 * * root holdfast drill /var/lib/volume\n", FACT_NO, FACT_YES, "");
 	expect_boot("/etc/cron.d/drill", "5 4 1 * * root holdfast drill /var/lib/volume\n", FACT_NO, FACT_YES,
@@ -387,6 +418,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_mounts_it),
 		cmocka_unit_test(by_an_instance),
+		cmocka_unit_test(by_a_user),
 		cmocka_unit_test(who_rehearses),
 		cmocka_unit_test(nothing_can_be_read),
 		cmocka_unit_test(the_process),
