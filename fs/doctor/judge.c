@@ -96,14 +96,19 @@ void judge_fine(struct doctor_finding *f, const char *fmt, ...)
 	va_end(args);
 }
 
+__attribute__((format(printf, 2, 0))) static void say_first(char to[DOCTOR_TEXT_BYTES], const char *fmt,
+							    va_list args)
+{
+	if (!to[0])
+		(void)vsnprintf(to, DOCTOR_TEXT_BYTES, fmt, args);
+}
+
 void judge_remedy(struct doctor_finding *f, const char *fmt, ...)
 {
 	va_list args;
 
-	if (f->remedy[0])
-		return;
 	va_start(args, fmt);
-	(void)vsnprintf(f->remedy, sizeof(f->remedy), fmt, args);
+	say_first(f->remedy, fmt, args);
 	va_end(args);
 }
 
@@ -111,10 +116,8 @@ void judge_command(struct doctor_finding *f, const char *fmt, ...)
 {
 	va_list args;
 
-	if (f->command[0])
-		return;
 	va_start(args, fmt);
-	(void)vsnprintf(f->command, sizeof(f->command), fmt, args);
+	say_first(f->command, fmt, args);
 	va_end(args);
 }
 
