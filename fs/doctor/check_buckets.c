@@ -145,8 +145,8 @@ static void renewal(const struct facts *f, struct doctor_finding *ret)
 		judge_remedy(ret, "renew them from another machine, with the bucket owner's credentials; "
 				  "nothing here can see "
 				  "whether that was done: --ignore bucket-renewal, if you see to it");
-		judge_command(ret, "holdfast replica renew '%s' %s --retention 10y", p->r.url,
-			      f->store.r.volume_id);
+		judge_command(ret, "holdfast replica renew %s --volume %s --retention 10y",
+			      JUDGE_WORD(p->r.url), f->store.r.volume_id);
 	}
 }
 

@@ -52,7 +52,7 @@ static void other_secrets(const struct facts *f, struct doctor_finding *ret)
 		return;
 	judge_add(ret, DOCTOR_DANGER, "%s is not its owner's alone", f->store.loose_secret);
 	judge_remedy(ret, "close it");
-	judge_command(ret, "chmod go= '%s'", f->store.loose_secret);
+	judge_command(ret, "chmod go= %s", JUDGE_WORD(f->store.loose_secret));
 }
 
 static void key_kept(const struct facts *f, struct doctor_finding *ret)

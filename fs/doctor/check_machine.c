@@ -115,7 +115,7 @@ static void running(const struct facts *f, struct doctor_finding *ret)
 		judge_add(ret, DOCTOR_UNKNOWN, "what process %d runs cannot be seen by this user",
 			  (int)p->pid);
 	judge_remedy(ret, "what was mended there is not in use yet: unmount, and mount it again");
-	judge_command(ret, "holdfast unmount %s", f->live.dir);
+	judge_command(ret, "holdfast unmount %s", JUDGE_WORD(f->live.dir));
 }
 
 static void open_files(const struct facts *f, struct doctor_finding *ret)

@@ -26,7 +26,7 @@ static void swap(const struct facts *f, struct doctor_finding *ret)
 			  m->swaps[i].name,
 			  m->swaps[i].encrypted == FACT_NO ? "is not encrypted" : "may not be encrypted");
 		judge_remedy(ret, "encrypt it (crypttab: swap), swap to zram, or do without. Until then:");
-		judge_command(ret, "swapoff '%s'", m->swaps[i].name);
+		judge_command(ret, "swapoff %s", JUDGE_WORD(m->swaps[i].name));
 	}
 }
 

@@ -14,7 +14,7 @@ static void mounted(const struct facts *f, struct doctor_finding *ret)
 		judge_remedy(ret, "find out why (the journal; dmesg, was memory short?), and mount it again: "
 				  "that takes the dead "
 				  "one away first");
-		judge_command(ret, "holdfast mount %s %s", JUDGE_STORE(f), f->live.dir);
+		judge_command(ret, "holdfast mount %s %s", JUDGE_STORE(f), JUDGE_WORD(f->live.dir));
 	} else if (f->live.mounted && !f->live.answers) {
 		judge_add(ret, DOCTOR_UNKNOWN, "the process that has it mounted does not answer: %s",
 			  f->live.why);
@@ -32,7 +32,7 @@ static void health(const struct facts *f, struct doctor_finding *ret)
 		return;
 	judge_add(ret, DOCTOR_DANGER, "nothing is written any more: %s", f->live.failed);
 	judge_remedy(ret, "what was durable is safe. Mend the disk, unmount, check, and mount it again");
-	judge_command(ret, "holdfast unmount %s; holdfast check %s", f->live.dir, JUDGE_STORE(f));
+	judge_command(ret, "holdfast unmount %s; holdfast check %s", JUDGE_WORD(f->live.dir), JUDGE_STORE(f));
 }
 
 /* What once had a set-uid bit has it in .history for ever, however it was mended since. */

@@ -41,7 +41,7 @@ static void kit_away(const struct facts *f, struct doctor_finding *ret)
 		  f->store.kit);
 	judge_remedy(ret,
 		     "print it, or carry it away to where this machine cannot reach it; then delete it here");
-	judge_command(ret, "shred -u '%s'", f->store.kit);
+	judge_command(ret, "shred -u %s", JUDGE_WORD(f->store.kit));
 }
 
 static void drill(const struct facts *f, struct doctor_finding *ret)

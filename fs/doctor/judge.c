@@ -174,23 +174,22 @@ char *judge_bytes(uint64_t bytes, char out[JUDGE_SPAN_BYTES])
 	return out;
 }
 
-char *judge_store(const struct facts *f, char out[FACTS_PATH_BYTES])
+char *judge_word(const char *word, char out[FACTS_PATH_BYTES])
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+,:@%";
-	const char *path = f->store.path;
 	size_t at = 0;
 
-	if (path[strspn(path, plain)] == 0) {
-		(void)snprintf(out, FACTS_PATH_BYTES, "%s", path);
+	if (*word && word[strspn(word, plain)] == 0) {
+		(void)snprintf(out, FACTS_PATH_BYTES, "%s", word);
 		return out;
 	}
 	out[at++] = '\'';
-	for (; *path && at + 6 < FACTS_PATH_BYTES; path++) {
-		if (*path == '\'') {
+	for (; *word && at + 6 < FACTS_PATH_BYTES; word++) {
+		if (*word == '\'') {
 			memcpy(out + at, "'\\''", 4);
 			at += 4;
 		} else {
-			out[at++] = *path;
+			out[at++] = *word;
 		}
 	}
 	out[at++] = '\'';

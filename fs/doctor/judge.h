@@ -24,10 +24,10 @@ char *judge_span(double seconds, char out[JUDGE_SPAN_BYTES]);
 char *judge_bytes(uint64_t bytes, char out[JUDGE_SPAN_BYTES]);
 double judge_days(const struct facts *f, uint64_t then_ns); /* since then; negative: it is to come */
 
-/* The store as it is written in a command: quoted when a shell would take it for more than a word. Returns
- * out. */
-char *judge_store(const struct facts *f, char out[FACTS_PATH_BYTES]);
-#define JUDGE_STORE(f) judge_store(f, (char[FACTS_PATH_BYTES]){ "" })
+/* A word as it is written in a command: quoted when a shell would take it for more than one. Returns out. */
+char *judge_word(const char *word, char out[FACTS_PATH_BYTES]);
+#define JUDGE_WORD(word) judge_word(word, (char[FACTS_PATH_BYTES]){ "" })
+#define JUDGE_STORE(f) JUDGE_WORD((f)->store.path)
 
 #define EACH_REPLICA(p, f) \
 	for (const struct facts_replica *p = (f)->replicas; p < (f)->replicas + (f)->n_replicas; p++)

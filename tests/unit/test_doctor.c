@@ -190,8 +190,8 @@ static void is_one_at_another_provider(void **state)
 	CASE("replica-provider", WARNING, "of one domain", SET(f->machine.hostname, "files.example.org");
 	     f->n_replicas = 1);
 	CASE("replica-account", WARNING, "far and vault are under one", SET(far->r.account, "AKIAONE"));
-	CASE("replica-account", WARNING, "/root/.aws/credentials",
-	     SET(f->store.cloud, "/root/.aws/credentials"));
+	CASE("replica-account", WARNING, "/home/alice/.aws/credentials",
+	     SET(f->store.cloud, "/home/alice/.aws/credentials"));
 	CASE("replica-account", UNKNOWN, "may not look", SET(f->store.why, "this user may not look"));
 }
 
@@ -221,7 +221,8 @@ static void are_buckets_locked(void **state)
 	CASE("bucket-renewal", WARNING, "end in 20 days", vault->r.retention_days = 120);
 	CASE("bucket-renewal", DANGER, "ended 10 days ago", vault->r.retention_days = 90);
 	CASE("bucket-renewal", DANGER,
-	     "holdfast replica renew 's3://bucket/a?endpoint=https://s3.example.net&region=eu-1' 60bd",
+	     "holdfast replica renew 's3://bucket/a?endpoint=https://s3.example.net&region=eu-1' --volume "
+	     "60bd",
 	     vault->r.retention_days = 90);
 	CASE("bucket-credentials", WARNING, "may delete", vault->r.probed[2].finding = HF_FINDING_NOTE);
 	CASE("bucket-credentials", UNKNOWN, "never tried", vault->r.probed_ns = 0);

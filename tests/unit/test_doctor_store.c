@@ -31,7 +31,8 @@ static void the_kit(void **state)
 	CASE("kit-checked", OK, "10 days ago", );
 	CASE("kit-checked", DANGER, "holdfast kit check - /var/lib/volume", f->store.r.kit_ns = 0);
 	CASE("kit-checked", WARNING, "200 days ago", f->store.r.kit_ns = DOCTOR_NOW_NS - 200 * DOCTOR_DAY_NS);
-	CASE("kit-away", DANGER, "/root/volume.kit", SET(f->store.kit, "/root/volume.kit"));
+	CASE("kit-away", DANGER, "shred -u /home/alice/volume.kit",
+	     SET(f->store.kit, "/home/alice/volume.kit"));
 }
 
 static void drills(void **state)
@@ -111,7 +112,7 @@ static void memory(void **state)
 	CASE("swap", OK, "0", );
 	CASE("swap", OK, "1", add_swap(f, FACT_YES));
 	CASE("swap", WARNING, "/dev/sda2 is not encrypted", add_swap(f, FACT_NO));
-	CASE("swap", WARNING, "swapoff '/dev/sda2'", add_swap(f, FACT_UNKNOWN));
+	CASE("swap", WARNING, "swapoff /dev/sda2", add_swap(f, FACT_UNKNOWN));
 	CASE("swap", UNKNOWN, "", f->machine.swaps_known = FACT_NO);
 	CASE("core-dumps", DANGER, "|/usr/lib/systemd/systemd-coredump",
 	     f->machine.process.core_bytes = INT64_MAX;
