@@ -71,20 +71,27 @@ static void receivers(const struct facts *f, struct doctor_finding *ret)
 
 static void hook(const struct facts *f, struct doctor_finding *ret)
 {
-	const char *path = f->watch.settings.hook;
+	const struct facts_watch *w = &f->watch;
+	const char *path = w->settings.hook;
 
 	judge_fine(ret, path[0] ? "%s can be run, and changed by nobody else" : "there is none%s", path);
 	if (!path[0])
 		return;
-	if (f->watch.hook_runs == FACT_NO)
-		judge_add(ret, DOCTOR_DANGER, "%s cannot be run", path);
-	if (f->watch.hook_loose)
-		judge_add(ret, DOCTOR_DANGER, "others may change %s, which is run with the mount's rights",
-			  path);
-	judge_remedy(
-		ret,
-		"it is to be a program that only its owner can write, in folders of which that holds too");
-	judge_command(ret, "chmod 755 '%s'", path);
+	if (w->hook_runs == FACT_NO) {
+		judge_add(ret, DOCTOR_DANGER, "%s %s", path,
+			  w->hook_there ? "cannot be run" : "is not there");
+		judge_remedy(ret, "make it a program that can be run, or name another");
+		if (w->hook_there)
+			judge_command(ret, "chmod 755 %s", JUDGE_WORD(path));
+	}
+	if (!w->hook_open.path[0])
+		return;
+	judge_add(ret, DOCTOR_DANGER, "others may change %s%s: the hook is run with the mount's rights",
+		  w->hook_open.path, w->hook_open.anothers ? ", which is theirs" : "");
+	judge_remedy(ret, "it is to be a program that only root or the store's owner can write, in folders "
+			  "of which that holds too");
+	if (!w->hook_open.anothers)
+		judge_command(ret, "chmod go-w %s", JUDGE_WORD(w->hook_open.path));
 }
 
 static void tested(const struct facts *f, struct doctor_finding *ret)

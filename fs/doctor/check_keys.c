@@ -22,14 +22,17 @@ static void store_permissions(const struct facts *f, struct doctor_finding *ret)
 
 static void store_parents(const struct facts *f, struct doctor_finding *ret)
 {
+	const struct facts_open *above = &f->store.open_parent;
+
 	judge_fine(ret, "nobody else may change a folder above it");
-	if (!f->store.open_parent[0])
+	if (!above->path[0])
 		return;
-	judge_add(ret, DOCTOR_DANGER,
-		  "others may write in %s: they can put another store in the place of this one",
-		  f->store.open_parent);
-	judge_remedy(ret, "close that folder, or keep the store elsewhere");
-	judge_command(ret, "chmod go-w '%s'", f->store.open_parent);
+	judge_add(ret, DOCTOR_DANGER, "%s %s: they can put another store in the place of this one",
+		  above->anothers ? "somebody else owns" : "others may write in", above->path);
+	judge_remedy(ret, above->anothers ? "keep the store elsewhere" :
+					    "close that folder, or keep the store elsewhere");
+	if (!above->anothers)
+		judge_command(ret, "chmod go-w %s", JUDGE_WORD(above->path));
 }
 
 static void key_permissions(const struct facts *f, struct doctor_finding *ret)

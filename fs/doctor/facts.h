@@ -21,15 +21,20 @@ enum { FACTS_PATH_BYTES = 4096, FACTS_WORDS_BYTES = 256, FACTS_SWAPS_MAX = 8, FA
 
 /* --- the store's files */
 
+/* What others than root and the store's owner may change; path "": nothing. */
+struct facts_open {
+	char path[FACTS_PATH_BYTES];
+	bool anothers; /* it belongs to one of them */
+};
+
 struct facts_store {
 	char path[FACTS_PATH_BYTES];
 	struct hf_readiness r;
 	mode_t mode;
 	uid_t uid;
-	char open_parent[FACTS_PATH_BYTES];  /* a folder above in which others may put another in its place;
-						"": none */
+	struct facts_open open_parent;       /* a folder above in which others may put another in its place */
 	char loose_key[FACTS_PATH_BYTES];    /* a file of keys that others may read or write, or that is
-						another's */
+						   another's */
 	char loose_secret[FACTS_PATH_BYTES]; /* the same of replicas' files, the control socket, alarms.json
 					      */
 	char kit[FACTS_PATH_BYTES];          /* a recovery kit of this volume that lies on this machine; "" */
@@ -135,8 +140,9 @@ struct facts_watch {
 	unsigned undelivered;
 	char newest[HF_ALARM_KIND_BYTES + 64];
 	int alarms_code;
-	enum fact hook_runs; /* there is such a program, and it may be run */
-	bool hook_loose;     /* others may change it, or put another in its place */
+	enum fact hook_runs;         /* there is such a program, and it may be run */
+	bool hook_there;             /* there is a file of that name */
+	struct facts_open hook_open; /* it, or a folder above */
 };
 
 /* --- rehearsals, as they were last done */

@@ -123,7 +123,6 @@ void gather_watch(struct facts *f)
 {
 	struct facts_watch *w = &f->watch;
 	struct hf_error err = HF_ERROR_INIT;
-	char parent[FACTS_PATH_BYTES];
 	struct hf_alarm *alarms;
 	struct stat st;
 	size_t n = 0;
@@ -143,14 +142,17 @@ void gather_watch(struct facts *f)
 	}
 	if (w->settings_code < 0 || !w->settings.hook[0])
 		return;
-	w->hook_runs = stat(w->settings.hook, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111u) &&
+	w->hook_there = stat(w->settings.hook, &st) == 0;
+	w->hook_runs = w->hook_there && S_ISREG(st.st_mode) && (st.st_mode & 0111u) &&
 				       access(w->settings.hook, X_OK) == 0 ?
 			       FACT_YES :
 			       FACT_NO;
-	if (w->hook_runs == FACT_NO)
+	gather_open_parent(w->settings.hook, f->store.uid, &w->hook_open);
+	if (!w->hook_there || w->hook_open.path[0])
 		return;
-	gather_open_parent(w->settings.hook, f->store.uid, parent, sizeof(parent));
-	w->hook_loose = (st.st_mode & 022u) || (st.st_uid != 0 && st.st_uid != f->store.uid) || parent[0];
+	w->hook_open.anothers = st.st_uid != 0 && st.st_uid != f->store.uid;
+	if (w->hook_open.anothers || (st.st_mode & 022u))
+		(void)gather_text(w->hook_open.path, sizeof(w->hook_open.path), "%s", w->settings.hook);
 }
 
 /* --- all of it */

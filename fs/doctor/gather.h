@@ -43,8 +43,7 @@ enum fact gather_encrypted(const char *root, dev_t device);
 enum fact gather_share_disk(const char *root, dev_t a, dev_t b);
 /* "sda1" of 8:1; false: it is not known. */
 bool gather_device_name(const char *root, dev_t device, char *out, size_t size);
-/* A folder above a path where others than its owner and root may put another in its place: into out; else "".
- */
-void gather_open_parent(const char *path, uid_t owner, char *out, size_t size);
+/* The nearest folder above a path where others than its owner and root may put another in its place. */
+void gather_open_parent(const char *path, uid_t owner, struct facts_open *ret);
 
 #endif

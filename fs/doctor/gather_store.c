@@ -32,17 +32,18 @@ static bool is_open_folder(const struct stat *st, uid_t owner)
 	return (st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && group_is_other(st, owner));
 }
 
-void gather_open_parent(const char *path, uid_t owner, char *out, size_t size)
+void gather_open_parent(const char *path, uid_t owner, struct facts_open *ret)
 {
 	char at[FACTS_PATH_BYTES], *slash;
 	struct stat st;
 
-	out[0] = 0;
+	*ret = (struct facts_open){ .anothers = false };
 	(void)gather_text(at, sizeof(at), "%s", path);
 	while ((slash = strrchr(at, '/'))) {
 		slash[slash == at] = 0; /* "/" stays */
 		if (stat(at, &st) == 0 && is_open_folder(&st, owner)) {
-			(void)gather_text(out, size, "%s", at);
+			(void)gather_text(ret->path, sizeof(ret->path), "%s", at);
+			ret->anothers = st.st_uid != 0 && st.st_uid != owner;
 			return;
 		}
 		if (!strcmp(at, "/"))
@@ -198,7 +199,7 @@ void gather_store(struct facts *f)
 		return;
 	f->store.mode = st.st_mode;
 	f->store.uid = st.st_uid;
-	gather_open_parent(f->store.path, st.st_uid, f->store.open_parent, sizeof(f->store.open_parent));
+	gather_open_parent(f->store.path, st.st_uid, &f->store.open_parent);
 	look_in(f, "/keys", NULL, f->store.loose_key);
 	look_in(f, "", is_secret, f->store.loose_secret);
 	look_in(f, "/replicas", NULL, f->store.loose_secret);

@@ -155,6 +155,7 @@ struct facts *doctor_facts(void)
 							.overwrite_percent = 50,
 							.encryption_files = 50 };
 	f->watch.hook_runs = FACT_YES;
+	f->watch.hook_there = true;
 	f->rehearsal = (struct facts_rehearsal){ .drill_ns = DOCTOR_NOW_NS - 10 * DOCTOR_DAY_NS,
 						 .drill_passed = true,
 						 .drill_passed_ns = DOCTOR_NOW_NS - 10 * DOCTOR_DAY_NS,

@@ -17,6 +17,7 @@
 #include "fs/doctor/gather.h"
 #include "tests/unit/doctor_helper.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/store_helper.h"
 
 #define SET(field, words) (void)snprintf(field, sizeof(field), "%s", words)
 
@@ -369,27 +370,75 @@ static void disks_that_are_shared(void **state)
 
 static void folders_that_others_may_write(void **state)
 {
-	char *dir = scratch_make(), above[300], path[600], found[FACTS_PATH_BYTES];
+	char *dir = scratch_make(), above[300], path[600];
+	struct facts_open found;
 
 	(void)state;
 	(void)snprintf(above, sizeof(above), "%s/above", dir);
 	(void)snprintf(path, sizeof(path), "%s/store", above);
 	assert_int_equal(mkdir(above, 0755), 0);
-	gather_open_parent(path, getuid(), found, sizeof(found));
-	assert_string_equal(found, "");
+	gather_open_parent(path, getuid(), &found);
+	assert_string_equal(found.path, "");
 	assert_int_equal(chmod(above, 0777), 0);
-	gather_open_parent(path, getuid(), found, sizeof(found));
-	assert_string_equal(found, above);
+	gather_open_parent(path, getuid(), &found);
+	assert_string_equal(found.path, above);
+	assert_false(found.anothers);
 	assert_int_equal(chmod(above, 01777), 0); /* as /tmp is: what is another's stays */
-	gather_open_parent(path, getuid(), found, sizeof(found));
-	assert_string_equal(found, "");
+	gather_open_parent(path, getuid(), &found);
+	assert_string_equal(found.path, "");
 	if (getuid() == 0) {
 		assert_int_equal(chmod(above, 0755), 0);
 		assert_int_equal(chown(above, 65534, 0), 0);
-		gather_open_parent(path, 0, found, sizeof(found));
-		assert_string_equal(found, above);
+		gather_open_parent(path, 0, &found);
+		assert_string_equal(found.path, above);
+		assert_true(found.anothers);
 	}
 	scratch_remove(&dir);
+}
+
+/* --- the store */
+
+static void expect_open(const struct facts *f, enum fact runs, bool there, const char *path)
+{
+	assert_int_equal(f->watch.hook_runs, runs);
+	assert_int_equal(f->watch.hook_there, there);
+	assert_string_equal(f->watch.hook_open.path, path);
+}
+
+static void the_hook(void **state)
+{
+	char folder[300], hook[400], setting[420];
+	const char *change = setting;
+	struct store_fixture s;
+	struct facts *f = blank();
+
+	(void)state;
+	store_fixture_init(&s, NULL);
+	SET(f->store.path, s.path);
+	f->store.uid = getuid();
+	(void)snprintf(folder, sizeof(folder), "%s/programs", s.dir);
+	(void)snprintf(hook, sizeof(hook), "%s/hook", folder);
+	(void)snprintf(setting, sizeof(setting), "hook=%s", hook);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	put_file(folder, "/hook", "#!/bin/sh\n");
+	assert_int_equal(chmod(hook, 0755), 0);
+	assert_int_equal(hf_alarm_set(s.path, &change, 1, NULL), 0);
+	gather_watch(f);
+	expect_open(f, FACT_YES, true, "");
+	assert_int_equal(chmod(hook, 0775), 0);
+	gather_watch(f);
+	expect_open(f, FACT_YES, true, hook);
+	assert_int_equal(chmod(folder, 0777), 0); /* what is to be closed first */
+	gather_watch(f);
+	expect_open(f, FACT_YES, true, folder);
+	assert_int_equal(chmod(hook, 0644), 0);
+	gather_watch(f);
+	expect_open(f, FACT_NO, true, folder);
+	assert_int_equal(unlink(hook), 0); /* who may write there may put one there */
+	gather_watch(f);
+	expect_open(f, FACT_NO, false, folder);
+	free(f);
+	store_fixture_release(&s);
 }
 
 /* --- this machine: whatever it is like, it can be looked at */
@@ -426,6 +475,7 @@ int main(void)
 		cmocka_unit_test(encrypted_devices),
 		cmocka_unit_test(disks_that_are_shared),
 		cmocka_unit_test(folders_that_others_may_write),
+		cmocka_unit_test(the_hook),
 		cmocka_unit_test(this_machine),
 	};
 

@@ -25,6 +25,19 @@
 		doctor_facts_free(f);                          \
 	} while (0)
 
+/* What is to be done is no one command, or not this user's to give. */
+#define NO_COMMAND(id, ...)                                 \
+	do {                                                \
+		struct facts *f = doctor_facts();           \
+		struct doctor_finding got;                  \
+                                                            \
+		__VA_ARGS__;                                \
+		doctor_judge(doctor_find(id), f, &got);     \
+		assert_true(got.verdict >= DOCTOR_WARNING); \
+		assert_string_equal(got.command, "");       \
+		doctor_facts_free(f);                       \
+	} while (0)
+
 static void the_kit(void **state)
 {
 	(void)state;
@@ -85,7 +98,14 @@ static void who_can_get_at_it(void **state)
 	CASE("store-permissions", OK, "0700", );
 	CASE("store-permissions", WARNING, "0750: others may see", f->store.mode = S_IFDIR | 0750);
 	CASE("store-permissions", DANGER, "0770: others may remove", f->store.mode = S_IFDIR | 0770);
-	CASE("store-parents", DANGER, "chmod go-w '/var/lib'", SET(f->store.open_parent, "/var/lib"));
+	CASE("store-parents", DANGER, "chmod go-w /var/lib", SET(f->store.open_parent.path, "/var/lib"));
+	CASE("store-parents", DANGER, "chmod go-w '/var/it'\\''s'",
+	     SET(f->store.open_parent.path, "/var/it's"));
+	CASE("store-parents", DANGER,
+	     "somebody else owns /var/lib: ", SET(f->store.open_parent.path, "/var/lib");
+	     f->store.open_parent.anothers = true);
+	NO_COMMAND("store-parents", SET(f->store.open_parent.path, "/var/lib");
+		   f->store.open_parent.anothers = true);
 	CASE("key-permissions", DANGER, "chmod -R go= /var/lib/volume/keys",
 	     SET(f->store.loose_key, "/var/lib/volume/keys/volume.key"));
 	CASE("secret-permissions", DANGER, "socket", SET(f->store.loose_secret, "/var/lib/volume/socket"));
@@ -221,8 +241,16 @@ static void alarms(void **state)
 	CASE("alarm-receivers", OK, "webhook", f->watch.settings.hook[0] = 0;
 	     SET(f->watch.settings.url, "https://example.org/x"));
 	CASE("alarm-receivers", UNKNOWN, "", f->watch.settings_code = -EUCLEAN);
-	CASE("alarm-hook", DANGER, "cannot be run", f->watch.hook_runs = FACT_NO);
-	CASE("alarm-hook", DANGER, "others may change", f->watch.hook_loose = true);
+	CASE("alarm-hook", DANGER, "chmod 755 /usr/local/bin/tell-me", f->watch.hook_runs = FACT_NO);
+	CASE("alarm-hook", DANGER, "tell-me is not there", f->watch.hook_runs = FACT_NO;
+	     f->watch.hook_there = false);
+	NO_COMMAND("alarm-hook", f->watch.hook_runs = FACT_NO; f->watch.hook_there = false);
+	CASE("alarm-hook", DANGER, "chmod go-w /usr/local/bin",
+	     SET(f->watch.hook_open.path, "/usr/local/bin"));
+	CASE("alarm-hook", DANGER, "which is theirs", SET(f->watch.hook_open.path, "/usr/local/bin");
+	     f->watch.hook_open.anothers = true);
+	NO_COMMAND("alarm-hook", SET(f->watch.hook_open.path, "/usr/local/bin");
+		   f->watch.hook_open.anothers = true);
 	CASE("alarm-hook", OK, "none", f->watch.settings.hook[0] = 0);
 	CASE("alarm-tested", OK, "10 days ago", );
 	CASE("alarm-tested", WARNING, "holdfast alarms test /var/lib/volume", f->store.r.alarm_test_ns = 0);
