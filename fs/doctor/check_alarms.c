@@ -31,6 +31,19 @@ static void open_alarms(const struct facts *f, struct doctor_finding *ret)
 static void settings(const struct facts *f, struct doctor_finding *ret)
 {
 	const struct hf_alarm_settings *s = &f->watch.settings;
+	const struct {
+		uint32_t limit;
+		const char *what, *on;
+	} kinds[] = {
+		{ s->lag_s, "a replica that is behind", "lag=10m" },
+		{ s->unreachable_s, "a replica that is away", "unreachable=1h" },
+		{ s->deletion_percent, "mass deletion", "deletion=20%" },
+		{ s->overwrite_percent, "mass overwriting", "overwrite=50%" },
+		{ s->encryption_files, "files being encrypted", "encryption=50" },
+		{ s->drill_s, "drills that are overdue", "drill=30d" },
+	};
+	char on[128] = "";
+	size_t len;
 
 	if (f->watch.settings_code < 0) {
 		judge_add(ret, DOCTOR_WARNING, "%s", f->watch.settings_text);
@@ -38,21 +51,15 @@ static void settings(const struct facts *f, struct doctor_finding *ret)
 		return;
 	}
 	judge_fine(ret, "every kind is raised");
-	if (!s->lag_s || !s->unreachable_s)
-		judge_add(ret, DOCTOR_WARNING, "no alarm is raised of a replica that is %s",
-			  !s->lag_s && !s->unreachable_s ? "away or behind" :
-			  !s->lag_s                      ? "behind" :
-							   "away");
-	if (!s->deletion_percent || !s->overwrite_percent || !s->encryption_files)
-		judge_add(ret, DOCTOR_WARNING, "no alarm is raised of %s",
-			  !s->encryption_files ? "files being encrypted" :
-			  !s->deletion_percent ? "mass deletion" :
-						 "mass overwriting");
-	judge_remedy(ret, "is that meant to be so?");
-	judge_command(
-		ret,
-		"holdfast alarms set %s lag=10m unreachable=1h deletion=20%% overwrite=50%% encryption=50",
-		JUDGE_STORE(f));
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (kinds[i].limit != 0)
+			continue;
+		judge_add(ret, DOCTOR_WARNING, "no alarm is raised of %s", kinds[i].what);
+		len = strlen(on);
+		(void)snprintf(on + len, sizeof(on) - len, " %s", kinds[i].on);
+	}
+	judge_remedy(ret, "is that meant to be so? What they are when nobody says:");
+	judge_command(ret, "holdfast alarms set %s%s", JUDGE_STORE(f), on);
 }
 
 static void receivers(const struct facts *f, struct doctor_finding *ret)

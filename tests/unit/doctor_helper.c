@@ -153,7 +153,8 @@ struct facts *doctor_facts(void)
 							.files = 1000,
 							.deletion_percent = 20,
 							.overwrite_percent = 50,
-							.encryption_files = 50 };
+							.encryption_files = 50,
+							.drill_s = 30 * 86400 };
 	f->watch.hook_runs = FACT_YES;
 	f->watch.hook_there = true;
 	f->rehearsal = (struct facts_rehearsal){ .drill_ns = DOCTOR_NOW_NS - 10 * DOCTOR_DAY_NS,

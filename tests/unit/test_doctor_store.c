@@ -232,10 +232,12 @@ static void alarms(void **state)
 	CASE("alarm-settings", WARNING, "damaged", f->watch.settings_code = -EUCLEAN;
 	     SET(f->watch.settings_text, "damaged"));
 	CASE("alarm-settings", WARNING, "behind", f->watch.settings.lag_s = 0);
-	CASE("alarm-settings", WARNING, "away or behind",
+	CASE("alarm-settings", WARNING, "holdfast alarms set /var/lib/volume lag=10m unreachable=1h",
 	     f->watch.settings.lag_s = f->watch.settings.unreachable_s = 0);
 	CASE("alarm-settings", WARNING, "mass deletion", f->watch.settings.deletion_percent = 0);
-	CASE("alarm-settings", WARNING, "encrypted", f->watch.settings.encryption_files = 0);
+	CASE("alarm-settings", WARNING, "mass overwriting; no alarm is raised of files being encrypted",
+	     f->watch.settings.overwrite_percent = f->watch.settings.encryption_files = 0);
+	CASE("alarm-settings", WARNING, "set /var/lib/volume drill=30d", f->watch.settings.drill_s = 0);
 	CASE("alarm-receivers", OK, "tell-me", );
 	CASE("alarm-receivers", WARNING, "nobody is told", f->watch.settings.hook[0] = 0);
 	CASE("alarm-receivers", OK, "webhook", f->watch.settings.hook[0] = 0;
