@@ -132,6 +132,8 @@ static void renewal(const struct facts *f, struct doctor_finding *ret)
 	{
 		double left = retention_of(p) - judge_days(f, p->r.first_probed_ns);
 
+		if (!p->r.first_probed_ns)
+			not_tried(f, p, ret);
 		if (!p->r.first_probed_ns || !retention_of(p) || left > RENEW_DAYS)
 			continue;
 		if (left < 0)

@@ -93,6 +93,10 @@ static void elsewhere(const struct facts *f, struct doctor_finding *ret)
 {
 	size_t away = 0, unknown = 0;
 
+	if (f->replicas_text[0]) {
+		judge_add(ret, DOCTOR_UNKNOWN, "%s", f->replicas_text);
+		return;
+	}
 	EACH_REPLICA(p, f)
 	{
 		if (!is_elsewhere(p))
@@ -143,6 +147,10 @@ static void independent(const struct facts *f, struct doctor_finding *ret)
 	const struct facts_replica *first = NULL;
 	size_t n = 0, apart = 0;
 
+	if (f->replicas_text[0]) {
+		judge_add(ret, DOCTOR_UNKNOWN, "%s", f->replicas_text);
+		return;
+	}
 	EACH_REPLICA(p, f)
 	{
 		if (!is_elsewhere(p))

@@ -104,8 +104,12 @@ static void running(const struct facts *f, struct doctor_finding *ret)
 		judge_fine(ret, "nothing runs: the next mount is %s", f->version);
 		return;
 	}
-	judge_fine(ret, "process %d runs %s", (int)p->pid, f->live.version[0] ? f->live.version : f->version);
-	if (f->live.answers && strcmp(f->live.version, f->version) != 0)
+	if (!f->live.answers) {
+		judge_add(ret, DOCTOR_UNKNOWN, "the process that has it mounted does not answer");
+		return;
+	}
+	judge_fine(ret, "process %d runs %s", (int)p->pid, f->live.version);
+	if (strcmp(f->live.version, f->version) != 0)
 		judge_add(ret, DOCTOR_WARNING, "process %d runs %s, and installed is %s", (int)p->pid,
 			  f->live.version, f->version);
 	if (p->outdated == FACT_YES)

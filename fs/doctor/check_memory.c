@@ -40,6 +40,10 @@ static void core_dumps(const struct facts *f, struct doctor_finding *ret)
 		judge_fine(ret, "every holdfast process gives them up itself");
 		return;
 	}
+	if (!f->live.answers) {
+		judge_add(ret, DOCTOR_UNKNOWN, "the process that has it mounted does not answer");
+		return;
+	}
 	if (p->core_bytes == FACTS_NUMBER_UNKNOWN) {
 		judge_add(ret, DOCTOR_UNKNOWN, "the limits of process %d cannot be read", (int)p->pid);
 		return;

@@ -38,8 +38,12 @@ static void health(const struct facts *f, struct doctor_finding *ret)
 /* What once had a set-uid bit has it in .history for ever, however it was mended since. */
 static void mount_options(const struct facts *f, struct doctor_finding *ret)
 {
-	if (!f->live.mounted || f->live.suid == FACT_UNKNOWN) {
+	if (!f->live.mounted) {
 		judge_fine(ret, "at rest");
+		return;
+	}
+	if (f->live.suid == FACT_UNKNOWN) {
+		judge_add(ret, DOCTOR_UNKNOWN, "the kernel shows no mount of it here");
 		return;
 	}
 	judge_fine(ret, "nosuid, nodev, and the kernel checks permissions");

@@ -134,6 +134,8 @@ static void replica_lag(const struct facts *f, struct doctor_finding *ret)
 	{
 		if (p->r.code < 0)
 			continue;
+		if (f->store.r.log.code < 0 && !p->state[0])
+			judge_add(ret, DOCTOR_UNKNOWN, "%s: the log's end could not be read", p->r.name);
 		judge_lag(f, p, ret);
 		worst = p->lag_seconds > worst ? p->lag_seconds : worst;
 	}
@@ -141,7 +143,7 @@ static void replica_lag(const struct facts *f, struct doctor_finding *ret)
 		judge_fine(ret, "at most %s behind", judge_span(worst, span));
 	else
 		judge_fine(ret, "everything durable is acknowledged");
-	if (ret->verdict == DOCTOR_OK)
+	if (ret->verdict <= DOCTOR_UNKNOWN)
 		return;
 	judge_remedy(
 		ret,

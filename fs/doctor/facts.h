@@ -83,7 +83,7 @@ struct facts_swap {
 	enum fact encrypted;
 };
 
-/* The process that has it mounted, or (at rest) this one, as what a mount from here would be. */
+/* The process that has it mounted, when it answers; at rest this one, as what a mount from here would be. */
 struct facts_process {
 	pid_t pid;
 	int64_t core_bytes, memlock_bytes, open_files; /* limits; INT64_MAX: none; FACTS_NUMBER_UNKNOWN */

@@ -201,11 +201,7 @@ static void look_at_process(const char *root, pid_t pid, struct facts_process *p
 {
 	char proc[64], path[96];
 
-	*p = (struct facts_process){ .pid = pid,
-				     .core_bytes = FACTS_NUMBER_UNKNOWN,
-				     .memlock_bytes = FACTS_NUMBER_UNKNOWN,
-				     .open_files = FACTS_NUMBER_UNKNOWN,
-				     .open_files_used = FACTS_NUMBER_UNKNOWN };
+	p->pid = pid;
 	if (pid)
 		(void)gather_text(proc, sizeof(proc), "/proc/%d", (int)pid);
 	else
@@ -280,7 +276,12 @@ void gather_machine(const char *root, struct facts *f)
 		if (sscanf(u.release, "%u.%u", &m->kernel_major, &m->kernel_minor) < 2)
 			m->kernel_major = m->kernel_minor = 0;
 	}
-	look_at_process(root, f->live.answers ? f->live.pid : 0, &m->process);
+	m->process = (struct facts_process){ .core_bytes = FACTS_NUMBER_UNKNOWN,
+					     .memlock_bytes = FACTS_NUMBER_UNKNOWN,
+					     .open_files = FACTS_NUMBER_UNKNOWN,
+					     .open_files_used = FACTS_NUMBER_UNKNOWN };
+	if (f->live.answers || !f->live.mounted) /* of one that does not answer it is not known which it is */
+		look_at_process(root, f->live.answers ? f->live.pid : 0, &m->process);
 	if (f->live.dir[0])
 		(void)gather_lines(root, "/proc/self/mountinfo", take_mount, &mount);
 }

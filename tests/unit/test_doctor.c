@@ -54,6 +54,10 @@ static void no_replicas(void **state)
 	CASE("replica-count", DANGER, "replica add '/a b/it'\\''s'", f->n_replicas = 0;
 	     SET(f->store.path, "/a b/it's"));
 	CASE("replica-elsewhere", DANGER, "no replica is on another machine", f->n_replicas = 0);
+	CASE("replica-elsewhere", UNKNOWN, "cannot read", f->n_replicas = 0;
+	     SET(f->replicas_text, "cannot read the folder"));
+	CASE("replica-independent", UNKNOWN, "cannot read", f->n_replicas = 0;
+	     SET(f->replicas_text, "cannot read the folder"));
 	CASE("replica-independent", DANGER, "none", f->n_replicas = 0);
 	CASE("replica-reachable", OK, "0 of 0", f->n_replicas = 0);
 	CASE("replica-lag", OK, "", f->n_replicas = 0);
@@ -92,6 +96,9 @@ static void how_far_behind(void **state)
 	CASE("replica-lag", DANGER, "nothing yet", far->r.acked_tid = 0; far->lag_bytes = 7);
 	CASE("replica-lag", WARNING, "at rest", far->lag_seconds = 700;
 	     f->live.answers = f->live.mounted = false);
+	CASE("replica-lag", UNKNOWN, "the log's end could not be read", f->store.r.log.code = -EIO;
+	     f->live.answers = f->live.mounted = false; far->state[0] = vault->state[0] = 0);
+	CASE("replica-lag", OK, "", f->store.r.log.code = -EIO); /* the mount knows it */
 }
 
 static void who_they_are(void **state)
@@ -220,6 +227,7 @@ static void are_buckets_locked(void **state)
 	CASE("bucket-retention", UNKNOWN, "never tried", vault->r.probed_ns = 0);
 	CASE("bucket-renewal", WARNING, "end in 20 days", vault->r.retention_days = 120);
 	CASE("bucket-renewal", DANGER, "ended 10 days ago", vault->r.retention_days = 90);
+	CASE("bucket-renewal", UNKNOWN, "never tried", vault->r.first_probed_ns = 0);
 	CASE("bucket-renewal", DANGER,
 	     "holdfast replica renew 's3://bucket/a?endpoint=https://s3.example.net&region=eu-1' --volume "
 	     "60bd",

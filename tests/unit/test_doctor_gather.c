@@ -246,6 +246,21 @@ static void the_process(void **state)
 	scratch_remove(&root);
 }
 
+/* A process that does not say who it is is not taken for this one. */
+static void a_process_that_does_not_answer(void **state)
+{
+	struct facts *f = blank();
+
+	(void)state;
+	f->live.mounted = true;
+	gather_machine("", f);
+	assert_int_equal(f->machine.process.open_files, FACTS_NUMBER_UNKNOWN);
+	assert_int_equal(f->machine.process.core_bytes, FACTS_NUMBER_UNKNOWN);
+	assert_int_equal(f->machine.process.outdated, FACT_UNKNOWN);
+	assert_string_equal(f->machine.process.rocksdb, "");
+	free(f);
+}
+
 /* --- the disk */
 
 static void file_systems(void **state)
@@ -471,6 +486,7 @@ int main(void)
 		cmocka_unit_test(who_rehearses),
 		cmocka_unit_test(nothing_can_be_read),
 		cmocka_unit_test(the_process),
+		cmocka_unit_test(a_process_that_does_not_answer),
 		cmocka_unit_test(file_systems),
 		cmocka_unit_test(encrypted_devices),
 		cmocka_unit_test(disks_that_are_shared),

@@ -138,6 +138,8 @@ static void memory(void **state)
 	     f->machine.process.core_bytes = INT64_MAX;
 	     SET(f->machine.core_pattern, "|/usr/lib/systemd/systemd-coredump"));
 	CASE("core-dumps", UNKNOWN, "4711", f->machine.process.core_bytes = FACTS_NUMBER_UNKNOWN);
+	CASE("core-dumps", UNKNOWN, "does not answer", f->live.answers = false;
+	     f->machine.process.core_bytes = 9);
 	CASE("core-dumps", OK, "itself", f->live.mounted = f->live.answers = false;
 	     f->machine.process.core_bytes = 9);
 	CASE("memory-lock", WARNING, "64 KiB", f->machine.process.memlock_bytes = 65536);
@@ -169,6 +171,9 @@ static void the_machine(void **state)
 	CASE("running", WARNING, "librocksdb", f->machine.process.outdated = FACT_YES;
 	     SET(f->machine.process.outdated_what, "/usr/lib/librocksdb.so.7.8.3"));
 	CASE("running", UNKNOWN, "", f->machine.process.outdated = FACT_UNKNOWN);
+	CASE("running", UNKNOWN, "does not answer", f->live.answers = false; f->live.version[0] = 0);
+	CASE("running", WARNING, "holdfast unmount '/srv/my files'", SET(f->live.version, "0.0.9");
+	     SET(f->live.dir, "/srv/my files"));
 	CASE("running", OK, "nothing runs", f->live.mounted = f->live.answers = false);
 	CASE("open-files", WARNING, "at most 256", f->machine.process.open_files = 256);
 	CASE("open-files", WARNING, "900 of 1024 are in use", f->machine.process.open_files = 1024;
@@ -217,6 +222,7 @@ static void the_mount(void **state)
 	CASE("mount-options", WARNING, "nodev", f->live.dev = FACT_YES);
 	CASE("mount-options", DANGER, "default_permissions", f->live.default_permissions = FACT_NO);
 	CASE("mount-options", OK, "at rest", f->live.mounted = false);
+	CASE("mount-options", UNKNOWN, "no mount of it here", f->live.suid = FACT_UNKNOWN);
 	CASE("mount-at-boot", OK, "fstab", );
 	CASE("mount-at-boot", WARNING, "echo '/var/lib/volume /srv/files fuse.holdfast",
 	     f->machine.at_boot = FACT_NO);
