@@ -97,15 +97,17 @@ static bool has_option(const char *options, const char *wanted)
 
 static void options(const struct facts *f, struct doctor_finding *ret)
 {
-	static const char *const unsafe[] = { "nobarrier",  "barrier=0", "data=writeback",       "nodatacow",
-					      "norecovery", "noload",    "fsync_mode=nobarrier", "unsafe",
-					      "volatile" };
+	/* not data=writeback, nor btrfs's nodatacow: by these what was not synced may be anything, and what
+	   was is there */
+	static const char *const unsafe[] = {
+		"nobarrier", "barrier=0", "norecovery", "noload", "fsync_mode=nobarrier", "unsafe", "volatile"
+	};
 
 	judge_fine(ret, "%s", f->disk.options[0] ? f->disk.options : "none known");
 	for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++) {
 		if (!has_option(f->disk.options, unsafe[i]))
 			continue;
-		judge_add(ret, !strcmp(unsafe[i], "nodatacow") ? DOCTOR_WARNING : DOCTOR_DANGER,
+		judge_add(ret, DOCTOR_DANGER,
 			  "%s is mounted with %s: what a sync has acknowledged may be gone after a power cut",
 			  f->disk.dir, unsafe[i]);
 		judge_remedy(ret, "mount it without that option");
