@@ -151,7 +151,7 @@ struct facts_rehearsal {
 	int drill_code; /* 0: there was one; -ENODATA: never; others: not to be read, as drill_text says */
 	char drill_text[HF_ERROR_TEXT_BYTES];
 	uint64_t drill_ns; /* the newest */
-	bool drill_passed, drill_weak;
+	bool drill_passed;
 	char drill_failed_step[32];
 	uint64_t drill_passed_ns; /* the last that passed; 0: none ever did */
 	uint64_t drill_limit_s;   /* one is to pass at least so often; 0: nobody said */
@@ -162,7 +162,6 @@ struct facts_rehearsal {
 struct facts {
 	uint64_t now_ns;
 	char version[48]; /* of this program */
-	bool root;
 	struct facts_store store;
 	struct facts_live live;
 	struct facts_replica *replicas;

@@ -166,7 +166,6 @@ int doctor_gather(const struct doctor_ask *ask, struct facts *f, struct hf_error
 	memset(f, 0, sizeof(*f));
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	f->now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	f->root = geteuid() == 0;
 	(void)gather_text(f->version, sizeof(f->version), "%s",
 			  strchr(version, ' ') ? strchr(version, ' ') + 1 : version);
 	(void)gather_text(f->store.path, sizeof(f->store.path), "%s", ask->store);

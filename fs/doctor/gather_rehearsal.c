@@ -20,7 +20,6 @@ void gather_rehearsal(struct facts *f)
 		return;
 	h->drill_ns = last.began_ns;
 	h->drill_passed = last.passed;
-	h->drill_weak = last.weak;
 	(void)gather_text(h->drill_failed_step, sizeof(h->drill_failed_step), "%s", last.failed_step);
 	h->drill_rto_seconds = last.passed ? last.rto_seconds : -1;
 	if (hf_drill_state(f->store.path, &state, NULL) < 0)

@@ -132,7 +132,6 @@ struct facts *doctor_facts(void)
 	assert_non_null(f);
 	f->now_ns = DOCTOR_NOW_NS;
 	TEXT(f->version, "0.1.0");
-	f->root = true;
 	make_store(&f->store);
 	make_live(&f->live);
 	f->replicas = calloc(3, sizeof(*f->replicas));
