@@ -144,8 +144,27 @@ static void look_for_kits(struct facts *f, const char *folder)
 		(void)gather_names("", folder, look_for_kit, &k);
 }
 
+/* Of who runs this, of who became root to do so, of the store's owner, and of root. */
+enum { HOMES = 4 };
+struct homes {
+	char all[HOMES][FACTS_PATH_BYTES];
+};
+
+static void find_homes(const struct facts *f, struct homes *h)
+{
+	const char *home = getenv("HOME"), *sudo = getenv("SUDO_UID");
+	const struct passwd *pw;
+
+	(void)gather_text(h->all[0], sizeof(h->all[0]), "%s", home ? home : "");
+	pw = sudo ? getpwuid((uid_t)strtoul(sudo, NULL, 10)) : NULL;
+	(void)gather_text(h->all[1], sizeof(h->all[1]), "%s", pw ? pw->pw_dir : "");
+	pw = getpwuid(f->store.uid);
+	(void)gather_text(h->all[2], sizeof(h->all[2]), "%s", pw ? pw->pw_dir : "");
+	(void)gather_text(h->all[3], sizeof(h->all[3]), "/root");
+}
+
 /* Where people leave one: beside the store, at home, where they are, in the volume itself. */
-static void find_kit(struct facts *f)
+static void find_kit(struct facts *f, const struct homes *homes)
 {
 	char above[FACTS_PATH_BYTES], here[FACTS_PATH_BYTES], *slash;
 
@@ -155,15 +174,15 @@ static void find_kit(struct facts *f)
 		slash[slash == above] = 0;
 	look_for_kits(f, f->store.path);
 	look_for_kits(f, above);
-	look_for_kits(f, getenv("HOME"));
-	look_for_kits(f, "/root");
+	for (size_t i = 0; i < HOMES; i++)
+		look_for_kits(f, homes->all[i]);
 	look_for_kits(f, "/etc/holdfast");
 	look_for_kits(f, getcwd(here, sizeof(here)));
 	if (f->live.answers)
 		look_for_kits(f, f->live.dir);
 }
 
-static void find_cloud(struct facts *f)
+static void find_cloud(struct facts *f, const struct homes *homes)
 {
 	static const char *const files[] = { ".aws/credentials",
 					     ".azure/msal_token_cache.json",
@@ -177,14 +196,12 @@ static void find_cloud(struct facts *f)
 					     ".config/s3cmd/config",
 					     ".oci/config",
 					     ".s3cfg" };
-	const struct passwd *pw = getpwuid(f->store.uid);
-	const char *homes[] = { getenv("HOME"), pw ? pw->pw_dir : NULL, "/root" };
 	char path[2 * FACTS_PATH_BYTES];
 
-	for (size_t h = 0; h < sizeof(homes) / sizeof(homes[0]); h++) {
-		for (size_t i = 0; homes[h] && i < sizeof(files) / sizeof(files[0]) && !f->store.cloud[0];
-		     i++) {
-			(void)gather_text(path, sizeof(path), "%s/%s", homes[h], files[i]);
+	for (size_t h = 0; h < HOMES; h++) {
+		for (size_t i = 0;
+		     homes->all[h][0] && i < sizeof(files) / sizeof(files[0]) && !f->store.cloud[0]; i++) {
+			(void)gather_text(path, sizeof(path), "%s/%s", homes->all[h], files[i]);
 			if (access(path, F_OK) == 0)
 				(void)gather_text(f->store.cloud, sizeof(f->store.cloud), "%s", path);
 		}
@@ -193,6 +210,7 @@ static void find_cloud(struct facts *f)
 
 void gather_store(struct facts *f)
 {
+	struct homes homes;
 	struct stat st;
 
 	if (stat(f->store.path, &st) < 0)
@@ -203,6 +221,7 @@ void gather_store(struct facts *f)
 	look_in(f, "/keys", NULL, f->store.loose_key);
 	look_in(f, "", is_secret, f->store.loose_secret);
 	look_in(f, "/replicas", NULL, f->store.loose_secret);
-	find_kit(f);
-	find_cloud(f);
+	find_homes(f, &homes);
+	find_kit(f, &homes);
+	find_cloud(f, &homes);
 }
