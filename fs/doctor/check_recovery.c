@@ -71,8 +71,9 @@ static void drill(const struct facts *f, struct doctor_finding *ret)
 			   h->drill_rto_seconds >= 0 ? judge_span(h->drill_rto_seconds, span) : "");
 		return;
 	}
-	judge_remedy(ret, "rehearse it, with the kit, from a replica alone");
-	judge_command(ret, "holdfast drill %s --kit KIT", JUDGE_STORE(f));
+	judge_remedy(ret, "rehearse it; now and then with the kit alone, on another machine (holdfast drill "
+			  "--from URL --kit -)");
+	judge_command(ret, "holdfast drill %s", JUDGE_STORE(f));
 }
 
 static void drill_timer(const struct facts *f, struct doctor_finding *ret)
@@ -131,7 +132,7 @@ static void writer_epoch(const struct facts *f, struct doctor_finding *ret)
 	judge_add(ret, DOCTOR_WARNING,
 		  "the writer key has been on this machine for %s: who ever took it can write still",
 		  judge_span(days * 86400, span));
-	judge_remedy(ret, "make a new one, and have every replica refuse the old");
+	judge_remedy(ret, "make a new one, and have every replica refuse the old; with the store unmounted:");
 	judge_command(ret, "holdfast rekey %s --kit KIT", JUDGE_STORE(f));
 }
 
@@ -189,7 +190,8 @@ static void log_format(const struct facts *f, struct doctor_finding *ret)
 		  r->log.format_floor, r->format_newest);
 	judge_remedy(
 		ret,
-		"when every node is as new as this, begin an epoch: from then on nothing older is taken");
+		"when every node is as new as this, begin an epoch: from then on nothing older is taken; "
+		"with the store unmounted:");
 	judge_command(ret, "holdfast rekey %s --kit KIT", JUDGE_STORE(f));
 }
 
