@@ -339,7 +339,7 @@ const struct command command_mount = {
 		 "  holdfast mount /var/lib/volume /srv/git\n"
 		 "  holdfast mount --at 2026-11-21T101530Z /var/lib/volume /mnt\n"
 		 "  mount -t fuse.holdfast /var/lib/volume /srv/git\n"
-		 "  /var/lib/volume /srv/git fuse.holdfast defaults,_netdev 0 0     in /etc/fstab\n",
+		 "  /var/lib/volume /srv/git fuse.holdfast nosuid,nodev,_netdev 0 0  in /etc/fstab\n",
 	.run = run,
 	.takes_keys = true,
 };

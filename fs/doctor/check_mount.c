@@ -61,9 +61,16 @@ static void mount_options(const struct facts *f, struct doctor_finding *ret)
 	judge_remedy(ret, "mount it with -o nosuid,nodev, unless a system is run from it");
 }
 
+/* May it stand in fstab as it is? */
+static bool is_plain(const char *path)
+{
+	return !path[strcspn(path, " \t\n\\'#")];
+}
+
 static void at_boot(const struct facts *f, struct doctor_finding *ret)
 {
 	const struct facts_machine *m = &f->machine;
+	const char *dir = f->live.dir[0] ? f->live.dir : "DIR";
 
 	judge_fine(ret, "%s", m->at_boot_by);
 	if (m->at_boot == FACT_UNKNOWN)
@@ -73,8 +80,11 @@ static void at_boot(const struct facts *f, struct doctor_finding *ret)
 	judge_remedy(ret, "after a restart nothing is served, shipped or watched until somebody thinks of "
 			  "it: a line in fstab, or "
 			  "a unit (man holdfast, SYSTEMD)");
-	judge_command(ret, "echo '%s %s fuse.holdfast defaults,_netdev 0 0' >> /etc/fstab", f->store.path,
-		      f->live.dir[0] ? f->live.dir : "DIR");
+	if (is_plain(f->store.path) && is_plain(dir))
+		judge_command(ret,
+			      "echo '%s %s fuse.holdfast nosuid,nodev,_netdev,nofail,"
+			      "x-systemd.mount-timeout=infinity 0 0' >> /etc/fstab",
+			      f->store.path, dir);
 }
 
 static const struct doctor_check checks[] = {

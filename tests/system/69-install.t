@@ -194,7 +194,7 @@ eventually 20 gone
 ok $? "the process ends, too"
 try "mount -a" mount -a -t fuse.holdfast
 is "$(findmnt -rno TARGET,FSTYPE,SOURCE -t fuse.holdfast | grep '^/srv')" "/srv/files fuse.holdfast /var/lib/volume" "mounts what is not noauto"
-is "$(findmnt -no VFS-OPTIONS /srv/files)" rw,noatime "as fstab has it"
+is "$(findmnt -no VFS-OPTIONS /srv/files)" rw,nosuid,nodev,noatime "as fstab has it"
 echo before > /srv/files/file
 sync /srv/files/file
 moment=$(hf status /srv/files --json | json committed_moment)

@@ -228,8 +228,12 @@ static void the_mount(void **state)
 	CASE("mount-options", OK, "at rest", f->live.mounted = false);
 	CASE("mount-options", UNKNOWN, "no mount of it here", f->live.suid = FACT_UNKNOWN);
 	CASE("mount-at-boot", OK, "fstab", );
-	CASE("mount-at-boot", WARNING, "echo '/var/lib/volume /srv/files fuse.holdfast",
+	CASE("mount-at-boot", WARNING,
+	     "echo '/var/lib/volume /srv/files fuse.holdfast nosuid,nodev,_netdev,nofail,"
+	     "x-systemd.mount-timeout=infinity 0 0' >> /etc/fstab",
 	     f->machine.at_boot = FACT_NO);
+	NO_COMMAND("mount-at-boot", f->machine.at_boot = FACT_NO; SET(f->live.dir, "/srv/my files"));
+	NO_COMMAND("mount-at-boot", f->machine.at_boot = FACT_NO; SET(f->store.path, "/var/it's"));
 	CASE("mount-at-boot", UNKNOWN, "", f->machine.at_boot = FACT_UNKNOWN);
 }
 
