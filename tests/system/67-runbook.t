@@ -154,7 +154,12 @@ is_as "$T/good2" "every file"
 try "no alarm is open" hf alarms "$M"
 is "$(find "$M/.history/tags/encrypted/more" -name '*.x' | wc -l)" 40 "what they had become is there too"
 
-# --- the index, the disk, the place
+# --- bytes of the log, the index, the disk, the place
+perl -e 'open(my $f, "+<", $ARGV[0]) or die; seek($f, 50000, 0); read($f, my $b, 1); seek($f, 50000, 0);
+	print $f chr(ord($b) ^ 8)' "$S/log/0000000001.seg"
+as_shown damaged "damage is healed"
+said "^healed: segment 1" "from the node"
+said "none is left" "all of it"
 as_shown index "an index is built anew"
 is_as "$T/good2" "it is what it was"
 as_shown move "the store is moved"
