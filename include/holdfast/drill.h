@@ -26,8 +26,8 @@ extern "C" {
 enum hf_drill_verdict {
 	HF_DRILL_PASS,
 	HF_DRILL_SKIP, /* not done; the words say why */
-	HF_DRILL_WEAK, /* done, and no defence is there that could have failed: a folder that root can delete
-			*/
+	HF_DRILL_WEAK, /* done, and no defence is there that could have failed: a folder that root can delete,
+			  or a bucket that was taken without a lock */
 	HF_DRILL_FAIL,
 };
 const char *hf_drill_verdict_name(enum hf_drill_verdict verdict); /* "PASS", "SKIP", "WEAK", "FAIL" */

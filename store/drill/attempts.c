@@ -263,6 +263,7 @@ static int try_node(struct attempts *a, struct hf_error *err)
 /* --- a bucket: as it was tried when it was added, on objects of our own */
 
 struct bucket_steps {
+	bool unlocked; /* which was known, and accepted, when it was added */
 	struct step remove, overwrite;
 };
 
@@ -270,8 +271,10 @@ static void found(void *arg, enum hf_finding finding, const char *what, const ch
 {
 	static const char *const removing[] = { "versions", "object lock", "deleting", "deleting a version",
 						"shortening a retention" };
-	const enum hf_drill_verdict verdict = finding == HF_FINDING_DANGER ? HF_DRILL_FAIL : HF_DRILL_PASS;
 	struct bucket_steps *s = arg;
+	const enum hf_drill_verdict verdict = finding != HF_FINDING_DANGER ? HF_DRILL_PASS :
+					      s->unlocked                  ? HF_DRILL_WEAK :
+									     HF_DRILL_FAIL;
 
 	if (strcmp(what, "overwriting") == 0)
 		add(&s->overwrite, verdict, "%.300s", words);
@@ -282,20 +285,20 @@ static void found(void *arg, enum hf_finding finding, const char *what, const ch
 
 static int try_bucket(struct attempts *a, struct hf_error *err)
 {
-	struct bucket_steps s = { { HF_DRILL_PASS, "" }, { HF_DRILL_PASS, "" } };
+	struct s3_place *place = a->d->name[0] ? a->d->own_place.s3 : NULL;
+	struct bucket_steps s = { place && place->unlocked, { HF_DRILL_PASS, "" }, { HF_DRILL_PASS, "" } };
 	struct step fork = { HF_DRILL_SKIP,
 			     "a bucket looks at nothing that is put into it: of what is put later, or behind "
 			     "the end, a recovery takes nothing that does not verify" };
-	struct s3_place *place = a->d->own_place.s3;
 	const struct hf_replica_options o = {
-		.retention_days = a->d->name[0] ? place->retention_days : 0,
+		.retention_days = place ? place->retention_days : 0,
 		.without_lock = true, /* it is said as a step */
 		.found = found,
 		.found_arg = &s,
 	};
 	int r = 0;
 
-	if (a->d->name[0]) {
+	if (place) {
 		r = s3_probe(a->d->os, a->d->volume_id, place, &o, err);
 	} else {
 		add(&s.remove, HF_DRILL_SKIP,

@@ -23,6 +23,8 @@ static int read_fields(const json_t *o, struct s3_place *p)
 	bad |= json_get_bool(o, "versions", &p->versions);
 	bad |= json_get_bool(o, "first_wins", &p->first_wins);
 	bad |= json_get_bool(o, "owner_acl", &p->owner_acl);
+	if (json_has(o, "unlocked"))
+		bad |= json_get_bool(o, "unlocked", &p->unlocked);
 	p->host_style = strcmp(style, "host") == 0;
 	return bad || (!p->host_style && strcmp(style, "path") != 0) || !s3_place_valid(p) ? -EUCLEAN : 0;
 }
@@ -36,11 +38,12 @@ int s3_config_read(const json_t *o, struct place *p)
 
 json_t *s3_config_json(const struct s3_place *p)
 {
-	return json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:b,s:b}", "version", 1, "kind",
+	return json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:b,s:b,s:b}", "version", 1, "kind",
 			 "bucket", "endpoint", p->endpoint, "bucket", p->bucket, "prefix", p->prefix,
 			 "region", p->region, "ca", p->ca, "style", p->host_style ? "host" : "path",
 			 "interval_s", (int)p->interval_s, "retention_days", (int)p->retention_days,
-			 "versions", p->versions, "first_wins", p->first_wins, "owner_acl", p->owner_acl);
+			 "versions", p->versions, "first_wins", p->first_wins, "owner_acl", p->owner_acl,
+			 "unlocked", p->unlocked);
 }
 
 static int credentials_path(const char *store, const char *name, struct s3_place *p, struct hf_error *err)

@@ -36,6 +36,7 @@ struct s3_place {
 	bool versions;           /* a newer version leaves the older ones */
 	bool first_wins;         /* If-None-Match is honoured */
 	bool owner_acl;          /* objects are to be the bucket owner's too */
+	bool unlocked;           /* what is put there could be taken away, and it was taken all the same */
 
 	struct s3_credentials credentials;
 	char credentials_path[1024]; /* where they can be read again; "": nowhere */

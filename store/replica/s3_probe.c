@@ -363,6 +363,7 @@ int s3_probe(const struct os *os, const uint8_t volume_id[VOLUME_ID_BYTES], stru
 	place->versions = p.place->versions;
 	place->first_wins = p.place->first_wins;
 	place->owner_acl = p.place->owner_acl;
+	place->unlocked = p.danger[0] != 0;
 	s3_close(p.s3);
 	return r;
 }

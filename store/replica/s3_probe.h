@@ -11,9 +11,9 @@
 
 /*
  * Tries, tells o->found, and sets in place what was found and chosen (retention_days, versions, first_wins,
- * owner_acl). place has its credentials. -EPERM: what is put there could be taken away, and o->without_lock
- * is not set; -EINVAL: the retention asked for is shorter than the bucket's own; others: it cannot be used at
- * all.
+ * owner_acl, unlocked). place has its credentials. -EPERM: what is put there could be taken away, and
+ * o->without_lock is not set; -EINVAL: the retention asked for is shorter than the bucket's own; others: it
+ * cannot be used at all.
  */
 MUST_USE int s3_probe(const struct os *os, const uint8_t volume_id[VOLUME_ID_BYTES], struct s3_place *place,
 		      const struct hf_replica_options *o, struct hf_error *err);

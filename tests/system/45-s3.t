@@ -386,6 +386,13 @@ is "$(drilled --from "$(place vault k)" --kit "$T/k.kit")" "0 PASS compare SKIP 
 behave may_delete=1 locks_hold=0
 is "$(drilled "$T/k")" "1 PASS compare FAIL delete PASS overwrite SKIP fork " "a lock that does not hold any more is a drill that fails" ||
 	diag "$(cat "$T/said")"
+behave lock=0
+new_store w --without-lock
+mounted w
+settled w words
+unmounted
+is "$(drilled "$T/w")" "0 PASS compare WEAK delete PASS overwrite SKIP fork " "one that was known to have none is weak" ||
+	diag "$(cat "$T/said")"
 behave
 fails "a bucket is not sampled" 2 'whole or not at all' as OWNER hf drill "$T/k" --sample 1M
 done_testing
