@@ -47,7 +47,7 @@ struct units {
 	const char *settings; /* the folder of NAME.conf */
 	struct facts *f;
 	char folder[FACTS_PATH_BYTES]; /* of what is wanted by a target */
-	bool names;                    /* the unit's file names the store */
+	bool names, mounts;            /* the unit's file names the store; it is one that mounts something */
 };
 
 /* A word of the line is the store's path, maybe behind "STORE=" or in quotes. */
@@ -66,9 +66,11 @@ static bool look_at_line(void *arg, char *line)
 	struct units *u = arg;
 
 	line += strspn(line, " \t");
-	if (*line != '#' && *line != ';')
-		u->names = u->names || names_store(line, u->f->store.path);
-	return !u->names;
+	if (*line == '#' || *line == ';' || !strncmp(line, "Where=", 6))
+		return true;
+	u->names = u->names || names_store(line, u->f->store.path);
+	u->mounts = u->mounts || (!strncmp(line, "ExecStart", 9) && strstr(line, "mount"));
+	return !u->names || !u->mounts;
 }
 
 /* holdfast-mount@NAME.service has its store in NAME.conf. */
@@ -126,13 +128,14 @@ static bool look_at_unit(void *arg, const char *unit)
 		(void)gather_text(m->drill_timer_name, sizeof(m->drill_timer_name), "%.200s", unit);
 	}
 	u->names = false;
+	u->mounts = !strstr(unit, ".service") || !strncmp(unit, UNIT_MOUNT, sizeof(UNIT_MOUNT) - 1);
 	if (!strncmp(unit, UNIT_MOUNT, sizeof(UNIT_MOUNT) - 1)) {
 		(void)look_at_instance(u, unit);
 	} else if (strstr(unit, ".service") || strstr(unit, ".mount")) {
 		(void)gather_text(path, sizeof(path), "%s/%s", u->folder, unit);
 		(void)gather_lines(u->root, path, look_at_line, u);
 	}
-	if (u->names && m->at_boot != FACT_YES) {
+	if (u->names && u->mounts && m->at_boot != FACT_YES) {
 		m->at_boot = FACT_YES;
 		(void)gather_text(m->at_boot_by, sizeof(m->at_boot_by), "%.200s", unit);
 	}

@@ -94,6 +94,14 @@ static void who_mounts_it(void **state)
 	expect_boot("/etc/systemd/system/multi-user.target.wants/mine.service",
 		    "ExecStart=/usr/bin/holdfast mount /var/lib/volume-two /srv/files\n", FACT_NO, FACT_NO,
 		    "");
+	expect_boot("/etc/systemd/system/multi-user.target.wants/mine.service",
+		    "Environment=STORE=/var/lib/volume\nExecStart=/usr/bin/holdfast mount -f ${STORE} "
+		    "/srv/files\n",
+		    FACT_YES, FACT_NO, "mine.service");
+	expect_boot("/etc/systemd/system/multi-user.target.wants/page.service", /* it looks at it */
+		    "ExecStart=/usr/bin/holdfast web /var/lib/volume\n", FACT_NO, FACT_NO, "");
+	expect_boot("/etc/systemd/system/local-fs.target.wants/var-lib-volume.mount", /* its disk */
+		    "[Mount]\nWhat=/dev/sdb1\nWhere=/var/lib/volume\n", FACT_NO, FACT_NO, "");
 	expect_boot("/etc/systemd/system/remote-fs.target.wants/srv-files.mount",
 		    "[Mount]\nWhat=/var/lib/volume\n", FACT_YES, FACT_NO, "srv-files.mount");
 }
