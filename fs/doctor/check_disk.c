@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The disk that the store is on. */
 #include <inttypes.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,16 +86,6 @@ static void kind(const struct facts *f, struct doctor_finding *ret)
 	judge_remedy(ret, "keep the store on a disk of this machine, and let replicas be elsewhere");
 }
 
-static bool has_option(const char *options, const char *wanted)
-{
-	size_t len = strlen(wanted);
-
-	for (const char *p = options; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
-		if (!strncmp(p, wanted, len) && (p[len] == 0 || p[len] == ','))
-			return true;
-	return false;
-}
-
 static void options(const struct facts *f, struct doctor_finding *ret)
 {
 	/* not data=writeback, nor btrfs's nodatacow: by these what was not synced may be anything, and what
@@ -103,9 +94,11 @@ static void options(const struct facts *f, struct doctor_finding *ret)
 		"nobarrier", "barrier=0", "norecovery", "noload", "fsync_mode=nobarrier", "unsafe", "volatile"
 	};
 
+	const struct mntent m = { .mnt_opts = (char *)f->disk.options }; /* which is only read */
+
 	judge_fine(ret, "%s", f->disk.options[0] ? f->disk.options : "none known");
 	for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++) {
-		if (!has_option(f->disk.options, unsafe[i]))
+		if (!hasmntopt(&m, unsafe[i]))
 			continue;
 		judge_add(ret, DOCTOR_DANGER,
 			  "%s is mounted with %s: what a sync has acknowledged may be gone after a power cut",

@@ -2,6 +2,7 @@
 /* The machine's clock, kernel, swap and name, and the process that has the store mounted. */
 #include <ctype.h>
 #include <errno.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,14 +227,9 @@ struct mount_of {
 	struct facts_live *live;
 };
 
-static bool has_word(const char *list, const char *word)
+static enum fact has_option(char *options, const char *option)
 {
-	size_t len = strlen(word);
-
-	for (const char *p = list; p && *p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
-		if (!strncmp(p, word, len) && (p[len] == ',' || p[len] == 0 || p[len] == ' '))
-			return true;
-	return false;
+	return hasmntopt(&(struct mntent){ .mnt_opts = options }, option) ? FACT_YES : FACT_NO;
 }
 
 /* id parent major:minor root DIR options … - TYPE SOURCE superoptions */
@@ -249,11 +245,11 @@ static bool take_mount(void *arg, char *line)
 	more = rest ? strstr(rest, "- fuse.holdfast ") : NULL;
 	if (!more || strcmp(fields[4], m->live->dir) != 0)
 		return true;
-	m->live->suid = has_word(fields[5], "nosuid") ? FACT_NO : FACT_YES;
-	m->live->dev = has_word(fields[5], "nodev") ? FACT_NO : FACT_YES;
-	more = strrchr(more, ' ');
-	m->live->allow_other = more && has_word(more + 1, "allow_other") ? FACT_YES : FACT_NO;
-	m->live->default_permissions = more && has_word(more + 1, "default_permissions") ? FACT_YES : FACT_NO;
+	m->live->suid = has_option(fields[5], "nosuid") == FACT_YES ? FACT_NO : FACT_YES;
+	m->live->dev = has_option(fields[5], "nodev") == FACT_YES ? FACT_NO : FACT_YES;
+	more = strrchr(more, ' ') + 1; /* there is one behind the type */
+	m->live->allow_other = has_option(more, "allow_other");
+	m->live->default_permissions = has_option(more, "default_permissions");
 	return true;
 }
 
