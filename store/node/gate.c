@@ -99,17 +99,30 @@ static bool is_untold(const struct gate *g)
 	return g->slow + g->crowded + g->turned_away > 0;
 }
 
-/* A flood must not become one of the log. What is not told now is at a later look. */
+/*
+ * A flood must not become one of the log. What is not told now is at a later look. Without g->lock: whoever takes
+ * the line may take his time over it, and nobody at the door shall wait for that.
+ */
 static void tell(struct gate *g, uint64_t now_ns)
 {
-	if (!is_untold(g) || (g->told_ns > 0 && now_ns - g->told_ns < TELL_EVERY_S * second_ns))
-		return;
-	journal_line(LOG_WARNING,
-		     "connections cut off: %u for being too slow, %u unknown or idle ones to let others in; "
-		     "%u turned away",
-		     g->slow, g->crowded, g->turned_away);
-	g->told_ns = now_ns;
-	g->slow = g->crowded = g->turned_away = 0;
+	unsigned slow, crowded, turned_away;
+	bool due;
+
+	(void)pthread_mutex_lock(&g->lock);
+	due = is_untold(g) && (g->told_ns == 0 || now_ns >= g->told_ns + TELL_EVERY_S * second_ns);
+	slow = g->slow;
+	crowded = g->crowded;
+	turned_away = g->turned_away;
+	if (due) {
+		g->told_ns = now_ns;
+		g->slow = g->crowded = g->turned_away = 0;
+	}
+	(void)pthread_mutex_unlock(&g->lock);
+	if (due)
+		journal_line(LOG_WARNING,
+			     "connections cut off: %u for being too slow, %u unknown or idle ones to let "
+			     "others in; %u turned away",
+			     slow, crowded, turned_away);
 }
 
 static bool is_idle(const struct guest *x)
@@ -160,7 +173,6 @@ static void make_room(struct gate *g, struct guest *newcomer, bool of_address)
 		g->all.turned_away++;
 	}
 	cut(goes ? goes : newcomer);
-	tell(g, mono_ns(g));
 }
 
 /* --- guests */
@@ -194,6 +206,7 @@ struct guest *gate_enter(struct gate *g, int fd, const struct sockaddr *address)
 	if (!guest->cut && count_all(g) > GATE_GUESTS_MAX)
 		make_room(g, guest, false);
 	(void)pthread_mutex_unlock(&g->lock);
+	tell(g, mono_ns(g));
 	return guest;
 }
 
@@ -301,7 +314,6 @@ static unsigned look(struct gate *g, uint64_t now_ns)
 		}
 		n++;
 	}
-	tell(g, now_ns);
 	return n;
 }
 
@@ -312,6 +324,7 @@ unsigned gate_look(struct gate *g, uint64_t now_ns)
 	(void)pthread_mutex_lock(&g->lock);
 	n = look(g, now_ns);
 	(void)pthread_mutex_unlock(&g->lock);
+	tell(g, now_ns);
 	return n;
 }
 
@@ -344,7 +357,11 @@ static void *run(void *arg)
 	(void)pthread_mutex_lock(&g->lock);
 	while (!g->stop) {
 		(void)look(g, mono_ns(g));
-		rest(g);
+		(void)pthread_mutex_unlock(&g->lock);
+		tell(g, mono_ns(g));
+		(void)pthread_mutex_lock(&g->lock);
+		if (!g->stop)
+			rest(g);
 	}
 	(void)pthread_mutex_unlock(&g->lock);
 	return NULL;
