@@ -6,6 +6,7 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/mountinfo.h"
 #include "fs/cli/output.h"
+#include "fs/cli/past_print.h"
 #include "fs/cli/restore_print.h"
 
 struct report {
@@ -98,7 +99,8 @@ static void print_summary(const json_t *answer, const char *to)
 {
 	char files[OUTPUT_TEXT_BYTES], folders[OUTPUT_TEXT_BYTES], bytes[OUTPUT_TEXT_BYTES], n[OUTPUT_TEXT_BYTES];
 
-	printf("%s: %s files, %s, in %s folders, as of %s (tid-%" JSON_INTEGER_FORMAT ")\n", to,
+	print_name(stdout, to);
+	printf(": %s files, %s, in %s folders, as of %s (tid-%" JSON_INTEGER_FORMAT ")\n",
 	       output_count(output_get_number(answer, "files") + output_get_number(answer, "others"), files),
 	       output_bytes(output_get_number(answer, "bytes"), bytes),
 	       output_count(output_get_number(answer, "folders"), folders), output_get_text(answer, "moment"),
@@ -140,12 +142,13 @@ static void print_put_back(const struct asked *a, const json_t *answer, const ch
 	CLEANUP(cli_cleanup_free) char *undo = restore_undo_command(&a->target, path, answer);
 	const char *word = shown && *shown ? shown : a->target.location.store;
 
+	print_name(stdout, word);
 	if (restore_count(answer) == 0) {
-		printf("%s is what it was at %s (tid-%" JSON_INTEGER_FORMAT "): nothing to do\n", word,
+		printf(" is what it was at %s (tid-%" JSON_INTEGER_FORMAT "): nothing to do\n",
 		       output_get_text(answer, "moment"), json_integer_value(json_object_get(answer, "tid")));
 		return;
 	}
-	printf("%s, as of %s (tid-%" JSON_INTEGER_FORMAT "): ", word, output_get_text(answer, "moment"),
+	printf(", as of %s (tid-%" JSON_INTEGER_FORMAT "): ", output_get_text(answer, "moment"),
 	       json_integer_value(json_object_get(answer, "tid")));
 	restore_print_counts(answer, a->dry);
 	if (!a->dry && undo)

@@ -5,6 +5,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
+#include "fs/cli/past_print.h"
 #include "fs/cli/restore_print.h"
 
 enum { SHOWN_MAX = 20 };
@@ -75,7 +76,8 @@ static void print_what(const struct undo *u)
 	const json_t *first = json_object_get(u->last, "first"), *last = json_object_get(u->last, "last");
 	char n[OUTPUT_TEXT_BYTES];
 
-	printf("%s: ", shown && *shown ? shown : u->target.location.store);
+	print_name(stdout, shown && *shown ? shown : u->target.location.store);
+	fputs(": ", stdout);
 	if (!u->last) {
 		printf("everything since %s\n", u->since);
 		return;

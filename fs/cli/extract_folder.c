@@ -10,10 +10,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "fs/cli/cli.h"
 #include "fs/cli/extract.h"
+#include "fs/cli/past_print.h"
 
 /* From below the top down to the folder, NULL behind it; malloc'ed, NULL without memory. */
 static const struct folder **way_of(const struct folder *f)
@@ -29,20 +28,6 @@ static const struct folder **way_of(const struct folder *f)
 	return way;
 }
 
-/* A name may hold anything; a line for a person, and a text in JSON, may not. */
-static void say_name(FILE *out, const char *name)
-{
-	json_t *text = json_string(name); /* NULL: it is not UTF-8 */
-
-	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
-		if (*c < ' ' || *c == 0x7f || (*c >= 0x80 && !text))
-			fprintf(out, "\\x%02x", *c);
-		else
-			fputc(*c, out);
-	}
-	json_decref(text);
-}
-
 char *extract_path(const struct folder *f, const char *name)
 {
 	CLEANUP(cli_cleanup_free) const struct folder **way = way_of(f);
@@ -53,10 +38,10 @@ char *extract_path(const struct folder *f, const char *name)
 	if (!out)
 		return NULL;
 	for (size_t i = 0; way[i]; i++) {
-		say_name(out, way[i]->name);
+		print_name(out, way[i]->name);
 		fputc('/', out);
 	}
-	say_name(out, name);
+	print_name(out, name);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

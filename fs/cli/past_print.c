@@ -55,7 +55,7 @@ void print_json_line(const json_t *row)
 char *shell_word(const char *text)
 {
 	static const char plain[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@%+=:,-";
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@%+:,-";
 	bool odd = false;
 	char *word = malloc(strlen(text) * 4 + 4), *out = word;
 

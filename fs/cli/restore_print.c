@@ -9,17 +9,7 @@
 
 #include "fs/cli/cli.h"
 #include "fs/cli/output.h"
-
-/* A name may hold anything; a line may not. */
-static void print_path(const char *path)
-{
-	for (const unsigned char *c = (const unsigned char *)path; *c; c++) {
-		if (*c < ' ' || *c == 0x7f)
-			printf("\\x%02x", *c);
-		else
-			putchar(*c);
-	}
-}
+#include "fs/cli/past_print.h"
 
 static void print_change(const json_t *change)
 {
@@ -28,10 +18,10 @@ static void print_change(const json_t *change)
 
 	printf("  %-10s ", output_get_text(change, "kind"));
 	if (before && *before) {
-		print_path(before);
+		print_name(stdout, before);
 		printf(" -> ");
 	}
-	print_path(path && *path ? path : "/");
+	print_name(stdout, path && *path ? path : "/");
 	if (!strcmp(output_get_text(change, "type"), "folder"))
 		putchar('/');
 	putchar('\n');
@@ -123,53 +113,6 @@ void restore_print_counts(const json_t *answer, bool dry)
 	printf("%s\n", any ? "" : "nothing to do");
 }
 
-/* Nothing in it steers a terminal, and all of it is text. */
-static bool is_text(const char *word)
-{
-	for (size_t len; *word; word += len) {
-		len = output_utf8_len(word);
-		if (len == 0 || (unsigned char)*word < ' ' || *word == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-/* As bash, zsh and ksh read it. */
-static void print_bytes(FILE *out, const char *word)
-{
-	fputs("$'", out);
-	for (const unsigned char *c = (const unsigned char *)word; *c; c++) {
-		if (*c < ' ' || *c >= 0x7f || *c == '\'' || *c == '\\')
-			fprintf(out, "\\%03o", *c);
-		else
-			fputc(*c, out);
-	}
-	fputc('\'', out);
-}
-
-/* For a shell. */
-static void print_word(FILE *out, const char *word)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:,@%";
-
-	if (*word && strspn(word, plain) == strlen(word)) {
-		fputs(word, out);
-		return;
-	}
-	if (!is_text(word)) {
-		print_bytes(out, word);
-		return;
-	}
-	fputc('\'', out);
-	for (; *word; word++) {
-		if (*word == '\'')
-			fputs("'\\''", out);
-		else
-			fputc(*word, out);
-	}
-	fputc('\'', out);
-}
-
 char *restore_shown_path(const struct target *t, const char *path)
 {
 	char *shown = location_path(&t->location, path);
@@ -182,24 +125,14 @@ char *restore_shown_path(const struct target *t, const char *path)
 char *restore_undo_command(const struct target *t, const char *path, const json_t *answer)
 {
 	CLEANUP(cli_cleanup_free) char *seen = location_path(&t->location, path);
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	CLEANUP(cli_cleanup_free) char *store = seen ? NULL : shell_word(t->location.store);
+	CLEANUP(cli_cleanup_free) char *what = seen || *path ? shell_word(seen ? seen : path) : strdup("");
+	char *command;
 
-	if (!out)
+	if (!what || (!seen && !store) ||
+	    asprintf(&command, "holdfast undo %s%s%s --since tid-%" PRIu64, store ? store : "",
+		     store && *what ? " " : "", what,
+		     output_get_number(json_object_get(answer, "before"), "tid")) < 0)
 		return NULL;
-	fputs("holdfast undo ", out);
-	if (!seen) {
-		print_word(out, t->location.store);
-		if (*path)
-			fputc(' ', out);
-	}
-	if (seen || *path)
-		print_word(out, seen ? seen : path);
-	fprintf(out, " --since tid-%" PRIu64, output_get_number(json_object_get(answer, "before"), "tid"));
-	if (fclose(out) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return command;
 }

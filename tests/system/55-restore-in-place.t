@@ -124,6 +124,18 @@ else
 	ok 0 "# SKIP no python3" && ok 0 "# SKIP no python3"
 fi
 
+# --- names that would steer a terminal, by ASCII and by UTF-8
+odd=$m/$'steer \033[2J\xc2\x9b2J\xff \'name'
+echo one > "$odd"
+before=$(now)
+echo two > "$odd"
+hf restore "$odd@tid-$before" -v > "$T/said"
+is "$(LC_ALL=C grep -c $'\033\\|\xc2\x9b\\|\xff' "$T/said") $(cat "$odd")" "0 one" "such a name is restored, and never said as it is" ||
+	diag "$(cat -v "$T/said")"
+pause
+eval "$(sed -n 's/^to take that back: holdfast/hf/p' "$T/said") --yes" > /dev/null
+is "$(cat "$odd")" two "but a shell takes it from the line that is printed"
+
 # --- names: what the kernel remembers of them
 mkdir -p "$m/tree/sub/deep" "$m/tree/gone" && echo a > "$m/tree/sub/a" && echo b > "$m/tree/sub/deep/b"
 ln "$m/tree/sub/a" "$m/tree/gone/link-of-a" && ln -s sub/a "$m/tree/soft" && mkfifo "$m/tree/fifo"
