@@ -34,7 +34,5 @@ uint64_t output_get_number(const json_t *object, const char *key);
  */
 int output_set_path(json_t *object, const char *key, const char *path);
 char *output_get_path(const json_t *object, const char *key); /* malloc'ed; NULL: there is none, or no memory */
-/* Bytes of the UTF-8 character a text begins with; 0: none (too long, a surrogate, beyond U+10FFFF, cut off). */
-size_t output_utf8_len(const char *text);
 
 #endif

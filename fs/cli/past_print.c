@@ -9,6 +9,7 @@
 #include "fs/cli/cli.h"
 #include "fs/cli/colour.h"
 #include "fs/cli/output.h"
+#include "fs/web/utf8.h"
 
 enum { WORDS_BYTES = 256 };
 
@@ -18,7 +19,7 @@ enum { WORDS_BYTES = 256 };
 static size_t printable(const char *p)
 {
 	unsigned char c = (unsigned char)*p;
-	size_t len = c < 0x80 ? 1 : output_utf8_len(p);
+	size_t len = utf8_len(p);
 
 	if (c < 0x20 || c == 0x7f || len == 0)
 		return 0;

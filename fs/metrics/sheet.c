@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/web/utf8.h"
+
 void sheet_begin(struct sheet *s)
 {
 	*s = (struct sheet){ .f = NULL };
@@ -38,41 +40,12 @@ void sheet_metric(struct sheet *s, const char *name, enum sheet_type type, const
 
 /* --- labels */
 
-/* Bytes of the UTF-8 character that begins there; 0: it is none (RFC 3629). */
-static size_t character(const unsigned char *at)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t n;
-
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] < 0xc2 || at[0] > 0xf4)
-		return 0;
-	n = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-	if (at[0] == 0xe0)
-		low = 0xa0;
-	else if (at[0] == 0xed)
-		high = 0x9f;
-	else if (at[0] == 0xf0)
-		low = 0x90;
-	else if (at[0] == 0xf4)
-		high = 0x8f;
-	for (size_t i = 1; i < n; i++) {
-		if (at[i] < low || at[i] > high)
-			return 0;
-		low = 0x80;
-		high = 0xbf;
-	}
-	return n;
-}
-
 static void put_escaped(FILE *f, const char *value)
 {
-	const unsigned char *at = (const unsigned char *)value;
+	size_t n;
 
-	while (*at) {
-		size_t n = character(at);
-
+	for (const char *at = value; *at; at += n ? n : 1) {
+		n = utf8_len(at);
 		if (n == 0)
 			fputs("\xef\xbf\xbd", f);
 		else if (*at == '\n')
@@ -81,7 +54,6 @@ static void put_escaped(FILE *f, const char *value)
 			fprintf(f, "\\%c", *at);
 		else
 			fwrite(at, 1, n, f);
-		at += n ? n : 1;
 	}
 }
 

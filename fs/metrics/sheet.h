@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Figures as text that Prometheus reads, its exposition format 0.0.4 (between layers 5 and 6): of each metric
- *a line of help, one of its type, and a line a value. Pure.
+ * a line of help, one of its type, and a line a value. Pure.
  *
  *	sheet_begin(&s);
  *	sheet_metric(&s, "holdfast_log_bytes", SHEET_GAUGE, "Bytes of log.");
@@ -9,7 +9,7 @@
  *	text = sheet_end_take(&s, &len);
  *
  * Labels are pairs of name and value, ended by NULL. A value may be any bytes: it is escaped, and what is no
- *UTF-8 is replaced.
+ * UTF-8 is replaced.
  */
 #ifndef FS_METRICS_SHEET_H
 #define FS_METRICS_SHEET_H

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether bytes are text (between layers 5 and 6). Pure. */
+#ifndef FS_WEB_UTF8_H
+#define FS_WEB_UTF8_H
+
+#include <stddef.h>
+
+/*
+ * Bytes of the UTF-8 character that a text begins with (RFC 3629); 0: none (too long, a surrogate, beyond
+ * U+10FFFF, cut off).
+ */
+size_t utf8_len(const char *text);
+
+#endif
