@@ -105,8 +105,7 @@ static void put_failures(struct sheet *s, const struct hf_replica_status *v, siz
 			sheet_seconds(s, v[i].failing_since_ns, "replica", v[i].name, NULL);
 	sheet_metric(s, "holdfast_replica_regressed_timestamp_seconds", SHEET_GAUGE,
 		     "When the replica came back with less than it had signed for; absent when it never did, "
-		     "or somebody "
-		     "has acknowledged it.");
+		     "or somebody has acknowledged it.");
 	for (size_t i = 0; i < n; i++)
 		if (v[i].regressed_ns)
 			sheet_seconds(s, v[i].regressed_ns, "replica", v[i].name, NULL);
@@ -130,7 +129,9 @@ void replica_sheet(struct sheet *s, struct hf_store *store, struct sheets_parts 
 
 	n = n < REPLICAS_MAX ? n : REPLICAS_MAX;
 	sheets_part(parts, "replicas", v != NULL);
-	sheet_one(s, "holdfast_replicas", SHEET_GAUGE, n, "Replicas that the log is shipped to.");
+	sheet_metric(s, "holdfast_replicas", SHEET_GAUGE, "Replicas that the log is shipped to.");
+	if (v) /* that they cannot be told is not that there are none */
+		sheet_count(s, n, NULL);
 	put_state(s, v, n);
 	put_lag(s, v, n);
 	put_receipts(s, v, n);
