@@ -23,6 +23,7 @@ printf 'island' | dd of="$T/mnt/sparse" bs=1 seek=20000000 conv=notrunc status=n
 ln "$T/mnt/words" "$T/mnt/words too"
 ln -s 'no where' "$T/mnt/link"
 mkfifo "$T/mnt/pipe"
+[ "$(id -u)" -ne 0 ] || mknod "$T/mnt/device" c 1 3
 setfattr -n user.colour -v blue "$T/mnt/words"
 chmod 4711 "$T/mnt/words"
 chmod 0 "$T/mnt/deep/er"
@@ -207,4 +208,15 @@ else
 	ok 0 "the units # SKIP no systemd-analyze: the package systemd is not installed"
 fi
 is "$(sed -n 's/^ExecStart=[^ ]* //p' "$T/holdfast-drill@.service")" "drill %f --no-alarm" "what it runs is what was tried here"
+if [ "$(id -u)" -eq 0 ]; then
+	# what these take away: systemd.exec(5)
+	lost=$(sed -n 's/^PrivateDevices=yes$/-mknod,-sys_rawio/p; s/^ProtectClock=yes$/-sys_time,-wake_alarm/p
+		s/^ProtectKernelLogs=yes$/-syslog/p; s/^ProtectKernelModules=yes$/-sys_module/p' "$T/holdfast-drill@.service" | paste -sd,)
+	setpriv --bounding-set="$lost" --inh-caps=-all "$HOLDFAST" drill "$T/store" --no-alarm --from near --moments 0 --dir "$T/scratch" \
+		--passphrase-fd 3 3< "$T/pass" > "$T/.said" 2>&1
+	is "$? $(verdict restore) $(verdict compare)" "0 PASS PASS" "with the rights that its unit leaves it, a device among the files" ||
+		diag "$(cat "$T/.said")"
+else
+	ok 0 "its rights # SKIP needs root"
+fi
 done_testing
