@@ -263,6 +263,11 @@ try "and said that it would end" grep -q '^STOPPING=1' "$T/notify/said"
 caps=$(sed -n 's/^CapabilityBoundingSet=CAP_//p' /usr/local/lib/systemd/system/holdfast-mount@.service | tr 'A-Z' 'a-z' | sed 's/ cap_/,+/g')
 try "with the rights that its unit leaves it" setpriv --no-new-privs --bounding-set="-all,+$caps" --inh-caps=-all holdfast mount /var/lib/volume /srv/files
 try "it mounts and writes" eval 'me sh -c "cat /srv/files/file" && echo more > /srv/files/more && chown 64000 /srv/files/more'
+mknod /srv/files/null c 1 3 && : > /srv/files/tool && chown 64000:64000 /srv/files/tool && chmod 6755 /srv/files/tool &&
+	setfattr -n security.capability -v 0x0000000200200000000000000000000000000000 /srv/files/tool || ok 1 "what is not everybody's to make"
+rights() { (cd "$1" && stat -c '%n %F %a %u:%g %t,%T' null tool && getfattr -d -m '^security\.capability$' -e hex tool); }
+try "restores to another place" holdfast restore /srv/files --to /srv/written
+is "$(rights /srv/written)" "$(rights /srv/files)" "a device, setuid, setgid and a file's capabilities as well"
 try "and unmounts" holdfast unmount /srv/files
 # while an index is built anew, the time that it may take is asked for
 is_gone() { ! mountpoint -q /srv/files; }
