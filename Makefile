@@ -419,7 +419,8 @@ install: all man
 		> $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
 
-# What install put there, and folders that are holdfast's alone. Volumes, nodes and /etc/holdfast are nobody's to remove.
+# What install put there, and folders that are holdfast's alone: DOCDIR may be another's, too. Volumes, nodes and
+# /etc/holdfast are nobody's to remove.
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/holdfast $(DESTDIR)$(SBINDIR)/mount.fuse.holdfast \
 		$(DESTDIR)$(LIBDIR)/libholdfast.a $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc \
@@ -428,8 +429,9 @@ uninstall:
 		$(DESTDIR)$(MANDIR)/man8/mount.fuse.holdfast.8 \
 		$(DESTDIR)$(BASHDIR)/holdfast $(DESTDIR)$(ZSHDIR)/_holdfast \
 		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(USER_UNITS:%=$(DESTDIR)$(USERUNITDIR)/%) \
-		$(DESTDIR)$(SYSUSERSDIR)/holdfast.conf
-	rm -rf $(DESTDIR)$(INCLUDEDIR)/holdfast $(DESTDIR)$(DOCDIR)
+		$(DESTDIR)$(SYSUSERSDIR)/holdfast.conf $(DESTDIR)$(DOCDIR)/README.md
+	rm -rf $(DESTDIR)$(INCLUDEDIR)/holdfast $(DESTDIR)$(DOCDIR)/docs
+	rmdir $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 
 clean:
 	rm -rf build

@@ -133,15 +133,16 @@ is "$(which holdfast) $(holdfast --version)" "/usr/local/bin/holdfast $(hf --ver
 HOLDFAST=/usr/local/bin/holdfast
 
 # as packagers do it
-try "into a folder of a packager's" make install DESTDIR="$T/dest" PREFIX=/usr LIBDIR=/usr/lib/here UNITDIR=/lib/systemd/system
+try "into a folder of a packager's" make install DESTDIR="$T/dest" PREFIX=/usr LIBDIR=/usr/lib/here UNITDIR=/lib/systemd/system DOCDIR=/usr/share/doc
 is "$(cd "$T/dest" && ls)" "lib
 usr" "and there alone"
 is "$(readlink "$T/dest/usr/sbin/mount.fuse.holdfast")" ../bin/holdfast "its link is right where it will be"
 is "$(grep -rhE '^(ExecStart|ExecStop)=' "$T/dest/lib/systemd" "$T/dest/usr/share/systemd" | grep -v '=-\{0,1\}/usr/bin/')" "" "its units run what will be there"
 is "$(grep -rl "$T\|$TOP" "$T/dest" --include='*.service' --include='*.pc' --include='*.1' --include='*.conf')" "" \
 	"no file says where it was made"
-try "a packager's uninstall" make uninstall DESTDIR="$T/dest" PREFIX=/usr LIBDIR=/usr/lib/here UNITDIR=/lib/systemd/system
-is "$(files "$T/dest")" "" "takes all of it"
+touch "$T/dest/usr/share/doc/other"
+try "a packager's uninstall" make uninstall DESTDIR="$T/dest" PREFIX=/usr LIBDIR=/usr/lib/here UNITDIR=/lib/systemd/system DOCDIR=/usr/share/doc
+is "$(files "$T/dest")" ./usr/share/doc/other "takes all of it, and nobody else's"
 
 # the library, for a program
 cat > "$T/program.c" << 'END'
