@@ -96,7 +96,7 @@ is "$(awk '/^holdfast_fuse_request_duration_seconds_count/ { n += $NF } END { pr
 is "$(value mount 'holdfast_fuse_request_duration_seconds_bucket{op="write",le="+Inf"}')" "$(value mount "$fuse{op=\"write\"}")" \
 	"a histogram's last bucket is its count"
 is "$(value mount 'holdfast_build_info{version="'"$(hf --version | sed 's/^holdfast //')"'"}')" 1 "the version"
-holds mount process_start_time_seconds '>' $(($(date +%s) - 3600)) && holds mount process_start_time_seconds '<=' "$(date +%s)"
+holds mount process_start_time_seconds '>' $(($(date +%s) - 3600)) && holds mount process_start_time_seconds '<=' "$(date +%s.%N)"
 ok $? "when the process began"
 holds mount process_resident_memory_bytes '>' 1e6 && holds mount process_open_fds '>' 5 && holds mount process_cpu_seconds_total '>' 0
 ok $? "and what it takes"
@@ -138,7 +138,7 @@ ok $? "a replica that has stopped: what it lacks"
 holds mount 'holdfast_replica_lag_seconds{replica="far"}' '>' 0
 ok $? "and that it is behind"
 holds mount 'holdfast_replica_oldest_unacknowledged_timestamp_seconds{replica="far"}' '>=' $((then - 1)) &&
-	holds mount 'holdfast_replica_oldest_unacknowledged_timestamp_seconds{replica="far"}' '<=' "$(date +%s)"
+	holds mount 'holdfast_replica_oldest_unacknowledged_timestamp_seconds{replica="far"}' '<=' "$(date +%s.%N)"
 ok $? "since when"
 curl -s --max-time 1 "http://${at[node]}/metrics" > /dev/null
 is $? 28 "the node itself answers nobody"
