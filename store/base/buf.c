@@ -163,6 +163,13 @@ int buf_status(const struct buf *b)
 	return b->failed ? -ENOMEM : 0;
 }
 
+bool buf_is_zeros(const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
 const uint8_t *cursor_take(struct cursor *c, size_t len)
 {
 	const uint8_t *p;

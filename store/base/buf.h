@@ -48,6 +48,7 @@ void buf_add_bytes(struct buf *b, const void *data, size_t len); /* varint lengt
 void buf_add_text(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *buf_cstr(struct buf *b);           /* terminated (the NUL not in len); "" without memory */
 MUST_USE int buf_status(const struct buf *b);  /* 0 or -ENOMEM */
+bool buf_is_zeros(const void *data, size_t len); /* these bytes, in a buf or not; of none: true */
 
 static inline void buf_add_varint(struct buf *b, uint64_t v)
 {

@@ -195,12 +195,6 @@ static int frame_fault(const struct verifier *v, size_t at, struct hf_error *err
 			    v->point.end.offset + at, what);
 }
 
-/* What was there is gone, all of it: nobody keeps anything else in its place. */
-static bool is_zeros(const uint8_t *data, size_t len)
-{
-	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
-}
-
 /* The order that FORMAT.md §6 gives to the frames of a group. */
 static int frame_rank(uint8_t type)
 {
@@ -257,8 +251,10 @@ static int group_shape(const struct verifier *v, const uint8_t *data, size_t len
 			return r;
 		if (len - at - FRAME_HEADER_BYTES < h.body_len)
 			return 0;
-		if (h.type == FRAME_PRUNED && !is_zeros(data + at + PRUNED_FRAME_BYTES,
-							FRAME_HEADER_BYTES + h.body_len - PRUNED_FRAME_BYTES))
+		/* what was there is gone, all of it: nobody keeps anything else in its place */
+		if (h.type == FRAME_PRUNED &&
+		    !buf_is_zeros(data + at + PRUNED_FRAME_BYTES,
+				  FRAME_HEADER_BYTES + h.body_len - PRUNED_FRAME_BYTES))
 			return frame_fault(v, at, err, "bytes in the place of a frame that was pruned");
 		if (h.type == FRAME_COMMIT) {
 			s->commit = at;

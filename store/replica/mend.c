@@ -190,18 +190,13 @@ static int take_header(void *arg, const uint8_t *data, size_t len)
 	return buf_status(&g->out) < 0 ? -ENOMEM : 1;
 }
 
-static bool is_zeros(const uint8_t *data, size_t len)
-{
-	return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
-}
-
 bool mend_stands_for(const uint8_t *pruned, const uint8_t *data, size_t len)
 {
 	uint8_t hash[HASH_BYTES];
 
 	hash_one(NULL, data, len, hash, sizeof(hash));
 	return len >= PRUNED_FRAME_BYTES && memcmp(pruned_frame_hash(pruned), hash, HASH_BYTES) == 0 &&
-	       is_zeros(pruned + PRUNED_FRAME_BYTES, len - PRUNED_FRAME_BYTES);
+	       buf_is_zeros(pruned + PRUNED_FRAME_BYTES, len - PRUNED_FRAME_BYTES);
 }
 
 /* Where one copy has a frame and the other has pruned it, it stays as it is here. */
@@ -384,7 +379,7 @@ static int write_kept(const struct mending *g, int fd)
 	for (size_t at = 0; r == 0 && at < g->out.len; at += ZEROS_BYTES) {
 		size_t n = g->out.len - at < ZEROS_BYTES ? g->out.len - at : ZEROS_BYTES;
 
-		if (!is_zeros(g->out.data + at, n))
+		if (!buf_is_zeros(g->out.data + at, n))
 			r = os_pwrite_full(g->m->os, fd, g->out.data + at, n, at);
 	}
 	return r;
