@@ -297,13 +297,17 @@ static int walk_header(struct mending *g)
 {
 	struct verifier v = g->v;
 	struct hf_error own = HF_ERROR_INIT;
+	int r;
 
 	if (g->is.len >= SEGMENT_HEADER_BYTES && begin(g, g->is.data, &v, &own) == 0) {
 		buf_add(&g->out, g->is.data, SEGMENT_HEADER_BYTES);
 		g->v = v;
 		return buf_status(&g->out);
 	}
-	return ask(g, take_header);
+	r = ask(g, take_header);
+	if (r == 0)
+		search_pins(g); /* any of its commits says that this is the header */
+	return r;
 }
 
 static int walk(struct mending *g)
