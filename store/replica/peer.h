@@ -47,7 +47,7 @@ struct peer_attempt {
 /* What each object of a bucket is held against. */
 struct peer_compare {
 	const char *log_dir; /* verified */
-	struct log_pos end;  /* of it */
+	struct log_pos end;  /* of it; of one at rest the offset is UINT32_MAX */
 	bool heal;           /* put the right one over one that is damaged */
 	void (*found)(void *arg, const char *what);
 	void (*healed)(void *arg, const char *what);

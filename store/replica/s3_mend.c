@@ -66,29 +66,45 @@ static void tell(const struct comparing *c, void (*fn)(void *arg, const char *wh
 		fn(c->with->arg, words);
 }
 
+/*
+ * How much our log has from there on in that segment: what is not durable here was not sent from here. Behind
+ * the segment's end lies what a writer put whose epoch is over, or a thief: nothing leads to it.
+ */
+static uint64_t bytes_behind(const struct comparing *c, struct log_pos at)
+{
+	const struct log_point over = { .end = { at.segment + 1, 0 } };
+	uint64_t bytes = 0;
+
+	if (log_pos_compare(at, c->with->end) >= 0 ||
+	    trail_bytes(c->b->os, c->with->log_dir, at, &over, &bytes) < 0)
+		return 0;
+	if (at.segment == c->with->end.segment && bytes > c->with->end.offset - at.offset)
+		bytes = c->with->end.offset - at.offset;
+	return bytes;
+}
+
 /* Is it in the folder that our log's header of that segment names? */
 static bool is_ours(const struct comparing *c, const struct s3_name *name)
 {
 	struct segment_header h;
 	struct s3_name own;
 
-	return log_pos_compare(name->at, c->with->end) < 0 &&
-	       trail_header(c->b->os, c->with->log_dir, name->at.segment, &h, NULL) == 0 &&
+	return trail_header(c->b->os, c->with->log_dir, name->at.segment, &h, NULL) == 0 &&
 	       s3_name_of_cert(&h.cert, &own) == 0 && s3_name_same_folder(&own, name);
 }
 
-/* Our bytes of the object that begins there, up to where the next one does. */
-static int read_ours(struct comparing *c, const struct s3_name *name, const struct s3_object *next,
-		     uint64_t bytes, struct hf_error *err)
+/* Our bytes of the object that begins there, up to where the next one does. There are so many of the log. */
+static int read_ours(struct comparing *c, const struct s3_object *o, const struct s3_object *next,
+		     uint64_t behind, struct hf_error *err)
 {
-	size_t len = bytes < S3_OBJECT_BYTES_MAX ? (size_t)bytes : S3_OBJECT_BYTES_MAX;
+	const struct s3_name *name = &o->name;
+	size_t len = o->bytes < S3_OBJECT_BYTES_MAX ? (size_t)o->bytes : S3_OBJECT_BYTES_MAX;
 	int r;
 
 	if (next && next->name.at.segment == name->at.segment && s3_name_same_folder(&next->name, name))
 		len = next->name.at.offset - name->at.offset;
-	if (name->at.segment == c->with->end.segment && len > c->with->end.offset - name->at.offset)
-		len = c->with->end.offset -
-		      name->at.offset; /* what is not durable here was not sent from here */
+	if (len > behind)
+		len = (size_t)behind;
 	buf_clear(&c->ours);
 	r = buf_reserve(&c->ours, len);
 	if (r == 0)
@@ -142,15 +158,15 @@ int s3_compare(struct peer *p, const struct peer_compare *with, struct hf_error 
 
 	for (size_t i = 0; r == 0 && i < b->objects.n; i = next) {
 		const struct s3_object *o = &b->objects.all[i];
+		const uint64_t behind = bytes_behind(&c, o->name.at);
 		char key[S3_KEY_BYTES];
 
 		for (next = i + 1;
 		     next < b->objects.n && s3_name_compare(&b->objects.all[next].name, &o->name) == 0;)
 			next++;
-		if (!is_ours(&c, &o->name))
+		if (behind == 0 || !is_ours(&c, &o->name))
 			continue;
-		r = read_ours(&c, &o->name, next < b->objects.n ? &b->objects.all[next] : NULL, o->bytes,
-			      err);
+		r = read_ours(&c, o, next < b->objects.n ? &b->objects.all[next] : NULL, behind, err);
 		s3_name_key(s3_root(b->s3), &o->name, key);
 		if (r < 0 || some_version_is_right(&c, o, next - i, key))
 			continue;

@@ -117,7 +117,7 @@ try "it is healed, mounted as it is" hf check "$T/mnt" --repair
 try "and everything is there" cmp "$T/big" "$T/mnt/big"
 hf unmount "$T/mnt" --timeout 60 > /dev/null
 # --- a bucket, both ways
-declare -A secret=([WRITER]=writersecret)
+declare -A secret=([WRITER]=writersecret [OWNER]=ownersecret)
 PYTHONDONTWRITEBYTECODE=1 python3 "$TOP/tests/s3/server.py" "$T/port" 2> "$T/server.err" &
 server=$!
 trap 'kill "$server" 2> /dev/null; cleanup' EXIT
@@ -129,6 +129,11 @@ cp "$T/small" "$T/mnt/small" && sync "$T/mnt/small"
 hf unmount "$T/mnt" --timeout 60 > /dev/null || bail "the bucket is behind"
 (cd "$T/b" && sha256sum log/*.seg) > "$T/sums"
 try "a bucket is read back" eval 'hf check "$T/b" --replicas > "$T/out" && grep -q "1 replicas read back" "$T/out"'
+key=$(keys OWNER vault b | is_log | head -n 1)
+printf noise > "$T/noise"
+ask WRITER PUT "vault/${key%-*}-0050000000" "$T/noise"
+answered 200 "what lies behind the end of a segment, where nothing leads,"
+try "is no fault" hf check "$T/b" --replicas
 curl -s -X POST --data rot=1 "$endpoint/_behave"
 finds "objects that are damaged are found" 'hf check "$T/b" --replicas > "$T/out"'
 try "by their names" grep -qE "object .*/0000000001-[0-9]*: its bytes are not those" "$T/out"
