@@ -310,8 +310,8 @@ static int ask_receipt(struct remote *r, const struct request *q, struct receipt
 
 	if (n == 0)
 		n = take_receipt(r, &a, ret, err);
-	if (n == 0 && a.about[0] && about_parse(a.about, &r->peer.about) < 0)
-		memset(&r->peer.about, 0, sizeof(r->peer.about)); /* words for a person, and no more */
+	if (n == 0)
+		(void)!about_parse(a.about, &r->peer.about); /* words for a person, and no more */
 	return n;
 }
 
@@ -339,6 +339,7 @@ static int remote_position(struct peer *p, struct receipt *ret, struct hf_error 
 	struct request q = { .method = "GET" };
 	int n;
 
+	memset(&p->about, 0, sizeof(p->about));
 	set_path(r, &q, "");
 	if (!p->says_own || r->takes_no_own)
 		return ask_receipt(r, &q, ret, err);

@@ -19,6 +19,7 @@
 #include "store/crypto/wire.h"
 #include "store/replica/about.h"
 #include "store/replica/config.h"
+#include "store/replica/peer.h"
 #include "store/replica/probed.h"
 #include "store/volume/files.h"
 #include "tests/unit/replica_helper.h"
@@ -250,6 +251,30 @@ static void what_a_node_tells(void **state)
 		assert_int_equal(about_parse(bad[i], &b), -EBADMSG);
 }
 
+/* With its last position: one that gives none, or says nothing with it, has told nothing. */
+static void a_node_that_tells_nothing_any_more(void **state)
+{
+	struct node_bench b;
+	struct peer_options o = { .os = os_posix() };
+	struct peer *peer;
+	struct receipt head;
+
+	(void)state;
+	node_bench_init(&b, 1);
+	node_bench_enrol(&b);
+	o.place = &b.node.place;
+	o.signer = b.writer;
+	memcpy(o.volume_id, b.id, sizeof(o.volume_id));
+	assert_int_equal(peer_open(&o, &peer, NULL), 0);
+	assert_int_equal(peer_position(peer, &head, NULL), 0);
+	assert_true(peer->about.software[0] && peer->about.free_bytes > 0);
+	node_fixture_stop(&b.node);
+	assert_true(peer_position(peer, &head, NULL) < 0);
+	assert_string_equal(peer->about.software, "");
+	peer_free(peer);
+	node_bench_release(&b);
+}
+
 static void what_was_found_of_a_bucket(void **state)
 {
 	char *dir = scratch_make(), path[300];
@@ -425,6 +450,7 @@ int main(void)
 		cmocka_unit_test(alarms_are_tried),
 		cmocka_unit_test(a_test_that_failed_at_length),
 		cmocka_unit_test(what_a_node_tells),
+		cmocka_unit_test(a_node_that_tells_nothing_any_more),
 		cmocka_unit_test(what_was_found_of_a_bucket),
 		cmocka_unit_test(until_when_a_certificate_is_good),
 		cmocka_unit_test(a_node_is_known),
