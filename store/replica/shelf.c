@@ -178,6 +178,8 @@ static int open_last(struct shelf *s, uint64_t *ret_cut, struct hf_error *err)
 	r = open_note(s, &note, err);
 	if (r == 0)
 		r = shelf_find_segments(s->os, s->log_dir, &last, err);
+	if (r == 0 && s->read_only)
+		r = shelf_leave_off_spares(s->os, s->dir, s->log_dir, &last, err);
 	if (r < 0 || last == 0)
 		return r;
 	r = open_segment(s, last, &note, &scan, err);

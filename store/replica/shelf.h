@@ -29,9 +29,9 @@ MUST_USE int shelf_make(const struct os *os, const char *dir, struct hf_error *e
 /*
  * Open a copy of this volume. Verifies the last segment, whose header carries the chain of all before it, and
  * cuts off what follows its last whole group (see *ret_cut, may be NULL), unless read_only: then it is only
- * left out. -ENOENT        no DIR/log -EUCLEAN       damage, or a segment missing; nothing was changed
- *  -EKEYREJECTED  of another volume
- *  -EPROTONOSUPPORT
+ * left out, and DIR may be a store's folder as well, whatever its machine stopped at. -ENOENT: no DIR/log;
+ * -EUCLEAN: damage, or a segment missing, and nothing was changed; -EKEYREJECTED: of another volume;
+ * -EPROTONOSUPPORT.
  * Frames that were pruned (FORMAT.md §14) are taken where the lists that are in DIR/prunes now name them.
  */
 MUST_USE int shelf_open(const struct os *os, const char *dir, const uint8_t volume_id[VOLUME_ID_BYTES],
@@ -50,11 +50,10 @@ MUST_USE int shelf_cert(struct shelf *s, struct epoch_cert *ret);
 
 /*
  * Append bytes that begin at `at`: with offset 0 a segment's header and whole groups, else whole groups.
- * Verified first. 0              durable now; *ret_point is the position 1              the same bytes were
- * there already; *ret_point is the position -ERANGE        not at the end: behind it, or over it with the
- * same bytes in front -EEXIST        other bytes are there -EUCLEAN, -EKEYREJECTED, -EPROTONOSUPPORT   do not
- * verify -ENOSPC, -EDQUOT, -EFBIG                    no room; nothing was kept -EIO and others see invariant
- * 4
+ * Verified first. 0: durable now, *ret_point is the position; 1: the same bytes were there already, likewise;
+ * -ERANGE: not at the end: behind it, or over it with the same bytes in front; -EEXIST: other bytes are
+ * there; -EUCLEAN, -EKEYREJECTED, -EPROTONOSUPPORT: do not verify; -ENOSPC, -EDQUOT, -EFBIG: no room, and
+ * nothing was kept; -EIO and others: see invariant 4.
  */
 MUST_USE int shelf_append(struct shelf *s, struct log_pos at, const void *data, size_t len,
 			  struct log_point *ret_point, struct hf_error *err);

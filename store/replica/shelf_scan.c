@@ -2,6 +2,7 @@
 #include "store/replica/shelf_scan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -65,6 +66,60 @@ int shelf_find_segments(const struct os *os, const char *log_dir, uint32_t *ret_
 				    ": put back those that are missing",
 				    log_dir, l.count, l.last);
 	*ret_last = l.last;
+	return 0;
+}
+
+/* 1, 0, or negative. */
+static int has_zeros_alone(const struct os *os, const char *path)
+{
+	CLEANUP(buf_release) struct buf part = BUF_INIT;
+	uint64_t size = 0, at = 0;
+	bool zeros = true;
+	int fd = os->open(os->state, path, O_RDONLY, 0), r;
+
+	if (fd < 0)
+		return fd;
+	r = os->size(os->state, fd, &size);
+	if (r == 0)
+		r = buf_reserve(&part, SCAN_WINDOW_BYTES);
+	while (r == 0 && zeros && at < size) {
+		size_t n = size - at < SCAN_WINDOW_BYTES ? (size_t)(size - at) : SCAN_WINDOW_BYTES;
+
+		r = os_pread_full(os, fd, part.data, n, at);
+		zeros = r == 0 && buf_is_zeros(part.data, n);
+		at += n;
+	}
+	(void)os->close(os->state, fd);
+	return r < 0 ? r : zeros;
+}
+
+static bool is_store(const struct os *os, const char *dir)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	int fd = os_join(&path, dir, "volume") ? os->open(os->state, (const char *)path.data, O_RDONLY, 0) :
+						 -1;
+
+	if (fd >= 0)
+		(void)os->close(os->state, fd);
+	return fd >= 0;
+}
+
+int shelf_leave_off_spares(const struct os *os, const char *dir, const char *log_dir, uint32_t *last,
+			   struct hf_error *err)
+{
+	int r = is_store(os, dir);
+
+	while (r == 1 && *last > 1) {
+		CLEANUP(buf_release) struct buf path = BUF_INIT;
+		char name[16];
+
+		segment_file_name(*last, name);
+		r = os_join(&path, log_dir, name) ? has_zeros_alone(os, (const char *)path.data) : -ENOMEM;
+		if (r < 0)
+			return hf_error_set(err, r, "cannot read segment %" PRIu32 " in %s: %s", *last, log_dir,
+					    strerror(-r));
+		*last -= r == 1;
+	}
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "holdfast/replica.h"
 #include "store/replica/config.h"
@@ -213,6 +214,37 @@ static void test_from_directory(void **state)
 	(void)recover(&b, volume);
 	check_store(&b, 2, GROUPS);
 	assert_true(!is_there(b.path, "replicas/disk-copy.json"));
+	bench_release(&b);
+}
+
+/*
+ * A store's own folder, as it is when its machine stops: space is laid out behind the log's end, and one or
+ * two files more. In a replica's folder, which has no such files, a segment of zeros is one that was lost.
+ */
+static void test_from_a_store(void **state)
+{
+	struct bench b;
+	char place[160], log_dir[200], path[300];
+
+	(void)state;
+	bench_init(&b);
+	log_fixture_path(&b.volume, "old", place);
+	assert_int_equal(mkdir(place, 0700), 0);
+	(void)snprintf(log_dir, sizeof(log_dir), "%s/log", place);
+	copy_folder(b.volume.dir, log_dir); /* it is open */
+	for (uint32_t segment = b.head.end.segment; segment < b.head.end.segment + 3; segment++) {
+		(void)snprintf(path, sizeof(path), "%s/%010u.seg", log_dir, segment);
+		if (segment > b.head.end.segment)
+			assert_int_equal(os_write_file(os_posix(), path, "", 0, 0600), 0);
+		assert_int_equal(truncate(path, 8 << 20), 0);
+	}
+	struct hf_recovery got;
+	struct hf_error err = HF_ERROR_INIT;
+	assert_int_equal(hf_recover(place, b.kit, b.path, NULL, &got, &err), -EUCLEAN);
+	(void)snprintf(path, sizeof(path), "%s/volume", place);
+	assert_int_equal(os_write_file(os_posix(), path, "HFVOLUME", 8, 0600), 0);
+	assert_int_equal(recover(&b, place).tid, GROUPS);
+	check_store(&b, 2, GROUPS);
 	bench_release(&b);
 }
 
@@ -553,6 +585,7 @@ int main(void)
 		cmocka_unit_test(test_from_node),
 		cmocka_unit_test(test_replication_goes_on),
 		cmocka_unit_test(test_from_directory),
+		cmocka_unit_test(test_from_a_store),
 		cmocka_unit_test(test_long_groups),
 		cmocka_unit_test(test_wrong_kit),
 		cmocka_unit_test(test_second_node),
