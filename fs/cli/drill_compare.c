@@ -17,11 +17,6 @@
 
 enum { STEP_BYTES = 1 << 20, LISTED_NAMES = 1024, LIST_BYTES = 64 << 10, VALUE_BYTES = 64 << 10 };
 
-struct entry {
-	struct hf_attr attr;
-	char name[NAME_MAX + 1];
-};
-
 struct compare {
 	const struct hf_view *view;
 	const struct operation_listener *listener;
@@ -29,9 +24,9 @@ struct compare {
 	bool owners;
 	bool whole; /* the tree, and so all names of a file */
 	int top_fd;
-	struct folder *made, *to_visit;
+	struct folders folders;
 	char *of_view, *of_disk; /* STEP_BYTES each */
-	struct entry *entries;   /* LISTED_NAMES */
+	struct named *entries;   /* LISTED_NAMES */
 };
 
 static bool stopped(const struct compare *c)
@@ -286,43 +281,6 @@ static void compare_name(struct compare *c, const struct folder *f, int dir_fd, 
 
 /* --- a tree */
 
-struct listing {
-	struct entry *entries;
-	size_t n;
-	uint64_t cookie;
-};
-
-static int list_entry(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
-		      const struct hf_attr *attr)
-{
-	struct listing *l = arg;
-
-	(void)ino;
-	(void)type;
-	if (l->n == LISTED_NAMES)
-		return 1;
-	l->entries[l->n].attr = *attr;
-	(void)snprintf(l->entries[l->n].name, sizeof(l->entries[l->n].name), "%s", name);
-	l->n++;
-	l->cookie = cookie;
-	return 0;
-}
-
-static int push_folder(struct compare *c, const struct folder *parent, const struct entry *e)
-{
-	struct folder *f = malloc(sizeof(*f) + strlen(e->name) + 1);
-
-	if (!f)
-		return -ENOMEM;
-	*f = (struct folder){ .parent = (struct folder *)parent,
-			      .made_before = c->made,
-			      .to_visit = c->to_visit,
-			      .attr = e->attr };
-	strcpy(f->name, e->name);
-	c->made = c->to_visit = f;
-	return 0;
-}
-
 /* How many names are on the disk; negative: it cannot be read. Takes fd. */
 static int64_t count_names(int fd)
 {
@@ -350,7 +308,7 @@ static void show_progress(const struct compare *c)
 static int visit(struct compare *c, const struct folder *f, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_fd) int fd = extract_folder_open(c->top_fd, f);
-	struct listing l = { .entries = c->entries };
+	struct listing l = { .entries = c->entries, .max = LISTED_NAMES };
 	const uint64_t pruned = c->sum->pruned;
 	int64_t names = 0, there;
 	int r = 0;
@@ -360,16 +318,17 @@ static int visit(struct compare *c, const struct folder *f, struct hf_error *err
 		return 0;
 	}
 	do {
-		l.n = 0;
-		r = hf_view_readdir(c->view, f->attr.ino, l.cookie, HF_READDIR_ATTR, list_entry, &l, err);
-		for (size_t i = 0; r >= 0 && i < l.n && !stopped(c); i++) {
-			compare_name(c, f, fd, l.entries[i].name, &l.entries[i].attr);
-			if (S_ISDIR(l.entries[i].attr.mode))
-				r = push_folder(c, f, &l.entries[i]);
+		r = extract_list(c->view, f->attr.ino, &l, err);
+		for (size_t i = 0; r == 0 && i < l.n && !stopped(c); i++) {
+			const struct named *e = &l.entries[i];
+
+			compare_name(c, f, fd, e->name, &e->attr);
+			if (S_ISDIR(e->attr.mode) && !extract_folder_add(&c->folders, f, e->name, &e->attr))
+				r = -ENOMEM;
 		}
 		names += (int64_t)l.n;
 		show_progress(c);
-	} while (r >= 0 && l.n == LISTED_NAMES && !stopped(c));
+	} while (r == 0 && l.n == LISTED_NAMES && !stopped(c));
 	if (r < 0 || stopped(c))
 		return r;
 	there = count_names(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -381,25 +340,12 @@ static int visit(struct compare *c, const struct folder *f, struct hf_error *err
 
 static int visit_all(struct compare *c, const struct hf_attr *root, struct hf_error *err)
 {
-	struct folder *top = calloc(1, sizeof(*top) + 1);
-	int r = 0;
+	const struct folder *f;
+	int r = extract_folder_add(&c->folders, NULL, "", root) ? 0 : -ENOMEM;
 
-	if (!top)
-		return -ENOMEM;
-	top->attr = *root;
-	c->made = c->to_visit = top;
-	while (r >= 0 && c->to_visit && !stopped(c)) {
-		struct folder *f = c->to_visit;
-
-		c->to_visit = f->to_visit;
+	while (r == 0 && !stopped(c) && (f = extract_folder_next(&c->folders)))
 		r = visit(c, f, err);
-	}
-	while (c->made) {
-		struct folder *f = c->made;
-
-		c->made = f->made_before;
-		free(f);
-	}
+	extract_folders_release(&c->folders);
 	return r;
 }
 
@@ -410,7 +356,7 @@ int compare_tree(const struct hf_view *view, const struct hf_attr *what, const c
 	CLEANUP(cli_cleanup_fd) int top_fd = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP(cli_cleanup_free) char *of_view = malloc(STEP_BYTES + 1);
 	CLEANUP(cli_cleanup_free) char *of_disk = malloc(STEP_BYTES + 1);
-	CLEANUP(cli_cleanup_free) struct entry *entries = calloc(LISTED_NAMES, sizeof(*entries));
+	CLEANUP(cli_cleanup_free) struct named *entries = calloc(LISTED_NAMES, sizeof(*entries));
 	struct compare c = { .view = view,
 			     .listener = listener,
 			     .sum = ret,

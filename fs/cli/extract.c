@@ -24,11 +24,6 @@
 
 enum { BATCH_NAMES = 32, LISTED_NAMES = 4096, BATCHES_WAITING = 64, THREADS_MIN = 2, THREADS_MAX = 8 };
 
-struct named {
-	struct hf_attr attr;
-	char name[NAME_MAX + 1];
-};
-
 /* A folder that is open for as long as batches are in it. */
 struct opened {
 	int fd;
@@ -57,7 +52,7 @@ struct extract {
 	const struct operation_listener *listener;
 	int top_fd;
 	/* the walk's own */
-	struct folder *made, *to_visit;
+	struct folders folders;
 	void *linked_inodes; /* tsearch(3), of struct linked */
 	struct linked *links; /* newest first; the first names, and in front of them the others */
 	struct batch *filling;
@@ -232,24 +227,10 @@ static void add_entry(struct extract *x, struct opened *in, const struct named *
 
 static void add_folder(struct extract *x, struct opened *in, const struct named *e)
 {
-	struct folder *f;
-
-	if (mkdirat(in->fd, e->name, 0700) < 0) {
+	if (mkdirat(in->fd, e->name, 0700) < 0)
 		tell(x, in->folder, e->name, -errno, strerror(errno));
-		return;
-	}
-	f = malloc(sizeof(*f) + strlen(e->name) + 1);
-	if (!f) {
+	else if (!extract_folder_add(&x->folders, in->folder, e->name, &e->attr))
 		no_memory(x);
-		return;
-	}
-	f->parent = (struct folder *)in->folder;
-	f->attr = e->attr;
-	strcpy(f->name, e->name);
-	f->made_before = x->made;
-	x->made = f;
-	f->to_visit = x->to_visit;
-	x->to_visit = f;
 }
 
 static int compare_linked(const void *a, const void *b)
@@ -281,28 +262,6 @@ static bool note_linked(struct extract *x, const struct opened *in, const struct
 	return !l->first;
 }
 
-struct listing {
-	struct named *entries;
-	size_t n;
-	uint64_t cookie;
-};
-
-static int list_entry(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
-		      const struct hf_attr *attr)
-{
-	struct listing *l = arg;
-
-	(void)ino;
-	(void)type;
-	if (l->n == LISTED_NAMES)
-		return 1;
-	l->entries[l->n].attr = *attr;
-	(void)snprintf(l->entries[l->n].name, sizeof(l->entries[l->n].name), "%s", name);
-	l->n++;
-	l->cookie = cookie;
-	return 0;
-}
-
 static int by_inode(const void *a, const void *b)
 {
 	const struct named *e = a, *f = b;
@@ -330,7 +289,7 @@ static void show_progress(struct extract *x)
 
 static void visit(struct extract *x, struct folder *f, struct named *entries)
 {
-	struct listing l = { .entries = entries };
+	struct listing l = { .entries = entries, .max = LISTED_NAMES };
 	struct opened *in = malloc(sizeof(*in));
 	struct hf_error err = HF_ERROR_INIT;
 	int r;
@@ -346,8 +305,7 @@ static void visit(struct extract *x, struct folder *f, struct named *entries)
 		return;
 	}
 	do {
-		l.n = 0;
-		r = hf_view_readdir(&x->view, f->attr.ino, l.cookie, HF_READDIR_ATTR, list_entry, &l, &err);
+		r = extract_list(&x->view, f->attr.ino, &l, &err);
 		if (r < 0)
 			tell(x, f, ".", r, err.text);
 		/* What could be listed before is there to be taken. */
@@ -366,12 +324,8 @@ static void walk(struct extract *x)
 
 	if (!entries)
 		no_memory(x);
-	while (x->to_visit && !stopped(x)) {
-		struct folder *f = x->to_visit;
-
-		x->to_visit = f->to_visit;
+	for (struct folder *f; !stopped(x) && (f = extract_folder_next(&x->folders));)
 		visit(x, f, entries);
-	}
 }
 
 /* --- when all files are there */
@@ -396,7 +350,7 @@ static void make_links(struct extract *x)
 /* The last made comes first, and so what is in a folder before itself. */
 static void finish_folders(struct extract *x)
 {
-	for (struct folder *f = x->made; f && !stopped(x); f = f->made_before) {
+	for (struct folder *f = x->folders.made; f && !stopped(x); f = f->made_before) {
 		CLEANUP(cli_cleanup_fd) int fd = extract_folder_open(x->top_fd, f);
 		struct hf_error err = HF_ERROR_INIT;
 		int r = fd < 0 ? hf_error_set(&err, -errno, "%s", strerror(errno)) :
@@ -415,12 +369,7 @@ static void nothing(void *unused)
 
 static void release(struct extract *x)
 {
-	while (x->made) {
-		struct folder *f = x->made;
-
-		x->made = f->made_before;
-		free(f);
-	}
+	extract_folders_release(&x->folders);
 	tdestroy(x->linked_inodes, nothing);
 	while (x->links) {
 		struct linked *l = x->links;
@@ -468,18 +417,12 @@ static void write_all(struct extract *x)
 /* What the walk begins with: the folder itself, or one file. */
 static void begin(struct extract *x, const struct hf_attr *what, const char *name)
 {
-	struct folder *top;
 	struct opened *in;
 	struct named e = { .attr = *what };
 
 	if (S_ISDIR(what->mode)) {
-		top = calloc(1, sizeof(*top) + 1);
-		if (!top) {
+		if (!extract_folder_add(&x->folders, NULL, "", what))
 			no_memory(x);
-			return;
-		}
-		top->attr = *what;
-		x->made = x->to_visit = top;
 		return;
 	}
 	in = malloc(sizeof(*in));

@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -46,6 +48,67 @@ char *extract_path(const struct folder *f, const char *name)
 		return text;
 	free(text);
 	return NULL;
+}
+
+struct folder *extract_folder_add(struct folders *all, const struct folder *parent, const char *name,
+				  const struct hf_attr *attr)
+{
+	struct folder *f = malloc(sizeof(*f) + strlen(name) + 1);
+
+	if (!f)
+		return NULL;
+	*f = (struct folder){ .parent = (struct folder *)(uintptr_t)parent,
+			      .made_before = all->made,
+			      .to_visit = all->to_visit,
+			      .attr = *attr };
+	strcpy(f->name, name);
+	all->made = all->to_visit = f;
+	return f;
+}
+
+struct folder *extract_folder_next(struct folders *all)
+{
+	struct folder *f = all->to_visit;
+
+	if (f)
+		all->to_visit = f->to_visit;
+	return f;
+}
+
+void extract_folders_release(struct folders *all)
+{
+	while (all->made) {
+		struct folder *f = all->made;
+
+		all->made = f->made_before;
+		free(f);
+	}
+	all->to_visit = NULL;
+}
+
+static int list_entry(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
+		      const struct hf_attr *attr)
+{
+	struct listing *l = arg;
+
+	(void)ino;
+	(void)type;
+	if (l->n == l->max)
+		return 1;
+	l->entries[l->n].attr = *attr;
+	(void)snprintf(l->entries[l->n].name, sizeof(l->entries[l->n].name), "%s", name);
+	l->n++;
+	l->cookie = cookie;
+	return 0;
+}
+
+int extract_list(const struct hf_view *view, uint64_t ino, struct listing *l, struct hf_error *err)
+{
+	int r;
+
+	l->n = 0;
+	r = hf_view_readdir(view, ino, l->cookie, HF_READDIR_ATTR, list_entry, l, err);
+	return r < 0 ? r : 0;
 }
 
 int extract_folder_open(int top_fd, const struct folder *f)
