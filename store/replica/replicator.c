@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "store/base/journal.h"
 #include "store/replica/config.h"
 #include "store/replica/prunes.h"
 #include "store/replica/trail.h"
@@ -38,104 +37,6 @@ static bool interrupted(void *arg)
 	const struct replicator *r = arg;
 
 	return atomic_load(&r->stop) && elapsed(r, atomic_load(&r->stop_ns), STOP_GRACE_MS);
-}
-
-/* --- what others see */
-
-static bool is_failing(enum hf_replica_state state)
-{
-	return state == HF_REPLICA_UNREACHABLE || state == HF_REPLICA_REFUSED || state == HF_REPLICA_FULL;
-}
-
-/* Requires r->lock, or that nobody else has r. */
-static void note_failing(struct replicator *r, bool failing)
-{
-	if (!failing) {
-		r->failing_ns = r->failing_wall_ns = 0;
-	} else if (!r->failing_ns) {
-		r->failing_ns = replicator_now_ns(r);
-		r->failing_wall_ns = r->os->now_ns(r->os->state);
-	}
-}
-
-/* Once when it begins, and once when it is over: what is between is in the status. */
-static void tell_failing(struct replicator *r, const struct hf_error *error)
-{
-	char note[JOURNAL_NOTE_BYTES];
-	bool failing;
-
-	(void)pthread_mutex_lock(&r->lock);
-	failing = r->failing_ns != 0;
-	(void)pthread_mutex_unlock(&r->lock);
-	if (failing == r->told_failing || !journal_quota_take(&r->lines, replicator_now_ns(r), note))
-		return;
-	r->told_failing = failing;
-	if (failing)
-		journal_line(LOG_WARNING, "%sreplica %s does not take the log: %s", note, r->name,
-			     error ? error->text : "");
-	else
-		journal_line(LOG_NOTICE, "%sreplica %s takes the log again", note, r->name);
-}
-
-static void set_state(struct replicator *r, enum hf_replica_state state, const struct hf_error *error)
-{
-	bool changed;
-
-	(void)pthread_mutex_lock(&r->lock);
-	changed = r->state != state;
-	r->state = state;
-	if (error)
-		r->error = *error;
-	else
-		r->error = (struct hf_error)HF_ERROR_INIT;
-	if (is_failing(state))
-		note_failing(r, true);
-	else if (state == HF_REPLICA_CURRENT)
-		note_failing(r, false);
-	(void)pthread_mutex_unlock(&r->lock);
-	tell_failing(r, error);
-	if (changed)
-		r->moved(r->arg);
-}
-
-static void set_acked(struct replicator *r, const struct log_point *point)
-{
-	(void)pthread_mutex_lock(&r->lock);
-	r->acked = *point;
-	r->confirmed = true;
-	r->receipts++;
-	r->receipt_wall_ns = r->os->now_ns(r->os->state);
-	r->reconnects += r->away;
-	r->away = false;
-	if (r->state == HF_REPLICA_REGRESSED && log_pos_compare(point->end, r->lost_until) >= 0) {
-		r->state = HF_REPLICA_CATCHING_UP;
-		r->error = (struct hf_error)HF_ERROR_INIT;
-	}
-	(void)pthread_mutex_unlock(&r->lock);
-	r->moved(r->arg);
-}
-
-static bool is_refusal(int code)
-{
-	return code == -EKEYREJECTED || code == -EACCES || code == -ENOENT || code == -EUCLEAN ||
-	       code == -EEXIST || code == -EPROTONOSUPPORT;
-}
-
-static enum hf_replica_state state_after(int code)
-{
-	if (code == -ENOSPC || code == -EDQUOT || code == -EROFS)
-		return HF_REPLICA_FULL;
-	return is_refusal(code) ? HF_REPLICA_REFUSED : HF_REPLICA_UNREACHABLE;
-}
-
-static void count_failure(struct replicator *r, enum hf_replica_state state)
-{
-	(void)pthread_mutex_lock(&r->lock);
-	r->failures[state == HF_REPLICA_FULL	? HF_REPLICA_WAS_FULL :
-		    state == HF_REPLICA_REFUSED ? HF_REPLICA_HAS_REFUSED :
-						  HF_REPLICA_WAS_UNREACHABLE]++;
-	r->away = true;
-	(void)pthread_mutex_unlock(&r->lock);
 }
 
 /* --- pausing */
@@ -181,11 +82,9 @@ static void fail(struct replicator *r, int code, struct hf_error *why)
 			why, code,
 			"if it was made anew, remove this replica and add it again, and it gets the "
 			"whole past");
-	if (code != -ECANCELED) {
-		count_failure(r, state_after(code));
-		set_state(r, state_after(code), why);
-	}
-	r->no_room = r->no_room || state_after(code) == HF_REPLICA_FULL;
+	if (code != -ECANCELED)
+		replicator_failed(r, code, why);
+	r->no_room = r->no_room || replicator_state_after(code) == HF_REPLICA_FULL;
 	pause_after_failure(r);
 }
 
@@ -207,7 +106,7 @@ static void take_receipt(struct replicator *r, const struct receipt *receipt)
 	r->best = receipt->point;
 	r->heard_ns = replicator_now_ns(r);
 	r->pause_ms = PAUSE_FIRST_MS;
-	set_acked(r, &receipt->point);
+	replicator_set_acked(r, &receipt->point);
 }
 
 /*
@@ -247,7 +146,7 @@ static int take_position(struct replicator *r, const struct receipt *receipt, st
 	return 0;
 }
 
-/* Derived: without it doctor says less. Its numbers change all the time, and need not be kept all the time. */
+/* Derived: without it doctor says less. Its numbers change all the time, and need not be kept each time. */
 static void keep_about(struct replicator *r)
 {
 	const struct about *now = &r->peer->about;
@@ -288,7 +187,7 @@ static void set_sending(struct replicator *r)
 	struct regress regress;
 
 	if (log_pos_compare(r->next, r->lost_until) >= 0) {
-		set_state(r, HF_REPLICA_CATCHING_UP, NULL);
+		replicator_set_state(r, HF_REPLICA_CATCHING_UP, NULL);
 		return;
 	}
 	(void)pthread_mutex_lock(&r->lock);
@@ -298,19 +197,7 @@ static void set_sending(struct replicator *r)
 			   "it had acknowledged tid-%" PRIu64 ", and came back with tid-%" PRIu64
 			   ": was it restored from an older copy? What it lacks is sent again",
 			   regress.had_tid, regress.has_tid);
-	set_state(r, HF_REPLICA_REGRESSED, &words);
-}
-
-/* From the replica's share of the line; and what has taken something is not failing. */
-static void spend(struct replicator *r, bool taken)
-{
-	(void)pthread_mutex_lock(&r->lock);
-	pace_sent(&r->pace, r->data.len, replicator_now_ns(r));
-	if (taken) {
-		r->sent_bytes += r->data.len;
-		note_failing(r, false);
-	}
-	(void)pthread_mutex_unlock(&r->lock);
+	replicator_set_state(r, HF_REPLICA_REGRESSED, &words);
 }
 
 static int send_bytes(struct replicator *r, const struct log_point *behind, struct hf_error *err)
@@ -322,17 +209,18 @@ static int send_bytes(struct replicator *r, const struct log_point *behind, stru
 		set_sending(r);
 	n = peer_append(r->peer, r->next, r->data.data, r->data.len, &receipt, err);
 	if (n == -ERANGE) { /* an answer was lost, or the replica lost something: it says where it is */
-		spend(r, false);
+		replicator_sent(r, r->data.len, false);
 		r->positioned = false;
 		if (++r->gaps <= GAPS_MAX)
 			return 0;
-		return hf_error_set(err, -EPROTO, "the replica says where it ends, and then takes nothing there");
+		return hf_error_set(err, -EPROTO,
+				    "the replica says where it ends, and then takes nothing there");
 	}
 	if (n < 0)
 		return n;
 	r->no_room = false;
 	r->gaps = 0;
-	spend(r, true);
+	replicator_sent(r, r->data.len, true);
 	if (!same_point(&receipt.point, behind))
 		return take_position(r, &receipt, err);
 	take_receipt(r, &receipt);
@@ -347,7 +235,7 @@ static void rest(struct replicator *r)
 {
 	if (r->data.cap > REST_BYTES)
 		buf_release(&r->data);
-	set_state(r, HF_REPLICA_CURRENT, NULL);
+	replicator_set_state(r, HF_REPLICA_CURRENT, NULL);
 	if (elapsed(r, r->kept_ns, KEEP_RECEIPT_MS))
 		keep_receipt(r);
 	(void)log_wait(r->log, r->next, WAIT_MS);
@@ -500,9 +388,7 @@ static int prepare(struct replicator *r, const struct keyring *keys, bool ship, 
 	if (n == -ENOMEM)
 		return hf_error_set(err, n, "no memory for replica %s", r->name);
 	if (n < 0) {
-		r->state = HF_REPLICA_REFUSED;
-		note_failing(r, true);
-		tell_failing(r, &r->error);
+		replicator_refused(r);
 		return 0;
 	}
 	if (place_url(&r->place, &url) == 0)

@@ -71,4 +71,16 @@ static inline uint64_t replicator_now_ns(const struct replicator *r)
 	return r->os->monotonic_ns(r->os->state);
 }
 
+/* replicator_state.c: for the thread. error: NULL: none. */
+void replicator_set_state(struct replicator *r, enum hf_replica_state state, const struct hf_error *error);
+/* A receipt says that it has all up to there. */
+void replicator_set_acked(struct replicator *r, const struct log_point *point);
+/* From its share of the line; and what has taken something is not failing. */
+void replicator_sent(struct replicator *r, size_t bytes, bool taken);
+/* What an answer with this code makes of it; and that it was given. */
+enum hf_replica_state replicator_state_after(int code);
+void replicator_failed(struct replicator *r, int code, const struct hf_error *why);
+/* It is never asked, for what r->error says. Requires that nobody else has r. */
+void replicator_refused(struct replicator *r);
+
 #endif
