@@ -135,7 +135,8 @@ static int check_segment(struct check *c, uint32_t segment, bool is_last, struct
 		return hf_error_set(err, -ENOMEM, "no memory");
 	fd = c->os->open(c->os->state, (const char *)path.data, O_RDONLY, 0);
 	if (fd == -ENOENT) {
-		(void)hf_error_set(&what, fd, "segment %" PRIu32 " is missing: put back its file, or heal it by --repair",
+		(void)hf_error_set(&what, fd,
+				   "segment %" PRIu32 " is missing: put back its file, or heal it by --repair",
 				   segment);
 		found_in(c, segment, what.text);
 		c->is_linked = false;

@@ -11,9 +11,9 @@ struct node_checking {
 	void (*found)(void *arg, const char *what); /* may be NULL */
 	void *arg;
 	const struct hf_progress *progress;
-	/* When a volume has been gone through: numbers of its damaged segments (uint32_t, rising). May be
-	 * NULL. */
-	int (*volume)(void *arg, const uint8_t id[VOLUME_ID_BYTES], const char *dir, struct buf *bad,
+	/* When a volume has been gone through: numbers of its damaged segments (uint32_t), each once; the log's
+	 * last is the first of them, for that is looked at first, and then they rise. May be NULL. */
+	int (*volume)(void *arg, const uint8_t id[VOLUME_ID_BYTES], const char *dir, const struct buf *bad,
 		      struct hf_error *err);
 	void *volume_arg;
 };

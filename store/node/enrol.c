@@ -87,7 +87,8 @@ static int check_follows(struct volume *v, const struct epoch_cert *cert, bool b
 	return 0;
 }
 
-int volume_check_floor(const struct epoch_cert *certs, size_t n, const struct epoch_cert *cert, struct hf_error *err)
+int volume_check_floor(const struct epoch_cert *certs, size_t n, const struct epoch_cert *cert,
+		       struct hf_error *err)
 {
 	uint16_t floor = 0;
 
@@ -97,7 +98,8 @@ int volume_check_floor(const struct epoch_cert *certs, size_t n, const struct ep
 	if (cert->format_floor >= floor)
 		return 0;
 	return hf_error_set(err, -EPROTONOSUPPORT,
-			    "the certificate would let format version %u in again, and this volume has reached version %u",
+			    "the certificate would let format version %u in again, and this volume has "
+			    "reached version %u",
 			    cert->format_floor, floor);
 }
 

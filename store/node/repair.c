@@ -24,7 +24,7 @@ struct repair {
 	/* of the volume at hand */
 	const uint8_t *id;
 	char *volume_dir;
-	struct buf *bad; /* of uint32_t */
+	const struct buf *bad; /* of uint32_t */
 };
 
 static void say_healed(const struct repair *p, uint32_t segment, const struct mended *did)
@@ -49,7 +49,8 @@ static void heal_segment(struct repair *p, const struct mend *mend, uint32_t seg
 	int r = mend_segment(mend, segment, v, linked, &did, &why);
 
 	if (r == 0)
-		(void)hf_error_set(&why, -ENODATA, "segment %" PRIu32 ": nothing behind the damage says what was there",
+		(void)hf_error_set(&why, -ENODATA,
+				   "segment %" PRIu32 ": nothing behind the damage says what was there",
 				   segment);
 	if (r <= 0) {
 		(void)snprintf(words, sizeof(words), "not healed: %s", why.text);
@@ -75,7 +76,8 @@ static int heal_volume(struct repair *p, struct hf_error *err)
 				   .grants = &grants,
 				   .offer = copies_offer,
 				   .arg = &from };
-	uint32_t *bad = (uint32_t *)(void *)p->bad->data, before = 0;
+	const uint32_t *bad = (const uint32_t *)(const void *)p->bad->data;
+	uint32_t before = 0;
 	struct verifier v;
 	bool linked = false;
 	int r;
@@ -89,8 +91,6 @@ static int heal_volume(struct repair *p, struct hf_error *err)
 	if (r == 0)
 		r = grants_load(p->os, p->volume_dir, p->id, &grants, err);
 	for (size_t i = 0; r == 0 && i < p->bad->len / sizeof(*bad); i++) {
-		if (bad[i] == before)
-			continue;
 		linked = linked && bad[i] == before + 1;
 		before = bad[i];
 		heal_segment(p, &mend, bad[i], &v, &linked);
@@ -99,8 +99,8 @@ static int heal_volume(struct repair *p, struct hf_error *err)
 }
 
 /* Told by the check of each volume, when it has seen all of it. */
-static int take_volume(void *arg, const uint8_t id[VOLUME_ID_BYTES], const char *volume_dir, struct buf *bad,
-		       struct hf_error *err)
+static int take_volume(void *arg, const uint8_t id[VOLUME_ID_BYTES], const char *volume_dir,
+		       const struct buf *bad, struct hf_error *err)
 {
 	struct repair *p = arg;
 
