@@ -311,7 +311,7 @@ static int read_arguments(const struct command *self, int argc, char **argv, str
 /* A store named, or found; with a place and a kit it can do without. */
 static int find_store(const struct arguments *a, struct location *ret, struct hf_error *err)
 {
-	if (!a->store && a->from && a->kit_file)
+	if (!a->store && a->from && a->kit_file && !a->record)
 		return 0;
 	return location_find(a->store, ret, err);
 }

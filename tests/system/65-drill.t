@@ -173,6 +173,8 @@ is "$(hf alarms "$T/mnt")" "none is open" "the alarm is seen to"
 
 # --- a replica that was put back, and a head that it lacks
 hf unmount "$T/mnt" > /dev/null
+fails "a result and no store to keep it in" 2 'volume' \
+	eval '(cd / && hf drill --from "$T/copy" --kit "$T/kit" --record "$T/result")' # what else is mounted is of others
 cp -a "$T/copy" "$T/newest"
 perl -e 'truncate($ARGV[0], $ARGV[1]) or die' "$log" 150000
 drill 1 "an older state" "$T/store" --from near --moments 0
