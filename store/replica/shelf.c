@@ -168,19 +168,37 @@ static int open_segment(struct shelf *s, uint32_t segment, const struct shelf_no
 	return r < 0 || scan->header_torn ? r : settle(s, scan->doubtful, (const char *)path.data, err);
 }
 
+/* The files behind `last`, up to `there`. */
+static int remove_spares(struct shelf *s, uint32_t last, uint32_t there, struct hf_error *err)
+{
+	for (; there > last; there--) {
+		CLEANUP(buf_release) struct buf path = BUF_INIT;
+		int r = segment_path(s, there, &path) ? s->os->unlink(s->os->state, (const char *)path.data) :
+							-ENOMEM;
+
+		if (r < 0)
+			return say_io(err, r, "remove a segment that was never begun from", s->log_dir);
+	}
+	return 0;
+}
+
 static int open_last(struct shelf *s, uint64_t *ret_cut, struct hf_error *err)
 {
 	struct shelf_scan scan = { false, 0, 0 };
 	struct shelf_note note;
-	uint32_t last;
+	uint32_t last, there;
 	int r;
 
 	r = open_note(s, &note, err);
 	if (r == 0)
 		r = shelf_find_segments(s->os, s->log_dir, &last, err);
-	if (r == 0 && s->read_only)
-		r = shelf_leave_off_spares(s->os, s->dir, s->log_dir, &last, err);
 	if (r < 0 || last == 0)
+		return r;
+	there = last;
+	r = shelf_leave_off_spares(s->os, s->dir, s->log_dir, &last, err);
+	if (r == 0 && !s->read_only)
+		r = remove_spares(s, last, there, err);
+	if (r < 0)
 		return r;
 	r = open_segment(s, last, &note, &scan, err);
 	if (r < 0)

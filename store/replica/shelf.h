@@ -29,9 +29,9 @@ MUST_USE int shelf_make(const struct os *os, const char *dir, struct hf_error *e
 /*
  * Open a copy of this volume. Verifies the last segment, whose header carries the chain of all before it, and
  * cuts off what follows its last whole group (see *ret_cut, may be NULL), unless read_only: then it is only
- * left out, and DIR may be a store's folder as well, whatever its machine stopped at. -ENOENT: no DIR/log;
- * -EUCLEAN: damage, or a segment missing, and nothing was changed; -EKEYREJECTED: of another volume;
- * -EPROTONOSUPPORT.
+ * left out, and DIR may be a store's folder as well, with what was laid out behind its log. Of that, files
+ * that were never begun are taken away where a recovery is under way. -ENOENT: no DIR/log; -EUCLEAN: damage,
+ * or a segment missing, and nothing was changed; -EKEYREJECTED: of another volume; -EPROTONOSUPPORT.
  * Frames that were pruned (FORMAT.md §14) are taken where the lists that are in DIR/prunes now name them.
  */
 MUST_USE int shelf_open(const struct os *os, const char *dir, const uint8_t volume_id[VOLUME_ID_BYTES],

@@ -93,11 +93,10 @@ static int has_zeros_alone(const struct os *os, const char *path)
 	return r < 0 ? r : zeros;
 }
 
-static bool is_store(const struct os *os, const char *dir)
+static bool has_file(const struct os *os, const char *dir, const char *name)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
-	int fd = os_join(&path, dir, "volume") ? os->open(os->state, (const char *)path.data, O_RDONLY, 0) :
-						 -1;
+	int fd = os_join(&path, dir, name) ? os->open(os->state, (const char *)path.data, O_RDONLY, 0) : -1;
 
 	if (fd >= 0)
 		(void)os->close(os->state, fd);
@@ -107,7 +106,7 @@ static bool is_store(const struct os *os, const char *dir)
 int shelf_leave_off_spares(const struct os *os, const char *dir, const char *log_dir, uint32_t *last,
 			   struct hf_error *err)
 {
-	int r = is_store(os, dir);
+	int r = has_file(os, dir, "volume") || has_file(os, dir, "recovery");
 
 	while (r == 1 && *last > 1) {
 		CLEANUP(buf_release) struct buf path = BUF_INIT;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -217,6 +218,19 @@ static void test_from_directory(void **state)
 	bench_release(&b);
 }
 
+/* Zeros behind what there is of a segment. */
+static void lay_out(const char *log_dir, uint32_t segment)
+{
+	char path[300];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%010u.seg", log_dir, segment);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 8 << 20), 0);
+	assert_int_equal(close(fd), 0);
+}
+
 /*
  * A store's own folder, as it is when its machine stops: space is laid out behind the log's end, and one or
  * two files more. In a replica's folder, which has no such files, a segment of zeros is one that was lost.
@@ -232,12 +246,8 @@ static void test_from_a_store(void **state)
 	assert_int_equal(mkdir(place, 0700), 0);
 	(void)snprintf(log_dir, sizeof(log_dir), "%s/log", place);
 	copy_folder(b.volume.dir, log_dir); /* it is open */
-	for (uint32_t segment = b.head.end.segment; segment < b.head.end.segment + 3; segment++) {
-		(void)snprintf(path, sizeof(path), "%s/%010u.seg", log_dir, segment);
-		if (segment > b.head.end.segment)
-			assert_int_equal(os_write_file(os_posix(), path, "", 0, 0600), 0);
-		assert_int_equal(truncate(path, 8 << 20), 0);
-	}
+	for (uint32_t segment = b.head.end.segment; segment < b.head.end.segment + 3; segment++)
+		lay_out(log_dir, segment);
 	struct hf_recovery got;
 	struct hf_error err = HF_ERROR_INIT;
 	assert_int_equal(hf_recover(place, b.kit, b.path, NULL, &got, &err), -EUCLEAN);
@@ -448,6 +458,32 @@ static void test_resumes_at_the_end(void **state)
 	bench_release(&b);
 }
 
+/* The earlier run was stopped while it had the log open to begin the epoch: behind it, and before it. */
+static void test_resumes_with_space_laid_out(void **state)
+{
+	struct bench b;
+	char log_dir[200], path[300];
+	uint32_t epoch;
+
+	(void)state;
+	bench_init(&b);
+	epoch = b.head.end.segment + 1;
+	(void)snprintf(log_dir, sizeof(log_dir), "%s/log", b.path);
+	(void)snprintf(path, sizeof(path), "%s/%010u.seg", log_dir, epoch);
+	(void)recover(&b, b.url);
+	for (int before = 0; before < 2; before++) {
+		make_unfinished(&b);
+		if (before)
+			assert_int_equal(unlink(path), 0);
+		for (uint32_t segment = epoch - 1; segment <= epoch + 1; segment++)
+			if (before || segment >= epoch)
+				lay_out(log_dir, segment);
+		assert_int_equal(recover(&b, b.url).epoch, 2);
+	}
+	check_store(&b, 2, GROUPS);
+	bench_release(&b);
+}
+
 /* The node does not know of the epoch that the earlier run began: it is told before anybody says that it was. */
 static void test_resumes_with_one_untold(void **state)
 {
@@ -591,6 +627,7 @@ int main(void)
 		cmocka_unit_test(test_second_node),
 		cmocka_unit_test(test_resumes),
 		cmocka_unit_test(test_resumes_at_the_end),
+		cmocka_unit_test(test_resumes_with_space_laid_out),
 		cmocka_unit_test(test_resumes_with_one_untold),
 		cmocka_unit_test(test_enrolled_and_lost),
 		cmocka_unit_test(test_old_writer_is_still_there),
