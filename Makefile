@@ -213,18 +213,22 @@ FAULT_RUN         ?= --store=4000 --pair=1500 --points=4 --repeat=100 --lies
 FAULT_OPS         ?= 1000000
 FAULT_LONG        ?= --ops=1000 --store=$(shell expr $(FAULT_OPS) / 1400) --pair=$(shell expr $(FAULT_OPS) / 3400)
 
+# The command as it was asked for, with those of these variables that are not as they stand here.
+as_asked = $(strip make $@ $(foreach v,$(1),$(if $(filter file,$(origin $(v))),,$(v)='$($(v))')))
+
 # Power cuts, torn writes, failing disks and links, at every step there is; the totals go into docs/RELIABILITY.md.
 check-fault: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror faults
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=asan units
-	$(Q)build/check/tests/fault/faultsim $(FAULT_RUN) --report=docs/RELIABILITY.md --how='make check-fault'
+	$(Q)build/check/tests/fault/faultsim $(FAULT_RUN) --report=docs/RELIABILITY.md \
+		--how="$(call as_asked,FAULT_RUN)"
 	$(Q)tests/run.sh 'units:build/asan:*fault* *crash* test_sim test_model_power'
 
 # A million operations; FAULT_OPS=… for more or fewer.
 check-fault-long: deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=check WERROR=-Werror faults
 	$(Q)build/check/tests/fault/faultsim $(FAULT_RUN) $(FAULT_LONG) --report=docs/RELIABILITY.md \
-		--how='make check-fault-long FAULT_OPS=$(FAULT_OPS)'
+		--how="$(call as_asked,FAULT_RUN FAULT_LONG FAULT_OPS)"
 
 # Real faults (docs/RELIABILITY.md), as root: power cuts, full and failing disks, clocks, networks, memory, signals.
 # The totals go there, too.
