@@ -12,7 +12,6 @@
  *	                         or torn by sectors
  *	fail none|read|write|all these requests fail with EIO from now on (write: syncs as well)
  *	full on|off              writes fail with ENOSPC, as on thin provisioned storage that has run out
- *	slow MS                  every write and sync takes so much longer
  *	lie on|off               a sync returns 0 and makes nothing durable
  *
  * Reading it gives counts, as JSON. One thread: a request is wholly before another or wholly after it.
@@ -28,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CACHE_BYTES = 64 << 20, SECTOR_BYTES = 512, LINE_BYTES = 4096 };
@@ -46,7 +44,6 @@ static struct {
 	size_t first, end, room, bytes;
 	uint64_t random;
 	bool fail_reads, fail_writes, full, lie;
-	unsigned slow_ms;
 	uint64_t writes, syncs, failed, cuts, kept, dropped, torn;
 } disk;
 
@@ -118,19 +115,10 @@ static int put_into_cache(const char *data, size_t len, uint64_t off)
 	return 0;
 }
 
-static void be_slow(void)
-{
-	const struct timespec pause = { disk.slow_ms / 1000, (long)(disk.slow_ms % 1000) * 1000000 };
-
-	if (disk.slow_ms)
-		(void)nanosleep(&pause, NULL);
-}
-
 static int disk_write(const char *data, size_t len, off_t off)
 {
 	int r;
 
-	be_slow();
 	disk.writes++;
 	if (disk.fail_writes || disk.full) {
 		disk.failed++;
@@ -150,7 +138,6 @@ static int disk_sync(void)
 {
 	int r = 0;
 
-	be_slow();
 	disk.syncs++;
 	if (disk.fail_writes) {
 		disk.failed++;
@@ -248,8 +235,6 @@ static int command(char *line)
 		disk.full = is_on(a);
 	} else if (strcmp(what, "lie") == 0) {
 		disk.lie = is_on(a);
-	} else if (strcmp(what, "slow") == 0) {
-		disk.slow_ms = (unsigned)strtoul(a, NULL, 10);
 	} else {
 		return -EINVAL;
 	}

@@ -43,16 +43,10 @@ class Life:
         self.disk.do("cut", file, mode)
         self.cuts.append((file, mode, promises, [w.begun for w in self.writers]))
 
-    def end(self, crash=False):
+    def end(self):
         """The load is stopped, and nothing of the original is mounted any more."""
-        words = []
-        if crash:
-            self.volume.child.kill()
-            finish_all(self.writers)
-            self.volume.drop()
-        else:
-            words = finish_all(self.writers)
-            self.volume.unmount()
+        words = finish_all(self.writers)
+        self.volume.unmount()
         self.ground.end(self.unmounted)
         self.counts = self.disk.counts()
         self.disk.close()

@@ -117,18 +117,11 @@ class Volume:
     def replica(self, name):
         return next(r for r in self.status()["replicas"] if r["name"] == name)
 
-    def current(self, *names):
-        """Do these replicas have all that is durable?"""
-        return all(r["state"] == "current" for r in self.status()["replicas"] if r["name"] in names)
-
     def check(self):
         """Words for what `holdfast check` finds; none: nothing."""
         done = subprocess.run([self.ground.command, "check", str(self.store)], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
         return "" if done.returncode == 0 else f"check: exit code {done.returncode}: {done.stdout.strip()[-500:]}"
-
-    def log_bytes(self):
-        return sum(f.stat().st_blocks * 512 for f in (self.store / "log").iterdir())
 
 
 class Node:
