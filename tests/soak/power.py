@@ -112,8 +112,8 @@ def lying(soak, number):
     time.sleep(4)
     life.cut("none")
     life.disk.do("lie", "off")
-    wrong = life.end() + life.judge(life.cuts[0])
-    soak.ok(wrong, "a disk that lies about a sync is found out by these very tests")
+    errors, wrong = life.end(), life.judge(life.cuts[0])
+    soak.ok(wrong and not errors, "a disk that lies about a sync is found out by these very tests", *errors)
     say(f"by: {wrong[0][:150] if wrong else ''}")
     life.remove()
 
