@@ -2,9 +2,9 @@
 /*
  * faultsim: runs lives (fault.h), in TAP.
  *
- *   --store N    lives of a store, by chance           --pair N    of a store and a node, by chance
- *   --points N   short lives of a store, run again with each call failing in each way; of every --stride-th
- * call
+ *   --store N    lives of a store, by chance            --pair N    of a store and a node, by chance
+ *   --points N   short lives of a store, run again with each call (or each --stride-th) failing in each way
+ *   --point W:C  one of those: in which way, which call
  *   --repeat N   lives run twice, which must be the same
  *   --lies       disks that lie: the simulator must notice each kind
  *   --ops N      operations of a life, about (100)
@@ -16,11 +16,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,6 +46,8 @@ struct plan {
 	unsigned jobs;
 	bool lies;
 	const char *report, *how;
+	size_t way; /* with point_at: that call alone, failing in this way */
+	uint64_t point_at;
 };
 
 /* Shared with the children. */
@@ -53,6 +57,7 @@ struct job {
 };
 static struct job *jobs;
 static const char *program;
+static volatile sig_atomic_t told_to_end;
 
 static void *shared(size_t len)
 {
@@ -165,19 +170,6 @@ static int all_points(struct job *j, const struct plan *p, unsigned job, uint64_
 	return 0;
 }
 
-/* For who has it again: --point, as say_how has said. */
-static int named_point(struct job *j, const char *text, uint64_t seed)
-{
-	unsigned way;
-	uint64_t at;
-
-	if (sscanf(text, "%u:%" SCNu64, &way, &at) != 2 || way >= WAYS || at == 0) {
-		fprintf(stderr, "faultsim: --point is WAY:CALL\n");
-		return -1;
-	}
-	return one_point(j, seed + POINT_SEEDS, way, at);
-}
-
 /* --- lies */
 
 static const struct {
@@ -206,14 +198,13 @@ static int lie_noticed(size_t k, uint64_t seed)
 		struct totals unused = { .lives = 0 };
 		struct life_options o = { .seed = seed, .ops = OPS, .totals = &unused };
 
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* it is of the job, and ends with it */
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(2);
 		arena_new((size_t)1 << ARENA_BYTES_LOG2);
 		o.lie = lies[k].of_node ? SIM_LIE_NONE : lies[k].lie;
 		o.node_lie = lies[k].of_node ? lies[k].lie : SIM_LIE_NONE;
-		status = (lies[k].of_node ? life_pair(&o, NULL) : life_store(&o, NULL)) < 0;
-		machines_remove();
-		_exit(status);
+		_exit((lies[k].of_node ? life_pair(&o, NULL) : life_store(&o, NULL)) < 0);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
 		return -1;
@@ -252,6 +243,8 @@ static int work(const struct plan *p, unsigned job)
 	for (size_t k = job; r == 0 && p->lies && k < sizeof(lies) / sizeof(lies[0]); k += p->jobs)
 		r = one_lie(j, p, k);
 	arena_new((size_t)1 << ARENA_BYTES_LOG2);
+	if (p->point_at)
+		return one_point(j, POINT_SEEDS + p->seed, p->way, p->point_at);
 	for (uint64_t k = 0; r == 0 && k < p->points; k++)
 		r = all_points(j, p, job, POINT_SEEDS + p->seed + k);
 	for (uint64_t k = job; r == 0 && k < p->store; k += p->jobs)
@@ -263,7 +256,6 @@ static int work(const struct plan *p, unsigned job)
 		if (r == 0)
 			r = one_twice(j, p, PAIR_SEEDS + p->seed + k, true);
 	}
-	machines_remove();
 	return r;
 }
 
@@ -280,34 +272,61 @@ static int ended(unsigned job, int status)
 	return 1;
 }
 
+static void end_all(int number)
+{
+	told_to_end = number;
+}
+
+/* Our children die of these; we remove what they leave. What was ignored (nohup) stays so. */
+static void on_signals(void (*handler)(int))
+{
+	const struct sigaction action = { .sa_handler = handler };
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction before;
+
+	for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++)
+		if (sigaction(numbers[k], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			(void)sigaction(numbers[k], &action, NULL);
+}
+
+/* A job in a process of its own. */
+static pid_t begin(const struct plan *p, unsigned job)
+{
+	pid_t pid;
+	int r;
+
+	(void)fflush(NULL);
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	on_signals(SIG_DFL);
+	r = work(p, job);
+	(void)fflush(NULL);
+	_exit(r < 0); /* threads of a life that has failed wait for ever: nobody tidies up behind them */
+}
+
 static int run(const struct plan *p)
 {
 	pid_t pids[JOBS_MAX];
+	unsigned begun = 0;
 	int failed = 0;
 
-	for (unsigned k = 0; k < p->jobs; k++) {
-		(void)fflush(NULL);
-		pids[k] = fork();
-		if (pids[k] ==
-		    0) { /* threads of a life that has failed wait for ever: nobody tidies up behind them */
-			const int r = work(p, k);
-
-			(void)fflush(NULL);
-			_exit(r < 0);
-		}
-		if (pids[k] < 0) {
-			perror("fork");
-			exit(2);
-		}
+	while (begun < p->jobs && !told_to_end && (pids[begun] = begin(p, begun)) > 0)
+		begun++;
+	if (begun < p->jobs) {
+		printf("not ok - %u of %u processes could be begun\n", begun, p->jobs);
+		failed = 1;
 	}
-	for (unsigned k = 0; k < p->jobs; k++) {
+	for (unsigned k = 0; k < begun; k++) {
 		int status = 0;
 
-		while (waitpid(pids[k], &status, 0) < 0 && errno == EINTR)
-			;
+		do {
+			for (unsigned i = k; told_to_end && i < begun; i++)
+				(void)kill(pids[i], SIGTERM);
+		} while (waitpid(pids[k], &status, 0) < 0 && errno == EINTR);
 		failed |= ended(k, status);
 	}
-	return failed;
+	return failed || told_to_end;
 }
 
 static int tell(const struct plan *p, double seconds)
@@ -341,7 +360,7 @@ static uint64_t number(const char *text)
 	return n;
 }
 
-int main(int argc, char **argv)
+static int read_options(int argc, char **argv, struct plan *p)
 {
 	static const struct option options[] = {
 		{ "store", 1, NULL, 's' },  { "pair", 1, NULL, 'p' },   { "points", 1, NULL, 'n' },
@@ -350,73 +369,88 @@ int main(int argc, char **argv)
 		{ "report", 1, NULL, 'r' }, { "how", 1, NULL, 'h' },    { "point", 1, NULL, 'P' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct plan p = { .ops = OPS, .seed = 1, .stride = 1, .how = "make check-fault" };
-	const char *point = NULL;
-	struct timespec from, to;
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	int c;
 
-	program = argv[0];
-	p.jobs = processors > 0 ? (unsigned)processors : 1;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
-			p.store = number(optarg);
+			p->store = number(optarg);
 			break;
 		case 'p':
-			p.pair = number(optarg);
+			p->pair = number(optarg);
 			break;
 		case 'n':
-			p.points = number(optarg);
+			p->points = number(optarg);
 			break;
 		case 'd':
-			p.stride = number(optarg);
+			p->stride = number(optarg);
 			break;
 		case 't':
-			p.repeat = number(optarg);
+			p->repeat = number(optarg);
 			break;
 		case 'l':
-			p.lies = true;
+			p->lies = true;
 			break;
 		case 'o':
-			p.ops = number(optarg);
+			p->ops = number(optarg);
 			break;
 		case 'e':
-			p.seed = number(optarg);
+			p->seed = number(optarg);
 			break;
 		case 'j':
-			p.jobs = (unsigned)number(optarg);
+			p->jobs = (unsigned)number(optarg);
 			break;
 		case 'r':
-			p.report = optarg;
+			p->report = optarg;
 			break;
 		case 'h':
-			p.how = optarg;
+			p->how = optarg;
 			break;
 		case 'P':
-			point = optarg;
+			if (sscanf(optarg, "%zu:%" SCNu64, &p->way, &p->point_at) != 2 || p->way >= WAYS ||
+			    p->point_at == 0) {
+				fprintf(stderr, "faultsim: --point is WAY:CALL\n");
+				return -1;
+			}
 			break;
 		default:
-			return 2;
+			return -1;
 		}
 	}
-	if (p.jobs == 0 || p.jobs > JOBS_MAX)
-		p.jobs = JOBS_MAX;
-	if (p.stride == 0 || p.ops == 0)
-		return 2;
-	machines_begin();
-	jobs = shared(JOBS_MAX * sizeof(*jobs));
-	if (point) {
-		arena_new((size_t)1 << ARENA_BYTES_LOG2);
-		c = named_point(&jobs[0], point, p.seed) < 0;
-		machines_remove();
-		return c;
-	}
+	if (p->jobs == 0 || p->jobs > JOBS_MAX)
+		p->jobs = JOBS_MAX;
+	if (p->point_at)
+		p->jobs = 1;
+	return p->stride == 0 || p->ops == 0 ? -1 : 0;
+}
+
+static int run_and_tell(const struct plan *p)
+{
+	struct timespec from, to;
+	double seconds;
+
 	(void)clock_gettime(CLOCK_MONOTONIC, &from);
-	if (run(&p))
+	if (run(p))
 		return 1;
 	(void)clock_gettime(CLOCK_MONOTONIC, &to);
-	return tell(&p, (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9) < 0 ?
-		       2 :
-		       0;
+	seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+	return tell(p, seconds) < 0 ? 2 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct plan p = { .ops = OPS, .seed = 1, .stride = 1, .how = "make check-fault" };
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	int r;
+
+	program = argv[0];
+	p.jobs = processors > 0 ? (unsigned)processors : 1;
+	if (read_options(argc, argv, &p) < 0)
+		return 2;
+	on_signals(end_all);
+	machines_begin();
+	jobs = shared(JOBS_MAX * sizeof(*jobs));
+	r = run_and_tell(&p);
+	machines_end();
+	return r;
 }

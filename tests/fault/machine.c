@@ -16,7 +16,8 @@ const struct os *os_posix(void);
 
 enum { MACHINES_MAX = 4, COPY_BYTES = 1 << 16 };
 
-static char *base; /* of this process */
+static char *top;  /* of all processes */
+static char *base; /* of this one, below it */
 static pid_t base_of;
 static struct machine *machines[MACHINES_MAX];
 
@@ -118,24 +119,25 @@ void folder_copy(const char *from, const char *to)
 	(void)closedir(dir);
 }
 
-void machines_remove(void)
-{
-	if (base && base_of == getpid())
-		scratch_remove(&base);
-}
-
+/* Memory where there is some: how RocksDB's files reach a disk is nothing that is tried here. */
 void machines_begin(void)
 {
+	if (access("/dev/shm", W_OK) == 0)
+		(void)setenv("TMPDIR", "/dev/shm", 1);
+	top = scratch_make();
+	(void)setenv("TMPDIR", top, 1);
 	(void)randombytes_set_implementation(&implementation);
 	must(sodium_init() >= 0, "libsodium");
 }
 
-/* Memory where there is some: how RocksDB's files reach a disk is nothing that is tried here. */
+void machines_end(void)
+{
+	scratch_remove(&top);
+}
+
 static const char *base_folder(void)
 {
-	if (!base || base_of != getpid()) {
-		if (access("/dev/shm", W_OK) == 0)
-			(void)setenv("TMPDIR", "/dev/shm", 1);
+	if (base_of != getpid()) {
 		base = scratch_make();
 		base_of = getpid();
 	}

@@ -28,12 +28,15 @@ struct arm {
 	int code;
 };
 
-/* Once, before the first: what libsodium asks random bytes for as it begins is of no life. */
+/*
+ * Once, before the first, in the process that has the others as its children: what libsodium asks random
+ * bytes for as it begins is of no life; and all real folders will be below one.
+ */
 void machines_begin(void);
-/* A name of this process's own, "a", below which all is removed by machines_remove. Requires sched_begin. */
+void machines_end(void); /* by the same one: that folder is removed, whoever has left something in it */
+/* `name`: of this process's own, "a". Requires sched_begin. */
 struct machine *machine_new(const char *name, uint64_t seed);
 void machine_free(struct machine *m); /* NULL is fine. No thread is its own any more */
-void machines_remove(void);
 
 /* This thread, and those it starts, are of this machine from now on; returns of which it was. NULL: none. */
 struct machine *machine_enter(struct machine *m);
