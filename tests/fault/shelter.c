@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/fault/fault.h"
 #include "tests/sim/sched.h"
@@ -243,7 +244,7 @@ static void change_index(struct shelter *s)
 {
 	const uint64_t chance = storm_random(s->storm, 100);
 
-	if (chance < 25) {
+	if (chance < 25 && access(s->kept_index, F_OK) == 0) {
 		s->t->index_back++;
 		folder_copy(s->kept_index, s->index);
 	} else if (chance < 35) {
