@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A node from the first line of a request to its answer. The server's library is replaced by what is here: it
- * hands on what the input says, as it would what comes from a network. The input:
+ * A node from the first line of a request to its answer. The server's library is replaced (fake_server.h):
+ * what the input says is handed on as it would be if it came from a network. The input:
  *
  *   byte 0   bit 0: signed, by
  *            bit 1: the owner, else the writer;
@@ -10,17 +10,12 @@
  *
  *   lines    method, target, and headers "name: value" up to an empty line; the body
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <ftw.h>
 #include <microhttpd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "holdfast/node.h"
 #include "store/format/format.h"
@@ -123,6 +118,7 @@ static void deliver(struct call *c)
 {
 	must(fake_is_listening());
 	fake_deliver(&c->connection, c->method, c->target, c->body, c->body_len, SIZE_MAX);
+	must(!c->connection.broken);
 }
 
 static void call_release(struct call *c)
