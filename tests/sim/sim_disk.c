@@ -298,16 +298,19 @@ void sim_node_sync(struct sim_node *node)
 
 void sim_node_lose(struct sim_disk *d, struct sim_node *node)
 {
-	size_t kept = 0;
+	size_t kept = 0, late = 0;
 
 	for (size_t i = 0; i < node->n_writes; i++) {
-		if (coin(d))
+		if (coin(d)) {
+			late += i < node->n_late;
 			node->writes[kept++] = node->writes[i];
-		else
+		} else {
 			free(node->writes[i].data);
+		}
 	}
 	d->lost += node->n_writes - kept;
 	node->n_writes = kept;
+	node->n_late = late;
 }
 
 /* Each sector by itself; and the file may have got its new length though the bytes were not written. */

@@ -445,6 +445,40 @@ static void disks_lie_when_they_are_told_to(void **state)
 	assert_int_equal(got[0], data[0]);
 }
 
+/* A sync that fails between two that come late loses some of what the next one has to make durable. */
+static void late_syncs_may_fail_between(void **state)
+{
+	enum { WRITES = 16 };
+
+	(void)state;
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		CLEANUP(sim_freep) struct sim *sim = sim_new(seed);
+		const struct os *os = sim_os(sim);
+		int fd = create(os, "/f");
+		struct sim_counts counts;
+		char got[WRITES + 1];
+		ssize_t n;
+
+		assert_int_equal(os->sync_dir(os->state, "/"), 0);
+		sim_lie(sim, SIM_LIE_LATE, 1000);
+		for (uint64_t i = 0; i < WRITES; i++)
+			assert_int_equal(os_pwrite_full(os, fd, "x", 1, i), 0);
+		assert_int_equal(os->fdatasync(os->state, fd), 0);
+		assert_int_equal(os_pwrite_full(os, fd, "y", 1, WRITES), 0); /* of the sync after the next */
+		sim_fail(sim, SIM_SYNC, 1, 0, -EIO);
+		assert_int_equal(os->fdatasync(os->state, fd), -EIO);
+		assert_int_equal(os->fdatasync(os->state, fd), 0);
+		sim_counts(sim, &counts);
+		n = sim_read_durable(sim, "/f", got, sizeof(got), 0);
+		assert_true(n >= 0 && n <= WRITES);
+		for (ssize_t i = 0; i < n; i++) {
+			assert_true(got[i] == 'x' || got[i] == 0);
+			counts.lost += got[i] == 'x';
+		}
+		assert_true(counts.lost == WRITES || counts.lost == WRITES + 1);
+	}
+}
+
 /* The same calls with the same results are the same trace, and no others. */
 static void runs_are_compared_by_their_trace(void **state)
 {
@@ -527,6 +561,7 @@ int main(void)
 		cmocka_unit_test(what_a_cut_would_leave_for_sure),
 		cmocka_unit_test(folders_are_lost_with_what_is_in_them),
 		cmocka_unit_test(disks_lie_when_they_are_told_to),
+		cmocka_unit_test(late_syncs_may_fail_between),
 		cmocka_unit_test(runs_are_compared_by_their_trace),
 		cmocka_unit_test(bits_rot),
 		cmocka_unit_test(the_clock_is_the_tests),
