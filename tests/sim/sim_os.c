@@ -189,7 +189,8 @@ static ssize_t sim_pread(void *state, int fd, void *data, size_t len, uint64_t o
 	if (n > 0 && lies(s, SIM_LIE_READ))
 		((uint8_t *)data)[sim_disk_random(&s->disk, n)] ^=
 			(uint8_t)(1 << sim_disk_random(&s->disk, 8));
-	note(s, offset + n);
+	note(s, offset);
+	note(s, n);
 	r = leave(s, r);
 	return r < 0 ? r : (ssize_t)n;
 }
@@ -237,7 +238,8 @@ static ssize_t sim_pwrite(void *state, int fd, const void *data, size_t len, uin
 		else
 			sim_node_write(node, data, len, offset);
 	}
-	note(s, offset + len);
+	note(s, offset);
+	note(s, len);
 	r = leave(s, r);
 	return r < 0 ? r : (ssize_t)len;
 }

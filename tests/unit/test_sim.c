@@ -494,6 +494,9 @@ static void runs_are_compared_by_their_trace(void **state)
 	sim_trace_begin(a);
 	sim_trace_begin(b);
 	assert_true(sim_trace(a) == sim_trace(b));
+	assert_int_equal(os_pwrite_full(sim_os(a), create(sim_os(a), "/g"), "abc", 3, 0), 0);
+	assert_int_equal(os_pwrite_full(sim_os(b), create(sim_os(b), "/g"), "bc", 2, 1), 0);
+	assert_true(sim_trace(a) != sim_trace(b));
 }
 
 static void bits_rot(void **state)
