@@ -4,10 +4,10 @@
  * here one runs at a time, and a seed says which is next, and when. Time stands still but for what is said
  * here; a wait for a time ends when nobody else can go on, or when time has passed it.
  *
- * The program is linked with --wrap for the calls in sched_wrap.c (SCHED_WRAP in the Makefile): what our own
- * objects ask of pthreads, of CLOCK_MONOTONIC, of nanosleep, of getrandom and of how many processors there
- * are, comes here. Libraries keep the real calls: RocksDB's own threads run beside all this, change nothing
- * that is looked at, and call nothing of ours.
+ * The program is linked with --wrap for the calls in sched_wrap.c (SCHED_WRAPPED in the Makefile): what our
+ * own objects ask of pthreads, of CLOCK_MONOTONIC, of nanosleep, of getrandom and of how many processors
+ * there are, comes here. Libraries keep the real calls: RocksDB's own threads run beside all this, change
+ * nothing that is looked at, and call nothing of ours.
  *
  * A thread can lose its turn where it takes a lock, waits, starts or joins another, or makes a call of a
  * simulated disk (sched_pause): between two of those nothing of another's is seen, as if it had been one

@@ -5,6 +5,16 @@
 
 #include "tests/sim/sim_state.h"
 
+static uint64_t locked(struct sim *s, const uint64_t *n)
+{
+	uint64_t now;
+
+	(void)pthread_mutex_lock(&s->lock);
+	now = *n;
+	(void)pthread_mutex_unlock(&s->lock);
+	return now;
+}
+
 void sim_state_cut(struct sim *s)
 {
 	sim_disk_power_cut(&s->disk);
@@ -51,12 +61,7 @@ void sim_power_on(struct sim *s)
 
 uint64_t sim_changes(struct sim *s)
 {
-	uint64_t n;
-
-	(void)pthread_mutex_lock(&s->lock);
-	n = s->changes;
-	(void)pthread_mutex_unlock(&s->lock);
-	return n;
+	return locked(s, &s->changes);
 }
 
 void sim_fail(struct sim *s, unsigned which, uint64_t n, uint64_t more, int code)
@@ -106,22 +111,12 @@ void sim_counts(struct sim *s, struct sim_counts *ret)
 
 uint64_t sim_calls(struct sim *s)
 {
-	uint64_t n;
-
-	(void)pthread_mutex_lock(&s->lock);
-	n = s->calls;
-	(void)pthread_mutex_unlock(&s->lock);
-	return n;
+	return locked(s, &s->calls);
 }
 
 uint64_t sim_trace(struct sim *s)
 {
-	uint64_t trace;
-
-	(void)pthread_mutex_lock(&s->lock);
-	trace = s->trace;
-	(void)pthread_mutex_unlock(&s->lock);
-	return trace;
+	return locked(s, &s->trace);
 }
 
 void sim_trace_begin(struct sim *s)

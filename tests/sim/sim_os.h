@@ -117,8 +117,7 @@ struct sim_counts {
 	uint64_t lost; /* writes that a failed sync has left behind for good */
 };
 void sim_counts(struct sim *sim, struct sim_counts *ret);
-uint64_t sim_calls(
-	struct sim *sim); /* calls so far that could have failed: the range to choose a fault from */
+uint64_t sim_calls(struct sim *sim); /* that could have failed: the range to choose a fault from */
 /* A number of all calls so far, their order, places, lengths and results: the same twice when a run is. */
 uint64_t sim_trace(struct sim *sim);
 void sim_trace_begin(struct sim *sim); /* of those from here on */
