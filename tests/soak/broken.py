@@ -165,6 +165,6 @@ def broken(soak, seconds):
             number += 1
             if number >= len(faults) and time.monotonic() > end:
                 break
-        wrong = reads_fail(soak) if number == len(faults) else []
-        if number == len(faults):
+        if number == len(faults):  # once
+            wrong = reads_fail(soak)
             soak.ok(not wrong, "reads that fail are told to who reads, and are good again when the disk is", *wrong)
