@@ -75,7 +75,7 @@ class Pair(threading.Thread):
         os.kill(self.volume.pid, signal.SIGSTOP)
         before = [w.promise for w in self.writers]
         self.rest()
-        if all(w.promise > b + 2 for w, b in zip(self.writers, before)):
+        if any(w.promise > b + 2 for w, b in zip(self.writers, before)):
             self.wrong.append("the mount was not stopped: the test has not tested")
         os.kill(self.volume.pid, signal.SIGCONT)
         self.moves("after the mount was stopped")
@@ -164,7 +164,6 @@ class Pair(threading.Thread):
         self.watch.finish()
         self.wrong += finish_all(self.writers)
         self.moved_on()
-        group = self.soak.groups.get("small")
         self.volume.unmount(120)
         self.wrong.append(self.volume.check())
         for node in (self.far, self.near):
