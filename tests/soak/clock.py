@@ -5,6 +5,7 @@ clock is left alone: libfaketime shows another to these two processes."""
 import calendar
 import glob
 import time
+from pathlib import Path
 
 from ground import eventually
 from volume import Node, Volume
@@ -22,6 +23,8 @@ class Clock:
     def __init__(self, ground, name, library):
         self.file = ground.base / f"{name}.clock"
         self.set(0)
+        self.pids = []  # whose clock it is
+        ground.later(self.forget)
         self.env = {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1",
                     "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
 
@@ -29,6 +32,12 @@ class Clock:
         new = self.file.with_suffix(".new")
         new.write_text(f"{seconds:+d}\n")
         new.rename(self.file)
+
+    def forget(self):
+        """libfaketime leaves what its processes shared when they end by a signal."""
+        for pid in self.pids:
+            for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+                Path("/dev/shm", name).unlink(missing_ok=True)
 
 
 def clock(soak, seconds):
@@ -40,8 +49,10 @@ def clock(soak, seconds):
     base.mkdir()
     here, there = Clock(ground, "here", library), Clock(ground, "there", library)
     node = Node(ground, base / "node", name="clock-node").serve(there.env)
+    there.pids.append(node.pid)
     volume = Volume(ground, base / "store", base / "mnt", base / "kit", "clock").make(node.invite())
     volume.mount("cache=64M", env=here.env)
+    here.pids.append(volume.pid)
     replica = volume.status()["replicas"][0]["name"]
     top = volume.files
     writers = [Git(top / "git", pause=0.1), Sqlite(top / "sqlite", way=2, pause=0.02),

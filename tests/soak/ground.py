@@ -2,17 +2,23 @@
 """What a soak takes of the machine, loop devices, mounts, control groups, network namespaces, processes, and how
 all of it is given back: by undoing each step, the last first, however the run ends."""
 
+import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 COMMAND_SECONDS = 300
-PREFIX = "hfsoak"
+PREFIX, LINK = "hfsoak", "hfs"  # of names that the machine knows, each with our process's number
+MARK = ".soak"  # stands in a folder that is a soak's to remove
+OF = "HOLDFAST_SOAK"  # in the environment of what we start: our folder
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Failed(Exception):
@@ -55,6 +61,22 @@ def alive(pid):
         return False
 
 
+def left(pid):
+    """Is what has this process's number in its name ours, or nobody's any more?"""
+    return pid.isdigit() and (int(pid) == os.getpid() or not alive(pid))
+
+
+def kill_started_for(base):
+    """Processes that a soak in this folder has started."""
+    word = f"{OF}={base}".encode()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if word in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
+                os.kill(int(name), signal.SIGKILL)
+        except OSError:
+            pass  # ended meanwhile
+
+
 def mounts_below(base):
     """The last mounted first."""
     with open("/proc/self/mountinfo", encoding="utf-8") as f:
@@ -68,9 +90,31 @@ class Ground:
         self.base, self.build = base, build
         self.command = str(build / "holdfast")
         self.steps = []
+        self.starting, self.closed = threading.Lock(), False
+        self.claim()
         self.sweep()
-        shutil.rmtree(base, ignore_errors=True)
-        base.mkdir(parents=True)
+        self.clear()
+
+    def claim(self):
+        """The folder is ours: it is made, or is empty, or an earlier run's; and no other run is at work in it."""
+        mark = self.base / MARK
+        if self.base.exists() and not mark.exists() and any(self.base.iterdir()):
+            sys.exit(f"soak: {self.base} has files of somebody's: it must be a new folder, or an empty one")
+        self.base.mkdir(parents=True, exist_ok=True)
+        self.mark = open(mark, "a", encoding="ascii")
+        try:
+            fcntl.flock(self.mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"soak: another one is at work in {self.base}")
+
+    def clear(self):
+        if mounts_below(self.base):
+            sys.exit(f"soak: an earlier run has left mounts that cannot be undone: {mounts_below(self.base)}")
+        for path in self.base.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != MARK:
+                path.unlink()
 
     def later(self, undo):
         """The step whose undoing this is; `end` does it before its time."""
@@ -83,6 +127,10 @@ class Ground:
             undo()
 
     def close(self, keep):
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # or what is left to undo would stay
+        with self.starting:
+            self.closed = True
         while self.steps:
             undo = self.steps.pop()
             try:
@@ -92,11 +140,14 @@ class Ground:
         self.sweep()
         if keep:
             say(f"kept: {self.base}")
+        elif mounts_below(self.base):
+            say(f"still mounted, and so left there: {' '.join(mounts_below(self.base))}")
         else:
             shutil.rmtree(self.base, ignore_errors=True)
 
     def sweep(self):
-        """What a run that was killed has left below our folder."""
+        """What a run that was killed has left, and what was taken in the instant that ended ours."""
+        kill_started_for(self.base)
         for _ in range(3):
             for where in mounts_below(self.base):
                 subprocess.run(["umount", "-l", where], stderr=subprocess.DEVNULL, check=False)
@@ -105,11 +156,15 @@ class Ground:
             if (loop["back-file"] or "").startswith(f"{self.base}/"):
                 subprocess.run(["losetup", "-d", loop["name"]], check=False)
         for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
-            if name.startswith(f"{PREFIX}-") and not alive(name.split("-")[1]):
+            if name.startswith(f"{PREFIX}-") and left(name.split("-")[1]):
                 subprocess.run(["ip", "netns", "del", name], check=False)
+        for name in os.listdir("/sys/class/net"):
+            found = re.fullmatch(LINK + "([0-9]+)a", name)
+            if found and left(found[1]):  # it may have gone with its namespace just now
+                subprocess.run(["ip", "link", "del", name], stderr=subprocess.DEVNULL, check=False)
         for top in filter(None, (_memory_tree(),)):
             for group in top[0].glob(f"{PREFIX}-*"):
-                if not alive(group.name.split("-")[1]):
+                if left(group.name.split("-")[1]):
                     _remove_group(group)
 
     # --- processes
@@ -119,10 +174,12 @@ class Ground:
         argv = [str(word) for word in argv]
         if group:
             argv = ["sh", "-c", 'echo $$ > "$0" && exec "$@"', f"{group.path}/cgroup.procs", *argv]
-        with open(log or os.devnull, "ab") as out:
+        with self.starting, open(log or os.devnull, "ab") as out:
+            if self.closed:  # for threads that go on for a moment
+                raise Failed("nothing is started any more: all is being given back")
             child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-                                     env={**os.environ, **(env or {})})
-        child.undo = self.later(lambda: end_child(child))
+                                     env={**os.environ, **(env or {}), OF: str(self.base)})
+            child.undo = self.later(lambda: end_child(child))
         return child
 
     # --- disks
@@ -246,6 +303,7 @@ def _remove_group(path):
             return
         except OSError:
             time.sleep(0.1)
+    say(f"cleaning up: {path} stays, for processes are in it")
 
 
 class Group:
@@ -262,8 +320,10 @@ class Group:
     def __init__(self, ground, name, limit):
         top, self.v2 = _memory_tree()
         self.limit, self.path = limit, top / f"{PREFIX}-{os.getpid()}-{name}"
-        if self.v2 and "memory" not in (top / "cgroup.subtree_control").read_text().split():
-            (top / "cgroup.subtree_control").write_text("+memory")
+        below = top / "cgroup.subtree_control"
+        if self.v2 and "memory" not in below.read_text().split():
+            below.write_text("+memory")
+            ground.later(lambda: below.write_text("-memory"))
         self.path.mkdir()
         self.undo = ground.later(lambda: _remove_group(self.path))
         (self.path / ("memory.max" if self.v2 else "memory.limit_in_bytes")).write_text(str(limit))
@@ -292,7 +352,7 @@ class Elsewhere:
 
     def __init__(self, ground):
         self.name = f"{PREFIX}-{os.getpid()}"
-        self.near, self.far = f"hfs{os.getpid() % 1000000}a", f"hfs{os.getpid() % 1000000}b"
+        self.near, self.far = f"{LINK}{os.getpid()}a", f"{LINK}{os.getpid()}b"
         run("ip", "netns", "add", self.name)
         ground.later(lambda: run("ip", "netns", "del", self.name))
         run("ip", "link", "add", self.near, "type", "veth", "peer", "name", self.far)
@@ -344,8 +404,9 @@ def need(ground_words):
 
 
 def on_signals():
-    """Signals that end us end by way of every `finally`."""
+    """Signals that end us end by way of every `finally`; what is ignored (nohup) stays so."""
     def leave(number, _):
         sys.exit(128 + number)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, leave)
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, leave)

@@ -95,7 +95,7 @@ class Soak:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=600, help="about how long")
-    parser.add_argument("--dir", type=Path, required=True, help="a folder that is made, and removed at the end")
+    parser.add_argument("--dir", type=Path, required=True, help="a new folder, or an empty one; removed at the end")
     parser.add_argument("--build", type=Path, required=True)
     parser.add_argument("--only", default="", help="parts, by comma: pair, " + ", ".join(PARTS))
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
