@@ -95,6 +95,7 @@ static void copy_file(const char *from, const char *to)
 	must(in >= 0 && out >= 0, from);
 	while ((n = read(in, bytes, sizeof(bytes))) > 0)
 		must(write(out, bytes, (size_t)n) == n, to);
+	must(n == 0, from);
 	(void)close(in);
 	(void)close(out);
 }
