@@ -13,6 +13,7 @@
 #include "holdfast/history.h"
 #include "holdfast/moment.h"
 #include "store/base/cleanup.h"
+#include "tests/sim/splitmix.h"
 
 enum {
 	WHOLE_BYTES_MAX = 4 << 20, /* files up to this are read whole */
@@ -27,15 +28,6 @@ struct comparing {
 	unsigned flags;
 	uint64_t *random;
 };
-
-uint64_t compare_random(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
 
 static int differ(const struct comparing *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static int differ(const struct comparing *c, const char *fmt, ...)
@@ -148,7 +140,7 @@ static int compare_range(const struct comparing *c, const struct model_inode *i,
 
 static int compare_contents(const struct comparing *c, const struct model_inode *i)
 {
-	uint64_t r = compare_random(c->random);
+	uint64_t r = splitmix64(c->random);
 	int d = 0;
 
 	if (i->size <= WHOLE_BYTES_MAX) {
@@ -164,7 +156,7 @@ static int compare_contents(const struct comparing *c, const struct model_inode 
 		d = compare_range(c, i, start < 100 ? 0 : start - 100, MODEL_PAGE_BYTES + 200);
 	}
 	if (d == 0)
-		d = compare_range(c, i, compare_random(c->random) % i->size, 5000);
+		d = compare_range(c, i, splitmix64(c->random) % i->size, 5000);
 	return d ? d : compare_range(c, i, i->size - 1000, 5000);
 }
 
@@ -290,7 +282,7 @@ static int compare_names(const struct comparing *c, const struct model_inode *di
 static int compare_directory(const struct comparing *c, const struct model_inode *dir)
 {
 	struct listing l = { .c = c, .dir = dir, .stop = SIZE_MAX };
-	const bool attrs = compare_random(c->random) & 1;
+	const bool attrs = splitmix64(c->random) & 1;
 	uint64_t parent = 0;
 	struct hf_attr above;
 	int r = hf_view_readdir(c->view, dir->ino, 0, attrs ? HF_READDIR_ATTR : 0, list_one, &l, NULL);
@@ -301,7 +293,7 @@ static int compare_directory(const struct comparing *c, const struct model_inode
 		return differ(c, "directory %" PRIu64 " lists %zu names, not %zu", dir->ino, l.n,
 			      dir->n_entries);
 	for (size_t k = 0; k < COOKIES_MAX && k < l.n; k++) {
-		if (compare_cookie(&l, compare_random(c->random) % l.n) < 0)
+		if (compare_cookie(&l, splitmix64(c->random) % l.n) < 0)
 			return -1;
 	}
 	if (compare_names(c, dir) < 0)

@@ -20,6 +20,4 @@ int compare_trees(const struct hf_view *view, const struct model *m, const struc
 /* The tags there are. */
 int compare_tags(struct hf_store *store, const struct model *m);
 
-uint64_t compare_random(uint64_t *state); /* splitmix64 */
-
 #endif

@@ -11,6 +11,7 @@
 
 #include "holdfast/moment.h"
 #include "tests/model/arena.h"
+#include "tests/sim/splitmix.h"
 
 struct storm *storm_new(const char *path, uint64_t seed, uint64_t ops_max)
 {
@@ -28,13 +29,13 @@ struct storm *storm_new(const char *path, uint64_t seed, uint64_t ops_max)
 	s->closed = true;
 	s->data = arena_alloc(STORM_WRITE_BYTES_MAX);
 	for (size_t k = 0; k < STORM_WRITE_BYTES_MAX; k++)
-		s->data[k] = (uint8_t)compare_random(&seed);
+		s->data[k] = (uint8_t)splitmix64(&seed);
 	return s;
 }
 
 uint64_t storm_random(struct storm *s, uint64_t below)
 {
-	return compare_random(&s->random) % below;
+	return splitmix64(&s->random) % below;
 }
 
 int storm_fail(struct storm *s, const char *fmt, ...)

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/splitmix.h"
+
 enum {
 	THREADS_MAX = 256,
 	SWITCH_ONE_IN = 6, /* of the places where it could be */
@@ -61,19 +63,9 @@ static void give_up(const char *what)
 	abort();
 }
 
-/* splitmix64, as in sim_disk.c. */
-static uint64_t next(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
 uint64_t sched_random(uint64_t below)
 {
-	return next(&sched.random) % below;
+	return splitmix64(&sched.random) % below;
 }
 
 void sched_random_bytes(void *out, size_t len)
@@ -81,7 +73,7 @@ void sched_random_bytes(void *out, size_t len)
 	uint8_t *p = out;
 
 	for (size_t i = 0; i < len; i++)
-		p[i] = (uint8_t)next(&sched.secrets);
+		p[i] = (uint8_t)splitmix64(&sched.secrets);
 }
 
 bool sched_is_on(void)

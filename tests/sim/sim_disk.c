@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/splitmix.h"
+
 enum { SECTOR_BYTES = 512 };
 
 static void *must(void *p)
@@ -23,14 +25,10 @@ static void *grown(void *array, size_t n, size_t *cap, size_t size)
 	return must(realloc(array, *cap * size));
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014). */
 uint64_t sim_disk_random(struct sim_disk *d, uint64_t below)
 {
-	uint64_t z = d->random += UINT64_C(0x9e3779b97f4a7c15);
+	const uint64_t z = splitmix64(&d->random);
 
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	z ^= z >> 31;
 	return below ? z % below : 0;
 }
 

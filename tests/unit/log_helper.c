@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/sim/splitmix.h"
 #include "tests/unit/log_helper.h"
 
 /* --- volumes */
@@ -118,30 +119,21 @@ void log_fixture_cert(struct log_fixture *f, struct keyring *keys, uint32_t epoc
 
 enum { FRAMES_MAX = 6 };
 
-static uint64_t mix(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
 /* Frames of group i: some noise, some that compresses, sometimes none at all. */
 static size_t make_frames(uint64_t i, size_t max_bytes, struct log_frame frames[FRAMES_MAX])
 {
 	uint64_t state = i;
-	size_t n_data = (size_t)(mix(&state) % 4), n_meta = (size_t)(mix(&state) % 3);
+	size_t n_data = (size_t)(splitmix64(&state) % 4), n_meta = (size_t)(splitmix64(&state) % 3);
 
 	memset(frames, 0, FRAMES_MAX * sizeof(*frames));
 	for (size_t k = 0; k < n_data + n_meta; k++) {
-		size_t len = (size_t)(mix(&state) % (max_bytes + 1));
-		bool noise = mix(&state) & 1;
+		size_t len = (size_t)(splitmix64(&state) % (max_bytes + 1));
+		bool noise = splitmix64(&state) & 1;
 
 		frames[k].type = k < n_data ? FRAME_DATA : FRAME_META;
 		buf_add_u64(&frames[k].plain, i << 8 | k);
 		while (frames[k].plain.len < len)
-			buf_add_u64(&frames[k].plain, noise ? mix(&state) : i);
+			buf_add_u64(&frames[k].plain, noise ? splitmix64(&state) : i);
 		assert_int_equal(buf_status(&frames[k].plain), 0);
 	}
 	return n_data + n_meta;

@@ -21,6 +21,7 @@
 #include "store/base/cleanup.h"
 #include "tests/model/storm.h"
 #include "tests/model/arena.h"
+#include "tests/sim/splitmix.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/tree_compare.h"
 
@@ -87,7 +88,7 @@ static void pick_path(struct hf_store *s, uint64_t tid, uint64_t *random, char o
 
 	hf_store_status(s, &status);
 	for (int tries = 0; tries < 50; tries++) {
-		uint64_t ino = 2 + compare_random(random) % 400;
+		uint64_t ino = 2 + splitmix64(random) % 400;
 
 		if (hf_view_path(&v, ino, out, PATH_BYTES, &err) > 0)
 			return;
@@ -111,15 +112,15 @@ static void expect_plan(const struct told *plan, const struct told *done)
 
 static struct hf_store *one_restore(struct hf_store *s, const char *store, uint64_t top, uint64_t *random)
 {
-	const uint64_t tid = compare_random(random) % (top + 1);
+	const uint64_t tid = splitmix64(random) % (top + 1);
 	const struct hf_view then = { s, tid };
-	const unsigned flags = compare_random(random) % 3 == 0 ? HF_RESTORE_UNDO : 0;
+	const unsigned flags = splitmix64(random) % 3 == 0 ? HF_RESTORE_UNDO : 0;
 	struct told plan = { 0 }, done = { 0 }, again = { 0 };
 	char path[PATH_BYTES] = "";
 	uint64_t before;
 	int r;
 
-	if (compare_random(random) % 3 != 0)
+	if (splitmix64(random) % 3 != 0)
 		pick_path(s, tid, random, path);
 	assert_int_equal(hf_store_commit(s, NULL), 0);
 	before = head_of(s);
@@ -128,8 +129,8 @@ static struct hf_store *one_restore(struct hf_store *s, const char *store, uint6
 		return s;
 	assert_int_equal(r, 0);
 	assert_int_equal(head_of(s), before);
-	if (compare_random(random) % 4 == 0) { /* broken off, and the process with it */
-		struct told part = { .stop_at = 1 + compare_random(random) % 5 };
+	if (splitmix64(random) % 4 == 0) { /* broken off, and the process with it */
+		struct told part = { .stop_at = 1 + splitmix64(random) % 5 };
 		struct hf_view reopened;
 
 		assert_true(restore(s, tid, path, NULL, flags, &part) >= 0);
@@ -151,7 +152,7 @@ static struct hf_store *one_restore(struct hf_store *s, const char *store, uint6
 				 again.sum.moved + again.sum.linked,
 			 0);
 	/* and back: nothing of what was there is lost */
-	if (compare_random(random) % 2 == 0) {
+	if (splitmix64(random) % 2 == 0) {
 		const struct hf_view undone = { s, before };
 
 		assert_int_equal(restore(s, before, "", NULL, HF_RESTORE_UNDO, &again), 0);
@@ -162,7 +163,7 @@ static struct hf_store *one_restore(struct hf_store *s, const char *store, uint6
 
 static void beside(struct hf_store *s, uint64_t top, uint64_t *random, unsigned number)
 {
-	const uint64_t tid = compare_random(random) % (top + 1), before = head_of(s);
+	const uint64_t tid = splitmix64(random) % (top + 1), before = head_of(s);
 	const struct hf_view then = { s, tid };
 	struct told done = { 0 };
 	char path[PATH_BYTES], dest[32];
