@@ -382,8 +382,8 @@ static int compare_names_of(const struct comparing *c, const struct model_inode 
 	int r = hf_view_names(c->view, i->ino, see_name, &g, NULL);
 
 	if (r < 0 || g.wrong || g.n != wanted)
-		return differ(c, "inode %" PRIu64 " knows %zu names of its %zu, %zu of them wrong (%d)", i->ino, g.n, wanted,
-			      g.wrong, r);
+		return differ(c, "inode %" PRIu64 " knows %zu names of its %zu, %zu of them wrong (%d)",
+			      i->ino, g.n, wanted, g.wrong, r);
 	return 0;
 }
 
