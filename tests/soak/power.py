@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 
-from ground import FORMATS, Disk, Failed, make_filesystem, run, say
+from ground import FORMATS, Disk, Failed, eventually, make_filesystem, run, say
 from volume import Volume
 from writers import Files, Fio, Git, Sqlite, Steps, finish_all
 
@@ -81,11 +81,13 @@ class Life:
 
 def one_life(soak, kind, number, seconds, cuts):
     life = Life(soak, kind, number)
-    share = seconds / cuts
+    share, idle = seconds / cuts, []
     for i in range(cuts):
         time.sleep(share * (0.2 + 0.8 * soak.random.random()))
+        if i == cuts - 1 and not eventually(60, lambda: all(w.promise for w in life.writers)):
+            idle.append("somebody gets nothing durable: the test has not tested")
         life.cut(MODES[(i + number) % len(MODES)])
-    wrong = life.end()
+    wrong = idle + life.end()
     for cut in life.cuts:
         wrong += life.judge(cut)
         if not wrong:
@@ -106,13 +108,17 @@ def one_life(soak, kind, number, seconds, cuts):
 def lying(soak, number):
     """The test is tried: a disk that says it has synced and has not must be found out."""
     life = Life(soak, "ext4", number)
-    time.sleep(3)
+    begun = eventually(60, lambda: all(w.promise for w in life.writers))
     os.sync()
     life.disk.do("lie", "on")
-    time.sleep(4)
+    before = [w.promise for w in life.writers]
+    # of who counts step by step; one more may have been durable, and not told yet
+    lied = begun and eventually(60, lambda: any(w.promise > b + 1 for w, b in zip(life.writers[:3], before)))
     life.cut("none")
     life.disk.do("lie", "off")
     errors, wrong = life.end(), life.judge(life.cuts[0])
+    if not lied:
+        errors.append("nothing was promised while the disk lied: the test has not tested")
     soak.ok(wrong and not errors, "a disk that lies about a sync is found out by these very tests", *errors)
     say(f"by: {wrong[0][:150] if wrong else ''}")
     life.remove()
