@@ -15,7 +15,6 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "store/base/buf.h"
 
@@ -42,7 +41,6 @@ struct MHD_Daemon {
 
 struct MHD_Response {
 	size_t len;
-	int fd; /* -1: none */
 	MHD_ContentReaderCallback read;
 	MHD_ContentReaderFreeCallback free;
 	void *arg;
@@ -166,18 +164,18 @@ const union MHD_ConnectionInfo *MHD_get_connection_info(struct MHD_Connection *c
 	return &info;
 }
 
-static struct MHD_Response *fake_response(size_t len, int fd)
+static struct MHD_Response *fake_response(size_t len)
 {
 	struct MHD_Response *r = malloc(sizeof(*r));
 
 	fake_must(r != NULL);
-	*r = (struct MHD_Response){ .len = len, .fd = fd, .body = BUF_INIT, .headers = BUF_INIT };
+	*r = (struct MHD_Response){ .len = len, .body = BUF_INIT, .headers = BUF_INIT };
 	return r;
 }
 
 struct MHD_Response *MHD_create_response_from_buffer(size_t len, void *data, enum MHD_ResponseMemoryMode mode)
 {
-	struct MHD_Response *r = fake_response(len, -1);
+	struct MHD_Response *r = fake_response(len);
 
 	fake_must(mode == MHD_RESPMEM_MUST_COPY || mode == MHD_RESPMEM_PERSISTENT);
 	buf_add(&r->body, data, len);
@@ -185,19 +183,11 @@ struct MHD_Response *MHD_create_response_from_buffer(size_t len, void *data, enu
 	return r;
 }
 
-struct MHD_Response *MHD_create_response_from_fd_at_offset64(uint64_t len, int fd, uint64_t offset)
-{
-	char byte;
-
-	fake_must(len > 0 && pread(fd, &byte, 1, (off_t)(offset + len - 1)) == 1);
-	return fake_response((size_t)len, fd);
-}
-
 struct MHD_Response *MHD_create_response_from_callback(uint64_t len, size_t block,
 						       MHD_ContentReaderCallback read, void *arg,
 						       MHD_ContentReaderFreeCallback release)
 {
-	struct MHD_Response *r = fake_response((size_t)len, -1);
+	struct MHD_Response *r = fake_response((size_t)len);
 
 	fake_must(len > 0 && block > 0);
 	r->read = read;
@@ -248,8 +238,6 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *c, unsigned status, st
 
 void MHD_destroy_response(struct MHD_Response *r)
 {
-	if (r->fd >= 0)
-		(void)close(r->fd);
 	if (r->free)
 		r->free(r->arg);
 	buf_release(&r->body);
