@@ -147,8 +147,6 @@ class Pair(threading.Thread):
             while number < len(turns) or not self.halt.is_set():
                 turns[number % len(turns)]()
                 number += 1
-                if self.halt.is_set() and number >= len(turns):
-                    break
         except Exception as error:  # noqa: BLE001, told by finish, in the thread that counts
             self.error = error
 

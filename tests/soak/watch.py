@@ -61,10 +61,10 @@ class Watch(threading.Thread):
             if n < 8:
                 continue
             second, last = looks[n // 4:n // 2], looks[n - n // 4:]
-            middle = [[statistics.median(look[i] for look in part) for part in (second, last)] for i in (1, 2, 3, 4)]
+            middle = [[statistics.median(look[i] for look in part) for part in (second, last)] for i in (1, 2, 3)]
             rows.append({"name": name, "looks": n, "rss": middle[0], "fds": middle[1], "threads": middle[2],
                          "rss_most": max(look[1] for look in looks), "fds_most": max(look[2] for look in looks),
-                         "files": middle[3], "files_most": max(look[4] for look in looks)})
+                         "files_most": max(look[4] for look in looks)})
         return rows
 
 
