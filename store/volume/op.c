@@ -27,16 +27,27 @@ int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struct hf_erro
 	return op_begin_row(s, 1, data_bytes, grows, err);
 }
 
-static void op_stamp(const struct hf_store *s, const struct tree_state *state, struct op *op, bool share_moment)
+/* Time never falls, whatever the clock does; and nothing happened before there was a volume. */
+static void op_time_after(const struct hf_store *s, const struct tree_state *state, struct op *op)
 {
-	op->tid = share_moment ? state->tid : state->tid + 1;
 	if (!op->time_ns)
 		op->time_ns = s->os->now_ns(s->os->state);
-	/* Time never falls, whatever the clock does; and nothing happened before there was a volume. */
 	if (op->time_ns < state->time_ns)
 		op->time_ns = state->time_ns;
 	if (op->time_ns < s->tree.created_ns)
 		op->time_ns = s->tree.created_ns;
+}
+
+uint64_t op_time(const struct hf_store *s, struct op *op)
+{
+	op_time_after(s, &s->state, op);
+	return op->time_ns;
+}
+
+static void op_stamp(const struct hf_store *s, const struct tree_state *state, struct op *op, bool share_moment)
+{
+	op->tid = share_moment ? state->tid : state->tid + 1;
+	op_time_after(s, state, op);
 }
 
 static _Thread_local uint32_t acting_uid = UID_UNKNOWN;

@@ -6,6 +6,7 @@
 #include <sys/xattr.h>
 
 #include "store/tree/acl.h"
+#include "store/tree/inode.h"
 #include "store/volume/guard.h"
 #include "store/volume/volume.h"
 
@@ -17,17 +18,6 @@ static struct span text_span(const char *text)
 static struct file_time file_time(struct timespec t)
 {
 	return (struct file_time){ t.tv_sec, (uint32_t)t.tv_nsec };
-}
-
-/* The time the operation is going to have, which it then has. Requires sequence. */
-static struct file_time now(const struct hf_store *s, struct op *op)
-{
-	if (!op->time_ns)
-		op->time_ns = s->os->now_ns(s->os->state);
-	if (op->time_ns < s->state.time_ns)
-		op->time_ns = s->state.time_ns;
-	return (struct file_time){ (int64_t)(op->time_ns / 1000000000),
-		(uint32_t)(op->time_ns % 1000000000) };
 }
 
 /* A chmod carries over to the access ACL, if there is one. Requires sequence. */
@@ -52,8 +42,10 @@ static void fill_setattr(const struct hf_store *s, const struct hf_setattr *chan
 	op->setattr.uid = change->uid;
 	op->setattr.gid = change->gid;
 	op->setattr.size = change->size_bytes;
-	op->setattr.atime = change->mask & HF_SET_ATIME_NOW ? now(s, op) : file_time(change->atime);
-	op->setattr.mtime = change->mask & HF_SET_MTIME_NOW ? now(s, op) : file_time(change->mtime);
+	op->setattr.atime =
+		change->mask & HF_SET_ATIME_NOW ? file_time_of(op_time(s, op)) : file_time(change->atime);
+	op->setattr.mtime =
+		change->mask & HF_SET_MTIME_NOW ? file_time_of(op_time(s, op)) : file_time(change->mtime);
 	op->setattr.ctime = file_time(change->ctime);
 	op->setattr.mask =
 		change->mask & (SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_SIZE | SETATTR_ATIME |

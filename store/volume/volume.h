@@ -278,6 +278,8 @@ MUST_USE int group_seal(struct hf_store *s, uint64_t *ret);
 /* --- op.c */
 /* takes sequence when 0 */
 MUST_USE int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struct hf_error *err);
+/* The time the operation is going to have, which it then has. Requires sequence. */
+uint64_t op_time(const struct hf_store *s, struct op *op);
 /* Requires sequence: give op its tid and time, apply and publish it, add its record. Leaves sequence held. */
 MUST_USE int op_run(struct hf_store *s, struct op *op, struct hf_error *err);
 /*

@@ -229,6 +229,24 @@ static void test_clock_set_back_at_the_beginning(void **state)
 	store_fixture_release(&f);
 }
 
+/* And a time that is set to now is the operation's own. */
+static void test_times_set_by_a_clock_set_back(void **state)
+{
+	const struct hf_setattr now = { .mask = HF_SET_ATIME_NOW | HF_SET_MTIME_NOW };
+	struct store_fixture f;
+	struct hf_attr attr;
+
+	(void)state;
+	store_fixture_init(&f, NULL);
+	power->clock_ns = -INT64_C(3600000000000);
+	assert_int_equal(hf_setattr(f.store, HF_ROOT_INO, &now, &attr, NULL), 0);
+	assert_memory_equal(&attr.mtime, &attr.ctime, sizeof(attr.ctime));
+	assert_memory_equal(&attr.atime, &attr.ctime, sizeof(attr.ctime));
+	store_close(&f);
+	power->clock_ns = 0;
+	store_fixture_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_reading_after_a_failed_sync),
 		cmocka_unit_test(test_clock_set_back_at_the_beginning),
+		cmocka_unit_test(test_times_set_by_a_clock_set_back),
 	};
 
 	power_init(scratch_seed());
