@@ -16,9 +16,9 @@ static int enter(struct groups *g, uint32_t segment, struct hf_error *err)
 	r = segment_get(g->l, segment, &g->ref, err);
 	if (r < 0)
 		return r;
-	r = segment_size(g->l, &g->ref, &g->size);
+	r = segment_size(g->l, &g->ref, segment, &g->size, err);
 	if (r < 0)
-		return segment_io_error(g->l, r, segment, "ask the size of", err);
+		return r;
 	if (segment == g->limit.segment && g->limit.offset < g->size)
 		g->size = g->limit.offset;
 	buf_clear(&g->window);

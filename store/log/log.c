@@ -353,7 +353,8 @@ static uint64_t bytes_before(struct log *l, uint32_t upto)
 		CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
 		uint64_t size;
 
-		if (segment_get(l, l->sealed_upto, &ref, NULL) == 0 && segment_size(l, &ref, &size) == 0)
+		if (segment_get(l, l->sealed_upto, &ref, NULL) == 0 &&
+		    segment_size(l, &ref, l->sealed_upto, &size, NULL) == 0)
 			l->sealed_bytes += size;
 	}
 	sum = l->sealed_bytes;

@@ -58,7 +58,8 @@ void fd_cache_free(struct fd_cache *c);
 MUST_USE int segment_get(const struct log *l, uint32_t segment, struct segment_ref *ret,
 			 struct hf_error *err);
 void segment_ref_release(struct segment_ref *ref);
-MUST_USE int segment_size(const struct log *l, const struct segment_ref *ref, uint64_t *ret);
+MUST_USE int segment_size(const struct log *l, const struct segment_ref *ref, uint32_t segment, uint64_t *ret,
+			  struct hf_error *err);
 /* Opens for writing; flags besides O_RDWR. Descriptor or -errno. */
 int segment_open(const struct log *l, uint32_t segment, int flags);
 /* len bytes at offset; a file that ends before is -EUCLEAN. */

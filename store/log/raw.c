@@ -29,8 +29,7 @@ static int raw_begin(const struct log *l, struct log_pos pos, struct log_pos dur
 	ret->end = durable.offset;
 	if (pos.segment == durable.segment)
 		return 0;
-	r = segment_size(l, &ret->ref, &ret->end);
-	return r < 0 ? segment_io_error(l, r, pos.segment, "ask the size of", err) : 0;
+	return segment_size(l, &ret->ref, pos.segment, &ret->end, err);
 }
 
 static void raw_release(struct raw *r)

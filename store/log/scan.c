@@ -182,7 +182,7 @@ static int is_spare(const struct log *l, uint32_t segment, const uint8_t *writer
 	int r = segment_get(l, segment, &ref, err);
 
 	if (r == 0)
-		r = segment_size(l, &ref, &size);
+		r = segment_size(l, &ref, segment, &size, err);
 	if (r < 0)
 		return r;
 	if (size < SEGMENT_HEADER_BYTES)

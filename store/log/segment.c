@@ -269,9 +269,12 @@ void segment_ref_release(struct segment_ref *ref)
 	ref->fd = -1;
 }
 
-int segment_size(const struct log *l, const struct segment_ref *ref, uint64_t *ret)
+int segment_size(const struct log *l, const struct segment_ref *ref, uint32_t segment, uint64_t *ret,
+		 struct hf_error *err)
 {
-	return l->os->size(l->os->state, ref->fd, ret);
+	int r = l->os->size(l->os->state, ref->fd, ret);
+
+	return r < 0 ? segment_io_error(l, r, segment, "ask the size of", err) : 0;
 }
 
 int segment_read(const struct log *l, const struct segment_ref *ref, uint32_t segment, uint64_t offset,

@@ -365,7 +365,8 @@ static void forget_file(const struct check *c, uint32_t segment)
 	const struct os *os = c->l->os;
 	uint64_t size;
 
-	if (os->forget && segment_get(c->l, segment, &ref, NULL) == 0 && segment_size(c->l, &ref, &size) == 0)
+	if (os->forget && segment_get(c->l, segment, &ref, NULL) == 0 &&
+	    segment_size(c->l, &ref, segment, &size, NULL) == 0)
 		os->forget(os->state, ref.fd, 0, size);
 }
 

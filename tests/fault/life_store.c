@@ -180,10 +180,10 @@ static int live(struct life *l)
 	if (l->o->only)
 		r = session(l, l->o->ops, NULL);
 	while (!l->o->only && r >= 0 && s->ops < l->o->ops) {
+		const bool armed = s->sessions == 0 && l->shelter.was_armed;
+
 		arm = arm_by_chance(s);
-		if (s->sessions == 0 && l->shelter.was_armed)
-			arm.kind = ARM_NONE;
-		r = session(l, 1 + storm_random(s, SESSION_OPS), s->sessions ? &arm : NULL);
+		r = session(l, 1 + storm_random(s, SESSION_OPS), armed ? NULL : &arm);
 	}
 	return r < 0 ? -1 : last_session(l);
 }

@@ -68,7 +68,7 @@ static int same_time(const struct comparing *c, uint64_t ino, const char *what, 
 /* Space that is really taken: what was written, and no more than whole blocks of 64 KiB around it. */
 static int same_blocks(const struct comparing *c, const struct model_inode *i, uint64_t blocks)
 {
-	const uint64_t least = (model_taken_bytes(i) + 511) / 512, block_bytes = 65536;
+	const uint64_t least = (model_taken_bytes(i) + 511) / 512, block_bytes = MODEL_BLOCK_BYTES;
 	uint64_t most = 0, last = UINT64_MAX;
 
 	for (size_t k = 0; k < i->n_pages; k++) {

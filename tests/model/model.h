@@ -22,6 +22,7 @@
 #include "holdfast/op.h"
 
 enum { MODEL_PAGE_BYTES = 4096, MODEL_EDITS_MAX = 8 };
+#define MODEL_BLOCK_BYTES UINT64_C(65536) /* what a store keeps contents in */
 
 #define MODEL_NOW ((struct timespec){ .tv_nsec = -1 })
 static inline bool model_is_now(struct timespec t)

@@ -130,8 +130,21 @@ static void punch(struct model_inode *i, uint64_t offset, uint64_t end)
 	i->n_pages = n;
 }
 
+/* Is something in the block that this is in? */
+static bool has_block(const struct model_inode *i, uint64_t offset)
+{
+	const uint64_t first = offset - offset % MODEL_BLOCK_BYTES;
+	const size_t at = page_at(i, first / MODEL_PAGE_BYTES);
+
+	return at < i->n_pages && i->pages[at].number < (first + MODEL_BLOCK_BYTES) / MODEL_PAGE_BYTES;
+}
+
 void model_set_size(struct model_inode *i, uint64_t size)
 {
+	/* A store may keep what is in front of the cut of a block, also where nothing was ever written to it:
+	 * the page is there then, and takes no space. */
+	if (size % MODEL_BLOCK_BYTES && has_block(i, size - 1))
+		(void)own_pages(i, size - 1, 1);
 	punch(i, size, UINT64_MAX);
 	/* Growing gives zeros: what fallocate put behind the end without growing the file has none to lose.
 	 */
