@@ -248,7 +248,8 @@ static int sample(struct sampling *s, struct hf_error *err)
 {
 	uint32_t number;
 
-	while ((s->got.n == 0 || s->got.bytes < s->bytes_max) && (number = choose(s))) {
+	/* the newest and one more at the least: else none but the newest is ever seen */
+	while ((s->got.n < 2 || s->got.bytes < s->bytes_max) && (number = choose(s))) {
 		int r = sample_segment(s, number, err);
 
 		if (r < 0)
