@@ -93,18 +93,23 @@ matches()
 	return $code
 }
 
+# large_first FILE…: the large ones first, which take long mostly: then none of them is left alone at the end
+large_first() { ls -S -- "$@"; }
+
 run_units()
 {
-	local dir=$1 globs=${2:-*} bin name list=() code seconds running=0
+	local dir=$1 globs=${2:-*} bin name list=() sources=() code seconds running=0
 
 	for bin in "$dir"/tests/unit/test_*; do
 		[ -x "$bin" ] && [ -f "tests/unit/${bin##*/}.c" ] && matches "${bin##*/}" "$globs" && list+=("$bin")
 	done
 	echo "unit tests, $dir"
 	mkdir -p "$work/$dir"
-	for bin in "${list[@]}"; do
+	[ "${#list[@]}" -eq 0 ] || mapfile -t sources < <(large_first $(printf 'tests/unit/%s.c ' "${list[@]##*/}"))
+	for name in "${sources[@]}"; do
+		name=${name##*/} name=${name%.c}
 		[ "$running" -ge "$jobs" ] && { wait -n; running=$((running - 1)); }
-		unit_one "$bin" "$work/$dir/${bin##*/}" &
+		unit_one "$dir/tests/unit/$name" "$work/$dir/$name" &
 		running=$((running + 1))
 	done
 	wait
@@ -145,7 +150,7 @@ script_one()
 # run_scripts FOLDER BUILD [GLOBS]
 run_scripts()
 {
-	local folder=$1 dir=$2 globs=${3:-*} test name list=() code seconds running=0
+	local folder=$1 dir=$2 globs=${3:-*} test name list=() scripts=() code seconds running=0
 	local outputs=$work/$dir/$folder
 
 	echo "$folder tests, $dir"
@@ -153,10 +158,12 @@ run_scripts()
 	mkdir -p "$outputs"
 	for test in tests/"$folder"/*.t; do
 		name=${test##*/}
-		[ -e "$test" ] && matches "${name%.t}" "$globs" || continue
-		list+=("$name")
+		[ -e "$test" ] && matches "${name%.t}" "$globs" && list+=("$name")
+	done
+	[ "${#list[@]}" -eq 0 ] || mapfile -t scripts < <(large_first $(printf "tests/$folder/%s " "${list[@]}"))
+	for test in "${scripts[@]}"; do
 		[ "$running" -ge "$jobs" ] && { wait -n; running=$((running - 1)); }
-		script_one "$test" "$outputs/$name" &
+		script_one "$test" "$outputs/${test##*/}" &
 		running=$((running + 1))
 	done
 	wait

@@ -16,6 +16,7 @@ web=
 # serve [ARGUMENTS…]: holdfast web; sets $link, $base, $host, $web
 serve()
 {
+	rm -f "$T/web.out" # the link of the one before
 	"$HOLDFAST" web "$@" > "$T/web.out" 2> "$T/web.err" < /dev/null &
 	web=$!
 	eventually 30 grep -q '^http' "$T/web.out" || bail "no page: $(cat "$T/web.err")"

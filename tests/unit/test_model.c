@@ -19,7 +19,7 @@
 #include "tests/model/storm.h"
 #include "tests/unit/scratch.h"
 
-enum { ARENA_BYTES_LOG2 = 33, OPS = 600, STORMS = 3, LONG_OPS = 5000, LONG_SECONDS = 1800 };
+enum { ARENA_BYTES_LOG2 = 33, OPS = 600, STORMS = 2, LONG_OPS = 5000, LONG_SECONDS = 1800 };
 
 static uint64_t number(const char *name, uint64_t otherwise)
 {

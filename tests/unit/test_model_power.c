@@ -21,7 +21,7 @@
 #include "tests/power/power_os.h"
 #include "tests/unit/scratch.h"
 
-enum { ARENA_BYTES_LOG2 = 33, OPS = 500, STORMS = 3, LONG_OPS = 4000, LONG_SECONDS = 900 };
+enum { ARENA_BYTES_LOG2 = 33, OPS = 500, STORMS = 2, LONG_OPS = 4000, LONG_SECONDS = 900 };
 
 static uint64_t in_doubt;
 
