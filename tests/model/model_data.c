@@ -102,6 +102,15 @@ static void change_range(struct model_inode *i, uint64_t offset, uint64_t len, e
 			    at % MODEL_PAGE_BYTES, what, what == CHANGE_DATA ? data[k] : 0);
 }
 
+/* Is something in the block that this is in? */
+static bool has_block(const struct model_inode *i, uint64_t offset)
+{
+	const uint64_t first = offset - offset % MODEL_BLOCK_BYTES;
+	const size_t at = page_at(i, first / MODEL_PAGE_BYTES);
+
+	return at < i->n_pages && i->pages[at].number < (first + MODEL_BLOCK_BYTES) / MODEL_PAGE_BYTES;
+}
+
 /* A hole from offset to end, touching only pages that are there. */
 static void punch(struct model_inode *i, uint64_t offset, uint64_t end)
 {
@@ -128,15 +137,6 @@ static void punch(struct model_inode *i, uint64_t offset, uint64_t end)
 	}
 	i->pages = all;
 	i->n_pages = n;
-}
-
-/* Is something in the block that this is in? */
-static bool has_block(const struct model_inode *i, uint64_t offset)
-{
-	const uint64_t first = offset - offset % MODEL_BLOCK_BYTES;
-	const size_t at = page_at(i, first / MODEL_PAGE_BYTES);
-
-	return at < i->n_pages && i->pages[at].number < (first + MODEL_BLOCK_BYTES) / MODEL_PAGE_BYTES;
 }
 
 void model_set_size(struct model_inode *i, uint64_t size)
@@ -257,6 +257,14 @@ ssize_t model_copy_range(const struct model *m, uint64_t src_ino, uint64_t src_o
 	next = model_next(m);
 	i = model_edit(next, ino);
 	punch(i, offset, offset + len);
+	/* A store may copy the whole of a block that is there, also where nothing was ever written to it. */
+	for (uint64_t at = src_offset, n; at < src_offset + len; at += n) {
+		n = MODEL_BLOCK_BYTES - at % MODEL_BLOCK_BYTES;
+		if (n > src_offset + len - at)
+			n = src_offset + len - at;
+		if (has_block(src, at))
+			(void)own_pages(i, offset + (at - src_offset), n);
+	}
 	for (size_t k = 0; k < src->n_pages; k++) {
 		const uint64_t start = src->pages[k].number * MODEL_PAGE_BYTES;
 		const uint64_t from = start > src_offset ? start : src_offset;
