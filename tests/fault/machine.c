@@ -256,6 +256,8 @@ uint64_t machine_failed_calls(struct machine *m)
 void machine_arm(struct machine *m, const struct arm *arm)
 {
 	m->failed_before = machine_failed_calls(m);
+	sim_fail(m->sim, 0, 0, 0, 0);
+	sim_power_cut_at(m->sim, 0);
 	switch (arm->kind) {
 	case ARM_NONE:
 		break;

@@ -43,6 +43,7 @@ struct machine *machine_enter(struct machine *m);
 /* For sched_begin: the clocks of all machines go on. */
 void machines_pass(void *unused, uint64_t ns);
 
+/* In the place of what was armed before, if that has not come yet. */
 void machine_arm(struct machine *m, const struct arm *arm);
 /* Nothing is armed, power is on, there is room. */
 void machine_mend(struct machine *m);
