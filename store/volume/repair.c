@@ -10,32 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "holdfast/damage.h"
-#include "store/replica/copies.h"
 #include "store/replica/trail.h"
-#include "store/volume/check.h"
+#include "store/volume/repair_internal.h"
 #include "store/volume/rot.h"
-
-struct repair {
-	const struct os *os;
-	const char *path;
-	const char *log_dir;
-	struct hf_store *store; /* NULL: at rest, and its lock is held here */
-	const struct hf_repair_options *o;
-	struct volume_descriptor descriptor;
-	struct keyring *own_keys;
-	const struct keyring *keys;
-	struct copies copies;
-	struct grants grants;
-	struct buf bad;        /* of uint32_t: numbers of damaged segments, as they are found */
-	struct log_point end;  /* of the log; of one at rest its segment alone is used */
-	struct verified *seen; /* damage, at the last look, */
-	uint64_t looked_ns;    /* which began then */
-	struct hf_repair *sum;
-	bool changed;
-};
 
 static void repair_release(struct repair *p)
 {
@@ -46,7 +24,7 @@ static void repair_release(struct repair *p)
 	free(p->seen);
 }
 
-static void say_found(void *arg, const char *what)
+void repair_say_found(void *arg, const char *what)
 {
 	struct repair *p = arg;
 
@@ -54,8 +32,7 @@ static void say_found(void *arg, const char *what)
 		p->o->found(p->o->arg, what);
 }
 
-/* is_new: of a copy; what is wrong in the store itself is counted by looking at it. */
-__attribute__((format(printf, 3, 4))) static void say(struct repair *p, bool is_new, const char *fmt, ...)
+void repair_say(struct repair *p, bool is_new, const char *fmt, ...)
 {
 	char words[HF_ERROR_TEXT_BYTES + 200];
 	va_list ap;
@@ -63,7 +40,7 @@ __attribute__((format(printf, 3, 4))) static void say(struct repair *p, bool is_
 	va_start(ap, fmt);
 	(void)vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
-	say_found(p, words);
+	repair_say_found(p, words);
 	p->sum->found += is_new;
 	p->sum->faults += is_new;
 }
@@ -113,7 +90,7 @@ static size_t bad_segments(struct repair *p, uint32_t **ret)
 
 static int look(struct repair *p, bool quietly, struct check_result *ret, struct hf_error *err)
 {
-	const struct check_listener to = { quietly ? NULL : say_found, note_bad, NULL, p, true };
+	const struct check_listener to = { quietly ? NULL : repair_say_found, note_bad, NULL, p, true };
 	long faults;
 
 	buf_clear(&p->bad);
@@ -156,7 +133,7 @@ static int read_descriptor(struct repair *p, struct hf_error *err)
 	int r = files_read_descriptor(p->os, p->path, &p->descriptor, &why);
 
 	if (r == -EUCLEAN && p->o->repair && !p->store) {
-		say_found(p, why.text);
+		repair_say_found(p, why.text);
 		p->sum->found++;
 		return remake_descriptor(p, &why, err);
 	}
@@ -179,7 +156,7 @@ static void heal_segment(struct repair *p, uint32_t segment, struct verifier *v,
 	int r;
 
 	if (p->store && segment >= p->end.end.segment) {
-		say(p, false,
+		repair_say(p, false,
 		    "segment %" PRIu32
 		    " is being written to, and not healed meanwhile: unmount, then say this again",
 		    segment);
@@ -187,9 +164,9 @@ static void heal_segment(struct repair *p, uint32_t segment, struct verifier *v,
 	}
 	r = mend_segment(&mend, segment, v, linked, &did, &why);
 	if (r < 0)
-		say(p, false, "not healed: %s", why.text);
+		repair_say(p, false, "not healed: %s", why.text);
 	else if (r == 0)
-		say(p, false, "not healed: segment %" PRIu32 ": nothing behind the damage says what was there",
+		repair_say(p, false, "not healed: segment %" PRIu32 ": nothing behind the damage says what was there",
 		    segment);
 	if (r != 1)
 		return;
@@ -232,240 +209,18 @@ static void remove_index(struct repair *p)
 	int r;
 
 	if (p->store) {
-		say(p, false, "the index is in use: unmount, and mount with -o rebuild");
+		repair_say(p, false, "the index is in use: unmount, and mount with -o rebuild");
 		return;
 	}
 	o.dir = os_join(&dir, p->path, "index");
 	r = o.dir ? index_open(&o, &index, &state, &len, &why) : -ENOMEM;
 	if (r < 0) {
-		say(p, false, "the index cannot be taken away: %s", why.code ? why.text : hf_strerror(r));
+		repair_say(p, false, "the index cannot be taken away: %s", why.code ? why.text : hf_strerror(r));
 		return;
 	}
 	index_close(index);
 	free(state);
 	say_healed(p, "healed: the index was taken away; it is built anew when the store is mounted");
-}
-
-/* --- the copies */
-
-/* Where two verified copies of a frame may differ: one has pruned it. */
-static bool is_pruned_there(const struct buf *ours, const struct buf *theirs, size_t at, size_t len)
-{
-	struct frame_header h;
-
-	return frame_header_decode(theirs->data + at, &h, NULL) == 0 && h.type == FRAME_PRUNED &&
-	       FRAME_HEADER_BYTES + (size_t)h.body_len == len &&
-	       mend_stands_for(theirs->data + at, ours->data + at, len);
-}
-
-/* The first offset at which theirs is not ours; theirs->len: nowhere. Both begin with a header. */
-static size_t first_difference(const struct buf *ours, const struct buf *theirs, size_t len)
-{
-	size_t at = SEGMENT_HEADER_BYTES;
-
-	if (len < at || memcmp(ours->data, theirs->data, at) != 0)
-		return 0;
-	while (len - at >= FRAME_HEADER_BYTES) {
-		struct frame_header h;
-		size_t frame;
-
-		if (frame_header_decode(ours->data + at, &h, NULL) < 0)
-			break;
-		frame = FRAME_HEADER_BYTES + (size_t)h.body_len;
-		if (frame > len - at)
-			break;
-		if (memcmp(ours->data + at, theirs->data + at, frame) != 0 &&
-		    !is_pruned_there(ours, theirs, at, frame))
-			return at;
-		at += frame;
-	}
-	return memcmp(ours->data + at, theirs->data + at, len - at) == 0 ? len : at;
-}
-
-/* How far both are to be the same: a copy may be behind, in its last segment. */
-static size_t common_bytes(const struct repair *p, uint32_t segment, uint32_t their_last,
-			   const struct buf *ours, const struct buf *theirs)
-{
-	size_t len = ours->len;
-
-	if (segment == p->end.end.segment && p->end.end.offset < len)
-		len = p->end.end.offset;
-	return segment == their_last && theirs->len < len ? theirs->len : len;
-}
-
-static void heal_copy(struct repair *p, const struct copy *copy, uint32_t segment)
-{
-	CLEANUP(grants_release) struct grants grants = { 0 };
-	struct copies from;
-	struct mend mend = { .os = p->os,
-			     .dir = copy->dir,
-			     .volume_id = p->descriptor.volume_id,
-			     .grants = &grants,
-			     .offer = copies_offer,
-			     .arg = &from };
-	struct hf_error why = HF_ERROR_INIT;
-	struct verifier v;
-	struct mended did;
-	bool linked = false;
-	char words[300];
-	int r;
-
-	copies_init(&from, p->os);
-	r = copies_add_folder(&from, "this store", p->path);
-	if (r == 0)
-		r = grants_load(p->os, copy->dir, p->descriptor.volume_id, &grants, &why);
-	if (r == 0)
-		r = mend_segment(&mend, segment, &v, &linked, &did, &why);
-	copies_release(&from);
-	if (r < 0) {
-		say(p, false, "replica %s, segment %" PRIu32 ": not healed: %s", copy->name, segment,
-		    why.code ? why.text : hf_strerror(r));
-		return;
-	}
-	if (r == 0) {
-		say(p, false,
-		    "replica %s, segment %" PRIu32
-		    ": not healed: nothing in it says that it should be otherwise. Its last group is damaged, or "
-		    "it is of another history",
-		    copy->name, segment);
-		return;
-	}
-	p->sum->faults--; /* the one that was just told */
-	(void)snprintf(words, sizeof(words),
-		       "healed: replica %s, segment %" PRIu32 ", %" PRIu64 " bytes, from this store",
-		       copy->name, segment, did.bytes);
-	if (p->o->healed)
-		p->o->healed(p->o->arg, words);
-}
-
-static void judge_copy(struct repair *p, const struct copy *copy, uint32_t segment, bool is_last)
-{
-	if (!p->o->repair)
-		return;
-	if (copy->kind == COPY_NODE)
-		say_found(
-			p,
-			"a node is healed on the node alone: holdfast node check DIR --repair --from FOLDER");
-	else if (is_last && p->store)
-		say_found(p, "its last segment is being written to: unmount, then say this again");
-	else
-		heal_copy(p, copy, segment);
-}
-
-/* One segment of a copy against ours. False: it has no more. */
-static bool compare_segment(struct repair *p, const struct copy *copy, uint32_t segment, uint32_t their_last)
-{
-	CLEANUP(buf_release) struct buf ours = BUF_INIT, theirs = BUF_INIT;
-	struct copy own = { .kind = COPY_FOLDER, .dir = (char *)(uintptr_t)p->path };
-	struct hf_error why = HF_ERROR_INIT;
-	size_t len, same;
-	int r = copies_read_segment(&p->copies, &own, segment, &ours, &why);
-
-	if (r < 0) {
-		say(p, true, "%s", why.text);
-		return true;
-	}
-	r = copies_read_segment(&p->copies, copy, segment, &theirs, &why);
-	if (r == -ENOENT && copy->kind == COPY_NODE)
-		return false;
-	if (r < 0) {
-		say(p, true, "replica %s, segment %" PRIu32 ": %s", copy->name, segment, why.text);
-		if (r == -ENOENT || r == -EUCLEAN)
-			judge_copy(p, copy, segment, segment == their_last);
-		return r == -ENOENT || r == -EUCLEAN;
-	}
-	p->sum->copies_bytes += theirs.len;
-	len = common_bytes(p, segment, their_last, &ours, &theirs);
-	same = theirs.len < len ? theirs.len : first_difference(&ours, &theirs, len);
-	if (same == len)
-		return true;
-	say(p, true, "replica %s, segment %" PRIu32 ", offset %zu: other bytes than the log has", copy->name,
-	    segment, same);
-	judge_copy(p, copy, segment, segment == their_last);
-	return true;
-}
-
-static void note_segment(void *arg, const char *name)
-{
-	uint32_t *last = arg, segment;
-
-	if (segment_file_number(name, &segment) && segment > *last)
-		*last = segment;
-}
-
-static int last_segment_in(struct repair *p, const char *dir, uint32_t *ret, struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf log_dir = BUF_INIT;
-	int r;
-
-	*ret = 0;
-	if (!os_join(&log_dir, dir, "log"))
-		return hf_error_set(err, -ENOMEM, "no memory");
-	r = p->os->list(p->os->state, (const char *)log_dir.data, note_segment, ret);
-	return r < 0 ? hf_error_set(err, r, "cannot read the folder %s: %s", (const char *)log_dir.data,
-				    hf_strerror(r)) :
-		       0;
-}
-
-static int last_segment_of(struct repair *p, const struct copy *copy, uint32_t *ret, struct hf_error *err)
-{
-	struct receipt receipt;
-	int r;
-
-	if (copy->kind != COPY_NODE)
-		return last_segment_in(p, copy->dir, ret, err);
-	r = peer_position(copy->peer, &receipt, err);
-	if (r == 0)
-		*ret = receipt.point.end.segment;
-	return r;
-}
-
-static void bucket_found(void *arg, const char *what)
-{
-	say(arg, true, "%s", what);
-}
-
-static void bucket_healed(void *arg, const char *what)
-{
-	struct repair *p = arg;
-
-	p->sum->faults--;
-	if (p->o->healed)
-		p->o->healed(p->o->arg, what);
-}
-
-static int compare_bucket(struct repair *p, const struct copy *copy, struct hf_error *err)
-{
-	const struct peer_compare with = { .log_dir = p->log_dir,
-					   .end = p->end.end,
-					   .heal = p->o->repair,
-					   .found = bucket_found,
-					   .healed = bucket_healed,
-					   .arg = p,
-					   .bytes = &p->sum->copies_bytes };
-
-	return peer_compare(copy->peer, &with, err);
-}
-
-static void compare_copy(struct repair *p, const struct copy *copy)
-{
-	struct hf_error why = HF_ERROR_INIT;
-	uint32_t last = 0;
-	int r = copy->kind == COPY_BUCKET ? compare_bucket(p, copy, &why) :
-					    last_segment_of(p, copy, &last, &why);
-
-	if (r < 0) {
-		say(p, true, "replica %s was not read back: %s", copy->name,
-		    why.code ? why.text : hf_strerror(r));
-		return;
-	}
-	for (uint32_t n = 1; n <= last && n <= p->end.end.segment; n++) {
-		if (p->o->progress.fn)
-			p->o->progress.fn(p->o->progress.arg, "reading replicas back, segments", n - 1, last);
-		if (!compare_segment(p, copy, n, last))
-			break;
-	}
-	p->sum->copies++;
 }
 
 /* --- all of it */
@@ -474,7 +229,7 @@ static void replica_untold(void *arg, const char *what)
 {
 	struct repair *p = arg;
 
-	say(p, p->o->copies, "%s", what);
+	repair_say(p, p->o->copies, "%s", what);
 }
 
 /* 0; -ENOKEY and the like are told already, as a fault: without keys no replica can be asked. */
@@ -500,7 +255,7 @@ static int find_end(struct repair *p, struct hf_error *err)
 		return 0;
 	}
 	p->end.end.offset = UINT32_MAX;
-	return last_segment_in(p, p->path, &p->end.end.segment, err);
+	return repair_last_segment(p, p->path, &p->end.end.segment, err);
 }
 
 static int heal(struct repair *p, struct check_result *found, struct hf_error *err)
@@ -532,7 +287,7 @@ static int run(struct repair *p, struct hf_error *err)
 	if (r == 0 && p->o->repair && p->sum->faults > 0)
 		r = heal(p, &found, err);
 	for (size_t i = 0; r == 0 && p->o->copies && i < p->copies.n; i++)
-		compare_copy(p, &p->copies.all[i]);
+		repair_compare_copy(p, &p->copies.all[i]);
 	if (r < 0 || !found.log_read)
 		return r;
 	if (p->store) {
