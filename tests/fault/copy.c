@@ -138,17 +138,18 @@ int copy_receipt(struct copy *c, const void *text, size_t len, const char *signa
 	return compare_on(c, r.point.end);
 }
 
-static int check_shelf(struct copy *c, struct shelf *shelf, bool whole)
+/* `promised` was so before the shelf was opened: the node may be served, and go on. */
+static int check_shelf(struct copy *c, struct shelf *shelf, struct log_pos promised, bool whole)
 {
 	const struct log_pos start = { 1, 0 };
 	struct log_point p;
 
 	shelf_position(shelf, &p);
-	if (log_pos_compare(p.end, c->promised.end) < 0)
+	if (log_pos_compare(p.end, promised) < 0)
 		return wrong(c,
 			     "the node ends at segment %" PRIu32 ", offset %" PRIu32
 			     ", and has promised %" PRIu32 ", %" PRIu32,
-			     p.end.segment, p.end.offset, c->promised.end.segment, c->promised.end.offset);
+			     p.end.segment, p.end.offset, promised.segment, promised.offset);
 	if (p.end.segment == 0)
 		return 0;
 	if (whole)
@@ -159,6 +160,7 @@ static int check_shelf(struct copy *c, struct shelf *shelf, bool whole)
 int copy_check(struct copy *c, bool whole)
 {
 	struct machine *before = machine_enter(c->to);
+	const struct log_pos promised = c->promised.end;
 	struct hf_error err = HF_ERROR_INIT;
 	struct shelf *shelf = NULL;
 	int r;
@@ -166,7 +168,7 @@ int copy_check(struct copy *c, bool whole)
 	sim_faults_off(c->to->sim);
 	r = shelf_open(&c->to->os, c->to_dir, c->volume_id, true, &shelf, NULL, &err);
 	r = r < 0 ? wrong(c, "the node's copy cannot be opened: %d %s", r, err.text) :
-		    check_shelf(c, shelf, whole);
+		    check_shelf(c, shelf, promised, whole);
 	shelf_close(shelf);
 	sim_faults_on(c->to->sim);
 	(void)machine_enter(before);
