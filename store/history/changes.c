@@ -6,7 +6,9 @@
 #include "store/history/internal.h"
 #include "store/tree/view_internal.h"
 
-struct history_limits history_limits = { .few_ops = 4096, .stretch_ops = 4096, .ops_a_row = 32 };
+struct history_limits history_limits = {
+	.few_ops = 4096, .stretch_ops = 4096, .ops_a_row = 32, .members = 32, .states = 64,
+};
 
 static enum hf_change_kind kind_of(const struct op_note *note)
 {

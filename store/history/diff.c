@@ -439,7 +439,7 @@ static int find_within(struct diff *d, uint64_t from, uint64_t to, uint64_t budg
 
 	ret->n = 0;
 	for (size_t i = 0; r == 1 && i < d->n_tops; i++)
-		r = within_find(d->a.store, d->tops[i], from, to, &budget, ret, d->err);
+		r = within_find(d->a.store, d->tops[i], from, to, &budget, ret, NULL, d->err);
 	numbers_sort(ret);
 	return r;
 }

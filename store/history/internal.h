@@ -15,6 +15,7 @@ void numbers_release(struct numbers *l);
 void numbers_sort(struct numbers *l);
 bool numbers_have(const struct numbers *l, uint64_t number); /* one that is sorted */
 void numbers_keep(struct numbers *l, const struct numbers *wanted); /* of both, which are sorted */
+void numbers_drop_to(struct numbers *l, uint64_t last);		    /* up to that one; sorted */
 MUST_USE int numbers_add(struct numbers *l, uint64_t number); /* 0, -ENOMEM */
 /* Of many additions few are new: before it grows it is sorted. */
 MUST_USE int numbers_add_again(struct numbers *l, uint64_t number);
@@ -62,11 +63,12 @@ MUST_USE int was_unlinked(struct hf_store *s, uint64_t ino, uint64_t tid, struct
 
 /*
  * Which inodes were in a directory, at any depth, or are that itself, at some time between since and until: added,
- * some more than once, and maybe some that were not. 1; 0: more entries than *budget would have to be looked at, by
- * which what was is counted down; negative.
+ * some more than once, and maybe some that were not; and beside each number, unless until_when is NULL, the operation
+ * that took it from there (HF_TID_HEAD: none). 1; 0: more entries than *budget would have to be looked at, by which what
+ * was is counted down; negative.
  */
 MUST_USE int within_find(struct hf_store *s, uint64_t top, uint64_t since, uint64_t until, uint64_t *budget,
-			 struct numbers *inos, struct hf_error *err);
+			 struct numbers *inos, struct numbers *until_when, struct hf_error *err);
 
 /* Extended attributes of two inodes, by name and value: 1, 0, negative. */
 MUST_USE int same_xattrs(const struct hf_view *a, uint64_t ino_a, const struct hf_view *b, uint64_t ino_b,
@@ -80,6 +82,8 @@ struct history_limits {
 	uint64_t few_ops;     /* so many are looked through, however small the tree is */
 	uint64_t stretch_ops; /* for a log so many at first */
 	uint64_t ops_a_row;   /* that are looked through in the time that all states of one inode take */
+	uint64_t members;     /* of a tree, told newest first: so many are looked at first, and of each */
+	uint64_t states;      /* so many */
 };
 extern struct history_limits history_limits;
 

@@ -1,46 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What happened to a file, or in a tree (hf_log). A file's operations are those that made the states it went through, so
- * they are found from it; a tree's are found among all of the volume's, each by where its inode was.
+ * they are found from it; a tree's are found by log_tree.c. Each is told with what was before and after, and where.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/history/internal.h"
+#include "store/history/log_internal.h"
 
 enum {
 	NEAR_OPS = 4096,      /* the notes of operations so near each other are read in one go */
 	FOUND_AT_FIRST = 32,  /* of a file, or a quiet tree; then twice as many, */
 	FOUND_AT_ONCE = 1024, /* up to this */
-	STRETCH_GROWS = 16,   /* to so many times the first */
-	ROWS_AN_OP = 4,       /* entries that are looked at in the time that an operation takes */
-};
-
-struct log_walk {
-	struct hf_store *s;
-	uint64_t since, until;
-	unsigned flags;
-	hf_event_fn *each;
-	void *arg;
-	const struct hf_progress *progress;
-	struct hf_error *err;
-	struct places *places;
-	/* the path's life, newest first; of a directory also the inodes */
-	struct hf_stretch *life;
-	size_t n_life;
-	bool is_dir;
-	/* gathered: a file's, and of a tree told oldest first all of them */
-	struct numbers tids;
-	struct hf_change *found;
-	size_t n_found, cap_found;
-	const struct hf_stretch *stretch; /* of life: the one being looked at */
-	bool filter;                      /* of what is found only what is in the tree */
-	bool within_known;                /* and all that is, is of these inodes */
-	struct numbers within;
-	struct hf_attr known;             /* of the inode told last, told newest first: what it was before; ino 0: nothing */
-	uint64_t seen;
 };
 
 static void log_release(struct log_walk *w)
@@ -50,6 +23,7 @@ static void log_release(struct log_walk *w)
 	free(w->life);
 	numbers_release(&w->tids);
 	numbers_release(&w->within);
+	free(w->members);
 	free(w->found);
 	places_free(w->places);
 }
@@ -71,12 +45,12 @@ static int keep_stretch(void *arg, const struct hf_stretch *st)
 	return 0;
 }
 
-static int keep_tid(struct log_walk *w, uint64_t tid)
+int log_keep_tid(struct log_walk *w, uint64_t tid)
 {
 	return tid <= w->since || tid > w->until ? 0 : numbers_add(&w->tids, tid);
 }
 
-static int keep_change(struct log_walk *w, const struct hf_change *c)
+int log_keep_change(struct log_walk *w, const struct hf_change *c)
 {
 	if (w->n_found == w->cap_found) {
 		size_t cap = w->cap_found ? 2 * w->cap_found : 64;
@@ -165,7 +139,7 @@ static int find_paths(struct log_walk *w, const struct hf_change *c, struct buf 
 	return buf_status(path);
 }
 
-static int tell(struct log_walk *w, const struct hf_change *c)
+int log_tell(struct log_walk *w, const struct hf_change *c)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	CLEANUP(buf_release) struct buf old = BUF_INIT;
@@ -193,12 +167,12 @@ static int tell(struct log_walk *w, const struct hf_change *c)
 	return w->each(w->arg, &e);
 }
 
-static int tell_found(struct log_walk *w, bool backwards)
+int log_tell_found(struct log_walk *w, bool backwards)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < w->n_found; i++)
-		r = tell(w, &w->found[backwards ? w->n_found - 1 - i : i]);
+		r = log_tell(w, &w->found[backwards ? w->n_found - 1 - i : i]);
 	w->n_found = 0;
 	return r;
 }
@@ -228,7 +202,7 @@ static bool lived_at(const struct log_walk *w, uint64_t tid)
 }
 
 /* Just before or after the operation? A moment that was named is one of it too. */
-static int in_tree(struct log_walk *w, const struct hf_change *c)
+int log_in_tree(struct log_walk *w, const struct hf_change *c)
 {
 	int r = 0;
 
@@ -248,7 +222,7 @@ static int keep_version(void *arg, const struct hf_attr *attr, uint64_t ended)
 	struct log_walk *w = arg;
 
 	(void)ended;
-	return attr->tid >= w->stretch->from ? keep_tid(w, attr->tid) : 0;
+	return attr->tid >= w->stretch->from ? log_keep_tid(w, attr->tid) : 0;
 }
 
 struct wanted {
@@ -270,9 +244,9 @@ static int take_wanted(void *arg, const struct hf_change *c)
 	if (w->tids.v[t->next] == c->tid) {
 		t->next++;
 		if (c->kind != HF_CHANGE_OWN)
-			r = w->filter ? in_tree(w, c) : 1;
+			r = w->filter ? log_in_tree(w, c) : 1;
 		if (r == 1)
-			r = keep_change(w, c);
+			r = log_keep_change(w, c);
 	}
 	return r != 0 ? r : t->next == t->end || w->tids.v[t->next] - c->tid > NEAR_OPS;
 }
@@ -296,7 +270,7 @@ static int find_wanted(struct log_walk *w, size_t from, size_t n)
 }
 
 /* All that were gathered, some at a time: who wants the newest alone does not wait for the others. */
-static int tell_wanted(struct log_walk *w)
+int log_tell_wanted(struct log_walk *w)
 {
 	const bool newest = w->flags & HF_NEWEST_FIRST;
 	size_t at_once = FOUND_AT_FIRST;
@@ -308,7 +282,7 @@ static int tell_wanted(struct log_walk *w)
 
 		r = find_wanted(w, newest ? w->tids.n - done - n : done, n);
 		if (r == 0)
-			r = tell_found(w, newest);
+			r = log_tell_found(w, newest);
 		done += n;
 		at_once = 2 * at_once < FOUND_AT_ONCE ? 2 * at_once : FOUND_AT_ONCE;
 	}
@@ -325,151 +299,9 @@ static int log_file(struct log_walk *w)
 		/* the operation that ended the stretch is one on the file, and is told as its last */
 		r = hf_versions(w->s, st->ino, st->from ? st->from - 1 : 0, st->until - 1, 0, keep_version, w, w->err);
 		if (r == 0 && st->until != HF_TID_HEAD)
-			r = keep_tid(w, st->until);
+			r = log_keep_tid(w, st->until);
 	}
-	return r < 0 ? r : tell_wanted(w);
-}
-
-/* --- a tree */
-
-/* Was it certainly not done in the tree? */
-static bool is_elsewhere(const struct log_walk *w, const struct hf_change *c)
-{
-	return w->within_known && c->ino && !numbers_have(&w->within, c->ino) && !numbers_have(&w->within, c->other);
-}
-
-static int see_change(void *arg, const struct hf_change *c)
-{
-	struct log_walk *w = arg;
-	int r = 1;
-
-	tell_progress(w->progress, "looking through operations", ++w->seen, w->until - w->since);
-	places_walked(w->places, c);
-	if (c->kind == HF_CHANGE_OWN || is_elsewhere(w, c))
-		return 0;
-	if (w->filter)
-		r = in_tree(w, c);
-	if (r <= 0)
-		return r;
-	return w->flags & HF_NEWEST_FIRST ? tell(w, c) : keep_change(w, c);
-}
-
-/*
- * Looked through backwards, whichever way it is told: what is now is looked up fastest, and holds back to when it began.
- * To be told forwards it is gathered first, so much at a time.
- */
-static int log_stretch(struct log_walk *w, uint64_t since, uint64_t until)
-{
-	int r;
-
-	if (w->flags & HF_NEWEST_FIRST)
-		return hf_changes(w->s, since, until, HF_NEWEST_FIRST, see_change, w, w->err);
-	places_walk(w->places, until);
-	r = hf_changes(w->s, since, until, HF_NEWEST_FIRST, see_change, w, w->err);
-	places_walk(w->places, 0);
-	return r == 0 ? tell_found(w, true) : r;
-}
-
-struct quiet {
-	struct log_walk *w;
-	uint64_t budget;
-};
-
-static int keep_quiet(void *arg, const struct hf_attr *attr, uint64_t ended)
-{
-	struct quiet *q = arg;
-
-	(void)ended;
-	if (q->budget == 0)
-		return 1;
-	q->budget--;
-	return keep_tid(q->w, attr->tid);
-}
-
-static int keep_tag(void *arg, uint64_t tid)
-{
-	struct quiet *q = arg;
-
-	if (q->budget == 0)
-		return 1;
-	q->budget--;
-	return keep_tid(q->w, tid);
-}
-
-/* Which inodes were in the tree: then it is known, unless that takes looking at more entries than budget. */
-static int find_within(struct log_walk *w, uint64_t since, uint64_t until, uint64_t budget)
-{
-	int r = 1;
-
-	w->within.n = 0;
-	for (size_t i = 0; r == 1 && i < w->n_life; i++) {
-		const struct hf_stretch *st = &w->life[i];
-
-		if (st->from <= until && st->until > since)
-			r = within_find(w->s, st->ino, since, until, &budget, &w->within, w->err);
-	}
-	if (r < 0)
-		return r;
-	numbers_sort(&w->within);
-	w->within_known = r == 1;
-	return 0;
-}
-
-/*
- * A tree in which little happened, on a volume in which much did: the states that its inodes went through say which
- * operations there were. *ret_told false: there are too many, and nothing was told.
- */
-static int log_quiet(struct log_walk *w, uint64_t since, uint64_t until, bool *ret_told)
-{
-	struct quiet q = { w, (until - since) / history_limits.ops_a_row };
-	int r = w->within.n > q.budget;
-
-	w->tids.n = 0;
-	for (size_t i = 0; r == 0 && i < w->within.n; i++)
-		r = hf_versions(w->s, w->within.v[i], since, until, 0, keep_quiet, &q, w->err);
-	if (r == 0)
-		r = tree_tag_operations(w->s->index, since, until, keep_tag, &q, w->err);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	*ret_told = true;
-	places_walk(w->places, 0);
-	return tell_wanted(w);
-}
-
-/*
- * In stretches that grow: of what is told newest first, little may be all that is wanted. Which inodes the tree is made
- * of is found out when that costs no more than what was done by then, which so at most doubles it; told oldest first, at
- * once.
- */
-static int log_tree(struct log_walk *w)
-{
-	const uint64_t first = history_limits.stretch_ops, most = first * STRETCH_GROWS;
-	const bool newest = w->flags & HF_NEWEST_FIRST;
-	uint64_t since = w->since, until = w->until, stretch = first, looked = 0, try_at = newest ? first : 0;
-	bool told = false;
-	int r = 0;
-
-	w->filter = w->n_life != 1 || w->life[0].ino != HF_ROOT_INO;
-	if (newest) /* its stretches are one row */
-		places_walk(w->places, until);
-	while (r == 0 && since < until) {
-		const uint64_t ops = until - since < stretch ? until - since : stretch;
-
-		if (w->filter && !w->within_known && until - since > first && looked >= try_at) {
-			r = find_within(w, since, until, newest ? looked * ROWS_AN_OP : until - since);
-			if (r == 0 && w->within_known)
-				r = log_quiet(w, since, until, &told);
-			if (r != 0 || told)
-				break;
-			try_at = newest ? 2 * looked : UINT64_MAX;
-		}
-		r = newest ? log_stretch(w, until - ops, until) : log_stretch(w, since, since + ops);
-		until -= newest ? ops : 0;
-		since += newest ? 0 : ops;
-		looked += ops;
-		stretch = 2 * stretch < most ? 2 * stretch : most;
-	}
-	return r;
+	return r < 0 ? r : log_tell_wanted(w);
 }
 
 int hf_log(struct hf_store *s, const char *path, uint64_t since, uint64_t until, unsigned flags, hf_event_fn *each,

@@ -2,6 +2,7 @@
 /* Numbers of inodes, operations and chunks, gathered and then gone through in order. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/history/internal.h"
 
@@ -80,4 +81,15 @@ void numbers_keep(struct numbers *l, const struct numbers *wanted)
 			l->v[n++] = l->v[i];
 	}
 	l->n = n;
+}
+
+void numbers_drop_to(struct numbers *l, uint64_t last)
+{
+	size_t n = 0;
+
+	while (n < l->n && l->v[n] <= last)
+		n++;
+	if (n > 0)
+		memmove(l->v, l->v + n, (l->n - n) * sizeof(*l->v));
+	l->n -= n;
 }

@@ -130,7 +130,8 @@ static int find_within(struct dirty *d)
 
 		code = hf_view_walk(&views[k], r->path, &top, &here);
 		if (code == 0)
-			code = within_find(r->s, top.ino, r->then.tid, r->sum.before_tid, &budget, &d->within, r->err);
+			code = within_find(r->s, top.ino, r->then.tid, r->sum.before_tid, &budget, &d->within, NULL,
+					   r->err);
 		else if (code == -ENOENT || code == -ENOTDIR)
 			code = 1;
 		else

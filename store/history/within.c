@@ -22,7 +22,7 @@ struct within {
 	struct hf_store *s;
 	uint64_t since, until;
 	uint64_t *budget;
-	struct numbers *inos;
+	struct numbers *inos, *until_when; /* the second may be NULL */
 	/* directories to be looked at, and all that were met */
 	struct numbers dirs;
 	struct seen_dir *seen;
@@ -65,6 +65,13 @@ static int damaged(struct within *w)
 	return hf_error_set(w->err, -EUCLEAN, "the index is damaged in a directory: mount with -o rebuild");
 }
 
+static int add_member(struct within *w, uint64_t ino, uint64_t until_when)
+{
+	int r = numbers_add(w->inos, ino);
+
+	return r == 0 && w->until_when ? numbers_add(w->until_when, until_when) : r;
+}
+
 /* 1 when there is too much. */
 static int see_entry(struct within *w, struct span value, uint64_t ended)
 {
@@ -78,13 +85,13 @@ static int see_entry(struct within *w, struct span value, uint64_t ended)
 	--*w->budget;
 	if (e.tid > w->until || ended <= w->since)
 		return 0;
-	r = numbers_add(w->inos, e.ino);
+	r = add_member(w, e.ino, ended);
 	return r == 0 && S_ISDIR(e.type) ? meet_dir(w, e.ino) : r;
 }
 
 static int see_present(void *arg, const struct index_entry *e)
 {
-	return see_entry(arg, e->value, UINT64_MAX);
+	return see_entry(arg, e->value, HF_TID_HEAD);
 }
 
 static int see_past(void *arg, const struct index_entry *e)
@@ -107,11 +114,11 @@ static int see_dir(struct within *w, uint64_t dir)
 }
 
 int within_find(struct hf_store *s, uint64_t top, uint64_t since, uint64_t until, uint64_t *budget,
-		struct numbers *inos, struct hf_error *err)
+		struct numbers *inos, struct numbers *until_when, struct hf_error *err)
 {
 	CLEANUP(within_release) struct within w = { .s = s, .since = since, .until = until, .budget = budget,
-						    .inos = inos, .err = err };
-	int r = numbers_add(inos, top);
+						    .inos = inos, .until_when = until_when, .err = err };
+	int r = add_member(&w, top, HF_TID_HEAD);
 
 	if (r == 0)
 		r = meet_dir(&w, top);

@@ -7,7 +7,12 @@
 
 #include "store/tree/past.h"
 
-enum { ROWS_AT_ONCE = 256, TID_BYTES = 8 };
+enum {
+	ROWS_AT_FIRST = 16, /* who asks for the newest mostly wants few; */
+	ROWS_GROW = 4,	    /* then so many times as many, */
+	ROWS_AT_ONCE = 256, /* up to this */
+	TID_BYTES = 8,
+};
 
 struct versions {
 	uint64_t until;
@@ -33,32 +38,58 @@ static int tell_row(struct versions *v, const struct index_entry *e)
 	return v->each(v->arg, e->value, from, get_be64(e->key.data + e->key.len - TID_BYTES));
 }
 
+/* The last of the rows that can be told: of all that ended after until, the first to end alone had begun by then. */
+static int find_last(struct index *x, const struct key *key, uint64_t until, struct key *to, struct hf_error *err)
+{
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	struct key from = *key;
+	uint64_t ended;
+	int r;
+
+	if (until >= UINT64_MAX - 1)
+		return 0;
+	key_add_be64(&from, until + 1);
+	r = index_scan(x, INDEX_PAST, key_span(&from), key_span(to), 1, 0, &rows, err);
+	if (r < 0 || rows.n == 0)
+		return r;
+	if (rows.entries[0].key.len < TID_BYTES)
+		return not_index(err);
+	ended = get_be64(rows.entries[0].key.data + rows.entries[0].key.len - TID_BYTES);
+	if (ended != UINT64_MAX)
+		put_be64(to->bytes + to->len - TID_BYTES, ended + 1);
+	return 0;
+}
+
 static int tell_past(struct versions *v, struct index *x, const struct key *key, uint64_t since, bool newest_first)
 {
 	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
 	struct key from = *key, to = *key;
+	size_t at_once = newest_first ? ROWS_AT_FIRST : ROWS_AT_ONCE;
 	int r = 0;
 
 	if (since == UINT64_MAX)
 		return 0;
 	key_add_be64(&from, since + 1);
 	key_add_be64(&to, UINT64_MAX);
-	do {
-		r = index_scan(x, INDEX_PAST, key_span(&from), key_span(&to), ROWS_AT_ONCE,
+	if (newest_first && v->head_from > v->until) /* else all that are past had ended by then */
+		r = find_last(x, key, v->until, &to, v->err);
+	while (r == 0) {
+		r = index_scan(x, INDEX_PAST, key_span(&from), key_span(&to), at_once,
 			       newest_first ? INDEX_REVERSE : 0, &rows, v->err);
 		for (size_t k = 0; r == 0 && k < rows.n; k++)
 			r = tell_row(v, &rows.entries[k]);
-		if (r == 0 && rows.n > 0) {
-			const struct span last = rows.entries[rows.n - 1].key;
-			struct key *edge = newest_first ? &to : &from;
+		if (r != 0 || !rows.more || rows.n == 0)
+			break;
+		const struct span last = rows.entries[rows.n - 1].key;
+		struct key *edge = newest_first ? &to : &from;
 
-			memcpy(edge->bytes, last.data, last.len);
-			edge->len = last.len;
-			if (!newest_first) /* the next greater one of this length */
-				put_be64(edge->bytes + edge->len - TID_BYTES,
-					 get_be64(edge->bytes + edge->len - TID_BYTES) + 1);
-		}
-	} while (r == 0 && rows.more && rows.n > 0);
+		memcpy(edge->bytes, last.data, last.len);
+		edge->len = last.len;
+		if (!newest_first) /* the next greater one of this length */
+			put_be64(edge->bytes + edge->len - TID_BYTES,
+				 get_be64(edge->bytes + edge->len - TID_BYTES) + 1);
+		at_once = at_once * ROWS_GROW < ROWS_AT_ONCE ? at_once * ROWS_GROW : ROWS_AT_ONCE;
+	}
 	return r;
 }
 

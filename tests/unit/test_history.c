@@ -450,7 +450,7 @@ static void test_log_of_tags(void **state)
 			    "first is 0\n");
 		expect_tags(f, "d", 0, "create d\ncreate d/a\nsecond is 3\nremove d/a\nsecond taken away\nremove d\n");
 		expect_tags(f, "d/a", 0, "create d/a\nremove d/a\n");
-		history_limits = (struct history_limits){ 0, 1, 1 }; /* found by what the tree was */
+		history_limits = (struct history_limits){ 0, 1, 1, 1, 1 }; /* found by what the tree was */
 		expect_tags(f, "d", HF_NEWEST_FIRST,
 			    "remove d\nsecond taken away\nremove d/a\nsecond is 3\ncreate d/a\ncreate d\n");
 		history_limits = usual;

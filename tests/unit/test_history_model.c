@@ -492,7 +492,8 @@ static int look(struct storm *s)
 	r = check_changes(s, &all);
 	/* a tree by itself, or by all operations: it is the same */
 	if (storm_chance(s, 70))
-		history_limits = (struct history_limits){ storm_random(s, 50), 1 + storm_random(s, 60), 1 + storm_random(s, 3) };
+		history_limits = (struct history_limits){ storm_random(s, 50), 1 + storm_random(s, 60), 1 + storm_random(s, 3),
+							  1 + storm_random(s, 8), 1 + storm_random(s, 8) };
 	for (int k = 0; r == 0 && k < 4; k++) {
 		r = check_diff(s);
 		r = r ? r : check_life(s);
