@@ -411,7 +411,7 @@ class Scale:
     def history(self):
         v, made = self.aged()
         bench = self.args.build.resolve() / "tests/bench/historybench"
-        asked = json.loads(run(bench, str(v.store), str(self.count(100_000, 1000)), str(self.rounds)))
+        asked = json.loads(run(bench, str(v.store), str(self.count(1_000_000, 1000)), str(self.rounds)))
         return {"operations": made["count"], **asked}
 
     def rebuild(self):

@@ -51,7 +51,7 @@ def report_past(r):
 
 def report_history(r):
     rows = [(what, f"{q['told']:,}", f"{q['seconds'] * 1000:,.1f} ms") for what, q in r["questions"].items()]
-    return [f"After {r['operations']:,} operations, beside them a tree of {r['files']:,} files:", "",
+    return [f"After {r['operations']:,} operations, and with {r['files']:,} files more, in ten trees:", "",
             *table(["question", "told of", "time"], rows)]
 
 
