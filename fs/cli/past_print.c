@@ -92,7 +92,8 @@ char *restore_command(const struct location *where, const char *path, uint64_t t
 	CLEANUP(cli_cleanup_free) char *store = seen ? NULL : shell_word(where->store);
 	char *command;
 
-	if (asprintf(&whole, "%s@tid-%" PRIu64, seen ? seen : path, tid) < 0)
+	/* what begins like an option is none after a slash */
+	if (asprintf(&whole, "%s%s@tid-%" PRIu64, !seen && *path == '-' ? "/" : "", seen ? seen : path, tid) < 0)
 		whole = NULL;
 	word = whole ? shell_word(whole) : NULL;
 	if (!word || (!seen && !store) ||

@@ -146,5 +146,9 @@ is "$(hf cat "$T/store" ann@example.com)" text "a name with an @"
 is "$(hf log "$T/store" docs/b --json | wc -l)" "$(grep -c . <(hf log "$T/store" docs/b))" "a path in the store"
 hf find gone.txt "$T/store" | grep -q "holdfast restore $T/store docs/gone.txt@tid-"
 ok $? "the command is one for the store"
+hf mount "$T/store" "$m" && echo option > "$m/-rf" && sync -f "$m" && rm "$m/-rf" && hf unmount "$m"
+command=$(hf find -- '-rf' "$T/store" | sed -n 's/^ *holdfast /"$HOLDFAST" /p')
+eval "$command" > "$T/said" 2>&1
+is "$(hf cat "$T/store" /-rf)" option "and can be run as it is, for a name like an option too" || diag "$command" "$(cat "$T/said")"
 fails "out of the volume" 2 "out of the volume" hf log "$T/store" ../..
 done_testing
