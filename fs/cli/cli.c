@@ -106,6 +106,13 @@ int cli_absolute(const char *path, char **ret, struct hf_error *err)
 	return 0;
 }
 
+bool cli_is_inside(const char *path, const char *folder)
+{
+	const size_t len = strlen(folder);
+
+	return !strcmp(folder, "/") || (!strncmp(path, folder, len) && (path[len] == '/' || path[len] == '\0'));
+}
+
 void cli_cleanup_free(void *pointer_to_pointer)
 {
 	void **p = pointer_to_pointer;

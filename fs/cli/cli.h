@@ -67,6 +67,8 @@ int cli_fail_error(const struct hf_error *err);
 
 /* An absolute path of what exists or could be made: the folder it is in must exist. malloc'ed. */
 int cli_absolute(const char *path, char **ret, struct hf_error *err);
+/* Is the one path, both absolute, in the folder or that itself? */
+bool cli_is_inside(const char *path, const char *folder);
 
 #define CLEANUP(f) __attribute__((cleanup(f)))
 void cli_cleanup_free(void *pointer_to_pointer);

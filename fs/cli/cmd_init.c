@@ -48,13 +48,6 @@ static int print_kit(const struct hf_kit *kit)
 	return failed ? cli_fail("the recovery kit could not be printed") : CLI_FINE;
 }
 
-static bool is_inside(const char *path, const char *folder)
-{
-	size_t len = strlen(folder);
-
-	return !strncmp(path, folder, len) && path[len] == '/';
-}
-
 /* The volume's top folder is root's; it shall be his who makes the volume. */
 static int own_root(const char *store, struct hf_error *err)
 {
@@ -78,7 +71,7 @@ static int outside(const char *file, const char *store, const char *what, char *
 {
 	int r = file ? cli_absolute(file, ret, err) : 0;
 
-	if (r == 0 && file && is_inside(*ret, store))
+	if (r == 0 && file && cli_is_inside(*ret, store))
 		r = hf_error_set(err, -EINVAL, "the %s would lie in the store itself; put %s elsewhere", what,
 				 file);
 	return r;

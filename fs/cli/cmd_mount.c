@@ -26,13 +26,6 @@ struct mounting {
 	struct daemon daemon;
 };
 
-static bool is_inside(const char *path, const char *folder)
-{
-	size_t len = strlen(folder);
-
-	return !strncmp(path, folder, len) && (path[len] == '/' || path[len] == '\0');
-}
-
 /*
  * Whether the store is mounted by a process that lives; says where, and of what was at a moment, where that
  * can be seen.
@@ -74,7 +67,7 @@ static int check_paths(const struct mounting *m, struct hf_error *err)
 		return hf_error_set(err, -errno, "%s: %s", m->dir, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return hf_error_set(err, -ENOTDIR, "%s is not a folder", m->dir);
-	if (is_inside(m->store, m->dir))
+	if (cli_is_inside(m->store, m->dir))
 		return hf_error_set(
 			err, -EINVAL,
 			"mounted on %s the volume would hide its own store %s; choose another folder", m->dir,

@@ -25,13 +25,6 @@ static void found(void *arg, const char *what)
 		fprintf(stderr, "holdfast: %s\n", what);
 }
 
-static bool is_inside(const char *path, const char *folder)
-{
-	size_t len = strlen(folder);
-
-	return !strncmp(path, folder, len) && (path[len] == 0 || path[len] == '/' || len == 1);
-}
-
 struct asked {
 	struct target target;
 	const char *to; /* as it was said; NULL: in place */
@@ -59,7 +52,7 @@ static int find_to(struct asked *a, struct hf_error *err)
 
 	if (r < 0)
 		return r;
-	if (is_inside(a->outside, location->store))
+	if (cli_is_inside(a->outside, location->store))
 		return hf_error_set(err, -EINVAL, "%s is in the store: restore to a folder outside", a->to);
 	same = mountinfo_find(a->outside, &m) == 0 && !strcmp(m.store, location->store);
 	within = same ? mountinfo_within(&m, a->outside) : NULL;

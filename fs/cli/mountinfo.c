@@ -3,6 +3,7 @@
  * A line of mountinfo(5): id parent major:minor root DIR options … - TYPE SOURCE superoptions, with blanks,
  * backslashes and newlines in paths as \ooo.
  */
+#include "fs/cli/cli.h"
 #include "fs/cli/mountinfo.h"
 
 #include <errno.h>
@@ -69,13 +70,6 @@ static bool parse_line(char *text, struct line *ret)
 	return true;
 }
 
-static bool is_inside(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return !strcmp(dir, "/") || (!strncmp(path, dir, len) && (path[len] == '/' || path[len] == '\0'));
-}
-
 static int take(struct mountinfo *m, const struct line *line)
 {
 	mountinfo_release(m);
@@ -94,7 +88,7 @@ struct sought {
 static bool is_wanted(const struct sought *sought, const struct line *line)
 {
 	if (sought->path)
-		return is_inside(sought->path, line->dir);
+		return cli_is_inside(sought->path, line->dir);
 	return !sought->store || !strcmp(line->store, sought->store);
 }
 
