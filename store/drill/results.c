@@ -33,10 +33,11 @@ struct lines {
 /* The next line, without its end; NULL: there is none. */
 static const char *next_line(struct lines *l, size_t *ret_len)
 {
-	const char *line = (const char *)l->text.data + l->at, *end;
+	const char *line, *end;
 
 	if (l->at >= l->text.len)
 		return NULL;
+	line = (const char *)l->text.data + l->at;
 	end = memchr(line, '\n', l->text.len - l->at);
 	*ret_len = end ? (size_t)(end - line) : l->text.len - l->at;
 	l->at += *ret_len + 1;

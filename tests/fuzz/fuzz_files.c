@@ -155,12 +155,12 @@ static void fuzz_acl(const uint8_t *data, size_t len)
 
 	if (acl_check(acl) < 0)
 		return;
-	must(acl_to_mode(acl, &mode) <= 0);
-	must(acl_chmod(acl, 0640, &changed) <= 0);
+	must(acl_to_mode(acl, &mode) >= 0);
+	must(acl_chmod(acl, 0640, &changed) == 0);
 	if (changed.len > 0)
 		must(acl_check((struct span){ changed.data, changed.len }) == 0);
 	mode = 0777;
-	must(acl_inherit(acl, &mode, &access, &inherited) <= 0);
+	must(acl_inherit(acl, &mode, &access, &inherited) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
