@@ -28,7 +28,7 @@ BENCH_DEPS := python3 procps bindfs gocryptfs mergerfs fio rsync make tar openss
 SCALE_DEPS := python3 rsync restic borgbackup gnuplot-nox
 # A package for Debian: to build it, and to try it on a machine made for that.
 DEB_DEPS := dpkg-dev debhelper lintian fakeroot systemd
-CHECK_DEB_DEPS := debootstrap debian-archive-keyring
+CHECK_DEB_DEPS := debootstrap debian-archive-keyring systemd-container
 # Real faults: file systems to put a store on, and clocks and networks to break.
 SOAK_DEPS := xfsprogs btrfs-progs e2fsprogs util-linux iproute2 libfaketime
 REPLICA_DEPS := python3 rsync restic borgbackup openssh-client openssh-server

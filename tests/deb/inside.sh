@@ -3,28 +3,10 @@
 # On a system that has nothing but the package: the story in brief. "ok NAME" or "not ok NAME" a line.
 set -u
 cd /
-failed=0
+# shellcheck source=tests/deb/try.sh
+. /check/try.sh
 T=/tmp/check
 mkdir -p "$T/mnt" "$T/back"
-
-# try NAME COMMAND…
-try()
-{
-	local name=$1
-
-	shift
-	if "$@" > "$T/out" 2>&1; then
-		echo "ok $name"
-	else
-		echo "not ok $name"
-		sed 's/^/# /' "$T/out"
-		failed=$((failed + 1))
-	fi
-}
-is() { try "$3" test "$1" = "$2"; }
-wait_for() { for _ in $(seq 200); do eval "$1" > /dev/null 2>&1 && return; sleep 0.1; done; return 1; }
-node() { runuser -u holdfast -- holdfast "$@"; }
-value() { sed -n 's/^ *"'"$1"'": "*\([^",]*\)"*,*$/\1/p' | head -n 1; }
 ended() { kill "$(cat /var/lib/holdfast/one/pid)" 2> /dev/null; umount -l "$T/mnt" 2> /dev/null; }
 trap ended EXIT
 
