@@ -80,6 +80,7 @@ fresh()
 	printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d" && chmod 755 "$root/usr/sbin/policy-rc.d"
 	[ ! -e /etc/resolv.conf ] || cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 	apt-config dump Acquire::http::Proxy > "$root/etc/apt/apt.conf.d/proxy"
+	echo 'Acquire::Check-Valid-Until "false";' > "$root/etc/apt/apt.conf.d/snapshot" # a mirror may be of a day gone by
 }
 
 # The package for that suite's libraries: from its sources, as anybody would.
