@@ -12,6 +12,8 @@
 
 #include "store/log/log_internal.h"
 
+enum { MISSING_NOTED_MAX = 1024 };
+
 struct check {
 	const struct log *l;
 	const struct log_check *to;
@@ -324,27 +326,37 @@ static int check_groups(struct check *c, const struct log_progress *progress, ui
 
 /* --- all of them */
 
+/* What somebody put there under a high number has many missing below it: all are told of, and so many noted as damage. */
+static void found_missing(struct check *c, uint32_t first, uint32_t last)
+{
+	char text[64];
+
+	for (uint32_t k = 0; c->to->bad && k <= last - first && k < MISSING_NOTED_MAX; k++)
+		c->to->bad(c->to->arg, (struct log_pos){ first + k, 0 }, "the segment is missing");
+	if (first == last)
+		(void)snprintf(text, sizeof(text), "segment %" PRIu32 " is missing", first);
+	else
+		(void)snprintf(text, sizeof(text), "segments %" PRIu32 " to %" PRIu32 " are missing", first, last);
+	found(c, text);
+	c->linked = false;
+	c->open_end[0] = 0;
+}
+
 static int check_all(struct check *c, const uint32_t *segments, size_t n, const struct log_progress *progress,
 		     struct hf_error *err)
 {
 	uint64_t total = (uint64_t)n * c->l->segment_bytes;
 	size_t i = 0;
 
-	for (uint32_t segment = c->l->first_segment; segment <= c->end.segment; segment++) {
+	for (uint64_t number = c->l->first_segment; number <= c->end.segment; number++) {
+		const uint32_t segment = (uint32_t)number;
 		int r;
 
 		while (i < n && segments[i] < segment)
 			i++;
 		if (i == n || segments[i] != segment) {
-			char text[64];
-
-			(void)snprintf(text, sizeof(text), "segment %" PRIu32 " is missing", segment);
-			if (c->to->bad)
-				c->to->bad(c->to->arg, (struct log_pos){ segment, 0 },
-					   "the segment is missing");
-			found(c, text);
-			c->linked = false;
-			c->open_end[0] = 0;
+			number = i < n && segments[i] <= c->end.segment ? segments[i] - 1 : c->end.segment;
+			found_missing(c, segment, (uint32_t)number);
 			continue;
 		}
 		r = check_header(c, segment, err);

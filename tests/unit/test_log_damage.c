@@ -333,6 +333,14 @@ static void test_damage_behind_a_known_point_is_refused(void **state)
 	damage_end(&d);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+	CLEANUP(buf_release) struct buf b = BUF_INIT;
+
+	assert_int_equal(os_read_file(os_posix(), from, SIZE_MAX, &b), 0);
+	assert_int_equal(os_write_file(os_posix(), to, b.data, b.len, 0600), 0);
+}
+
 static void test_missing_and_foreign_segments(void **state)
 {
 	struct damage d, other;
@@ -350,13 +358,10 @@ static void test_missing_and_foreign_segments(void **state)
 		assert_int_equal(faults(&d), 1);
 	}
 	for (uint32_t i = 1; i <= d.end.end.segment; i++) {
-		CLEANUP(buf_release) struct buf b = BUF_INIT;
-
 		copy_folder(d.closed, d.work);
 		work_segment(&d, i, path);
 		(void)snprintf(from, sizeof(from), "%s/%010u.seg", other.closed, i);
-		assert_int_equal(os_read_file(os_posix(), from, SIZE_MAX, &b), 0);
-		assert_int_equal(os_write_file(os_posix(), path, b.data, b.len, 0600), 0);
+		copy_file(from, path);
 		if (i == d.end.end.segment)
 			assert_refused(&d, NULL, -EKEYREJECTED, "volume");
 		assert_true(faults(&d) > 0);
@@ -364,14 +369,16 @@ static void test_missing_and_foreign_segments(void **state)
 	/* The same segment twice. */
 	copy_folder(d.closed, d.work);
 	work_segment(&d, d.end.end.segment + 1, path);
-	{
-		CLEANUP(buf_release) struct buf b = BUF_INIT;
-
-		(void)snprintf(from, sizeof(from), "%s/%010u.seg", d.closed, d.end.end.segment);
-		assert_int_equal(os_read_file(os_posix(), from, SIZE_MAX, &b), 0);
-		assert_int_equal(os_write_file(os_posix(), path, b.data, b.len, 0600), 0);
-	}
+	(void)snprintf(from, sizeof(from), "%s/%010u.seg", d.closed, d.end.end.segment);
+	copy_file(from, path);
 	assert_refused(&d, NULL, -EUCLEAN, "holdfast check");
+	/* And far away, so that all between are missing: that is one thing to be told. */
+	copy_folder(d.closed, d.work);
+	(void)snprintf(from, sizeof(from), "%s/%010u.seg", d.closed, d.end.end.segment);
+	work_segment(&d, UINT32_MAX, path);
+	copy_file(from, path);
+	assert_refused(&d, NULL, -EUCLEAN, "missing");
+	assert_true(faults(&d) > 0 && faults(&d) < 8);
 	damage_end(&other);
 	damage_end(&d);
 }
