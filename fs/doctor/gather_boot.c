@@ -171,11 +171,31 @@ struct crons {
 	struct facts *f;
 };
 
+/* Do the words behind the command name another store? What comes after an option may be that option's. */
+static bool names_another(const struct facts *f, char *words)
+{
+	bool another = false, option = false;
+	char *save, path[PATH_MAX];
+
+	words[strcspn(words, "<>|;&\n")] = 0;
+	for (char *w = strtok_r(words, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
+		if (!strcmp(w, f->store.path) || !strcmp(w, f->live.dir) ||
+		    (realpath(w, path) && !strcmp(path, f->store.path)))
+			return false;
+		another |= *w == '/' && !option;
+		option = *w == '-';
+	}
+	return another;
+}
+
 static bool look_at_cron_line(void *arg, char *line)
 {
-	struct facts_machine *m = &((struct crons *)arg)->f->machine;
+	static const char command[] = "holdfast drill";
+	const struct crons *c = arg;
+	struct facts_machine *m = &c->f->machine;
+	char *at = strstr(line, command);
 
-	if (line[strspn(line, " \t")] == '#' || !strstr(line, "holdfast drill"))
+	if (line[strspn(line, " \t")] == '#' || !at || names_another(c->f, at + sizeof(command) - 1))
 		return true;
 	m->drill_timer = FACT_YES;
 	(void)gather_text(m->drill_timer_name, sizeof(m->drill_timer_name), "cron");
