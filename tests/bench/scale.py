@@ -38,6 +38,7 @@ FIGURES = {
     "past": "reading the past, cold",
     "history": "what happened, and what differs",
     "rebuild": "building the index anew from the log",
+    "restore": "a tree of 100,000 files brought back, beside cp -a",
     "backup": "bytes stored, beside restic and borg",
 }
 
@@ -427,6 +428,44 @@ class Scale:
         result["index_bytes"] = v.status()["index_bytes"]
         v.unmount()
         return result
+
+    def restore(self):
+        n = self.count(100_000, 1000)
+        work = self.base / "restore-work"
+        shutil.rmtree(work, ignore_errors=True)
+        dice = random.Random(8)
+        for i in range(n):
+            if i % 100 == 0:
+                (folder := work / "tree" / f"{i // 100:04}").mkdir(parents=True)
+            (folder / f"file-{i:06}").write_bytes(dice.randbytes(512) + b"x" * 512)
+        v = self.volume("restore")
+        v.mount()
+        run("cp", "-a", work / "tree", v.files / "tree")
+        run("sync", "-f", v.files)
+        run(v.command, "snapshot", v.files, "before")
+        took = {}
+
+        def one(what, into, *argv):
+            os.sync()
+            DROP_CACHES.write_text("3\n")
+            took.setdefault(what, []).append(clock(lambda: (run(*argv), run("sync", "-f", into))))
+        for _ in range(self.rounds):
+            try:
+                run("rm", "-r", v.files / "tree")
+                one("in place, mounted, after rm -r", v.files, v.command, "restore", f"{v.files}/tree@before")
+                one("beside what is there, mounted", v.files, v.command, "restore", f"{v.files}/tree@before",
+                    "--to", v.files / "beside")
+                run("rm", "-r", v.files / "beside")
+            finally:
+                v.unmount()
+            one("out, to the folder's disk, at rest", work, v.command, "restore", v.store, "tree@before",
+                "--to", work / "out")
+            one("cp -a on that disk", work, "cp", "-a", work / "tree", work / "copy")
+            run("diff", "-r", work / "out", work / "copy")
+            run("rm", "-r", work / "out", work / "copy")
+            v.mount()
+        v.unmount()
+        return {"files": n, "seconds": {what: statistics.median(t) for what, t in took.items()}}
 
     # --- beside restic and borg
 

@@ -19,6 +19,7 @@ TITLES = {
     "past": "reading the past",
     "history": "what happened, and what differs",
     "rebuild": "building the index anew",
+    "restore": "bringing back a tree",
     "backup": "ten editions of a source tree",
 }
 
@@ -53,6 +54,12 @@ def report_history(r):
     rows = [(what, f"{q['told']:,}", f"{q['seconds'] * 1000:,.1f} ms") for what, q in r["questions"].items()]
     return [f"After {r['operations']:,} operations, and with {r['files']:,} files more, in ten trees:", "",
             *table(["question", "told of", "time"], rows)]
+
+
+def report_restore(r):
+    rows = [(what, f"{seconds:.1f} s") for what, seconds in r["seconds"].items()]
+    return [f"Bringing back a tree of {r['files']:,} files, caches dropped before and all synced after:", "",
+            *table(["how", "time"], rows)]
 
 
 def report_rest(results):
@@ -145,6 +152,8 @@ def report(base, options, scale):
     if "history" in results:
         lines += report_history(results["history"])
     lines += report_rest(results) + report_memory(results, options) + report_amplification(results)
+    if "restore" in results:
+        lines += report_restore(results["restore"])
     if "backup" in results:
         lines += report_backup(results["backup"])
     return "\n".join(lines), results
