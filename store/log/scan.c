@@ -15,7 +15,7 @@
  *
  * The last group found is written once more and synced before the log goes on, and before an index learns of
  * it (log_make_sure): it may be one whose sync failed, which lives in memory only. It is the same bytes, and
- * only the last group can be so (log.h, invariant 2).
+ * only the last group can be so (log.h, invariant 2). So may the file's length, and is set once more.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -443,11 +443,8 @@ static int load_entries(struct log *l, struct hf_error *err)
 static int cut(struct log *l, struct hf_error *err)
 {
 	struct log_pos end = l->v.point.end;
-	uint64_t size;
-	int r = l->os->size(l->os->state, l->cur.fd, &size);
+	int r = os_set_length(l->os, l->cur.fd, end.offset);
 
-	if (r == 0 && size > end.offset)
-		r = l->os->truncate(l->os->state, l->cur.fd, end.offset);
 	if (r == 0)
 		r = l->os->fsync(l->os->state, l->cur.fd);
 	return r < 0 ? segment_io_error(l, r, end.segment, "cut a torn write off", err) : 0;

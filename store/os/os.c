@@ -42,6 +42,14 @@ int os_pwrite_full(const struct os *os, int fd, const void *data, size_t len, ui
 	return 0;
 }
 
+int os_set_length(const struct os *os, int fd, uint64_t len)
+{
+	int r = os->truncate(os->state, fd, len + 1);
+
+	/* where there is no room for a byte more the length can still be set */
+	return r < 0 && r != -ENOSPC && r != -EDQUOT ? r : os->truncate(os->state, fd, len);
+}
+
 static int read_all(const struct os *os, int fd, size_t max, struct buf *out)
 {
 	uint64_t size;

@@ -55,6 +55,11 @@ const struct os *os_posix(void);
 /* All of [offset, offset + len), or -errno. A read past the end is -ENODATA. */
 MUST_USE int os_pread_full(const struct os *os, int fd, void *data, size_t len, uint64_t offset);
 MUST_USE int os_pwrite_full(const struct os *os, int fd, const void *data, size_t len, uint64_t offset);
+/*
+ * Give a file this length so that the next sync makes it durable, also where it seems to have it: what is seen may be of
+ * a truncation whose sync failed, which the disk never got and a sync that follows says nothing of.
+ */
+MUST_USE int os_set_length(const struct os *os, int fd, uint64_t len);
 
 /* Read a whole small file (at most max bytes: more is -EFBIG) into out (appended). */
 MUST_USE int os_read_file(const struct os *os, const char *path, size_t max, struct buf *out);

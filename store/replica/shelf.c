@@ -87,29 +87,23 @@ static int open_note(struct shelf *s, struct shelf_note *ret, struct hf_error *e
 	return sync_parent(s->os, (const char *)path.data, err);
 }
 
-/* Take away what a crash left of an append that was never acknowledged. */
-static int cut_tail(struct shelf *s, const char *path, const struct shelf_scan *scan, struct hf_error *err)
+/* Take away a segment that a crash left of an append that was never acknowledged. */
+static int remove_torn(struct shelf *s, const char *path, struct hf_error *err)
 {
 	const struct os *os = s->os;
 	int r;
 
-	if (scan->header_torn) {
-		(void)os->close(os->state, s->fd);
-		s->fd = -1;
-		r = os->unlink(os->state, path);
-		if (r == 0)
-			r = os->sync_dir(os->state, s->log_dir);
-	} else {
-		r = os->truncate(os->state, s->fd, s->v.point.end.offset);
-		if (r == 0)
-			r = os->fsync(os->state, s->fd);
-	}
-	return r < 0 ? shelf_say_io(err, r, "cut the torn end off", path) : 0;
+	(void)os->close(os->state, s->fd);
+	s->fd = -1;
+	r = os->unlink(os->state, path);
+	if (r == 0)
+		r = os->sync_dir(os->state, s->log_dir);
+	return r < 0 ? shelf_say_io(err, r, "take away what is torn,", path) : 0;
 }
 
 /*
- * Write the last append's bytes once more and sync: when an earlier sync of them failed, the system may show
- * them still and count them as written, and then lose them.
+ * Cut off what a crash left of an append that was never acknowledged; and write the last append's bytes once more: when
+ * an earlier sync of either failed, the system may show it still and count it as done, and then lose it.
  */
 static int settle(struct shelf *s, uint32_t from, const char *path, struct hf_error *err)
 {
@@ -122,6 +116,8 @@ static int settle(struct shelf *s, uint32_t from, const char *path, struct hf_er
 		r = os_pread_full(os, s->fd, bytes.data, len, from);
 	if (r == 0)
 		r = os_pwrite_full(os, s->fd, bytes.data, len, from);
+	if (r == 0)
+		r = os_set_length(os, s->fd, s->v.point.end.offset);
 	if (r == 0)
 		r = os->fsync(os->state, s->fd);
 	if (r == 0)
@@ -145,9 +141,8 @@ static int open_segment(struct shelf *s, uint32_t segment, const struct shelf_no
 		return hf_error_prefix(err, r, "%s", s->log_dir);
 	if (s->read_only)
 		return 0;
-	if (scan->tail > 0 || scan->header_torn)
-		r = cut_tail(s, (const char *)path.data, scan, err);
-	return r < 0 || scan->header_torn ? r : settle(s, scan->doubtful, (const char *)path.data, err);
+	return scan->header_torn ? remove_torn(s, (const char *)path.data, err) :
+				   settle(s, scan->doubtful, (const char *)path.data, err);
 }
 
 /* The files behind `last`, up to `there`. */
