@@ -122,7 +122,7 @@ static int order_members(struct log_walk *w, uint64_t since, uint64_t until)
 	for (size_t i = 0; r >= 0 && i < w->within.n; i++) {
 		struct member *m = &w->members[i];
 
-		if (m->last != HF_TID_HEAD)
+		if (m->last <= until) /* else what it had come to by then */
 			continue;
 		m->last = 0;
 		r = hf_versions(w->s, m->ino, since, until, HF_NEWEST_FIRST, keep_last, &m->last, w->err);
