@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "holdfast/history.h"
+#include "store/history/internal.h"
 #include "tests/unit/store_helper.h"
 
 static void set_mode(struct store_fixture *f, uint64_t ino, uint32_t mode)
@@ -97,6 +97,7 @@ static void test_quiet_directory(void **state)
 	enum { OPS = 80000 };
 	static const char forwards[] = "1 quiet\n1 quiet/x\n6 quiet/x\n1 quiet/gone\n3 quiet/gone\n4 quiet/in\n5 quiet/x\n";
 	static const char backwards[] = "5 quiet/x\n4 quiet/in\n3 quiet/gone\n1 quiet/gone\n6 quiet/x\n1 quiet/x\n1 quiet\n";
+	const struct history_limits usual = history_limits;
 	struct store_fixture *f = *state;
 	uint64_t busy = make_file(f, "busy"), quiet = make_dir(f, HF_ROOT_INO, "quiet"), x = make_in(f, quiet, "x"), from;
 	char words[1000] = "";
@@ -121,6 +122,11 @@ static void test_quiet_directory(void **state)
 	words[0] = 0;
 	assert_int_equal(hf_log(f->store, "quiet", 0, HF_TID_HEAD, HF_NEWEST_FIRST, say_event, words, NULL, NULL), 0);
 	assert_string_equal(words, backwards);
+	words[0] = 0;
+	history_limits.members = history_limits.states = 1; /* so few are looked at first; one of them is gone later */
+	assert_int_equal(hf_log(f->store, "quiet", 0, from + OPS / 8, HF_NEWEST_FIRST, say_event, words, NULL, NULL), 0);
+	assert_string_equal(words, "1 quiet/gone\n6 quiet/x\n1 quiet/x\n1 quiet\n");
+	history_limits = usual;
 	words[0] = 0;
 	assert_int_equal(hf_diff(f->store, from, HF_TID_HEAD, "quiet", say_difference, words, NULL, NULL), 0);
 	assert_string_equal(words, "2 quiet/gone\n1 quiet/in\n4 quiet/x\n");
