@@ -95,8 +95,10 @@ static int say_difference(void *arg, const struct hf_difference *d)
 static void test_quiet_directory(void **state)
 {
 	enum { OPS = 80000 };
-	static const char forwards[] = "1 quiet\n1 quiet/x\n6 quiet/x\n1 quiet/gone\n3 quiet/gone\n4 quiet/in\n5 quiet/x\n";
-	static const char backwards[] = "5 quiet/x\n4 quiet/in\n3 quiet/gone\n1 quiet/gone\n6 quiet/x\n1 quiet/x\n1 quiet\n";
+	static const char forwards[] = "1 quiet\n1 quiet/x\n6 quiet/x\n1 quiet/gone\n1 quiet/two\n"
+					"3 quiet/gone\n3 quiet/two\n4 quiet/in\n5 quiet/x\n";
+	static const char backwards[] = "5 quiet/x\n4 quiet/in\n3 quiet/two\n3 quiet/gone\n1 quiet/two\n"
+					 "1 quiet/gone\n6 quiet/x\n1 quiet/x\n1 quiet\n";
 	const struct history_limits usual = history_limits;
 	struct store_fixture *f = *state;
 	uint64_t busy = make_file(f, "busy"), quiet = make_dir(f, HF_ROOT_INO, "quiet"), x = make_in(f, quiet, "x"), from;
@@ -104,11 +106,14 @@ static void test_quiet_directory(void **state)
 
 	put_text(f, x, 0, "one");
 	(void)make_in(f, quiet, "gone");
+	(void)make_in(f, quiet, "two");
 	from = head(f);
 	for (int i = 0; i < OPS; i++) {
 		set_mode(f, busy, i % 2 ? 0600 : 0644);
-		if (i == OPS / 4)
+		if (i == OPS / 4) {
 			assert_int_equal(hf_unlink(f->store, quiet, "gone", NULL, NULL), 0);
+			assert_int_equal(hf_unlink(f->store, quiet, "two", NULL, NULL), 0);
+		}
 		if (i == OPS / 3) {
 			(void)make_file(f, "out");
 			assert_int_equal(hf_rename(f->store, HF_ROOT_INO, "out", quiet, "in", 0, NULL), 0);
@@ -123,16 +128,18 @@ static void test_quiet_directory(void **state)
 	assert_int_equal(hf_log(f->store, "quiet", 0, HF_TID_HEAD, HF_NEWEST_FIRST, say_event, words, NULL, NULL), 0);
 	assert_string_equal(words, backwards);
 	words[0] = 0;
-	history_limits.members = history_limits.states = 1; /* so few are looked at first; one of them is gone later */
+	/* so few are looked at first, which are gone later, and then it is too much */
+	history_limits.members = history_limits.states = 1;
+	history_limits.ops_a_row = OPS / 16;
 	assert_int_equal(hf_log(f->store, "quiet", 0, from + OPS / 8, HF_NEWEST_FIRST, say_event, words, NULL, NULL), 0);
-	assert_string_equal(words, "1 quiet/gone\n6 quiet/x\n1 quiet/x\n1 quiet\n");
+	assert_string_equal(words, "1 quiet/two\n1 quiet/gone\n6 quiet/x\n1 quiet/x\n1 quiet\n");
 	history_limits = usual;
 	words[0] = 0;
 	assert_int_equal(hf_diff(f->store, from, HF_TID_HEAD, "quiet", say_difference, words, NULL, NULL), 0);
-	assert_string_equal(words, "2 quiet/gone\n1 quiet/in\n4 quiet/x\n");
+	assert_string_equal(words, "2 quiet/gone\n1 quiet/in\n2 quiet/two\n4 quiet/x\n");
 	words[0] = 0;
 	assert_int_equal(hf_diff(f->store, HF_TID_HEAD, from, "quiet", say_difference, words, NULL, NULL), 0);
-	assert_string_equal(words, "1 quiet/gone\n2 quiet/in\n4 quiet/x\n");
+	assert_string_equal(words, "1 quiet/gone\n2 quiet/in\n1 quiet/two\n4 quiet/x\n");
 }
 
 /* Appends that share a moment are one operation of all their bytes. */
