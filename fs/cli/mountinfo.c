@@ -3,7 +3,6 @@
  * A line of mountinfo(5): id parent major:minor root DIR options … - TYPE SOURCE superoptions, with blanks,
  * backslashes and newlines in paths as \ooo.
  */
-#include "fs/cli/cli.h"
 #include "fs/cli/mountinfo.h"
 
 #include <errno.h>
@@ -11,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "fs/cli/cli.h"
 
 #define FUSE_TYPE "fuse.holdfast"
 

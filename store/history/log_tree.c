@@ -52,20 +52,19 @@ static int log_stretch(struct log_walk *w, uint64_t since, uint64_t until)
 	return r == 0 ? log_tell_found(w, true) : r;
 }
 
-static int compare_members(const void *a, const void *b)
-{
-	const struct member *x = a, *y = b;
-
-	if (x->ino != y->ino)
-		return x->ino < y->ino ? -1 : 1;
-	return (x->last < y->last) - (x->last > y->last);
-}
-
+/* What changed last comes first. */
 static int compare_lasts(const void *a, const void *b)
 {
 	const struct member *x = a, *y = b;
 
 	return (x->last < y->last) - (x->last > y->last);
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	return x->ino != y->ino ? (x->ino > y->ino ? 1 : -1) : compare_lasts(a, b);
 }
 
 /* Each inode once, with the last that was said of it. */
@@ -114,7 +113,7 @@ static int keep_last(void *arg, const struct hf_attr *attr, uint64_t ended)
 	return 1;
 }
 
-/* What changed last comes first. */
+/* Puts what changed last by then first. */
 static int order_members(struct log_walk *w, uint64_t since, uint64_t until)
 {
 	int r = 0;
@@ -223,8 +222,8 @@ static int log_quiet(struct log_walk *w, uint64_t since, uint64_t *until)
 
 /*
  * In stretches that grow: of what is told newest first, little may be all that is wanted. Which inodes the tree is made
- * of is found out when that costs no more than what was done by then, which so at most doubles it; told oldest first, at
- * once.
+ * of is found out when there are few for what was looked through by then, so that it costs no more than some times as
+ * much; told oldest first, at once.
  */
 int log_tree(struct log_walk *w)
 {

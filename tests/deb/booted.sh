@@ -6,8 +6,8 @@ set -u
 exec 2>&1
 # shellcheck source=tests/deb/try.sh
 . /check/try.sh
-T=/check/tmp
-mkdir -p "$T"
+T=/check/tmp safe=/var/safe
+mkdir -p "$T" "$safe"
 mount_pid() { systemctl show -P MainPID holdfast-mount@files; }
 node_pid() { systemctl show -P MainPID holdfast-node@one; }
 word_of() { awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"; }
@@ -28,8 +28,8 @@ first_boot()
 		"1 2 0000000000000000" "with no rights, and never any, behind a filter of calls"
 
 	# the volume
-	holdfast init /var/lib/volume --kit-file /root/kit --replica "$(node node invite /var/lib/holdfast/one)" > "$T/said" 2>&1
-	try "a volume" test -e /root/kit
+	holdfast init /var/lib/volume --kit-file "$safe/kit" --replica "$(node node invite /var/lib/holdfast/one)" > "$T/said" 2>&1
+	try "a volume" test -e "$safe/kit"
 	mkdir -p /etc/holdfast /srv/files
 	printf 'STORE=/var/lib/volume\nDIR=/srv/files\nOPTIONS=cache=64M,log=notice\n' > /etc/holdfast/files.conf
 	try "its unit" systemctl enable --now holdfast-mount@files
@@ -77,11 +77,11 @@ first_boot()
 	systemctl stop holdfast-mount@files
 	is "$(findmnt -n -o FSTYPE --mountpoint /srv/files; systemctl show -P Result holdfast-mount@files)" success "it is stopped"
 	try "every byte verifies" holdfast check /var/lib/volume
-	try "its key is moved away" holdfast key move /var/lib/volume /root/volume.key
+	try "its key is moved away" holdfast key move /var/lib/volume "$safe/volume.key"
 	try "without it there is nothing" eval '! systemctl start holdfast-mount@files'
 	systemctl reset-failed holdfast-mount@files
 	mkdir -p /etc/systemd/system/holdfast-mount@files.service.d
-	try "it is encrypted for the machine" systemd-creds encrypt --name=holdfast-key --with-key=host /root/volume.key /etc/holdfast/files.cred
+	try "it is encrypted for the machine" systemd-creds encrypt --name=holdfast-key --with-key=host "$safe/volume.key" /etc/holdfast/files.cred
 	printf '[Service]\nLoadCredentialEncrypted=holdfast-key:/etc/holdfast/files.cred\n' \
 		> /etc/systemd/system/holdfast-mount@files.service.d/key.conf
 	systemctl daemon-reload
@@ -89,7 +89,7 @@ first_boot()
 	is "$(cat /srv/files/later)" later "as it was"
 
 	# one in fstab, and a user's
-	holdfast init /var/lib/other --kit-file /root/other-kit > "$T/said" 2>&1
+	holdfast init /var/lib/other --kit-file "$safe/other-kit" > "$T/said" 2>&1
 	mkdir -p /srv/other
 	printf '/var/lib/other /srv/other fuse.holdfast nosuid,nodev,_netdev,nofail,x-systemd.mount-timeout=infinity 0 0\n' >> /etc/fstab
 	systemctl daemon-reload
@@ -114,7 +114,7 @@ second_boot()
 	try "the user's" wait_for '[ "$(me cat /home/me/files/file)" = mine ]'
 	try "the node goes on" acknowledged
 	systemctl stop holdfast-mount@files
-	try "every byte verifies" holdfast check /var/lib/volume --key-file /root/volume.key
+	try "every byte verifies" holdfast check /var/lib/volume --key-file "$safe/volume.key"
 	is "$(systemctl --failed --plain --no-legend | grep holdfast)" "" "no unit has failed"
 }
 
