@@ -1,121 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Recovery: from a node and from a folder, interrupted, with the wrong kit, against an old writer that is
- * still there. */
+/* Recovery: from a node, a folder and a store, with the wrong kit, of a damaged copy, beside a second node. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "holdfast/replica.h"
-#include "store/replica/config.h"
 #include "store/replica/replica.h"
 #include "store/volume/files.h"
 #include "store/volume/kit.h"
-#include "tests/unit/node_helper.h"
-
-enum { GROUP_BYTES = 3000, GROUPS = 120 };
-
-struct bench {
-	struct node_fixture node;
-	struct log_fixture volume;
-	struct log *log;
-	struct hf_kit *kit;
-	const uint8_t *id;
-	struct http_signer writer;
-	char url[512];  /* as status prints it */
-	char path[160]; /* of the store to be */
-	struct log_point head;
-};
-
-/* A node that has the whole log of GROUPS groups. */
-static void bench_init(struct bench *b)
-{
-	CLEANUP(buf_release) struct buf body = BUF_INIT, url = BUF_INIT;
-	struct wire w;
-
-	memset(b, 0, sizeof(*b));
-	node_fixture_init(&b->node);
-	log_fixture_init(&b->volume, NULL, 64 << 10);
-	b->id = owner_volume_id(b->volume.owner);
-	b->kit = log_fixture_kit(&b->volume);
-	b->writer = http_signer_of_writer(b->volume.keys);
-	assert_int_equal(log_create(&b->volume.options, &b->volume.cert, &b->log, NULL), 0);
-	log_put_groups(b->log, 1, GROUPS, GROUP_BYTES);
-	log_durable(b->log, &b->head);
-	w = wire_enrol(&b->node, b->writer, &b->volume.cert, &body, b->node.place.token);
-	(void)wire_expect(&w, 200, NULL);
-	wire_send_log(&b->node, b->writer, b->log, b->id);
-	memcpy(b->node.place.volume_id, b->id, VOLUME_ID_BYTES);
-	assert_int_equal(place_url(&b->node.place, &url), 0);
-	(void)snprintf(b->url, sizeof(b->url), "%s", buf_cstr(&url));
-	log_fixture_path(&b->volume, "new", b->path);
-}
-
-static void bench_release(struct bench *b)
-{
-	hf_kit_free(b->kit);
-	log_close(b->log);
-	log_fixture_release(&b->volume);
-	node_fixture_release(&b->node);
-}
-
-static struct hf_recovery recover(struct bench *b, const char *place)
-{
-	struct hf_recovery got;
-	struct hf_error err = HF_ERROR_INIT;
-
-	memset(&got, 0, sizeof(got));
-	if (hf_recover(place, b->kit, b->path, NULL, &got, &err) < 0)
-		fail_msg("%s", err.text);
-	return got;
-}
-
-static bool is_there(const char *dir, const char *name)
-{
-	char path[400];
-	struct stat st;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return stat(path, &st) == 0;
-}
-
-/* The store at b->path opens with its own keys, in `epoch`, and has every group. */
-static void check_store(struct bench *b, uint32_t epoch, uint64_t groups)
-{
-	struct volume_descriptor d;
-	struct hf_error err = HF_ERROR_INIT;
-	struct log_point point;
-	struct keyring *keys = NULL;
-	struct log_options o = b->volume.options;
-	struct log *log;
-	char dir[200];
-
-	if (files_read_descriptor(os_posix(), b->path, &d, &err) < 0 ||
-	    files_read_keys(os_posix(), b->path, &d, &keys, &err) < 0)
-		fail_msg("%s", err.text);
-	assert_memory_equal(d.volume_id, b->id, VOLUME_ID_BYTES);
-	assert_int_equal(d.created_ns, b->volume.cert.created_ns);
-	assert_int_equal(keyring_writer_epoch(keys), epoch);
-	(void)snprintf(dir, sizeof(dir), "%s/log", b->path);
-	o.dir = dir;
-	o.keys = keys;
-	if (log_open(&o, NULL, &log, &err) < 0)
-		fail_msg("%s", err.text);
-	log_durable(log, &point);
-	assert_int_equal(point.epoch, epoch);
-	assert_int_equal(log_check_groups(log, NULL, GROUP_BYTES), groups);
-	assert_true(!is_there(b->path, "recovery") && !is_there(b->path, "append"));
-	log_close(log);
-	keyring_free(keys);
-}
+#include "tests/unit/recover_helper.h"
 
 static void test_from_node(void **state)
 {
@@ -216,19 +115,6 @@ static void test_from_directory(void **state)
 	check_store(&b, 2, GROUPS);
 	assert_true(!is_there(b.path, "replicas/disk-copy.json"));
 	bench_release(&b);
-}
-
-/* Zeros behind what there is of a segment. */
-static void lay_out(const char *log_dir, uint32_t segment)
-{
-	char path[300];
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "%s/%010u.seg", log_dir, segment);
-	fd = open(path, O_WRONLY | O_CREAT, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, 8 << 20), 0);
-	assert_int_equal(close(fd), 0);
 }
 
 /*
@@ -391,191 +277,6 @@ static void test_second_node(void **state)
 	second_node(false, 100);
 }
 
-struct stop {
-	uint64_t after;
-	struct bench *b;
-	bool done;
-};
-
-/* Take the node away in the middle. */
-static void stop_node(void *arg, const char *what, uint64_t done, uint64_t total)
-{
-	struct stop *s = arg;
-
-	(void)what;
-	(void)total;
-	if (done >= s->after && !s->done) {
-		s->done = true;
-		node_fixture_stop(&s->b->node);
-	}
-}
-
-static void test_resumes(void **state)
-{
-	struct bench b;
-	struct stop stop = { .after = SEGMENT_BYTES_NOMINAL, .b = &b }; /* behind the first segment */
-	struct hf_progress progress = { stop_node, &stop };
-	struct hf_recovery got;
-	struct hf_error err = HF_ERROR_INIT;
-	CLEANUP(buf_release) struct buf url = BUF_INIT;
-
-	(void)state;
-	bench_init(&b);
-	assert_true(hf_recover(b.url, b.kit, b.path, &progress, &got, &err) < 0);
-	assert_true(stop.done);
-	assert_true(is_there(b.path, "log/0000000001.seg") && is_there(b.path, "recovery"));
-	assert_true(!is_there(b.path, "volume"));
-	assert_int_equal(node_fixture_start(&b.node), 0);
-	memcpy(b.node.place.volume_id, b.id, VOLUME_ID_BYTES);
-	assert_int_equal(place_url(&b.node.place, &url), 0);
-	(void)recover(&b, buf_cstr(&url));
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
-}
-
-/* As it is when interrupted behind the point where the epoch was begun, before it became a store. */
-static void make_unfinished(const struct bench *b)
-{
-	char path[200], id[HF_VOLUME_ID_TEXT_BYTES];
-
-	volume_id_text(b->id, id);
-	(void)snprintf(path, sizeof(path), "%s/volume", b->path);
-	assert_int_equal(unlink(path), 0);
-	(void)snprintf(path, sizeof(path), "%s/recovery", b->path);
-	assert_int_equal(os_write_file(os_posix(), path, id, strlen(id), 0600), 0);
-}
-
-static void test_resumes_at_the_end(void **state)
-{
-	struct bench b;
-
-	(void)state;
-	bench_init(&b);
-	(void)recover(&b, b.url);
-	make_unfinished(&b);
-	assert_int_equal(recover(&b, b.url).epoch, 2);
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
-}
-
-/* The earlier run was stopped while it had the log open to begin the epoch: behind it, and before it. */
-static void test_resumes_with_space_laid_out(void **state)
-{
-	struct bench b;
-	char log_dir[200], path[300];
-	uint32_t epoch;
-
-	(void)state;
-	bench_init(&b);
-	epoch = b.head.end.segment + 1;
-	(void)snprintf(log_dir, sizeof(log_dir), "%s/log", b.path);
-	(void)snprintf(path, sizeof(path), "%s/%010u.seg", log_dir, epoch);
-	(void)recover(&b, b.url);
-	for (int before = 0; before < 2; before++) {
-		make_unfinished(&b);
-		if (before)
-			assert_int_equal(unlink(path), 0);
-		for (uint32_t segment = epoch - 1; segment <= epoch + 1; segment++)
-			if (before || segment >= epoch)
-				lay_out(log_dir, segment);
-		assert_int_equal(recover(&b, b.url).epoch, 2);
-	}
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
-}
-
-/* The node does not know of the epoch that the earlier run began: it is told before anybody says that it was. */
-static void test_resumes_with_one_untold(void **state)
-{
-	CLEANUP(buf_release) struct buf url = BUF_INIT, again = BUF_INIT;
-	struct bench b;
-	char copy[160];
-	struct wire w;
-
-	(void)state;
-	bench_init(&b);
-	node_fixture_stop(&b.node);
-	node_fixture_copy(&b.node, copy);
-	assert_int_equal(node_fixture_start(&b.node), 0);
-	memcpy(b.node.place.volume_id, b.id, VOLUME_ID_BYTES);
-	assert_int_equal(place_url(&b.node.place, &url), 0);
-	(void)recover(&b, buf_cstr(&url));
-	make_unfinished(&b);
-	node_fixture_put_back(&b.node, copy);
-	w = wire_position(&b.node, b.writer, b.id);
-	(void)wire_expect(&w, 200, NULL);
-	memcpy(b.node.place.volume_id, b.id, VOLUME_ID_BYTES);
-	assert_int_equal(place_url(&b.node.place, &again), 0);
-	assert_int_equal(recover(&b, buf_cstr(&again)).goes_on, 1);
-	w = wire_position(&b.node, b.writer, b.id);
-	(void)wire_expect(&w, 403, "epoch_over");
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
-}
-
-/* The new epoch was enrolled, and then that machine died too: the next recovery takes its place. */
-static void test_enrolled_and_lost(void **state)
-{
-	CLEANUP(buf_release) struct buf body = BUF_INIT;
-	struct bench b;
-	struct keyring *keys;
-	struct epoch_cert cert;
-	struct wire w;
-
-	(void)state;
-	bench_init(&b);
-	assert_int_equal(owner_keyring(b.volume.owner, &keys), 0);
-	log_fixture_cert(&b.volume, keys, 2, &b.head, &cert);
-	cert.created_ns = UINT64_MAX / 2; /* by a clock far ahead */
-	epoch_cert_sign(&cert, b.volume.owner);
-	w = wire_enrol(&b.node, http_signer_of_owner(b.volume.owner), &cert, &body, NULL);
-	(void)wire_expect(&w, 200, NULL);
-	(void)recover(&b, b.url);
-	check_store(&b, 2, GROUPS);
-	w = wire_position(&b.node, http_signer_of_writer(keys), b.id);
-	(void)wire_expect(&w, 403, "not_allowed");
-	keyring_free(keys);
-	bench_release(&b);
-}
-
-struct rival {
-	struct bench *b;
-	uint64_t next;
-	int left;
-};
-
-/* The old store goes on writing while its log is fetched. */
-static void write_more(void *arg, const char *what, uint64_t done, uint64_t total)
-{
-	struct rival *r = arg;
-
-	(void)what;
-	(void)done;
-	(void)total;
-	if (r->left-- <= 0)
-		return;
-	log_put_groups(r->b->log, r->next, r->next + 1, GROUP_BYTES);
-	r->next += 2;
-	wire_send_log(&r->b->node, r->b->writer, r->b->log, r->b->id);
-}
-
-static void test_old_writer_is_still_there(void **state)
-{
-	struct bench b;
-	struct rival rival = { .b = &b, .next = GROUPS + 1, .left = 4 };
-	struct hf_progress progress = { write_more, &rival };
-	struct hf_recovery got;
-	struct hf_error err = HF_ERROR_INIT;
-
-	(void)state;
-	bench_init(&b);
-	if (hf_recover(b.url, b.kit, b.path, &progress, &got, &err) < 0)
-		fail_msg("%s", err.text);
-	assert_int_equal(got.tid, rival.next - 1);
-	check_store(&b, 2, rival.next - 1);
-	bench_release(&b);
-}
-
 static void test_damaged_copy(void **state)
 {
 	struct bench b;
@@ -625,12 +326,6 @@ int main(void)
 		cmocka_unit_test(test_long_groups),
 		cmocka_unit_test(test_wrong_kit),
 		cmocka_unit_test(test_second_node),
-		cmocka_unit_test(test_resumes),
-		cmocka_unit_test(test_resumes_at_the_end),
-		cmocka_unit_test(test_resumes_with_space_laid_out),
-		cmocka_unit_test(test_resumes_with_one_untold),
-		cmocka_unit_test(test_enrolled_and_lost),
-		cmocka_unit_test(test_old_writer_is_still_there),
 		cmocka_unit_test(test_damaged_copy),
 		cmocka_unit_test(test_folder_in_use),
 	};

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* The scrub finds damage by itself; and it is healed from a replica, at rest and while the store is open. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "holdfast/alarm.h"
+#include "holdfast/replica.h"
+#include "store/format/format.h"
+#include "store/os/os.h"
+#include "store/volume/volume.h"
+#include "tests/unit/damage_helper.h"
+#include "tests/unit/log_helper.h"
+#include "tests/unit/scratch.h"
+
+enum { LONG_S = 20 };
+
+/* --- the scrub */
+
+static bool eventually(bool (*fn)(struct one *o), struct one *o)
+{
+	struct timespec pause = { 0, 20000000 };
+
+	for (int i = 0; i < LONG_S * 50; i++) {
+		if (fn(o))
+			return true;
+		(void)nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+static bool is_found(struct one *o)
+{
+	struct hf_damage d;
+
+	return hf_store_damage(o->f.store, &d, 1) == 1 && d.retired;
+}
+
+static bool is_complete(struct one *o)
+{
+	return verified_of(o).complete_ns > 0;
+}
+
+static bool is_healed(struct one *o)
+{
+	return verified_of(o).damaged == 0;
+}
+
+static void open_scrubbed(struct one *o)
+{
+	o->f.options.flags &= ~(unsigned)HF_OPEN_NO_REPLICATION;
+	o->f.options.scrub_s = 1;
+	store_open(&o->f, 0);
+}
+
+static void test_scrub(void **state)
+{
+	struct hf_alarm *alarms = NULL;
+	struct one o;
+	size_t n = 0;
+
+	(void)state;
+	one_init(&o);
+	open_scrubbed(&o);
+	assert_true(eventually(is_complete, &o));
+	assert_int_equal(verified_of(&o).scrub_s, 1);
+	assert_int_equal(verified_of(&o).damaged, 0);
+	damage(&o); /* under its feet, and nobody reads it */
+	assert_true(eventually(is_found, &o));
+	assert_int_equal(hf_store_alarms(o.f.path, &alarms, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(alarms[0].kind, "damage");
+	assert_non_null(strstr(alarms[0].words, "file"));  /* which file's bytes they are */
+	assert_non_null(strstr(alarms[0].words, "tid-2")); /* and when they were written */
+	assert_non_null(strstr(alarms[0].words, "--repair"));
+	free(alarms);
+	damage(&o); /* turned back: the next pass sees that all is well */
+	assert_true(eventually(is_healed, &o));
+	one_release(&o);
+}
+
+/* A pass goes on where it was, in a later mount. */
+static void test_scrub_goes_on(void **state)
+{
+	char path[400], text[400];
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	store_open(&o.f, 0);
+	for (unsigned i = 0; i < 12; i++) {
+		fill_random(o.data, BYTES, 100 + i);
+		put(&o.f, o.ino, 0, o.data, BYTES);
+		commit(&o.f);
+	}
+	assert_true(status_of(&o.f).log_segments > 3);
+	/* As a scrub of a day leaves it that is at segment 3 after an hour. */
+	(void)snprintf(path, sizeof(path), "%s/verified.json", o.f.path);
+	(void)snprintf(text, sizeof(text),
+		       "{\"version\":1,\"volume\":\"%s\",\"complete_ns\":\"0\",\"complete_tid\":\"0\","
+		       "\"began_ns\":\"%llu\","
+		       "\"segment\":3,\"damage\":[]}",
+		       status_of(&o.f).volume_id,
+		       (unsigned long long)(os_posix()->now_ns(NULL) - 3600000000000u));
+	store_close(&o.f);
+	assert_int_equal(os_write_file(os_posix(), path, text, strlen(text), 0600), 0);
+	damage(&o);
+	o.f.options.flags &= ~(unsigned)HF_OPEN_NO_REPLICATION;
+	o.f.options.scrub_s = 86400;
+	store_open(&o.f, 0);
+	assert_true(verified_of(&o).done_bytes >= SMALL_SEGMENT); /* two segments are behind it */
+	assert_true(verified_of(&o).began_ns > 0);
+	store_close(&o.f);
+	o.f.options.scrub_s = 1; /* in a hurry: the rest of this pass, which does not see segment 1 again */
+	store_open(&o.f, 0);
+	assert_true(eventually(is_complete, &o));
+	assert_true(eventually(is_found, &o)); /* but the next one does */
+	one_release(&o);
+}
+
+/* --- healing */
+
+struct healing {
+	unsigned found, healed;
+	char last[HF_ERROR_TEXT_BYTES + 200];
+};
+
+static void count_found(void *arg, const char *what)
+{
+	struct healing *h = arg;
+
+	print_message("# %s\n", what);
+	h->found++;
+	(void)snprintf(h->last, sizeof(h->last), "%s", what);
+}
+
+static void count_healed(void *arg, const char *what)
+{
+	struct healing *h = arg;
+
+	(void)what;
+	h->healed++;
+}
+
+static struct hf_repair repair(struct one *o, bool copies, struct healing *h)
+{
+	const struct hf_repair_options options = {
+		.repair = true, .copies = copies, .found = count_found, .healed = count_healed, .arg = h
+	};
+	struct hf_error err = HF_ERROR_INIT;
+	struct hf_repair did;
+	int r;
+
+	memset(h, 0, sizeof(*h));
+	r = o->f.store ? hf_store_repair_open(o->f.store, &options, &did, &err) :
+			 hf_store_repair(o->f.path, &options, &did, &err);
+	if (r < 0)
+		fail_msg("%s", err.text);
+	return did;
+}
+
+/* The store ships to a folder until that has everything; then it is closed. */
+static void ship(struct one *o, char folder[300])
+{
+	struct hf_error err = HF_ERROR_INIT;
+
+	(void)snprintf(folder, 300, "%s/there", o->f.dir);
+	assert_int_equal(hf_replica_add(o->f.path, folder, "there", &err), 0);
+	o->f.options.flags &= ~(unsigned)HF_OPEN_NO_REPLICATION;
+	store_open(&o->f, 0);
+	if (hf_store_drain(o->f.store, LONG_S * 1000, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void grow(struct one *o)
+{
+	uint8_t more[BYTES];
+
+	for (unsigned i = 0; i < 6; i++) { /* so that segment 1 has ended */
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "more %u", i);
+		fill_random(more, BYTES, 60 + i);
+		put(&o->f, make_file(&o->f, name), 0, more, BYTES);
+		commit(&o->f);
+	}
+	assert_true(status_of(&o->f).log_segments > 1);
+}
+
+static void test_heal_at_rest(void **state)
+{
+	char folder[300], path[400];
+	struct healing h;
+	struct hf_repair did;
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	store_open(&o.f, 0);
+	grow(&o);
+	store_close(&o.f);
+	damage(&o);
+	did = repair(&o, false, &h); /* nobody has it */
+	assert_int_equal(did.faults, 1);
+	assert_int_equal(did.healed_segments, 0);
+	damage(&o);
+	ship(&o, folder);
+	store_close(&o.f);
+	damage(&o);
+	did = repair(&o, false, &h);
+	assert_int_equal(did.found, 1);
+	assert_int_equal(did.faults, 0);
+	assert_int_equal(did.healed_segments, 1);
+	assert_int_equal(h.healed, 1);
+	assert_int_equal(store_faults(&o.f), 0);
+	/* The descriptor too, of which no replica has a copy. */
+	(void)snprintf(path, sizeof(path), "%s/volume", o.f.path);
+	flip_byte(path, 40, 1);
+	store_open_fails(&o.f, 0, -EUCLEAN, "volume");
+	did = repair(&o, false, &h);
+	assert_int_equal(did.faults, 0);
+	assert_int_equal(h.healed, 1);
+	assert_int_equal(store_faults(&o.f), 0);
+	store_open(&o.f, 0);
+	assert_int_equal(verified_of(&o).damaged, 0);
+	assert_int_equal(try_read(&o, o.ino), BYTES);
+	one_release(&o);
+}
+
+static void test_heal_while_open(void **state)
+{
+	char folder[300], last[400];
+	struct hf_check_summary sum;
+	struct healing h;
+	struct hf_repair did;
+	struct log_point end;
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	store_open(&o.f, 0);
+	grow(&o);
+	store_close(&o.f);
+	ship(&o, folder);
+	damage(&o);
+	assert_int_equal(try_read(&o, o.ino), -EUCLEAN);
+	did = repair(&o, false, &h);
+	assert_int_equal(did.faults, 0);
+	assert_int_equal(did.healed_segments, 1);
+	assert_int_equal(verified_of(&o).damaged, 0);
+	assert_int_equal(try_read(&o, o.ino), BYTES); /* from the file that is there now */
+	/* What is written to is not replaced under the writer. */
+	put_text(&o.f, make_file(&o.f, "in the last segment"), 0, "some");
+	commit(&o.f);
+	(void)snprintf(last, sizeof(last), "%s/log/%010llu.seg", o.f.path,
+		       (unsigned long long)status_of(&o.f).log_segments);
+	flip_byte(last, 350, 1);
+	did = repair(&o, false, &h);
+	assert_true(did.faults > 0);
+	assert_int_equal(did.healed_segments, 0);
+	flip_byte(last, 350, 1);
+	assert_int_equal(repair(&o, false, &h).faults, 0);
+	/* How far its log goes an open store knows, though the last commit is damaged and no log opens there. */
+	log_durable(o.f.store->log, &end);
+	flip_byte(last, end.end.offset - 10, 1);
+	assert_true(hf_store_check_open(o.f.store, NULL, NULL, &sum, NULL, NULL) > 0);
+	assert_int_equal(sum.commits, end.commit);
+	assert_int_equal(sum.last_tid, end.tid);
+	assert_int_equal(sum.segments, end.end.segment);
+	one_release(&o);
+}
+
+/* The other way: the folder's bytes rot, and are read back. */
+static void test_heal_a_folder(void **state)
+{
+	char folder[300], id[HF_VOLUME_ID_TEXT_BYTES], theirs[500];
+	struct healing h = { 0 };
+	struct hf_repair_options look = { .copies = true, .found = count_found, .arg = &h };
+	unsigned long long last;
+	struct hf_repair did;
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	store_open(&o.f, 0);
+	grow(&o);
+	memcpy(id, status_of(&o.f).volume_id, sizeof(id));
+	last = status_of(&o.f).log_segments;
+	store_close(&o.f);
+	ship(&o, folder);
+	store_close(&o.f);
+	(void)snprintf(theirs, sizeof(theirs), "%s/%s/log/0000000001.seg", folder, id);
+	assert_int_equal(hf_store_repair(o.f.path, &look, &did, NULL), 0);
+	assert_int_equal(did.faults, 0);
+	assert_int_equal(did.copies, 1);
+	for (uint32_t at = 3; at < 20000; at += 1700) {
+		flip_byte(theirs, at, 1);
+		memset(&h, 0, sizeof(h));
+		assert_int_equal(hf_store_repair(o.f.path, &look, &did, NULL), 0);
+		assert_int_equal(did.faults, 1);
+		assert_non_null(strstr(h.last, "there"));
+		did = repair(&o, true, &h);
+		assert_int_equal(did.found, 1);
+		assert_int_equal(did.faults, 0);
+		assert_int_equal(h.healed, 1);
+	}
+	assert_int_equal(unlink(theirs), 0); /* all of it */
+	did = repair(&o, true, &h);
+	assert_int_equal(did.faults, 0);
+	/* Each healed from the other at once: not in the same group, of which nobody had a whole one. */
+	flip_byte(theirs, 60000, 1);
+	damage(&o);
+	did = repair(&o, true, &h);
+	assert_int_equal(did.found, 2);
+	assert_int_equal(did.faults, 0);
+	assert_int_equal(store_faults(&o.f), 0);
+	/* Its last group: nothing behind it says what it was, so it stays, and is not called healed. */
+	(void)snprintf(theirs, sizeof(theirs), "%s/%s/log/%010llu.seg", folder, id, last);
+	flip_byte(theirs, file_bytes(theirs) - 100, 1);
+	did = repair(&o, true, &h);
+	assert_int_equal(h.healed, 0);
+	assert_int_equal(did.found, 1);
+	assert_int_equal(did.faults, 1);
+	one_release(&o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scrub),
+		cmocka_unit_test(test_scrub_goes_on),
+		cmocka_unit_test(test_heal_at_rest),
+		cmocka_unit_test(test_heal_while_open),
+		cmocka_unit_test(test_heal_a_folder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
