@@ -144,8 +144,11 @@ $(B)/libholdfast.a: $(STORE_OBJ)
 $(B)/store.a: $(STORE_OBJ)
 $(B)/fs.a: $(filter-out %/fs/cli/main.o,$(FS_OBJ))
 $(B)/helpers.a: $(HELPER_OBJ)
+# A name that two of its files define would break whichever test comes to need both: it is told of here.
 $(B)/store.a $(B)/fs.a $(B)/helpers.a:
 	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) qcs $@ $^
+	$(Q)twice=$$(nm -g --defined-only $@ | awk 'NF == 3 { print $$3 }' | sort | uniq -d); \
+		[ -z "$$twice" ] || { echo "$@: defined twice: "$$twice >&2; exit 1; }
 
 $(B)/holdfast: $(FS_OBJ) $(B)/libholdfast.a
 	$(call say,LD,$@)

@@ -434,7 +434,7 @@ static int compare_rows(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-char *past_diff(const struct model *a, const struct model *b, const char *path)
+char *past_diff_text(const struct model *a, const struct model *b, const char *path)
 {
 	struct rows rows = { 0 };
 	char *text = NULL;

@@ -51,6 +51,6 @@ struct past_line past_life(const struct past *p, const char *path); /* newest fi
 void past_line_release(struct past_line *l);
 
 /* hf_diff, as lines of text: "kind also path path-before". */
-char *past_diff(const struct model *a, const struct model *b, const char *path);
+char *past_diff_text(const struct model *a, const struct model *b, const char *path);
 
 #endif

@@ -15,7 +15,7 @@
 #include "store/volume/kit.h"
 #include "tests/unit/recover_helper.h"
 
-void bench_init(struct bench *b)
+void rescue_init(struct rescue *b)
 {
 	CLEANUP(buf_release) struct buf body = BUF_INIT, url = BUF_INIT;
 	struct wire w;
@@ -38,7 +38,7 @@ void bench_init(struct bench *b)
 	log_fixture_path(&b->volume, "new", b->path);
 }
 
-void bench_release(struct bench *b)
+void rescue_release(struct rescue *b)
 {
 	hf_kit_free(b->kit);
 	log_close(b->log);
@@ -46,7 +46,7 @@ void bench_release(struct bench *b)
 	node_fixture_release(&b->node);
 }
 
-struct hf_recovery recover(struct bench *b, const char *place)
+struct hf_recovery rescue_recover(struct rescue *b, const char *place)
 {
 	struct hf_recovery got;
 	struct hf_error err = HF_ERROR_INIT;
@@ -57,7 +57,7 @@ struct hf_recovery recover(struct bench *b, const char *place)
 	return got;
 }
 
-bool is_there(const char *dir, const char *name)
+bool rescue_has(const char *dir, const char *name)
 {
 	char path[400];
 	struct stat st;
@@ -66,7 +66,7 @@ bool is_there(const char *dir, const char *name)
 	return stat(path, &st) == 0;
 }
 
-void check_store(struct bench *b, uint32_t epoch, uint64_t groups)
+void rescue_check_store(struct rescue *b, uint32_t epoch, uint64_t groups)
 {
 	struct volume_descriptor d;
 	struct hf_error err = HF_ERROR_INIT;
@@ -90,13 +90,13 @@ void check_store(struct bench *b, uint32_t epoch, uint64_t groups)
 	log_durable(log, &point);
 	assert_int_equal(point.epoch, epoch);
 	assert_int_equal(log_check_groups(log, NULL, GROUP_BYTES), groups);
-	assert_true(!is_there(b->path, "recovery") && !is_there(b->path, "append"));
+	assert_true(!rescue_has(b->path, "recovery") && !rescue_has(b->path, "append"));
 	log_close(log);
 	keyring_free(keys);
 }
 
 /* Zeros behind what there is of a segment. */
-void lay_out(const char *log_dir, uint32_t segment)
+void rescue_lay_out(const char *log_dir, uint32_t segment)
 {
 	char path[300];
 	int fd;

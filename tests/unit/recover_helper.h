@@ -8,7 +8,7 @@
 
 enum { GROUP_BYTES = 3000, GROUPS = 120 };
 
-struct bench {
+struct rescue {
 	struct node_fixture node;
 	struct log_fixture volume;
 	struct log *log;
@@ -20,12 +20,12 @@ struct bench {
 	struct log_point head;
 };
 
-void bench_init(struct bench *b); /* the node has the whole log of GROUPS groups */
-void bench_release(struct bench *b);
-struct hf_recovery recover(struct bench *b, const char *place);
-bool is_there(const char *dir, const char *name);
+void rescue_init(struct rescue *b); /* the node has the whole log of GROUPS groups */
+void rescue_release(struct rescue *b);
+struct hf_recovery rescue_recover(struct rescue *b, const char *place);
+bool rescue_has(const char *dir, const char *name);
 /* The store at b->path opens with its own keys, in `epoch`, and has every group. */
-void check_store(struct bench *b, uint32_t epoch, uint64_t groups);
-void lay_out(const char *log_dir, uint32_t segment);
+void rescue_check_store(struct rescue *b, uint32_t epoch, uint64_t groups);
+void rescue_lay_out(const char *log_dir, uint32_t segment);
 
 #endif

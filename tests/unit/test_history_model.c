@@ -104,7 +104,7 @@ static int check_diff(struct storm *s)
 	const struct storm_moment *a = random_moment(s), *b = storm_chance(s, 20) ? &s->moments[s->n_moments - 1] :
 										    random_moment(s);
 	CLEANUP(cleanup_free) char *path = storm_chance(s, 40) ? strdup("") : random_path(s);
-	CLEANUP(cleanup_free) char *wanted = past_diff(a->m, b->m, path);
+	CLEANUP(cleanup_free) char *wanted = past_diff_text(a->m, b->m, path);
 	struct hf_error err = HF_ERROR_INIT;
 	struct told w = { 0 };
 	const char *got;

@@ -18,31 +18,31 @@
 
 static void test_from_node(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	struct hf_recovery got;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b);
-	got = recover(&b, b.url);
+	rescue_init(&b);
+	got = rescue_recover(&b, b.url);
 	assert_int_equal(got.tid, GROUPS);
 	assert_int_equal(got.time_ns, 1000 * GROUPS);
 	assert_int_equal(got.epoch, 2);
 	assert_int_equal(got.segments, b.head.end.segment);
 	assert_true(got.bytes > GROUPS * 100);
-	check_store(&b, 2, GROUPS);
+	rescue_check_store(&b, 2, GROUPS);
 	/* The old writer is locked out, and the new store ships to where it came from. */
 	w = wire_position(&b.node, b.writer, b.id);
 	(void)wire_expect(&w, 403, "epoch_over");
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_recovery again;
 	assert_int_equal(hf_recover(b.url, b.kit, b.path, NULL, &again, &err), -EEXIST);
-	bench_release(&b);
+	rescue_release(&b);
 }
 
 static void test_replication_goes_on(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	struct hf_replica_status status;
 	struct hf_error err = HF_ERROR_INIT;
 	struct volume_descriptor d;
@@ -54,9 +54,9 @@ static void test_replication_goes_on(void **state)
 	char dir[200], *line;
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	line = node_fixture_invite(&b.node, NULL);
-	(void)recover(&b, line); /* an invitation names the node, and is not used up */
+	(void)rescue_recover(&b, line); /* an invitation names the node, and is not used up */
 	assert_int_equal(files_read_descriptor(os_posix(), b.path, &d, NULL), 0);
 	assert_int_equal(files_read_keys(os_posix(), b.path, &d, &keys, NULL), 0);
 	(void)snprintf(dir, sizeof(dir), "%s/log", b.path);
@@ -76,19 +76,19 @@ static void test_replication_goes_on(void **state)
 	keyring_free(keys);
 	/* And once more from there. */
 	log_fixture_path(&b.volume, "newer", b.path);
-	assert_int_equal(recover(&b, line).epoch, 3);
-	check_store(&b, 3, GROUPS + 20);
+	assert_int_equal(rescue_recover(&b, line).epoch, 3);
+	rescue_check_store(&b, 3, GROUPS + 20);
 	free(line);
-	bench_release(&b);
+	rescue_release(&b);
 }
 
 static void test_from_directory(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	char place[160], inside[400], id[HF_VOLUME_ID_TEXT_BYTES], volume[256];
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	volume_id_text(b.id, id);
 	node_fixture_path(&b.node, b.id, "", volume);
 	log_fixture_path(&b.volume, "disk", place);
@@ -98,23 +98,23 @@ static void test_from_directory(void **state)
 	(void)snprintf(inside, sizeof(inside), "%s/%s/log", place, id);
 	(void)snprintf(volume + strlen(volume), 8, "log");
 	copy_folder(volume, inside);
-	assert_int_equal(recover(&b, place).tid, GROUPS);
-	check_store(&b, 2, GROUPS);
-	assert_true(is_there(b.path, "replicas/disk.json"));
+	assert_int_equal(rescue_recover(&b, place).tid, GROUPS);
+	rescue_check_store(&b, 2, GROUPS);
+	assert_true(rescue_has(b.path, "replicas/disk.json"));
 	/* From the volume's folder itself. */
 	log_fixture_path(&b.volume, "second", b.path);
 	*strrchr(inside, '/') = 0;
-	assert_int_equal(recover(&b, inside).tid, GROUPS);
-	check_store(&b, 2, GROUPS);
-	assert_true(is_there(b.path, "replicas/disk.json"));
+	assert_int_equal(rescue_recover(&b, inside).tid, GROUPS);
+	rescue_check_store(&b, 2, GROUPS);
+	assert_true(rescue_has(b.path, "replicas/disk.json"));
 	/* From a folder under another name: it comes back, and is no replica. */
 	(void)snprintf(volume, sizeof(volume), "%s-copy", place);
 	assert_int_equal(rename(inside, volume), 0);
 	log_fixture_path(&b.volume, "third", b.path);
-	(void)recover(&b, volume);
-	check_store(&b, 2, GROUPS);
-	assert_true(!is_there(b.path, "replicas/disk-copy.json"));
-	bench_release(&b);
+	(void)rescue_recover(&b, volume);
+	rescue_check_store(&b, 2, GROUPS);
+	assert_true(!rescue_has(b.path, "replicas/disk-copy.json"));
+	rescue_release(&b);
 }
 
 /*
@@ -123,34 +123,34 @@ static void test_from_directory(void **state)
  */
 static void test_from_a_store(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	char place[160], log_dir[200], path[300];
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	log_fixture_path(&b.volume, "old", place);
 	assert_int_equal(mkdir(place, 0700), 0);
 	(void)snprintf(log_dir, sizeof(log_dir), "%s/log", place);
 	copy_folder(b.volume.dir, log_dir); /* it is open */
 	for (uint32_t segment = b.head.end.segment; segment < b.head.end.segment + 3; segment++)
-		lay_out(log_dir, segment);
+		rescue_lay_out(log_dir, segment);
 	struct hf_recovery got;
 	struct hf_error err = HF_ERROR_INIT;
 	assert_int_equal(hf_recover(place, b.kit, b.path, NULL, &got, &err), -EUCLEAN);
 	(void)snprintf(path, sizeof(path), "%s/volume", place);
 	assert_int_equal(os_write_file(os_posix(), path, "HFVOLUME", 8, 0600), 0);
-	assert_int_equal(recover(&b, place).tid, GROUPS);
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
+	assert_int_equal(rescue_recover(&b, place).tid, GROUPS);
+	rescue_check_store(&b, 2, GROUPS);
+	rescue_release(&b);
 }
 
 /* Groups that take many requests each, in segments of their own. */
 static void test_long_groups(void **state)
 {
-	struct bench b;
+	struct rescue b;
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	for (uint64_t i = GROUPS + 1; i <= GROUPS + 2; i++) {
 		struct log_frame frames[2];
 
@@ -167,20 +167,20 @@ static void test_long_groups(void **state)
 		log_frame_release(&frames[1]);
 	}
 	wire_send_log(&b.node, b.writer, b.log, b.id);
-	assert_int_equal(recover(&b, b.url).tid, GROUPS + 2);
-	bench_release(&b);
+	assert_int_equal(rescue_recover(&b, b.url).tid, GROUPS + 2);
+	rescue_release(&b);
 }
 
 static void test_wrong_kit(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	struct hf_kit *other;
 	struct hf_recovery got;
 	struct hf_error err = HF_ERROR_INIT;
 	char place[256], *line;
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	assert_int_equal(hf_kit_generate(&other, NULL), 0);
 	assert_int_equal(hf_recover(b.url, other, b.path, NULL, &got, &err), -EKEYREJECTED);
 	node_fixture_path(&b.node, b.id, "", place);
@@ -189,14 +189,14 @@ static void test_wrong_kit(void **state)
 	assert_int_equal(hf_recover(place, other, b.path, NULL, &got, &err), -EKEYREJECTED);
 	line = node_fixture_invite(&b.node, NULL);
 	assert_int_equal(hf_recover(line, other, b.path, NULL, &got, &err), -ENOENT);
-	assert_true(!is_there(b.path, "."));
+	assert_true(!rescue_has(b.path, "."));
 	free(line);
 	hf_kit_free(other);
-	bench_release(&b);
+	rescue_release(&b);
 }
 
 /* Ship the recovered store's log until everything is acknowledged, or the replica refuses. */
-static void ship(struct bench *b, struct hf_replica_status *ret, size_t n)
+static void ship(struct rescue *b, struct hf_replica_status *ret, size_t n)
 {
 	struct volume_descriptor d;
 	struct log_options o = b->volume.options;
@@ -229,12 +229,12 @@ static void second_node(bool behind_it, uint64_t groups_ahead)
 	struct hf_replica_status status[2];
 	struct hf_error err = HF_ERROR_INIT;
 	struct node_fixture second;
-	struct bench b;
+	struct rescue b;
 	struct log_point behind;
 	struct wire w;
 	char *line;
 
-	bench_init(&b);
+	rescue_init(&b);
 	node_fixture_init(&second);
 	w = wire_enrol(&second, b.writer, &b.volume.cert, &body, second.place.token);
 	(void)wire_expect(&w, 200, NULL);
@@ -246,7 +246,7 @@ static void second_node(bool behind_it, uint64_t groups_ahead)
 		log_put_groups(b.log, GROUPS + 1, GROUPS + groups_ahead, GROUP_BYTES);
 		wire_send_log(&second, b.writer, b.log, b.id);
 	}
-	(void)recover(&b, b.url);
+	(void)rescue_recover(&b, b.url);
 	line = node_fixture_invite(&second, b.id);
 	if (groups_ahead > 10) { /* past the segment where the new epoch begins */
 		assert_int_equal(hf_replica_add(b.path, line, "second", &err), -EEXIST);
@@ -266,7 +266,7 @@ static void second_node(bool behind_it, uint64_t groups_ahead)
 	}
 	free(line);
 	node_fixture_release(&second);
-	bench_release(&b);
+	rescue_release(&b);
 }
 
 static void test_second_node(void **state)
@@ -279,13 +279,13 @@ static void test_second_node(void **state)
 
 static void test_damaged_copy(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	struct hf_recovery got;
 	struct hf_error err = HF_ERROR_INIT;
 	char place[256], file[256];
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	node_fixture_path(&b.node, b.id, "", place);
 	node_fixture_path(&b.node, b.id, "log/0000000002.seg", file);
 	flip_byte(file, 5000, 8);
@@ -294,26 +294,26 @@ static void test_damaged_copy(void **state)
 	assert_int_equal(hf_recover(b.url, b.kit, b.path, NULL, &got, &err), -EUCLEAN);
 	/* From another replica that is whole, it goes on from where it stopped. */
 	flip_byte(file, 5000, 8);
-	(void)recover(&b, b.url);
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
+	(void)rescue_recover(&b, b.url);
+	rescue_check_store(&b, 2, GROUPS);
+	rescue_release(&b);
 }
 
 static void test_folder_in_use(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	struct hf_recovery got;
 	struct hf_error err = HF_ERROR_INIT;
 	char path[200];
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	assert_int_equal(mkdir(b.path, 0700), 0);
 	(void)snprintf(path, sizeof(path), "%s/mine", b.path);
 	assert_int_equal(os_write_file(os_posix(), path, "x", 1, 0600), 0);
 	assert_int_equal(hf_recover(b.url, b.kit, b.path, NULL, &got, &err), -ENOTEMPTY);
-	assert_true(is_there(b.path, "mine"));
-	bench_release(&b);
+	assert_true(rescue_has(b.path, "mine"));
+	rescue_release(&b);
 }
 
 int main(void)

@@ -15,7 +15,7 @@
 
 struct stop {
 	uint64_t after;
-	struct bench *b;
+	struct rescue *b;
 	bool done;
 };
 
@@ -34,7 +34,7 @@ static void stop_node(void *arg, const char *what, uint64_t done, uint64_t total
 
 static void test_resumes(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	struct stop stop = { .after = SEGMENT_BYTES_NOMINAL, .b = &b }; /* behind the first segment */
 	struct hf_progress progress = { stop_node, &stop };
 	struct hf_recovery got;
@@ -42,21 +42,21 @@ static void test_resumes(void **state)
 	CLEANUP(buf_release) struct buf url = BUF_INIT;
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	assert_true(hf_recover(b.url, b.kit, b.path, &progress, &got, &err) < 0);
 	assert_true(stop.done);
-	assert_true(is_there(b.path, "log/0000000001.seg") && is_there(b.path, "recovery"));
-	assert_true(!is_there(b.path, "volume"));
+	assert_true(rescue_has(b.path, "log/0000000001.seg") && rescue_has(b.path, "recovery"));
+	assert_true(!rescue_has(b.path, "volume"));
 	assert_int_equal(node_fixture_start(&b.node), 0);
 	memcpy(b.node.place.volume_id, b.id, VOLUME_ID_BYTES);
 	assert_int_equal(place_url(&b.node.place, &url), 0);
-	(void)recover(&b, buf_cstr(&url));
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
+	(void)rescue_recover(&b, buf_cstr(&url));
+	rescue_check_store(&b, 2, GROUPS);
+	rescue_release(&b);
 }
 
 /* As it is when interrupted behind the point where the epoch was begun, before it became a store. */
-static void make_unfinished(const struct bench *b)
+static void make_unfinished(const struct rescue *b)
 {
 	char path[200], id[HF_VOLUME_ID_TEXT_BYTES];
 
@@ -69,99 +69,99 @@ static void make_unfinished(const struct bench *b)
 
 static void test_resumes_at_the_end(void **state)
 {
-	struct bench b;
+	struct rescue b;
 
 	(void)state;
-	bench_init(&b);
-	(void)recover(&b, b.url);
+	rescue_init(&b);
+	(void)rescue_recover(&b, b.url);
 	make_unfinished(&b);
-	assert_int_equal(recover(&b, b.url).epoch, 2);
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
+	assert_int_equal(rescue_recover(&b, b.url).epoch, 2);
+	rescue_check_store(&b, 2, GROUPS);
+	rescue_release(&b);
 }
 
 /* The earlier run was stopped while it had the log open to begin the epoch: behind it, and before it. */
 static void test_resumes_with_space_laid_out(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	char log_dir[200], path[300];
 	uint32_t epoch;
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	epoch = b.head.end.segment + 1;
 	(void)snprintf(log_dir, sizeof(log_dir), "%s/log", b.path);
 	(void)snprintf(path, sizeof(path), "%s/%010u.seg", log_dir, epoch);
-	(void)recover(&b, b.url);
+	(void)rescue_recover(&b, b.url);
 	for (int before = 0; before < 2; before++) {
 		make_unfinished(&b);
 		if (before)
 			assert_int_equal(unlink(path), 0);
 		for (uint32_t segment = epoch - 1; segment <= epoch + 1; segment++)
 			if (before || segment >= epoch)
-				lay_out(log_dir, segment);
-		assert_int_equal(recover(&b, b.url).epoch, 2);
+				rescue_lay_out(log_dir, segment);
+		assert_int_equal(rescue_recover(&b, b.url).epoch, 2);
 	}
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
+	rescue_check_store(&b, 2, GROUPS);
+	rescue_release(&b);
 }
 
 /* The node does not know of the epoch that the earlier run began: it is told before anybody says that it was. */
 static void test_resumes_with_one_untold(void **state)
 {
 	CLEANUP(buf_release) struct buf url = BUF_INIT, again = BUF_INIT;
-	struct bench b;
+	struct rescue b;
 	char copy[160];
 	struct wire w;
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	node_fixture_stop(&b.node);
 	node_fixture_copy(&b.node, copy);
 	assert_int_equal(node_fixture_start(&b.node), 0);
 	memcpy(b.node.place.volume_id, b.id, VOLUME_ID_BYTES);
 	assert_int_equal(place_url(&b.node.place, &url), 0);
-	(void)recover(&b, buf_cstr(&url));
+	(void)rescue_recover(&b, buf_cstr(&url));
 	make_unfinished(&b);
 	node_fixture_put_back(&b.node, copy);
 	w = wire_position(&b.node, b.writer, b.id);
 	(void)wire_expect(&w, 200, NULL);
 	memcpy(b.node.place.volume_id, b.id, VOLUME_ID_BYTES);
 	assert_int_equal(place_url(&b.node.place, &again), 0);
-	assert_int_equal(recover(&b, buf_cstr(&again)).goes_on, 1);
+	assert_int_equal(rescue_recover(&b, buf_cstr(&again)).goes_on, 1);
 	w = wire_position(&b.node, b.writer, b.id);
 	(void)wire_expect(&w, 403, "epoch_over");
-	check_store(&b, 2, GROUPS);
-	bench_release(&b);
+	rescue_check_store(&b, 2, GROUPS);
+	rescue_release(&b);
 }
 
 /* The new epoch was enrolled, and then that machine died too: the next recovery takes its place. */
 static void test_enrolled_and_lost(void **state)
 {
 	CLEANUP(buf_release) struct buf body = BUF_INIT;
-	struct bench b;
+	struct rescue b;
 	struct keyring *keys;
 	struct epoch_cert cert;
 	struct wire w;
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	assert_int_equal(owner_keyring(b.volume.owner, &keys), 0);
 	log_fixture_cert(&b.volume, keys, 2, &b.head, &cert);
 	cert.created_ns = UINT64_MAX / 2; /* by a clock far ahead */
 	epoch_cert_sign(&cert, b.volume.owner);
 	w = wire_enrol(&b.node, http_signer_of_owner(b.volume.owner), &cert, &body, NULL);
 	(void)wire_expect(&w, 200, NULL);
-	(void)recover(&b, b.url);
-	check_store(&b, 2, GROUPS);
+	(void)rescue_recover(&b, b.url);
+	rescue_check_store(&b, 2, GROUPS);
 	w = wire_position(&b.node, http_signer_of_writer(keys), b.id);
 	(void)wire_expect(&w, 403, "not_allowed");
 	keyring_free(keys);
-	bench_release(&b);
+	rescue_release(&b);
 }
 
 struct rival {
-	struct bench *b;
+	struct rescue *b;
 	uint64_t next;
 	int left;
 };
@@ -183,19 +183,19 @@ static void write_more(void *arg, const char *what, uint64_t done, uint64_t tota
 
 static void test_old_writer_is_still_there(void **state)
 {
-	struct bench b;
+	struct rescue b;
 	struct rival rival = { .b = &b, .next = GROUPS + 1, .left = 4 };
 	struct hf_progress progress = { write_more, &rival };
 	struct hf_recovery got;
 	struct hf_error err = HF_ERROR_INIT;
 
 	(void)state;
-	bench_init(&b);
+	rescue_init(&b);
 	if (hf_recover(b.url, b.kit, b.path, &progress, &got, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(got.tid, rival.next - 1);
-	check_store(&b, 2, rival.next - 1);
-	bench_release(&b);
+	rescue_check_store(&b, 2, rival.next - 1);
+	rescue_release(&b);
 }
 
 int main(void)
