@@ -161,7 +161,8 @@ connection.send(append_with({"Content-Length": str(len(forged) - 10)}) + T.reque
 got = connection.answer()
 tap.ok(got.status == 400 and got.code == "digest", "a body that ends before the end of the bytes that were signed", got)
 got = connection.answer()
-tap.ok(got.status in (0, 400, 405), "and what is left of it is no request", got)
+# Ten bytes of a signature in front of GET: no method, or, with a space among them, one to a path that there is not.
+tap.ok(got.status in (0, 400, 404, 405), "and what is left of it is no request", got)
 connection.close()
 attack.unharmed("pipelining")
 
