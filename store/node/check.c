@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "holdfast/node.h"
 #include "store/crypto/wire.h"
@@ -15,6 +16,7 @@
 #include "store/node/setup.h"
 #include "store/replica/shelf.h"
 #include "store/replica/shelf_scan.h"
+#include "store/volume/files.h"
 
 enum { LOOKS_MAX = 3 };
 
@@ -23,6 +25,8 @@ struct check {
 	const struct node_checking *to;
 	struct hf_node_check_summary sum;
 	long faults;
+
+	const char *node_dir;
 
 	/* of the volume at hand */
 	const char *volume;
@@ -136,7 +140,8 @@ static int check_segment(struct check *c, uint32_t segment, bool is_last, struct
 	fd = c->os->open(c->os->state, (const char *)path.data, O_RDONLY, 0);
 	if (fd == -ENOENT) {
 		(void)hf_error_set(&what, fd,
-				   "segment %" PRIu32 " is missing: put back its file, or heal it by --repair",
+				   "segment %" PRIu32
+				   " is missing: put back its file, or heal it by --repair",
 				   segment);
 		found_in(c, segment, what.text);
 		c->is_linked = false;
@@ -162,15 +167,50 @@ static int check_segment(struct check *c, uint32_t segment, bool is_last, struct
 /* --- one volume */
 
 /* An append that is being written may look like damage for as long as that takes. */
-static int open_shelf(const struct check *c, struct shelf **ret, struct hf_error *err)
+static int open_shelf(const struct check *c, struct shelf **ret, uint64_t *ret_tail, struct hf_error *err)
 {
 	int r = -EUCLEAN;
 
 	for (int i = 0; r == -EUCLEAN && i < LOOKS_MAX; i++) {
 		*err = (struct hf_error)HF_ERROR_INIT;
-		r = shelf_open(c->os, c->dir, c->id, true, ret, NULL, err);
+		r = shelf_open(c->os, c->dir, c->id, true, ret, ret_tail, err);
 	}
 	return r;
+}
+
+/* The same when there is a tail: one that stays, for nobody appends meanwhile. 0 is for a node that is
+ * served. */
+static int find_tail(const struct check *c, uint64_t *ret, struct hf_error *err)
+{
+	CLEANUP(cleanup_fd) int lock = -1;
+	struct shelf *shelf = NULL;
+	int r;
+
+	*ret = 0;
+	if (!c->to->locked)
+		lock = files_lock(c->node_dir, "being checked", 0, NULL);
+	if (lock == -EBUSY)
+		return 0;
+	r = open_shelf(c, &shelf, ret, err);
+	if (r < 0)
+		return r;
+	shelf_close(shelf);
+	return 0;
+}
+
+/* It looks the same whether an append was cut short or the last group has rotted: nothing is behind it. */
+static void found_tail(struct check *c, struct log_pos at, uint64_t tail)
+{
+	char what[300];
+
+	(void)snprintf(
+		what, sizeof(what),
+		"segment %" PRIu32 ", offset %" PRIu32 ": the last %" PRIu64
+		" bytes are no whole group: an append "
+		"that was cut short, or damage. They are cut off when the node is served, and its primary "
+		"sends again what it has a receipt for",
+		at.segment, at.offset, tail);
+	found_in(c, at.segment, what);
 }
 
 static void note_segment(void *arg, const char *name)
@@ -187,12 +227,19 @@ static int find_last(struct check *c, uint32_t *ret, bool *ret_whole, struct hf_
 	struct hf_error what = HF_ERROR_INIT;
 	struct shelf *shelf = NULL;
 	struct log_point end;
-	int r = open_shelf(c, &shelf, &what);
+	uint64_t tail;
+	int r = open_shelf(c, &shelf, &tail, &what);
 
 	*ret_whole = r == 0;
 	if (r == 0) {
 		shelf_position(shelf, &end);
 		shelf_close(shelf);
+		if (tail > 0)
+			r = find_tail(c, &tail, err);
+		if (r < 0)
+			return r;
+		if (tail > 0)
+			found_tail(c, end.end, tail);
 		*ret = end.end.segment;
 		c->sum.segments += end.end.segment > 0;
 		c->sum.bytes += end.end.offset;
@@ -353,7 +400,7 @@ int node_check_setup(const char *dir, struct hf_error *err)
 long node_check_all(const char *dir, const char *volume_id, const struct node_checking *to,
 		    struct hf_node_check_summary *ret, struct hf_error *err)
 {
-	struct check c = { .os = os_posix(), .to = to, .bad = BUF_INIT };
+	struct check c = { .os = os_posix(), .to = to, .node_dir = dir, .bad = BUF_INIT };
 	struct wanted w = { volume_id, BUF_INIT };
 	int r = find_volumes(c.os, dir, &w, err);
 

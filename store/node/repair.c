@@ -118,6 +118,7 @@ int hf_node_repair(const char *dir, const char *volume_id, const char *from,
 	struct node_checking checking = { .found = options->found,
 					  .arg = options->arg,
 					  .progress = &options->progress,
+					  .locked = true,
 					  .volume = take_volume,
 					  .volume_arg = &p };
 	CLEANUP(cleanup_fd) int lock = -1;
@@ -139,7 +140,7 @@ int hf_node_repair(const char *dir, const char *volume_id, const char *from,
 	ret->found = ret->faults = (uint64_t)faults;
 	if (ret->healed_segments == 0)
 		return 0;
-	checking = (struct node_checking){ .progress = &options->progress };
+	checking = (struct node_checking){ .progress = &options->progress, .locked = true };
 	faults = node_check_all(dir, volume_id, &checking, ret_check, err);
 	ret->faults = faults < 0 ? 0 : (uint64_t)faults;
 	return faults < 0 ? (int)faults : 0;
