@@ -222,6 +222,29 @@ void log_verifier_begin(const struct log *l, struct verifier *v)
 	verifier_grant(v, &l->grants);
 }
 
+/* A tail that would be cut off is not torn when something beside the log was made from it. */
+static int check_reach(const struct log *l, const struct log_options *o, struct hf_error *err)
+{
+	const struct log_pos end = l->v.point.end;
+
+	for (size_t i = 0; i < o->n_known; i++) {
+		const struct log_known *k = &o->known[i];
+
+		if (log_pos_compare(end, k->point.end) < 0)
+			return hf_error_set(err, -EUCLEAN,
+					    "%s ends at segment %" PRIu32 ", offset %" PRIu32
+					    ", but %s up to segment %" PRIu32 ", offset %" PRIu32
+					    "; nothing was changed, run `holdfast check --repair` to fetch "
+					    "the rest. If no "
+					    "replica has it any more, `holdfast replica remove` that one, "
+					    "and the log goes "
+					    "on where it ends",
+					    l->dir, end.segment, end.offset, k->who, k->point.end.segment,
+					    k->point.end.offset);
+	}
+	return 0;
+}
+
 int log_open(const struct log_options *o, const struct log_point *known, struct log **ret,
 	     struct hf_error *err)
 {
@@ -234,6 +257,8 @@ int log_open(const struct log_options *o, const struct log_point *known, struct 
 		r = o->read_only && o->ends ? scan_end_at(l, o->ends, err) : scan_find_end(l, known, err);
 	if (r == 0 && !l->read_only)
 		r = check_writer(l, err);
+	if (r == 0 && !l->read_only)
+		r = check_reach(l, o, err);
 	if (r == 0 && !l->read_only)
 		r = scan_cut_tail(l, err);
 	if (r < 0)
@@ -370,8 +395,9 @@ void log_stats(const struct log *l, struct log_stats *ret)
 
 	pthread_mutex_lock(&m->lock);
 	end = m->point.end;
-	ahead = m->cur.segment == end.segment && m->cur.allocated > end.offset ? m->cur.allocated - end.offset
-									       : 0;
+	ahead = m->cur.segment == end.segment && m->cur.allocated > end.offset ?
+			m->cur.allocated - end.offset :
+			0;
 	ahead += m->next.allocated;
 	pthread_mutex_unlock(&m->lock);
 	*ret = (struct log_stats){

@@ -56,6 +56,12 @@ struct log_point {
 	uint8_t chain[HASH_BYTES];
 };
 
+/* A known point (FORMAT.md §16): durable in this log when something beside it was made from it. */
+struct log_known {
+	struct log_point point; /* place and chain value are what counts */
+	char who[96];           /* for people, to go in front of "up to segment 3, offset 5000" */
+};
+
 struct log_options {
 	const struct os *os;
 	const char *dir;             /* the log folder; copied */
@@ -75,6 +81,9 @@ struct log_options {
 	 * while one looks. Borrowed for log_open.
 	 */
 	const struct log_point *ends;
+	/* Without read_only: points in front of which it must not end. Borrowed for log_open. */
+	const struct log_known *known;
+	size_t n_known;
 };
 
 /* Told now and then during long work. total may be 0: not known. May be NULL. */
@@ -98,8 +107,9 @@ MUST_USE int log_create(const struct log_options *o, const struct epoch_cert *ce
  * never reads more than what follows. Cuts a torn tail off (unless read_only).
  *
  *  -ENOENT           no segment in the folder
- *  -EUCLEAN          damage in front of valid commits, a missing segment, or a log shorter than `known`:
- *                    nothing is changed; the words name segment and offset, and say to run `holdfast check`
+ *  -EUCLEAN          damage in front of valid commits, a missing segment, or a log shorter than `known` or
+ *                    the options' known points: nothing is changed; the words name segment and offset, and say
+ *                    to run `holdfast check`
  *  -EKEYREJECTED     of another volume; or (not read_only) the writer key is not that of the log's epoch.
  *                    That of the epoch after it is let in, but nothing may be committed before
  *                    log_start_epoch
@@ -239,6 +249,8 @@ struct log_check {
 	/* So many bytes more were read. false: that is enough, and the result is -ECANCELED. May be NULL. */
 	bool (*go_on)(void *arg, uint64_t bytes);
 	void *arg;
+	const struct log_known *known; /* points that the log must have; when `only` is 0 */
+	size_t n_known;
 	uint32_t only; /* this segment alone, taken by its own header, and read from the disk; 0: all */
 	bool alone;    /* without the log's workers */
 };

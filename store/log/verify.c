@@ -25,6 +25,7 @@ struct check {
 	char open_end[HF_ERROR_TEXT_BYTES];
 	struct log_pos open_at;
 	struct log_pos end; /* of the log; offset LIMIT_OPEN: not known */
+	struct log_pos last_bad;
 	struct frame_batch batch;
 	struct table_entry *entries; /* of this segment so far */
 	size_t n_entries, cap_entries;
@@ -52,9 +53,54 @@ static void found_at(struct check *c, struct log_pos pos, const char *what)
 
 	(void)snprintf(text, sizeof(text), "segment %" PRIu32 ", offset %" PRIu32 ": %s", pos.segment,
 		       pos.offset, what);
+	c->last_bad = pos;
 	if (c->to->bad)
 		c->to->bad(c->to->arg, pos, what);
 	found(c, text);
+}
+
+/* --- what is known of it from elsewhere */
+
+static void found_unlike(struct check *c, struct log_pos pos, const char *is, const struct log_known *k)
+{
+	char what[sizeof(k->who) + 120];
+
+	(void)snprintf(what, sizeof(what), "%s, but %s up to segment %" PRIu32 ", offset %" PRIu32, is,
+		       k->who, k->point.end.segment, k->point.end.offset);
+	found_at(c, pos, what);
+}
+
+/* Behind a group that began at `from`: a point that is known to be there is this one. */
+static void check_known(struct check *c, uint32_t from, const struct log_point *p)
+{
+	for (size_t i = 0; i < c->to->n_known; i++) {
+		const struct log_known *k = &c->to->known[i];
+		const struct log_pos *at = &k->point.end;
+
+		if (at->segment != p->end.segment || at->offset <= from || at->offset > p->end.offset)
+			continue;
+		if (at->offset != p->end.offset || memcmp(k->point.chain, p->chain, HASH_BYTES) != 0)
+			found_unlike(c, (struct log_pos){ at->segment, from }, "this is of another history",
+				     k);
+	}
+}
+
+/* When all has been looked at: does the log get as far as is known? */
+static void check_reach(struct check *c)
+{
+	const struct log_known *far = NULL;
+	struct log_pos end = c->v.point.end;
+
+	for (size_t i = 0; i < c->to->n_known; i++)
+		if (!far || log_pos_compare(c->to->known[i].point.end, far->point.end) > 0)
+			far = &c->to->known[i];
+	if (!far)
+		return;
+	if (far->point.end.segment > c->end.segment)
+		found_unlike(c, (struct log_pos){ c->end.segment + 1, 0 }, "the log goes no further", far);
+	else if (c->linked && log_pos_compare(end, far->point.end) < 0 &&
+		 log_pos_compare(end, c->last_bad) != 0)
+		found_unlike(c, end, "the log ends here", far);
 }
 
 /* --- frames of a group */
@@ -296,6 +342,7 @@ static int check_groups(struct check *c, const struct log_progress *progress, ui
 		why = (struct hf_error)HF_ERROR_INIT;
 		r = groups_next_here(&g, &frames, &why);
 		if (r == 1) {
+			check_known(c, before, &g.v.point);
 			check_frames(c);
 		} else {
 			int on = go_on_behind(c, &g, r, &why, err);
@@ -308,7 +355,8 @@ static int check_groups(struct check *c, const struct log_progress *progress, ui
 		if (c->no_memory)
 			return hf_error_set(err, -ENOMEM, "no memory to check a group of the log");
 		if (progress && progress->fn)
-			progress->fn(progress->arg, "checking the log, bytes", done + g.v.point.end.offset, total);
+			progress->fn(progress->arg, "checking the log, bytes", done + g.v.point.end.offset,
+				     total);
 		if (c->to->go_on && !c->to->go_on(c->to->arg, g.v.point.end.offset - before))
 			return hf_error_set(err, -ECANCELED, "the check was ended");
 	}
@@ -326,7 +374,8 @@ static int check_groups(struct check *c, const struct log_progress *progress, ui
 
 /* --- all of them */
 
-/* What somebody put there under a high number has many missing below it: all are told of, and so many noted as damage. */
+/* What somebody put there under a high number has many missing below it: all are told of, and so many noted
+ * as damage. */
 static void found_missing(struct check *c, uint32_t first, uint32_t last)
 {
 	char text[64];
@@ -336,7 +385,8 @@ static void found_missing(struct check *c, uint32_t first, uint32_t last)
 	if (first == last)
 		(void)snprintf(text, sizeof(text), "segment %" PRIu32 " is missing", first);
 	else
-		(void)snprintf(text, sizeof(text), "segments %" PRIu32 " to %" PRIu32 " are missing", first, last);
+		(void)snprintf(text, sizeof(text), "segments %" PRIu32 " to %" PRIu32 " are missing", first,
+			       last);
 	found(c, text);
 	c->linked = false;
 	c->open_end[0] = 0;
@@ -430,5 +480,7 @@ long log_verify(const struct log *l, const struct log_check *check, const struct
 		r = find_last(&c, segments, n, err);
 	if (r == 0)
 		r = check->only ? check_one(&c, check->only, err) : check_all(&c, segments, n, progress, err);
+	if (r == 0 && !check->only)
+		check_reach(&c);
 	return r < 0 ? r : c.faults;
 }

@@ -25,6 +25,9 @@ struct mending {
 	/* Commits of the damaged file that are signed for their place: the last of them, 0: none. */
 	bool searched;
 	uint32_t pin;
+	bool has_known; /* a known point of this segment is in what came out */
+	bool strayed;   /* what is there leads past one to something else: none counts any more */
+	struct hf_error stray;
 	struct mended sum;
 	struct hf_error why; /* what was wrong with what was offered */
 	struct hf_error *err;
@@ -114,12 +117,46 @@ static bool same_chain(const struct mending *g)
 	       g->v.point.commit == g->next.prev_commit;
 }
 
+/* Does a point that is known lie behind this place? */
+static bool is_known(const struct mending *g)
+{
+	for (size_t i = 0; i < g->m->n_known && !g->strayed; i++)
+		if (g->m->known[i].point.end.segment == g->segment &&
+		    g->m->known[i].point.end.offset > g->out.len)
+			return true;
+	return false;
+}
+
+/*
+ * A group from `from` on leads to p. 0, or -EEXIST: a known point is not where and what it leads to.
+ * `ret_met`: one is.
+ */
+static int compare_known(const struct mending *g, size_t from, const struct log_point *p, bool *ret_met,
+			 struct hf_error *err)
+{
+	for (size_t i = 0; i < g->m->n_known && !g->strayed; i++) {
+		const struct log_known *k = &g->m->known[i];
+		const uint32_t at = k->point.end.offset;
+
+		if (k->point.end.segment != g->segment || at <= from || at > p->end.offset)
+			continue;
+		if (at != p->end.offset || memcmp(k->point.chain, p->chain, HASH_BYTES) != 0)
+			return hf_error_set(err, -EEXIST,
+					    "segment %" PRIu32
+					    ", offset %zu: it is of another history, for %s up to "
+					    "offset %" PRIu32,
+					    g->segment, from, k->who, at);
+		*ret_met = true;
+	}
+	return 0;
+}
+
 /* Does anything behind this place say what is to be here? */
 static bool is_pinned(struct mending *g)
 {
 	if (!g->searched)
 		search_pins(g);
-	return g->pin >= g->out.len || (g->has_next && !same_chain(g));
+	return g->pin >= g->out.len || (g->has_next && !same_chain(g)) || is_known(g);
 }
 
 /* What came out must be what the pins are of. */
@@ -140,7 +177,7 @@ static int check_pins(const struct mending *g)
 				    ": what the other copy has does not lead to segment %" PRIu32
 				    " here: it is another history",
 				    g->segment, g->next.segment);
-	if (!g->has_next && !g->pin)
+	if (!g->has_next && !g->pin && !g->has_known)
 		return hf_error_set(g->err, -ENODATA,
 				    "segment %" PRIu32
 				    ": nothing behind the damage says what was there, so nobody is "
@@ -180,7 +217,7 @@ static int take_header(void *arg, const uint8_t *data, size_t len)
 
 	if (len < SEGMENT_HEADER_BYTES)
 		return -EAGAIN;
-	if (begin(g, data, &v, &g->why) < 0)
+	if (begin(g, data, &v, &g->why) < 0 || compare_known(g, 0, &v.point, &g->has_known, &g->why) < 0)
 		return 0;
 	if (add_range(g, SEGMENT_HEADER_BYTES) < 0)
 		return -ENOMEM;
@@ -261,6 +298,8 @@ static int take_group(void *arg, const uint8_t *data, size_t len)
 	r = verifier_group(&v, group.data, group.len, &used, NULL, &g->why);
 	if (r <= 0)
 		return r == 0 ? -EAGAIN : 0;
+	if (compare_known(g, g->out.len, &v.point, &g->has_known, &g->why) < 0)
+		return 0;
 	if (add_range(g, used) < 0)
 		return -ENOMEM;
 	buf_add(&g->out, group.data, used);
@@ -322,6 +361,8 @@ static int walk(struct mending *g)
 				  0;
 
 		if (own == 1) {
+			g->strayed =
+				g->strayed || compare_known(g, at, &g->v.point, &g->has_known, &g->stray) < 0;
 			buf_add(&g->out, g->is.data + at, used);
 			r = buf_status(&g->out);
 			continue;
@@ -459,6 +500,8 @@ static int mend(struct mending *g)
 		read_next(g);
 		r = walk(g);
 	}
+	if (r == 0 && !is_changed(g) && g->strayed)
+		return hf_error_set(g->err, -EEXIST, "%s", g->stray.text);
 	if (r < 0 || !is_changed(g))
 		return r == -ENOMEM ? no_memory(g->err) : r;
 	r = g->sum.bytes ? check_pins(g) :

@@ -2,7 +2,7 @@
 /*
  * Healing a segment from another copy of the log (layer 4; FORMAT.md §16.3): of a store, of a directory, and
  * of a node by its own command. Nothing that another copy gives is believed: it is taken where the segment's
- * own bytes, further on, say by a hash that it was there.
+ * own bytes, further on, say by a hash that it was there, or a known point does.
  *
  * DIR is the folder that has `log` in it. Nobody else replaces segments in DIR meanwhile, and nobody has the
  * segment open to write; who reads it sees the file of before or that of after.
@@ -19,7 +19,9 @@ struct mend {
 	const struct os *os;
 	const char *dir;
 	const uint8_t *volume_id;
-	const struct grants *grants; /* of DIR */
+	const struct grants *grants;   /* of DIR */
+	const struct log_known *known; /* points that DIR's log had; of other segments, too */
+	size_t n_known;
 	/*
 	 * Hand what other copies have from `at` on to `take`, one copy after the other, each as far as more
 	 * is wanted, until it returns 1: 1. 0: nobody has any that will do; err then has words of the last
@@ -44,7 +46,7 @@ struct mended {
  * verifies but perhaps an end that nothing says anything of. In both cases *before is behind what verifies
  * then, and *is_linked true.
  *   -ENODATA  no other copy has what is missing, or nothing behind the damage says what was there. As it was
- *   -EEXIST   what others have is another history. As it was
+ *   -EEXIST   what others have is another history, or what is there is, by a known point. As it was
  * and what the disk says: as it was, or (when the folder could not be synced) healed.
  */
 MUST_USE int mend_segment(const struct mend *m, uint32_t segment, struct verifier *before, bool *is_linked,

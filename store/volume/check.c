@@ -15,6 +15,7 @@
 #include "store/replica/config.h"
 #include "store/volume/keys.h"
 #include "store/volume/rot.h"
+#include "store/volume/volume.h"
 
 /* The plaintexts of a group's data frames are kept until its metadata says which chunks they are. */
 struct kept_frame {
@@ -225,7 +226,13 @@ static int check_log(struct checking *c, const char *path, const struct log *ope
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	struct log_options o = { .os = os_posix(), .keys = c->keys, .read_only = true };
 	struct log_check check = {
-		.found = found, .frame = check_frame, .bad = bad, .go_on = go_on, .arg = c
+		.found = found,
+		.frame = check_frame,
+		.bad = bad,
+		.go_on = go_on,
+		.arg = c,
+		.known = c->result.known.all,
+		.n_known = c->result.known.n,
 	};
 	struct log_progress told = { progress ? progress->fn : NULL, progress ? progress->arg : NULL };
 	struct hf_error why = HF_ERROR_INIT;
@@ -292,31 +299,59 @@ static void check_settings(struct checking *c, const char *path)
 		found(c, why.text);
 }
 
-static int check_index(struct checking *c, const char *path, struct index *open, struct hf_error *err)
+/* The index of a store that is at rest. -EBUSY: it is in use, so its files come and go. */
+static int open_index(struct checking *c, const char *path, int *ret_lock, struct index **ret,
+		      struct volume_state *ret_state, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	CLEANUP(cleanup_free) uint8_t *state = NULL;
 	struct index_options o = { .read_only = true };
-	struct hf_error why = HF_ERROR_INIT;
-	CLEANUP(cleanup_fd) int lock = -1;
-	struct index *own = NULL;
-	size_t len;
-	int r = 0;
+	size_t len = 0;
+	int r;
 
+	memset(ret_state, 0, sizeof(*ret_state));
 	o.dir = os_join(&dir, path, "index");
 	if (!o.dir)
 		return hf_error_set(err, -ENOMEM, "no memory");
-	if (!open && !c->to->locked) { /* its files come and go while it is used */
-		lock = files_lock(path, "its index is being checked", 0, NULL);
-		if (lock == -EBUSY)
-			return 0;
-	}
-	if (!open)
-		r = index_open(&o, &own, &state, &len, &why);
+	if (!c->to->locked)
+		*ret_lock = files_lock(path, "its index is being checked", 0, NULL);
+	if (*ret_lock == -EBUSY)
+		return -EBUSY;
+	r = index_open(&o, ret, &state, &len, err);
+	if (r == 0 && len > 0)
+		r = volume_state_decode(state, len, ret_state);
+	return r;
+}
+
+/* Where it says that the log got to. It is not kept from others for as long as the log is read. */
+static int know_index(struct checking *c, const char *path, struct hf_error *err)
+{
+	CLEANUP(cleanup_fd) int lock = -1;
+	struct volume_state state;
+	struct index *index = NULL;
+	int r = open_index(c, path, &lock, &index, &state, err);
+
+	index_close(index);
+	if (r == 0 && memcmp(state.volume_id, keyring_volume_id(c->keys), VOLUME_ID_BYTES) == 0)
+		known_add_index(&c->result.known, &state.point);
+	if (r == -ENOMEM)
+		return r;
+	*err = (struct hf_error)HF_ERROR_INIT; /* what ails it is told of when it is verified */
+	return 0;
+}
+
+static int check_index(struct checking *c, const char *path, struct index *open, struct hf_error *err)
+{
+	CLEANUP(cleanup_fd) int lock = -1;
+	struct hf_error why = HF_ERROR_INIT;
+	struct volume_state state;
+	struct index *own = NULL;
+	int r = open ? 0 : open_index(c, path, &lock, &own, &state, &why);
+
 	if (r == 0)
 		r = index_verify(open ? open : own, &why);
 	index_close(own);
-	if (r == -ENOENT || r >= 0) /* without one it is built */
+	if (r == -EBUSY || r == -ENOENT || r >= 0) /* without one it is built */
 		return 0;
 	if (!is_damage(r) && r != -EIO)
 		return hf_error_set(err, r, "%s", why.text);
@@ -355,6 +390,10 @@ long check_files(const char *path, const struct keyring *keys, const struct log 
 	struct checking c = { .to = to };
 	int r = check_keys(&c, path, keys, &own, err);
 
+	if (r == 0 && c.keys && !index)
+		r = know_index(&c, path, err);
+	if (r == 0 && c.keys)
+		r = known_add_receipts(&c.result.known, os_posix(), path, err);
 	if (r == 0 && c.keys)
 		r = check_log(&c, path, open_log, progress, err);
 	if (r == 0)

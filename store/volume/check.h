@@ -7,6 +7,7 @@
 #include "store/crypto/crypto.h"
 #include "store/index/index.h"
 #include "store/log/log.h"
+#include "store/volume/known.h"
 
 /* As log_check's of these names. Each may be NULL. */
 struct check_listener {
@@ -22,6 +23,7 @@ struct check_listener {
 /* What a check of all came to that a fault's words do not say. */
 struct check_result {
 	struct hf_check_summary sum;
+	struct known known; /* what the log was held against */
 	bool descriptor_bad, index_bad, log_read; /* log_read: the log was gone through to its end */
 };
 

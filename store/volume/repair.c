@@ -102,6 +102,7 @@ static int look(struct repair *p, bool quietly, struct check_result *ret, struct
 		return (int)faults;
 	p->sum->faults = (uint64_t)faults;
 	p->sum->check = ret->sum;
+	p->known = ret->known;
 	return buf_status(&p->bad) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : 0;
 }
 
@@ -148,6 +149,8 @@ static void heal_segment(struct repair *p, uint32_t segment, struct verifier *v,
 				   .dir = p->path,
 				   .volume_id = p->descriptor.volume_id,
 				   .grants = &p->grants,
+				   .known = p->known.all,
+				   .n_known = p->known.n,
 				   .offer = copies_offer,
 				   .arg = &p->copies };
 	struct hf_error why = HF_ERROR_INIT;
@@ -157,17 +160,19 @@ static void heal_segment(struct repair *p, uint32_t segment, struct verifier *v,
 
 	if (p->store && segment >= p->end.end.segment) {
 		repair_say(p, false,
-		    "segment %" PRIu32
-		    " is being written to, and not healed meanwhile: unmount, then say this again",
-		    segment);
+			   "segment %" PRIu32
+			   " is being written to, and not healed meanwhile: unmount, then say this again",
+			   segment);
 		return;
 	}
 	r = mend_segment(&mend, segment, v, linked, &did, &why);
 	if (r < 0)
 		repair_say(p, false, "not healed: %s", why.text);
 	else if (r == 0)
-		repair_say(p, false, "not healed: segment %" PRIu32 ": nothing behind the damage says what was there",
-		    segment);
+		repair_say(p, false,
+			   "not healed: segment %" PRIu32
+			   ": nothing behind the damage, and nothing beside the log, says what was there",
+			   segment);
 	if (r != 1)
 		return;
 	p->sum->healed_segments++;
@@ -215,7 +220,8 @@ static void remove_index(struct repair *p)
 	o.dir = os_join(&dir, p->path, "index");
 	r = o.dir ? index_open(&o, &index, &state, &len, &why) : -ENOMEM;
 	if (r < 0) {
-		repair_say(p, false, "the index cannot be taken away: %s", why.code ? why.text : hf_strerror(r));
+		repair_say(p, false, "the index cannot be taken away: %s",
+			   why.code ? why.text : hf_strerror(r));
 		return;
 	}
 	index_close(index);

@@ -55,11 +55,13 @@ static size_t common_bytes(const struct repair *p, uint32_t segment, uint32_t th
 static void heal_copy(struct repair *p, const struct copy *copy, uint32_t segment)
 {
 	CLEANUP(grants_release) struct grants grants = { 0 };
+	struct known known = { .n = 0 };
 	struct copies from;
 	struct mend mend = { .os = p->os,
 			     .dir = copy->dir,
 			     .volume_id = p->descriptor.volume_id,
 			     .grants = &grants,
+			     .known = known.all,
 			     .offer = copies_offer,
 			     .arg = &from };
 	struct hf_error why = HF_ERROR_INIT;
@@ -69,6 +71,8 @@ static void heal_copy(struct repair *p, const struct copy *copy, uint32_t segmen
 	char words[300];
 	int r;
 
+	known_add_receipt(&known, p->os, p->path, copy->name);
+	mend.n_known = known.n;
 	copies_init(&from, p->os);
 	r = copies_add_folder(&from, "this store", p->path);
 	if (r == 0)
@@ -78,15 +82,15 @@ static void heal_copy(struct repair *p, const struct copy *copy, uint32_t segmen
 	copies_release(&from);
 	if (r < 0) {
 		repair_say(p, false, "replica %s, segment %" PRIu32 ": not healed: %s", copy->name, segment,
-		    why.code ? why.text : hf_strerror(r));
+			   why.code ? why.text : hf_strerror(r));
 		return;
 	}
 	if (r == 0) {
 		repair_say(p, false,
-		    "replica %s, segment %" PRIu32
-		    ": not healed: nothing in it says that it should be otherwise. Its last group is damaged, or "
-		    "it is of another history",
-		    copy->name, segment);
+			   "replica %s, segment %" PRIu32
+			   ": not healed: nothing in it, nor the receipt kept of it, says that it should be "
+			   "otherwise. Its last group is damaged, or it is of another history",
+			   copy->name, segment);
 		return;
 	}
 	p->sum->faults--; /* the one that was just told */
@@ -138,8 +142,8 @@ static bool compare_segment(struct repair *p, const struct copy *copy, uint32_t 
 	same = theirs.len < len ? theirs.len : first_difference(&ours, &theirs, len);
 	if (same == len)
 		return true;
-	repair_say(p, true, "replica %s, segment %" PRIu32 ", offset %zu: other bytes than the log has", copy->name,
-	    segment, same);
+	repair_say(p, true, "replica %s, segment %" PRIu32 ", offset %zu: other bytes than the log has",
+		   copy->name, segment, same);
 	judge_copy(p, copy, segment, segment == their_last);
 	return true;
 }
@@ -215,7 +219,7 @@ void repair_compare_copy(struct repair *p, const struct copy *copy)
 
 	if (r < 0) {
 		repair_say(p, true, "replica %s was not read back: %s", copy->name,
-		    why.code ? why.text : hf_strerror(r));
+			   why.code ? why.text : hf_strerror(r));
 		return;
 	}
 	for (uint32_t n = 1; n <= last && n <= p->end.end.segment; n++) {

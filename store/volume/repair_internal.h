@@ -21,6 +21,7 @@ struct repair {
 	const struct keyring *keys;
 	struct copies copies;
 	struct grants grants;
+	struct known known;    /* of its log, at the last look */
 	struct buf bad;        /* of uint32_t: numbers of damaged segments, as they are found */
 	struct log_point end;  /* of the log; of one at rest its segment alone is used */
 	struct verified *seen; /* damage, at the last look, */

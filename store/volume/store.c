@@ -11,6 +11,7 @@
 #include "store/volume/guard.h"
 #include "store/volume/keys.h"
 #include "store/volume/kit.h"
+#include "store/volume/known.h"
 #include "store/volume/rot.h"
 #include "store/volume/volume.h"
 
@@ -225,10 +226,17 @@ static int open_log(struct opening *p, struct hf_error *err)
 		.read_only = p->s->read_only,
 	};
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	struct known known = { .n = 0 };
+	int r;
 
 	lo.dir = os_join(&dir, p->s->path, "log");
 	if (!lo.dir)
 		return hf_error_set(err, -ENOMEM, "no memory");
+	r = known_add_receipts(&known, p->s->os, p->s->path, err);
+	if (r < 0)
+		return r;
+	lo.known = known.all;
+	lo.n_known = known.n;
 	return log_open(&lo, p->state.point.end.segment ? &p->state.point : NULL, &p->s->log, err);
 }
 

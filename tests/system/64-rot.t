@@ -8,7 +8,8 @@ command -v python3 > /dev/null || skip_all "no python3"
 # shellcheck source=tests/s3/s3.sh
 . "$TOP/tests/s3/s3.sh"
 
-make_node node || bail "no node"
+hf node init "$T/node" --listen "127.0.0.1:$(free_port)" > /dev/null && hf serve "$T/node" > /dev/null || bail "no node"
+invitation=$(hf node invite "$T/node")
 mkdir "$T/mnt"
 hf init "$T/store" --kit-file "$T/kit" --replica "$invitation" --replica "$T/folder" > /dev/null || bail "no volume"
 volume=$(hf status "$T/store" --json | json volume_id)
@@ -75,6 +76,19 @@ sums "$T/store" > "$T/sums"
 hf mount "$T/store" "$T/mnt" -o scrub=off && hf unmount "$T/mnt" --timeout 60 > /dev/null
 sums "$T/store" > "$T/sums"
 
+# --- its last bytes, behind which nothing says that they were there: what lies beside the log does
+flip_end() { flip "$1" $(($(stat -c %s "$1") - 20)); }
+flip_end "$T/store/$last"
+finds "the last commit of all, damaged, is found" 'hf check "$T/store" > "$T/out"'
+try "and who knows of it is named" grep -q "the log ends here, but the index was made from it up to segment" "$T/out"
+fails "it is not cut off as if it were torn" 2 "holdfast check" hf mount "$T/store" "$T/mnt"
+rm -r "$T/store/index"
+fails "nor without an index, by the receipts kept" 2 "but replica .* has had it up to" hf mount "$T/store" "$T/mnt"
+try "it is healed" eval 'hf check "$T/store" --repair > "$T/out"; grep -q "^healed: segment" "$T/out"'
+try "to the byte" whole "$T/store"
+hf mount "$T/store" "$T/mnt" -o scrub=off && hf unmount "$T/mnt" --timeout 60 > /dev/null
+sums "$T/store" > "$T/sums"
+
 # --- the folder, from the store
 folder=$T/folder/$volume
 try "copies are read back" eval 'hf check "$T/store" --replicas > "$T/out" && grep -q "2 replicas read back" "$T/out"'
@@ -82,6 +96,10 @@ flip "$folder/$first" 30000
 finds "a damaged folder is found" 'hf check "$T/store" --replicas > "$T/out"'
 try "by name" grep -q "^replica folder, segment 1, offset" "$T/out"
 try "and healed from the store" eval 'hf check "$T/store" --replicas --repair > "$T/out" && grep -q "^healed: replica folder" "$T/out"'
+try "it is whole" whole "$folder"
+flip_end "$folder/$last"
+finds "its last commit, damaged, is found" 'hf check "$T/store" --replicas > "$T/out"'
+try "and healed, by the receipt kept of it" eval 'hf check "$T/store" --replicas --repair > "$T/out" && grep -q "^healed: replica folder" "$T/out"'
 try "it is whole" whole "$folder"
 
 # --- the node: by itself alone
@@ -99,7 +117,17 @@ rm "$node/$first"
 try "a segment that is gone comes back, too" eval 'hf node check "$T/node" --repair --from "$T/folder" > "$T/out"'
 try "to the byte" whole "$node"
 fails "--repair wants to know from where" 2 "belong together" hf node check "$T/node" --repair
+flip_end "$node/$last"
+finds "its last commit, damaged, is found" 'hf node check "$T/node" > "$T/out"'
+try "and it is said what comes of it" grep -q "no whole group.*its primary sends again" "$T/out"
+finds "nothing is healed of which nobody knows there" 'hf node check "$T/node" --repair --from "$T/store" > "$T/out"'
 hf serve "$T/node" > /dev/null
+try "served again, it is no fault" hf node check "$T/node"
+hf mount "$T/store" "$T/mnt" -o scrub=off && hf unmount "$T/mnt" --timeout 60 > /dev/null
+try "the primary has sent it again" whole "$node"
+try "and says that the node went back" eval 'hf alarms "$T/store" | grep -q regressed'
+hf alarms acknowledge "$T/store" all > /dev/null
+hf replica acknowledge "$T/store" "$(ls "$T/store/replicas" | sed -n "s/\.regressed$//p")" > /dev/null
 
 # --- the descriptor and the index
 flip "$T/store/volume" 50

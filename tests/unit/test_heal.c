@@ -279,10 +279,68 @@ static void test_heal_while_open(void **state)
 	one_release(&o);
 }
 
+/* One thing that may happen to the end of a log; what is left must not be taken for all of it. */
+static void spoil_end(const char *path, unsigned how)
+{
+	switch (how) {
+	case 0:
+		flip_byte(path, file_bytes(path) - 10, 1);
+		break;
+	case 1:
+		assert_int_equal(truncate(path, (off_t)(file_bytes(path) - COMMIT_FRAME_BYTES - 1)), 0);
+		break;
+	case 2:
+		assert_int_equal(truncate(path, 40), 0);
+		break;
+	default:
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
+/*
+ * The end of the log is gone, and behind it is nothing that says so: the index knows, or else what a replica has
+ * given its receipt for. It is found, it does not open, and it is healed.
+ */
+static void test_heal_the_end(void **state)
+{
+	char folder[300], last[400], index[300], command[700];
+	struct healing h;
+	struct hf_repair did;
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	store_open(&o.f, 0);
+	grow(&o);
+	store_close(&o.f);
+	ship(&o, folder);
+	(void)snprintf(last, sizeof(last), "%s/log/%010llu.seg", o.f.path,
+		       (unsigned long long)status_of(&o.f).log_segments);
+	store_close(&o.f);
+	(void)snprintf(index, sizeof(index), "%s/index", o.f.path);
+	(void)snprintf(command, sizeof(command), "rm -r '%s'", index);
+	for (unsigned i = 0; i < 8; i++) {
+		if (i == 4) /* from now on nothing but the receipt */
+			assert_int_equal(system(command), 0);
+		spoil_end(last, i % 4);
+		assert_true(store_faults(&o.f) > 0);
+		store_open_fails(&o.f, 0, -EUCLEAN, "holdfast check");
+		did = repair(&o, false, &h);
+		assert_int_equal(did.found, 1);
+		assert_int_equal(did.faults, 0);
+		assert_int_equal(did.healed_segments, 1);
+		assert_int_equal(store_faults(&o.f), 0);
+	}
+	store_open(&o.f, 0);
+	assert_int_equal(try_read(&o, o.ino), BYTES);
+	assert_int_equal(verified_of(&o).damaged, 0);
+	one_release(&o);
+}
+
 /* The other way: the folder's bytes rot, and are read back. */
 static void test_heal_a_folder(void **state)
 {
-	char folder[300], id[HF_VOLUME_ID_TEXT_BYTES], theirs[500];
+	char folder[300], id[HF_VOLUME_ID_TEXT_BYTES], theirs[500], receipt[400];
 	struct healing h = { 0 };
 	struct hf_repair_options look = { .copies = true, .found = count_found, .arg = &h };
 	unsigned long long last;
@@ -323,10 +381,17 @@ static void test_heal_a_folder(void **state)
 	assert_int_equal(did.found, 2);
 	assert_int_equal(did.faults, 0);
 	assert_int_equal(store_faults(&o.f), 0);
-	/* Its last group: nothing behind it says what it was, so it stays, and is not called healed. */
+	/* Its last group: nothing behind it says what it was, but the receipt that was kept of it. */
 	(void)snprintf(theirs, sizeof(theirs), "%s/%s/log/%010llu.seg", folder, id, last);
 	flip_byte(theirs, file_bytes(theirs) - 100, 1);
 	did = repair(&o, true, &h);
+	assert_int_equal(h.healed, 1);
+	assert_int_equal(did.found, 1);
+	assert_int_equal(did.faults, 0);
+	(void)snprintf(receipt, sizeof(receipt), "%s/replicas/there.receipt", o.f.path);
+	assert_int_equal(unlink(receipt), 0);
+	flip_byte(theirs, file_bytes(theirs) - 100, 1);
+	did = repair(&o, true, &h); /* so it stays, and is not called healed */
 	assert_int_equal(h.healed, 0);
 	assert_int_equal(did.found, 1);
 	assert_int_equal(did.faults, 1);
@@ -340,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_scrub_goes_on),
 		cmocka_unit_test(test_heal_at_rest),
 		cmocka_unit_test(test_heal_while_open),
+		cmocka_unit_test(test_heal_the_end),
 		cmocka_unit_test(test_heal_a_folder),
 	};
 

@@ -30,6 +30,7 @@ struct bench {
 	uint64_t groups;
 	struct copies copies;
 	struct grants none;
+	const struct log_known *known; /* NULL: nothing is */
 };
 
 static void copy_log(const char *from_log, const char *to, char to_log[170])
@@ -76,6 +77,8 @@ static struct mend mend_of(struct bench *b)
 			      .dir = b->work,
 			      .volume_id = keyring_volume_id(b->f.keys),
 			      .grants = &b->none,
+			      .known = b->known,
+			      .n_known = b->known != NULL,
 			      .offer = copies_offer,
 			      .arg = &b->copies };
 }
@@ -213,6 +216,43 @@ static void test_last_segment(void **state)
 	bench_release(&b);
 }
 
+/* Something beside the log says how far it went: then its last group is healed, or all of its last segment.
+ */
+static void test_known_point(void **state)
+{
+	struct log_known known = { .who = "a receipt says so" };
+	struct hf_error err = HF_ERROR_INIT;
+	struct mended did;
+	char path[200];
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	known.point = b.end;
+	b.known = &known;
+	segment_in(b.work_log, b.end.end.segment, path);
+	for (uint32_t back = 10; back < 2 * COMMIT_FRAME_BYTES; back += 90) {
+		flip_byte(path, b.end.end.offset - back, 2);
+		if (heal(&b, b.end.end.segment, &did, &err) != 1)
+			fail_msg("%u bytes from the end: %s", back, err.text);
+		assert_int_equal(did.groups, 1);
+		assert_true(is_whole(&b));
+	}
+	assert_int_equal(truncate(path, b.end.end.offset - 1), 0);
+	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), 1);
+	assert_true(is_whole(&b));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), 1);
+	assert_true(is_whole(&b));
+	/* Nobody else has that much. */
+	segment_in(b.good_log, b.end.end.segment, path);
+	flip_byte(path, b.end.end.offset - 10, 2);
+	segment_in(b.work_log, b.end.end.segment, path);
+	flip_byte(path, b.end.end.offset - 10, 2);
+	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), -ENODATA);
+	bench_release(&b);
+}
+
 static void test_nobody_has_it(void **state)
 {
 	struct bench b;
@@ -316,6 +356,58 @@ static void test_no_going_on(void **state)
 	copy_folder(b.work_log, before);
 	assert_true(heal(&b, b.end.end.segment, &did, &err) < 0); /* its own commit says what was there */
 	assert_true(same_folders(b.work_log, before));
+	bench_release(&b);
+}
+
+/* In place of `good`: the same log without its last group, and another one there, rightly signed. */
+static void fork_last(struct bench *b, size_t frame)
+{
+	struct log_options o = b->f.options;
+	char dir[160], log_dir[170], path[200];
+	struct log *l;
+
+	log_fixture_path(&b->f, "fork", dir);
+	copy_log(b->good_log, dir, log_dir);
+	segment_in(log_dir, b->end.end.segment, path);
+	assert_int_equal(truncate(path, b->end.end.offset - 1), 0);
+	o.dir = log_dir;
+	assert_int_equal(log_open(&o, NULL, &l, NULL), 0);
+	log_put_groups(l, b->groups, b->groups + 4, frame);
+	log_close(l);
+	copies_release(&b->copies);
+	copies_init(&b->copies, os_posix());
+	assert_int_equal(copies_add_folder(&b->copies, "thief", dir), 0);
+}
+
+/* What is known beside the log decides, and not what he has signed; nor does it undo what is whole. */
+static void test_another_end(void **state)
+{
+	struct log_known known = { .who = "a receipt says so" };
+	struct hf_error err = HF_ERROR_INIT;
+	struct mended did;
+	char path[200], before[200];
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	known.point = b.end;
+	b.known = &known;
+	fork_last(&b, FRAME - 300);
+	segment_in(b.work_log, b.end.end.segment, path);
+	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), 0);
+	flip_byte(path, b.end.end.offset - 10, 1);
+	log_fixture_path(&b.f, "before", before);
+	copy_folder(b.work_log, before);
+	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), -ENODATA);
+	assert_non_null(strstr(err.text, "another history"));
+	assert_non_null(strstr(err.text, known.who));
+	assert_true(same_folders(b.work_log, before));
+	/* A point that its own commits contradict: the log stays, and it is said. */
+	flip_byte(path, b.end.end.offset - 10, 1);
+	known.point.chain[0] ^= 1;
+	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), -EEXIST);
+	assert_non_null(strstr(err.text, known.who));
+	assert_true(is_whole(&b));
 	bench_release(&b);
 }
 
@@ -488,10 +580,11 @@ static void test_cut_short(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_place),     cmocka_unit_test(test_much_at_once),
-		cmocka_unit_test(test_last_segment),    cmocka_unit_test(test_nobody_has_it),
-		cmocka_unit_test(test_another_history), cmocka_unit_test(test_no_going_on),
-		cmocka_unit_test(test_pruned),          cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_every_place),   cmocka_unit_test(test_much_at_once),
+		cmocka_unit_test(test_last_segment),  cmocka_unit_test(test_known_point),
+		cmocka_unit_test(test_nobody_has_it), cmocka_unit_test(test_another_history),
+		cmocka_unit_test(test_no_going_on),   cmocka_unit_test(test_another_end),
+		cmocka_unit_test(test_pruned),        cmocka_unit_test(test_cut_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

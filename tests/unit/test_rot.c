@@ -411,9 +411,11 @@ static void test_the_last_commit(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	for (off_t back = 1; back <= COMMIT_FRAME_BYTES; back += 25) {
 		flip(path, (uint64_t)(st.st_size - back));
+		assert_int_equal(store_faults(&k->f), 1);
 		store_open_fails(&k->f, 0, -EUCLEAN, "holdfast check");
 		flip(path, (uint64_t)(st.st_size - back));
 	}
+	assert_int_equal(store_faults(&k->f), 0);
 	store_open(&k->f, 0);
 	assert_int_equal(read_all(k, "the last commit", false), 0);
 }
