@@ -103,9 +103,6 @@ class Volume(Holdfast):
         """Through the library, with nothing mounted."""
         return json.loads(run(self.scalebench, what, str(self.store), str(count), str(cache_mib)))
 
-    def status(self):
-        return json.loads(run(self.command, "status", str(self.store), "--json"))
-
 
 def clock(work):
     start = time.monotonic()
@@ -422,12 +419,12 @@ class Scale:
         if can_drop_caches():
             DROP_CACHES.write_text("3\n")
         seconds = v.mount("rebuild")
-        result = {"operations": before["head_tid"], "log_bytes": before["log_total_bytes"],
-                  "seconds": seconds, "rate": before["head_tid"] / seconds, "peak": v.peak()}
-        result["rest_seconds"] = clock(lambda: v.rest(300))
-        result["index_bytes"] = v.status()["index_bytes"]
-        v.unmount()
-        return result
+        try:
+            return {"operations": before["head_tid"], "log_bytes": before["log_total_bytes"],
+                    "seconds": seconds, "rate": before["head_tid"] / seconds, "peak": v.peak(),
+                    "rest_seconds": clock(lambda: v.rest(300)), "index_bytes": v.status()["index_bytes"]}
+        finally:
+            v.unmount()
 
     def restore(self):
         n = self.count(100_000, 1000)

@@ -15,12 +15,12 @@ GIT_ENV = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
            "GIT_COMMITTER_NAME": "bench", "GIT_COMMITTER_EMAIL": "bench@localhost"}
 
 
-def run(*argv, **kwargs):
-    """Run a command; what it printed."""
+def run(*argv, codes=(0,), **kwargs):
+    """Run a command, which is to end with one of these; what it printed."""
     argv = [str(word) for word in argv]
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=LIMIT_SECONDS, env={**os.environ, **GIT_ENV}, **kwargs)
-    if done.returncode != 0:
+    if done.returncode not in codes:
         raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
 
