@@ -53,8 +53,8 @@ static void print_alarm(const json_t *a, const char *of_itself)
 		printf(", %s %s", count > 1 ? "last" : "at", output_get_text(a, "last_time"));
 	printf("\n            %s\n", output_get_text(a, "words"));
 	if (*output_get_text(a, "moment"))
-		printf("            before it began: %s%s%s\n", colour(stdout, COLOUR_NAME), output_get_text(a, "moment"),
-		       colour(stdout, COLOUR_NONE));
+		printf("            before it began: %s%s%s\n", colour(stdout, COLOUR_NAME),
+		       output_get_text(a, "moment"), colour(stdout, COLOUR_NONE));
 }
 
 void alarms_print(const json_t *alarms, const char *of_itself)

@@ -110,7 +110,8 @@ bool cli_is_inside(const char *path, const char *folder)
 {
 	const size_t len = strlen(folder);
 
-	return !strcmp(folder, "/") || (!strncmp(path, folder, len) && (path[len] == '/' || path[len] == '\0'));
+	return !strcmp(folder, "/") ||
+	       (!strncmp(path, folder, len) && (path[len] == '/' || path[len] == '\0'));
 }
 
 void cli_cleanup_free(void *pointer_to_pointer)

@@ -35,9 +35,11 @@ struct command {
 		   char **argv); /* argv[0] is the name; returns the exit code */
 };
 
-extern const struct command command_alarms, command_cat, command_check, command_diff, command_drill, command_du, command_find,
-	command_first_bad, command_head, command_init, command_key, command_kit, command_log, command_mount, command_node, command_prune, command_recover, command_rekey, command_replica, command_restore, command_serve,
-	command_snapshot, command_status, command_tags, command_undo, command_unmount, command_web;
+extern const struct command command_alarms, command_cat, command_check, command_diff, command_drill,
+	command_du, command_find, command_first_bad, command_head, command_init, command_key, command_kit,
+	command_log, command_mount, command_node, command_prune, command_recover, command_rekey,
+	command_replica, command_restore, command_serve, command_snapshot, command_status, command_tags,
+	command_undo, command_unmount, command_web;
 extern const struct command command_doctor;
 
 /* As mount(8) and mount.fuse3 call us: STORE DIR [-o options] [-sfnv]. cmd_mount.c. */

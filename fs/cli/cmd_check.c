@@ -44,7 +44,8 @@ static void print_summary(const json_t *answer)
 		printf("%s read; how far the log goes is not known, for it does not open\n",
 		       output_bytes(output_get_number(answer, "bytes"), a));
 	else
-		printf("%s in %s segments: %s commits, %s operations, to tid-%" JSON_INTEGER_FORMAT " of %s\n",
+		printf("%s in %s segments: %s commits, %s operations, to tid-%" JSON_INTEGER_FORMAT
+		       " of %s\n",
 		       output_bytes(output_get_number(answer, "bytes"), a),
 		       output_count(output_get_number(answer, "segments"), b),
 		       output_count(output_get_number(answer, "commits"), c),

@@ -52,7 +52,10 @@ static void print_attributes(const json_t *row)
 
 static enum colour colour_of(char kind)
 {
-	return kind == 'A' ? COLOUR_GOOD : kind == 'D' ? COLOUR_BAD : kind == 'R' ? COLOUR_NAME : COLOUR_ATTENTION;
+	return kind == 'A' ? COLOUR_GOOD :
+	       kind == 'D' ? COLOUR_BAD :
+	       kind == 'R' ? COLOUR_NAME :
+			     COLOUR_ATTENTION;
 }
 
 static void print_row(const json_t *row)

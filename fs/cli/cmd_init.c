@@ -249,11 +249,13 @@ static int init_volume(struct arguments *a)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "kit-file", 1, NULL, 'k' },   { "kit-qr", 1, NULL, 'q' },
-					       { "passphrase", 0, NULL, 'p' }, { "key-out", 1, NULL, 'o' },
-					       { "replica", 1, NULL, 'r' },    { "json", 0, NULL, 'j' },
-					       { "retention", 1, NULL, 'R' },  { "without-lock", 0, NULL, 'L' },
-					       { "help", 0, NULL, 'h' },       { 0 } };
+	static const struct option longs[] = {
+		{ "kit-file", 1, NULL, 'k' },   { "kit-qr", 1, NULL, 'q' },
+		{ "passphrase", 0, NULL, 'p' }, { "key-out", 1, NULL, 'o' },
+		{ "replica", 1, NULL, 'r' },    { "json", 0, NULL, 'j' },
+		{ "retention", 1, NULL, 'R' },  { "without-lock", 0, NULL, 'L' },
+		{ "help", 0, NULL, 'h' },       { 0 }
+	};
 	struct arguments a = { .store = NULL };
 	int o;
 

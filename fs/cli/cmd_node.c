@@ -170,9 +170,8 @@ static int run(const struct command *self, int argc, char **argv)
 	if (!strcmp(verb, "acknowledge"))
 		return cli_operands(self, argc, 3, 3) ? node_acknowledge(dir, argv[optind + 2]) : CLI_FAILED;
 	if (!strcmp(verb, "budget"))
-		return cli_operands(self, argc, 4, 4) ?
-			       node_budget(dir, argv[optind + 2], argv[optind + 3]) :
-			       CLI_FAILED;
+		return cli_operands(self, argc, 4, 4) ? node_budget(dir, argv[optind + 2], argv[optind + 3]) :
+							CLI_FAILED;
 	if (!strcmp(verb, "check"))
 		return check(self, argc, argv, &a);
 	if (!strcmp(verb, "prune"))

@@ -62,15 +62,14 @@ static void print_result(const struct hf_recovery *r, double seconds, const char
 
 	hf_moment_format(r->time_ns, moment, sizeof(moment));
 	if (json) {
-		answer = json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f, s:s, s:o, s:s, s:s, s:b, s:b, s:o}",
-				   "store", store,
-				   "tid", output_number(r->tid), "time", output_time(r->time_ns), "moment",
-				   moment, "bytes", output_number(r->bytes), "segments",
-				   output_number(r->segments), "epoch", (int)r->epoch, "seconds", seconds,
-				   "freshness", hf_freshness_name(r->freshness), "proven_time",
-				   output_time(r->proven_ns), "stale", r->stale_text,
-				   "replica_not_told", r->untold_text, "replication", r->goes_on, "newest_only",
-				   r->newest_only, "behind", output_number(r->behind));
+		answer = json_pack(
+			"{s:s, s:o, s:o, s:s, s:o, s:o, s:i, s:f, s:s, s:o, s:s, s:s, s:b, s:b, s:o}",
+			"store", store, "tid", output_number(r->tid), "time", output_time(r->time_ns),
+			"moment", moment, "bytes", output_number(r->bytes), "segments",
+			output_number(r->segments), "epoch", (int)r->epoch, "seconds", seconds, "freshness",
+			hf_freshness_name(r->freshness), "proven_time", output_time(r->proven_ns), "stale",
+			r->stale_text, "replica_not_told", r->untold_text, "replication", r->goes_on,
+			"newest_only", r->newest_only, "behind", output_number(r->behind));
 		output_json(answer);
 		json_decref(answer);
 		return;

@@ -94,8 +94,8 @@ static json_t *make_request(const struct arguments *a, const char *what)
 	if (!strcmp(a->verb, "add"))
 		return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:o}", "do", verb, "place", what, "name",
 				 a->name ? a->name : "", "limit", output_number(a->limit), "retention_days",
-				 output_number(a->retention_days), "without_lock", a->without_lock, "credentials",
-				 findings_credentials());
+				 output_number(a->retention_days), "without_lock", a->without_lock,
+				 "credentials", findings_credentials());
 	return json_pack("{s:s, s:s, s:o}", "do", verb, "which", what, "limit", output_number(a->limit));
 }
 
@@ -150,9 +150,10 @@ static int renew(const struct arguments *a)
 	if (r < 0)
 		return cli_fail_error(&err);
 	if (a->json) {
-		json_t *answer = json_pack("{s:o, s:o, s:o, s:s}", "extended", output_number(renewal.extended),
-					   "longer", output_number(renewal.longer), "failed",
-					   output_number(renewal.failed), "error", renewal.error);
+		json_t *answer =
+			json_pack("{s:o, s:o, s:o, s:s}", "extended", output_number(renewal.extended),
+				  "longer", output_number(renewal.longer), "failed",
+				  output_number(renewal.failed), "error", renewal.error);
 
 		output_json(answer);
 		json_decref(answer);
@@ -173,14 +174,12 @@ static bool is_change(const char *verb)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "name", 1, NULL, 'n' },
-					       { "limit", 1, NULL, 'l' },
-					       { "retention", 1, NULL, 'R' },
-					       { "without-lock", 0, NULL, 'L' },
-					       { "volume", 1, NULL, 'V' },
-					       { "json", 0, NULL, 'j' },
-					       { "help", 0, NULL, 'h' },
-					       { 0 } };
+	static const struct option longs[] = {
+		{ "name", 1, NULL, 'n' },      { "limit", 1, NULL, 'l' },
+		{ "retention", 1, NULL, 'R' }, { "without-lock", 0, NULL, 'L' },
+		{ "volume", 1, NULL, 'V' },    { "json", 0, NULL, 'j' },
+		{ "help", 0, NULL, 'h' },      { 0 }
+	};
 	struct arguments a = { .verb = NULL };
 	int o, n;
 

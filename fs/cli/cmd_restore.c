@@ -60,8 +60,10 @@ static int find_to(struct asked *a, struct hf_error *err)
 	if (!same)
 		return 0;
 	if (!a->target.moment)
-		return hf_error_set(err, -EINVAL, "%s is in the volume itself: say what is to be restored there as "
-						  "PATH@MOMENT; or restore to a folder outside", a->to);
+		return hf_error_set(err, -EINVAL,
+				    "%s is in the volume itself: say what is to be restored there as "
+				    "PATH@MOMENT; or restore to a folder outside",
+				    a->to);
 	r = within ? target_clean(within, &a->inside, &past, err) : hf_error_set(err, -ENOMEM, "no memory");
 	if (r == 0 && past)
 		r = hf_error_set(err, -EROFS, "%s is of the past, which does not change", a->to);
@@ -90,7 +92,8 @@ static json_t *extract(const struct asked *a, struct report *report, struct hf_e
 
 static void print_summary(const json_t *answer, const char *to)
 {
-	char files[OUTPUT_TEXT_BYTES], folders[OUTPUT_TEXT_BYTES], bytes[OUTPUT_TEXT_BYTES], n[OUTPUT_TEXT_BYTES];
+	char files[OUTPUT_TEXT_BYTES], folders[OUTPUT_TEXT_BYTES], bytes[OUTPUT_TEXT_BYTES],
+		n[OUTPUT_TEXT_BYTES];
 
 	print_name(stdout, to);
 	printf(": %s files, %s, in %s folders, as of %s (tid-%" JSON_INTEGER_FORMAT ")\n",
@@ -153,7 +156,8 @@ static int run_put_back(const struct asked *a)
 	struct restore_report report = { .changes = a->json && (a->dry || a->verbose) ? json_array() : NULL };
 	const char *path = a->inside ? a->inside : a->target.path;
 	struct hf_error err = HF_ERROR_INIT;
-	json_t *request = json_pack("{s:s, s:b, s:b}", "do", "put-back", "dry", a->dry, "tell", a->dry || a->verbose);
+	json_t *request =
+		json_pack("{s:s, s:b, s:b}", "do", "put-back", "dry", a->dry, "tell", a->dry || a->verbose);
 	json_t *answer = NULL;
 
 	if (!request || (a->inside && output_set_path(request, "dest", a->inside) < 0))
@@ -188,17 +192,22 @@ static int run_asked(struct asked *a, int count, char **words, const char *at)
 	if (target_of_words(count, words, at, &a->target, &err) < 0 || (a->to && find_to(a, &err) < 0))
 		return cli_fail_error(&err);
 	if (a->outside && a->dry)
-		return cli_fail("restore: --dry-run is for what is restored in the volume; outside nothing is ever written over");
+		return cli_fail(
+			"restore: --dry-run is for what is restored in the volume; outside nothing is ever written over");
 	if (!a->to && !a->target.moment)
-		return cli_fail("restore: say of which moment, as PATH@MOMENT; or where to write it out, with --to FOLDER");
+		return cli_fail(
+			"restore: say of which moment, as PATH@MOMENT; or where to write it out, with --to FOLDER");
 	return a->outside ? run_extract(a) : run_put_back(a);
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "to", 1, NULL, 't' },	  { "at", 1, NULL, 'a' },
-					       { "json", 0, NULL, 'j' },  { "dry-run", 0, NULL, 'n' },
-					       { "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' },
+	static const struct option longs[] = { { "to", 1, NULL, 't' },
+					       { "at", 1, NULL, 'a' },
+					       { "json", 0, NULL, 'j' },
+					       { "dry-run", 0, NULL, 'n' },
+					       { "verbose", 0, NULL, 'v' },
+					       { "help", 0, NULL, 'h' },
 					       { 0 } };
 	CLEANUP(asked_release) struct asked a = { .to = NULL };
 	const char *at = NULL;
@@ -233,36 +242,37 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_restore = {
 	.name = "restore",
 	.summary = "bring back a file or a tree as it was",
-	.usage = "holdfast restore PATH@MOMENT [--to DEST] [--dry-run] [-v] [--json]\n"
-		 "holdfast restore STORE|DIR [PATH[@MOMENT]] --to FOLDER [--at MOMENT] [--json]\n"
-		 "\n"
-		 "Make a file or a tree what it was at a moment. In the volume nothing is copied: it\n"
-		 "is made of the bytes that are there, whatever its size; and nothing is lost, for all\n"
-		 "that is there now stays a moment too: the command that takes it back is printed.\n"
-		 "\n"
-		 "Without --to PATH becomes exactly what it was: what is missing is made, what differs\n"
-		 "changed, what was not there is removed; with modes, owners, times, attributes, ACLs\n"
-		 "and links. PATH need not exist any more. A file that also has a name outside of PATH\n"
-		 "is replaced, so that nothing outside is touched.\n"
-		 "\n"
-		 "  --to DEST      put it there instead. In the same mount it must be a new name or an\n"
-		 "                 empty folder. Outside (or of a store that is not mounted) it is written\n"
-		 "                 out as ordinary files: FOLDER is made, or is empty; owners take root\n"
-		 "  --at MOMENT    the moment, if it is not said as PATH@MOMENT: 2026-11-21T101530Z, a date,\n"
-		 "                 10m or 3d (ago), @epoch, tid-N, a snapshot's name; of what is written\n"
-		 "                 out it may be left away, and is now\n"
-		 "  -n, --dry-run  say what would be done, a line each, and do nothing\n"
-		 "  -v, --verbose  say each thing that is done\n"
-		 "\n"
-		 "Of what is written out, what cannot be is a line on stderr each, and the exit code is\n"
-		 "then 1; a file that cannot be read to its end is not there.\n"
-		 "\n"
-		 "  holdfast restore /srv/git/project@2h\n"
-		 "  holdfast restore /srv/git/project@yesterday-evening --to /srv/git/project-old\n"
-		 "  holdfast restore notes.txt@2026-11-21T10 --dry-run\n"
-		 "  holdfast restore /var/lib/volume home/anna@1d        at rest, in place\n"
-		 "  holdfast restore /var/lib/volume --to /mnt/new       all of it, written out\n"
-		 "  holdfast restore /srv/git deleted/file.txt --at 2026-11-21 --to /tmp/there\n",
+	.usage =
+		"holdfast restore PATH@MOMENT [--to DEST] [--dry-run] [-v] [--json]\n"
+		"holdfast restore STORE|DIR [PATH[@MOMENT]] --to FOLDER [--at MOMENT] [--json]\n"
+		"\n"
+		"Make a file or a tree what it was at a moment. In the volume nothing is copied: it\n"
+		"is made of the bytes that are there, whatever its size; and nothing is lost, for all\n"
+		"that is there now stays a moment too: the command that takes it back is printed.\n"
+		"\n"
+		"Without --to PATH becomes exactly what it was: what is missing is made, what differs\n"
+		"changed, what was not there is removed; with modes, owners, times, attributes, ACLs\n"
+		"and links. PATH need not exist any more. A file that also has a name outside of PATH\n"
+		"is replaced, so that nothing outside is touched.\n"
+		"\n"
+		"  --to DEST      put it there instead. In the same mount it must be a new name or an\n"
+		"                 empty folder. Outside (or of a store that is not mounted) it is written\n"
+		"                 out as ordinary files: FOLDER is made, or is empty; owners take root\n"
+		"  --at MOMENT    the moment, if it is not said as PATH@MOMENT: 2026-11-21T101530Z, a date,\n"
+		"                 10m or 3d (ago), @epoch, tid-N, a snapshot's name; of what is written\n"
+		"                 out it may be left away, and is now\n"
+		"  -n, --dry-run  say what would be done, a line each, and do nothing\n"
+		"  -v, --verbose  say each thing that is done\n"
+		"\n"
+		"Of what is written out, what cannot be is a line on stderr each, and the exit code is\n"
+		"then 1; a file that cannot be read to its end is not there.\n"
+		"\n"
+		"  holdfast restore /srv/git/project@2h\n"
+		"  holdfast restore /srv/git/project@yesterday-evening --to /srv/git/project-old\n"
+		"  holdfast restore notes.txt@2026-11-21T10 --dry-run\n"
+		"  holdfast restore /var/lib/volume home/anna@1d        at rest, in place\n"
+		"  holdfast restore /var/lib/volume --to /mnt/new       all of it, written out\n"
+		"  holdfast restore /srv/git deleted/file.txt --at 2026-11-21 --to /tmp/there\n",
 	.run = run,
 	.takes_keys = true,
 };

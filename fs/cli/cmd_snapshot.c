@@ -78,7 +78,7 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 		return CLI_FAILED;
 	if (list)
 		return remove || at ? cli_fail("snapshot: --list goes with no other option but --json") :
-					   list_tags(argv[optind], json);
+				      list_tags(argv[optind], json);
 	name = argv[argc - 1];
 	if (at && target_moment(at, &moment, &err) < 0)
 		return cli_fail_error(&err);

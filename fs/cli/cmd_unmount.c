@@ -100,8 +100,8 @@ static int find_mount(const char *path, struct mountinfo *ret, struct hf_error *
 	if (mountinfo_find(absolute, ret) == 0 && !strcmp(ret->dir, absolute)) {
 		if (!*ret->root)
 			return 0;
-		hf_error_set(err, -EINVAL, "%s is a folder of the volume mounted once more; umount(8) takes it away",
-			     path);
+		hf_error_set(err, -EINVAL,
+			     "%s is a folder of the volume mounted once more; umount(8) takes it away", path);
 		mountinfo_release(ret);
 		return -EINVAL;
 	}

@@ -23,7 +23,8 @@ static int print_link(struct web *web, const char *store, bool json)
 	if (web_link(web, link, &err) < 0)
 		return cli_fail_error(&err);
 	if (json) {
-		o = json_pack("{s:s, s:s, s:b}", "link", link, "store", store, "reachable", web_is_reachable(web));
+		o = json_pack("{s:s, s:s, s:b}", "link", link, "store", store, "reachable",
+			      web_is_reachable(web));
 		output_json(o);
 		json_decref(o);
 	} else {
@@ -37,9 +38,10 @@ static int print_link(struct web *web, const char *store, bool json)
 static void print_words(const struct web *web, bool asks)
 {
 	if (web_is_reachable(web))
-		fprintf(stderr, "holdfast: others can reach this address, and what is sent is not encrypted: who is "
-				"on the way can read all that you look at. Better is ssh -L to a page that listens on "
-				"loopback. If the link has 0.0.0.0 or [::] in it, put this machine's address there\n");
+		fprintf(stderr,
+			"holdfast: others can reach this address, and what is sent is not encrypted: who is "
+			"on the way can read all that you look at. Better is ssh -L to a page that listens on "
+			"loopback. If the link has 0.0.0.0 or [::] in it, put this machine's address there\n");
 	printf("The link opens the page once, within ten minutes.%s Ctrl-C ends the page.\n",
 	       asks ? " Enter prints another one." : "");
 }
@@ -48,7 +50,8 @@ static void print_words(const struct web *web, bool asks)
 static int wait_here(struct web *web, int signals, const char *store, bool json)
 {
 	struct pollfd p[2] = { { .fd = signals, .events = POLLIN },
-			       { .fd = isatty(STDIN_FILENO) && !json ? STDIN_FILENO : -1, .events = POLLIN } };
+			       { .fd = isatty(STDIN_FILENO) && !json ? STDIN_FILENO : -1,
+				 .events = POLLIN } };
 	char typed[256];
 
 	for (;;) {
@@ -122,10 +125,9 @@ static int serve(struct location *location, const char *listen_at, bool json)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = { { "listen", 1, NULL, 'l' },
-					       { "json", 0, NULL, 'j' },
-					       { "help", 0, NULL, 'h' },
-					       { 0 } };
+	static const struct option longs[] = {
+		{ "listen", 1, NULL, 'l' }, { "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { 0 }
+	};
 	struct location location = { .store = NULL };
 	struct hf_error err = HF_ERROR_INIT;
 	const char *listen_at = NULL;
@@ -172,9 +174,7 @@ const struct command command_web = {
 		 "                       others can reach, who is on the way can read all that is\n"
 		 "                       looked at: that is warned of. From another machine, better:\n"
 		 "                       ssh -L 8080:127.0.0.1:8080 HOST, and here --listen 8080\n"
-		 "  --json               the link as {link, store, reachable}\n"
-		 UNLOCK_USAGE
-		 "\n"
+		 "  --json               the link as {link, store, reachable}\n" UNLOCK_USAGE "\n"
 		 "  holdfast web ~/files\n"
 		 "  holdfast web /var/lib/volume --listen 8080\n",
 	.run = run,

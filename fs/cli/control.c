@@ -90,7 +90,8 @@ void control_close(struct control *c)
 
 static int gone(struct hf_error *err)
 {
-	return hf_error_set(err, -ECONNRESET, "the process that has the store mounted ended before it answered");
+	return hf_error_set(err, -ECONNRESET,
+			    "the process that has the store mounted ended before it answered");
 }
 
 static int hear_data(struct control *c, uint64_t len, const struct operation_listener *listener,
@@ -108,7 +109,8 @@ static int hear_data(struct control *c, uint64_t len, const struct operation_lis
 	return listener->data ? listener->data(listener->arg, data, len) : 0;
 }
 
-/* A line that is not the last. Negative with words: it goes on no more; positive: the listener wants it so. */
+/* A line that is not the last. Negative with words: it goes on no more; positive: the listener wants it so.
+ */
 static int hear(struct control *c, const json_t *line, const struct operation_listener *listener,
 		struct hf_error *err)
 {

@@ -82,12 +82,13 @@ static bool is_over(void *arg)
 }
 
 /*
- * However long the client takes, who may be a person reading page by page; but not longer than the store is mounted.
- * 0, or -1: it is gone, or it is time to stop.
+ * However long the client takes, who may be a person reading page by page; but not longer than the store is
+ * mounted. 0, or -1: it is gone, or it is time to stop.
  */
 static int send_patiently(struct client *c, const void *data, size_t len)
 {
-	struct pollfd p[2] = { { .fd = c->fd, .events = POLLOUT }, { .fd = c->server->wake, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = c->fd, .events = POLLOUT },
+			       { .fd = c->server->wake, .events = POLLIN } };
 	const char *at = data;
 	ssize_t n;
 
@@ -166,8 +167,7 @@ static bool answer_request(struct client *c, const json_t *request, bool *ret_ke
 	if (answer && !strcmp(output_get_text(request, "do"), "status")) {
 		json_object_set_new(answer, "mounted_on", json_string(s->mounted_on));
 		json_object_set_new(answer, "pid", json_integer(getpid()));
-		json_object_set_new(answer, "metrics",
-				    *s->metrics ? json_string(s->metrics) : json_null());
+		json_object_set_new(answer, "metrics", *s->metrics ? json_string(s->metrics) : json_null());
 	}
 	if (answer)
 		line = json_pack("{s:b, s:o}", "ok", 1, "answer", answer);
@@ -211,7 +211,8 @@ static bool is_allowed(int fd)
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || (peer.uid != 0 && peer.uid != geteuid()))
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
+	    (peer.uid != 0 && peer.uid != geteuid()))
 		return false;
 	hf_act_for(peer.uid);
 	return true;

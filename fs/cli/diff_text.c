@@ -101,8 +101,10 @@ static int run_diff(const char *file_a, const char *file_b, const char *label_a,
 {
 	/* it knows nothing of NO_COLOR; and others of its name know nothing of colours */
 	const char *format = *colour(stdout, COLOUR_NAME) ? "--color=always" : "-u";
-	char *argv[] = { (char *)"diff",    (char *)"-u",    (char *)format, (char *)"--label", (char *)label_a,
-			 (char *)"--label", (char *)label_b, (char *)file_a, (char *)file_b,    NULL };
+	char *argv[] = {
+		(char *)"diff",    (char *)"-u",    (char *)format, (char *)"--label", (char *)label_a,
+		(char *)"--label", (char *)label_b, (char *)file_a, (char *)file_b,    NULL
+	};
 	int status;
 	pid_t pid;
 
@@ -115,7 +117,8 @@ static int run_diff(const char *file_a, const char *file_b, const char *label_a,
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return hf_error_set(err, -errno, "diff: %s", strerror(errno));
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) /* who reads has seen enough of it, and of us */
+	if (WIFSIGNALED(status) &&
+	    WTERMSIG(status) == SIGPIPE) /* who reads has seen enough of it, and of us */
 		(void)raise(SIGPIPE);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		return hf_error_set(err, -ENOENT,

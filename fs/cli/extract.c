@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread walks: it makes the folders and hands the rest to others in batches, each within one folder. The names
- * of a folder are taken in the order of their inodes, which is near that of their bytes in the log. Further names of
- * a file that has several come when all files are there, and then what belongs to the folders themselves, the deepest
- * first, so that nothing made in one changes its times or meets its mode.
+ * One thread walks: it makes the folders and hands the rest to others in batches, each within one folder. The
+ * names of a folder are taken in the order of their inodes, which is near that of their bytes in the log.
+ * Further names of a file that has several come when all files are there, and then what belongs to the
+ * folders themselves, the deepest first, so that nothing made in one changes its times or meets its mode.
  */
 #include "fs/cli/extract.h"
 
@@ -53,7 +53,7 @@ struct extract {
 	int top_fd;
 	/* the walk's own */
 	struct folders folders;
-	void *linked_inodes; /* tsearch(3), of struct linked */
+	void *linked_inodes;  /* tsearch(3), of struct linked */
 	struct linked *links; /* newest first; the first names, and in front of them the others */
 	struct batch *filling;
 	struct extract_writer writer;
@@ -440,8 +440,11 @@ static void begin(struct extract *x, const struct hf_attr *what, const char *nam
 int extract_tree(const struct hf_view *view, const struct hf_attr *what, const char *name, const char *to,
 		 const struct operation_listener *listener, struct extract_summary *ret, struct hf_error *err)
 {
-	struct extract x = { .view = *view, .listener = listener, .top_fd = -1,
-			     .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct extract x = { .view = *view,
+			     .listener = listener,
+			     .top_fd = -1,
+			     .lock = PTHREAD_MUTEX_INITIALIZER,
+			     .changed = PTHREAD_COND_INITIALIZER };
 	int r = extract_top_open(to, S_ISDIR(what->mode), &x.top_fd, err);
 
 	if (r < 0)

@@ -50,7 +50,8 @@ static int set_mode(const struct made *m, const struct hf_attr *a)
 
 	if (S_ISLNK(a->mode))
 		return 0;
-	r = m->fd >= 0 ? fchmod(m->fd, mode_of(a)) : fchmodat(m->dir_fd, m->name, mode_of(a), AT_SYMLINK_NOFOLLOW);
+	r = m->fd >= 0 ? fchmod(m->fd, mode_of(a)) :
+			 fchmodat(m->dir_fd, m->name, mode_of(a), AT_SYMLINK_NOFOLLOW);
 	return r < 0 ? -errno : 0;
 }
 
@@ -103,16 +104,18 @@ static int copy_xattrs(struct extract_writer *w, const struct made *m, const str
 			return (int)n;
 		r = set_xattr(m, key, value, (size_t)n);
 		if (r < 0 && !left_out++)
-			(void)hf_error_set(err, r, "its attribute %s cannot be set here: %s", key, strerror(-r));
+			(void)hf_error_set(err, r, "its attribute %s cannot be set here: %s", key,
+					   strerror(-r));
 	}
 	return len < 0 ? (int)len : left_out > 0;
 }
 
 /*
- * In this order: a change of owner takes setuid bits and capabilities away, and attributes may need a mode that lets
- * them be written; times come last.
+ * In this order: a change of owner takes setuid bits and capabilities away, and attributes may need a mode
+ * that lets them be written; times come last.
  */
-static int copy_attr(struct extract_writer *w, const struct made *m, const struct hf_attr *a, struct hf_error *err)
+static int copy_attr(struct extract_writer *w, const struct made *m, const struct hf_attr *a,
+		     struct hf_error *err)
 {
 	const char *what = "owner";
 	int left_out, r = extract_can_chown() ? set_owner(m, a) : 0;

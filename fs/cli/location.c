@@ -78,7 +78,8 @@ char *location_path(const struct location *p, const char *path)
 		return NULL;
 	path += len;
 	path += strspn(path, "/");
-	if (asprintf(&seen, "%s%s%s", strcmp(p->mount, "/") || !*path ? p->mount : "", *path ? "/" : "", path) < 0)
+	if (asprintf(&seen, "%s%s%s", strcmp(p->mount, "/") || !*path ? p->mount : "", *path ? "/" : "",
+		     path) < 0)
 		return NULL;
 	return seen;
 }

@@ -21,7 +21,8 @@ struct location {
 int location_find(const char *path, struct location *ret, struct hf_error *err);
 void location_release(struct location *p); /* a zeroed one is fine */
 struct mountinfo;
-/* Of a mount, which is handed over; where only a folder of it is mounted, by another mount that has all, if there is. */
+/* Of a mount, which is handed over; where only a folder of it is mounted, by another mount that has all, if
+ * there is. */
 struct location location_take_mount(struct mountinfo *m);
 /* Where a path of the volume is seen in the file system; malloc'ed. NULL: nowhere, or no memory. */
 char *location_path(const struct location *p, const char *path);
@@ -37,8 +38,8 @@ json_t *location_ask(const struct location *p, const json_t *request,
 		     const struct operation_listener *listener, struct hf_error *err);
 
 /*
- * Ask several things of one store, which is opened (to read) or connected to once. Begin, ask as often as wanted, end;
- * a zeroed one may be ended.
+ * Ask several things of one store, which is opened (to read) or connected to once. Begin, ask as often as
+ * wanted, end; a zeroed one may be ended.
  */
 struct location_talk {
 	struct control control;

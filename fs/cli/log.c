@@ -19,8 +19,11 @@ enum { LINE_BYTES = 1200 };
 static const struct {
 	const char *name;
 	int priority;
-} levels[] = { { "error", LOG_ERR },	  { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
-	       { "info", LOG_INFO }, { "debug", LOG_DEBUG } };
+} levels[] = { { "error", LOG_ERR },
+	       { "warning", LOG_WARNING },
+	       { "notice", LOG_NOTICE },
+	       { "info", LOG_INFO },
+	       { "debug", LOG_DEBUG } };
 
 /* Set before there are threads. */
 static int level = LOG_INFO;

@@ -11,11 +11,12 @@
 #include "holdfast/store.h"
 
 static const struct command *const commands[] = {
-	&command_init, &command_mount, &command_unmount, &command_status,  &command_snapshot, &command_tags,
-	&command_log, &command_diff, &command_cat, &command_find, &command_du, &command_first_bad,
-	&command_node, &command_serve, &command_replica, &command_recover, &command_drill, &command_restore, &command_undo, &command_check,   &command_kit,
-	&command_doctor,
-	&command_head, &command_alarms, &command_key,    &command_rekey, &command_prune,   &command_web,
+	&command_init,    &command_mount,     &command_unmount, &command_status, &command_snapshot,
+	&command_tags,    &command_log,       &command_diff,    &command_cat,    &command_find,
+	&command_du,      &command_first_bad, &command_node,    &command_serve,  &command_replica,
+	&command_recover, &command_drill,     &command_restore, &command_undo,   &command_check,
+	&command_kit,     &command_doctor,    &command_head,    &command_alarms, &command_key,
+	&command_rekey,   &command_prune,     &command_web,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -35,7 +35,8 @@ struct line {
 	char *root, *dir, *store;
 };
 
-/* What of the volume is mounted, without slashes at the ends. Of a folder that was removed since the kernel says so. */
+/* What of the volume is mounted, without slashes at the ends. Of a folder that was removed since the kernel
+ * says so. */
 static char *clean_root(char *root)
 {
 	static const char removed[] = "//deleted";
@@ -94,8 +95,8 @@ static bool is_wanted(const struct sought *sought, const struct line *line)
 }
 
 /*
- * Of what a path is in the innermost counts; of a store rather all of it than a folder. Else the longest path, and of
- * equals the last: it lies on top.
+ * Of what a path is in the innermost counts; of a store rather all of it than a folder. Else the longest
+ * path, and of equals the last: it lies on top.
  */
 static bool is_better(const struct sought *sought, const struct line *line, const struct mountinfo *than)
 {

@@ -21,8 +21,8 @@ static json_t *budget_to_json(uint64_t bytes)
 
 static json_t *volume_to_json(const struct hf_node_volume *v)
 {
-	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s}", "volume", v->volume_id,
-			 "epoch", (json_int_t)v->epoch, "tid", output_number(v->tid), "commit",
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s}", "volume",
+			 v->volume_id, "epoch", (json_int_t)v->epoch, "tid", output_number(v->tid), "commit",
 			 output_number(v->commit), "time", output_time(v->time_ns), "bytes",
 			 output_number(v->bytes), "segments", output_number(v->segments), "heard_time",
 			 output_time(v->heard_ns), "writer_tid", output_number(v->said_tid), "writer_commit",
@@ -36,10 +36,10 @@ static json_t *status_to_json(const char *dir, const struct hf_node_status *s)
 
 	for (size_t i = 0; i < s->n_volumes; i++)
 		json_array_append_new(volumes, volume_to_json(&s->volumes[i]));
-	return json_pack("{s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:f, s:o, s:o, s:s?}", "alarms", alarms, "node", dir,
-			 "served", s->served, "read_only", s->read_only, "new_volume_budget_bytes",
-			 budget_to_json(s->budget_bytes), "free_bytes", output_number(s->free_bytes), "total_bytes",
-			 output_number(s->total_bytes), "silent_after_seconds",
+	return json_pack("{s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:f, s:o, s:o, s:s?}", "alarms", alarms, "node",
+			 dir, "served", s->served, "read_only", s->read_only, "new_volume_budget_bytes",
+			 budget_to_json(s->budget_bytes), "free_bytes", output_number(s->free_bytes),
+			 "total_bytes", output_number(s->total_bytes), "silent_after_seconds",
 			 (double)s->silent_after_ns / 1e9, "volumes", volumes, "prunes", node_prune_json(dir),
 			 "failed", s->failed[0] ? s->failed : NULL);
 }

@@ -78,7 +78,8 @@ static json_t *do_drain(struct hf_store *store, const json_t *request,
 	return answer ? answer : no_memory(err);
 }
 
-static int point_of_moment(struct hf_store *store, const char *moment, struct hf_point *ret, struct hf_error *err)
+static int point_of_moment(struct hf_store *store, const char *moment, struct hf_point *ret,
+			   struct hf_error *err)
 {
 	struct hf_status status;
 
@@ -231,12 +232,23 @@ static const struct operation {
 	json_t *(*run)(struct hf_store *store, const json_t *request,
 		       const struct operation_listener *listener, struct hf_error *err);
 } operations[] = {
-	{ "status", false, do_status }, { "commit", false, do_commit }, { "drain", false, do_drain },
-	{ "tag", true, do_tag },        { "untag", true, do_untag },    { "tags", false, do_tags },
-	{ "head", false, do_head },     { "check", false, do_check },   { "restore", false, do_restore },
-	{ "log", false, past_log },     { "diff", false, past_diff },   { "cat", false, past_cat },
-	{ "gone", false, past_gone },   { "cost", false, past_cost },   { "what", false, past_what },
-	{ "put-back", true, put_back }, { "last-change", false, put_back_last_change },
+	{ "status", false, do_status },
+	{ "commit", false, do_commit },
+	{ "drain", false, do_drain },
+	{ "tag", true, do_tag },
+	{ "untag", true, do_untag },
+	{ "tags", false, do_tags },
+	{ "head", false, do_head },
+	{ "check", false, do_check },
+	{ "restore", false, do_restore },
+	{ "log", false, past_log },
+	{ "diff", false, past_diff },
+	{ "cat", false, past_cat },
+	{ "gone", false, past_gone },
+	{ "cost", false, past_cost },
+	{ "what", false, past_what },
+	{ "put-back", true, put_back },
+	{ "last-change", false, put_back_last_change },
 	{ "alarm-test", false, do_alarm_test },
 };
 

@@ -32,14 +32,16 @@
 /* Whom to tell what, while it goes on. Every member may be NULL. */
 struct operation_listener {
 	struct hf_progress progress;
-	void (*found)(void *arg, const char *what); /* a fault, or what was asked to be told; from one thread at a time, maybe not the caller's */
+	void (*found)(void *arg, const char *what); /* a fault, or what was asked to be told; from one thread
+						       at a time, maybe not the caller's */
 	/*
-	 * A line of a long answer, and bytes of a file: borrowed for the call. Not 0: nobody wants more; the operation
-	 * then ends, and its answer does not matter.
+	 * A line of a long answer, and bytes of a file: borrowed for the call. Not 0: nobody wants more; the
+	 * operation then ends, and its answer does not matter.
 	 */
 	int (*row)(void *arg, const json_t *row);
 	int (*data)(void *arg, const void *data, size_t len);
-	bool (*stopped)(void *arg); /* whoever waits should not be kept waiting, or is gone; from any thread */
+	bool (*stopped)(
+		void *arg); /* whoever waits should not be kept waiting, or is gone; from any thread */
 	void *arg;
 };
 bool operation_is_stopped(const struct operation_listener *listener);

@@ -29,10 +29,11 @@ const char *output_get_text(const json_t *object, const char *key);
 uint64_t output_get_number(const json_t *object, const char *key);
 
 /*
- * Names are bytes, JSON is UTF-8. One that is not is told twice: as KEY with what does not fit replaced by U+FFFD, to be
- * read, and as KEY_hex exactly. -ENOMEM.
+ * Names are bytes, JSON is UTF-8. One that is not is told twice: as KEY with what does not fit replaced by
+ * U+FFFD, to be read, and as KEY_hex exactly. -ENOMEM.
  */
 int output_set_path(json_t *object, const char *key, const char *path);
-char *output_get_path(const json_t *object, const char *key); /* malloc'ed; NULL: there is none, or no memory */
+char *output_get_path(const json_t *object,
+		      const char *key); /* malloc'ed; NULL: there is none, or no memory */
 
 #endif

@@ -77,7 +77,8 @@ static json_t *named_of(struct hf_store *store, const struct hf_event *e)
 
 	if (e->tagged_tid == HF_TID_HEAD)
 		return json_null();
-	(void)hf_point_of_tid(store, e->tagged_tid, &named, NULL); /* before the first operation there is no time */
+	(void)hf_point_of_tid(store, e->tagged_tid, &named,
+			      NULL); /* before the first operation there is no time */
 	return past_point(&named);
 }
 
@@ -126,7 +127,8 @@ static int tell(void *arg, const struct hf_event *e)
 
 	if (operation_is_stopped(t->listener))
 		return 1;
-	if ((t->deleted && e->change.kind != HF_CHANGE_REMOVE) || (t->brief && e->change.kind == HF_CHANGE_TAG))
+	if ((t->deleted && e->change.kind != HF_CHANGE_REMOVE) ||
+	    (t->brief && e->change.kind == HF_CHANGE_TAG))
 		return 0;
 	r = past_tell_take(t->listener, t->brief ? brief_row_of(e) : row_of(t->store, e));
 	t->lines++;

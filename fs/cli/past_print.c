@@ -55,8 +55,7 @@ void print_json_line(const json_t *row)
 
 char *shell_word(const char *text)
 {
-	static const char plain[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@%+:,-";
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@%+:,-";
 	bool odd = false;
 	char *word = malloc(strlen(text) * 4 + 4), *out = word;
 
@@ -93,7 +92,8 @@ char *restore_command(const struct location *where, const char *path, uint64_t t
 	char *command;
 
 	/* what begins like an option is none after a slash */
-	if (asprintf(&whole, "%s%s@tid-%" PRIu64, !seen && *path == '-' ? "/" : "", seen ? seen : path, tid) < 0)
+	if (asprintf(&whole, "%s%s@tid-%" PRIu64, !seen && *path == '-' ? "/" : "", seen ? seen : path, tid) <
+	    0)
 		whole = NULL;
 	word = whole ? shell_word(whole) : NULL;
 	if (!word || (!seen && !store) ||
@@ -193,7 +193,8 @@ static void say(const json_t *row, char *words)
 	else if (!strcmp(kind, "xattr"))
 		add_words(words, "extended attributes");
 	else if (!strcmp(kind, "tag"))
-		add_words(words, json_is_object(json_object_get(row, "named")) ? "named a moment" : "took a name away");
+		add_words(words, json_is_object(json_object_get(row, "named")) ? "named a moment" :
+										 "took a name away");
 	else if (!strcmp(kind, "attributes"))
 		say_attributes(json_object_get(row, "changes"), words);
 	else
@@ -226,8 +227,9 @@ void print_log_row(const json_t *row)
 	char user[PRINT_USER_BYTES], words[WORDS_BYTES];
 
 	say(row, words);
-	printf("%s%-28s%s  %-8s  %s%-20s%s  ", colour(stdout, COLOUR_NAME), output_get_text(row, "moment"), none,
-	       print_user(json_object_get(row, "uid"), user), colour(stdout, colour_of(kind)), words, none);
+	printf("%s%-28s%s  %-8s  %s%-20s%s  ", colour(stdout, COLOUR_NAME), output_get_text(row, "moment"),
+	       none, print_user(json_object_get(row, "uid"), user), colour(stdout, colour_of(kind)), words,
+	       none);
 	if (json_object_get(row, "renamed_from")) {
 		print_path_of(row, "renamed_from");
 		fputs(" -> ", stdout);

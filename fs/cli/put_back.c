@@ -166,7 +166,8 @@ static int check_unchanged(struct hf_store *store, const char *path, uint64_t si
 		r = hf_log(store, path, since, HF_TID_HEAD, HF_NEWEST_FIRST | HF_CHANGES_ONLY, see_any, NULL,
 			   &listener->progress, err);
 	return r <= 0 ? r :
-			hf_error_set(err, -EAGAIN, "something was done there since that was shown: look again");
+			hf_error_set(err, -EAGAIN,
+				     "something was done there since that was shown: look again");
 }
 
 json_t *put_back(struct hf_store *store, const json_t *request, const struct operation_listener *listener,

@@ -14,8 +14,8 @@ static bool should_stop(void *arg)
 }
 
 static int add(struct hf_store *store, const char *path, const json_t *request,
-	       const struct operation_listener *listener, char ret_name[HF_REPLICA_NAME_BYTES], json_t *findings,
-	       struct hf_error *err)
+	       const struct operation_listener *listener, char ret_name[HF_REPLICA_NAME_BYTES],
+	       json_t *findings, struct hf_error *err)
 {
 	const char *name = output_get_text(request, "name"), *place = output_get_text(request, "place");
 	const json_t *with = json_object_get(request, "credentials");

@@ -127,7 +127,8 @@ char *restore_undo_command(const struct target *t, const char *path, const json_
 	CLEANUP(cli_cleanup_free) char *seen = location_path(&t->location, path);
 	CLEANUP(cli_cleanup_free) char *store = seen ? NULL : shell_word(t->location.store);
 	CLEANUP(cli_cleanup_free) char *shown = restore_shown_path(t, path);
-	CLEANUP(cli_cleanup_free) char *what = shown && *shown ? shell_word(shown) : shown ? strdup("") : NULL;
+	CLEANUP(cli_cleanup_free)
+	char *what = shown && *shown ? shell_word(shown) : shown ? strdup("") : NULL;
 	char *command;
 
 	if (!what || (!seen && !store) ||

@@ -32,31 +32,31 @@ json_t *head_to_json(const char *line, const struct hf_head *head)
 	json_t *answer = point_to_json(&point);
 
 	if (answer)
-		json_object_update_new(
-			answer, json_pack("{s:s, s:s, s:o, s:o, s:o, s:i}", "head", line, "volume_id",
-					  head->volume_id, "segment", output_number(head->segment), "offset",
-					  output_number(head->offset), "commit", output_number(head->commit),
-					  "epoch", (int)head->epoch));
+		json_object_update_new(answer,
+				       json_pack("{s:s, s:s, s:o, s:o, s:o, s:i}", "head", line, "volume_id",
+						 head->volume_id, "segment", output_number(head->segment),
+						 "offset", output_number(head->offset), "commit",
+						 output_number(head->commit), "epoch", (int)head->epoch));
 	return answer;
 }
 
 static json_t *replica_to_json(const struct hf_replica_status *r)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:s}", "name", r->name, "url", r->url,
-			      "state", hf_replica_state_name(r->state), "acked_tid",
-			      output_number(r->acked_tid), "acked_time", output_time(r->acked_time_ns),
-			      "lag_seconds", r->lag_seconds, "lag_bytes", output_number(r->lag_bytes), "error",
-			      r->error);
+	json_t *o =
+		json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:s}", "name", r->name, "url", r->url, "state",
+			  hf_replica_state_name(r->state), "acked_tid", output_number(r->acked_tid),
+			  "acked_time", output_time(r->acked_time_ns), "lag_seconds", r->lag_seconds,
+			  "lag_bytes", output_number(r->lag_bytes), "error", r->error);
 
 	if (o)
-		json_object_update_new(
-			o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "failing_since",
-				     output_time(r->failing_since_ns), "limit_bytes_s",
-				     output_number(r->limit_bytes_s), "regressed", output_time(r->regressed_ns),
-				     "regressed_from_tid", output_number(r->regressed_from_tid),
-				     "regressed_to_tid", output_number(r->regressed_to_tid), "last_receipt",
-				     output_time(r->last_receipt_ns), "sent_bytes",
-				     output_number(r->sent_bytes)));
+		json_object_update_new(o, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "failing_since",
+						    output_time(r->failing_since_ns), "limit_bytes_s",
+						    output_number(r->limit_bytes_s), "regressed",
+						    output_time(r->regressed_ns), "regressed_from_tid",
+						    output_number(r->regressed_from_tid), "regressed_to_tid",
+						    output_number(r->regressed_to_tid), "last_receipt",
+						    output_time(r->last_receipt_ns), "sent_bytes",
+						    output_number(r->sent_bytes)));
 	return o;
 }
 
@@ -193,12 +193,13 @@ static void print_regressed(const json_t *replica)
 {
 	if (!*output_get_text(replica, "regressed"))
 		return;
-	printf("            %sWENT BACK%s: found at %s with tid-%" PRIu64 ", having acknowledged tid-%" PRIu64 ".\n"
+	printf("            %sWENT BACK%s: found at %s with tid-%" PRIu64 ", having acknowledged tid-%" PRIu64
+	       ".\n"
 	       "            Was it restored from an older copy? What it lacked is sent again. When you know:\n"
 	       "            holdfast replica acknowledge STORE %s\n",
 	       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE), output_get_text(replica, "regressed"),
-	       output_get_number(replica, "regressed_to_tid"), output_get_number(replica, "regressed_from_tid"),
-	       output_get_text(replica, "name"));
+	       output_get_number(replica, "regressed_to_tid"),
+	       output_get_number(replica, "regressed_from_tid"), output_get_text(replica, "name"));
 }
 
 static void print_sync(const json_t *status)
@@ -337,8 +338,8 @@ void status_print(const json_t *status)
 	if (*output_get_text(status, "metrics"))
 		printf("metrics     http://%s/metrics\n", output_get_text(status, "metrics"));
 	if (json_is_string(json_object_get(status, "failed")))
-		printf("%sFAILED%s      %s\n            nothing is written any more\n", colour(stdout, COLOUR_BAD),
-		       colour(stdout, COLOUR_NONE),
+		printf("%sFAILED%s      %s\n            nothing is written any more\n",
+		       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE),
 		       output_get_text(status, "failed"));
 	printf("durable to  tid-%" JSON_INTEGER_FORMAT " of tid-%" JSON_INTEGER_FORMAT ", %s\n",
 	       json_integer_value(json_object_get(status, "committed_tid")),

@@ -2,11 +2,10 @@
 /*
  * What the words behind a command name (layer 6): a file or tree of a volume, and maybe a moment.
  *
- *   PATH            in a mount, or a bind mount of a folder in one; it need not exist any more: the nearest folder
- *                   that does tells which mount
- *   STORE, DIR      the whole volume
- *   STORE|DIR PATH  PATH from the volume's root; from DIR, when DIR is a folder in the mount
- *   nothing         the working directory when it is in a mount, else the only mount there is
+ *   PATH            in a mount, or a bind mount of a folder in one; it need not exist any more: the nearest
+ * folder that does tells which mount STORE, DIR      the whole volume STORE|DIR PATH  PATH from the volume's
+ * root; from DIR, when DIR is a folder in the mount nothing         the working directory when it is in a
+ * mount, else the only mount there is
  *
  * The last of them may end in @MOMENT; paths below .history/at, tags and gmt mean their moment. A moment of a
  * time's or number's form is one; what could be a tag is one when the store has that tag, and else belongs to

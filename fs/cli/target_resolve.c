@@ -110,9 +110,10 @@ int target_is_missing(struct hf_store *s, const struct target_at *t, struct hf_e
 	if (n.before && n.after) {
 		format_point(s, n.before, when, sizeof(when));
 		format_point(s, n.after, later, sizeof(later));
-		return hf_error_set(err, -ENOENT,
-				    "there is no '%s' at that moment%s; the last before at which there was: %s, the first after: %s",
-				    t->path, name, when, later);
+		return hf_error_set(
+			err, -ENOENT,
+			"there is no '%s' at that moment%s; the last before at which there was: %s, the first after: %s",
+			t->path, name, when, later);
 	}
 	if (n.before) {
 		format_point(s, n.before, when, sizeof(when));

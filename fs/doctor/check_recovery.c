@@ -170,8 +170,9 @@ static void log_verified(const struct facts *f, struct doctor_finding *ret)
 		judge_add(ret, DOCTOR_WARNING, "it was never verified from end to end");
 	else
 		judge_fine(ret, "not from end to end yet; the store is new");
-	judge_remedy(ret, r->damaged ? "heal it from a replica" :
-				       "do it now, or mount with -o scrub=30d, which does it beside the rest");
+	judge_remedy(ret, r->damaged ?
+				  "heal it from a replica" :
+				  "do it now, or mount with -o scrub=30d, which does it beside the rest");
 	judge_command(ret, "holdfast check %s%s", JUDGE_STORE(f), r->damaged ? " --repair" : "");
 }
 

@@ -171,8 +171,8 @@ static bool lacks_fsetid_as(fuse_req_t req, bool told)
 /*
  * Whether contents that `kill` says are written without the right to keep setuid and setgid have such a bit
  * to lose: then the kernel's copy of the mode must go. The kernel knows the right (CAP_FSETID) and tells it
- * with WRITE and SETATTR, if it leaves clearing to us; FALLOCATE and COPY_FILE_RANGE do not carry it. Where it
- * is not told, anybody but root is taken to lack it: a bit too many is cleared then, never one too few.
+ * with WRITE and SETATTR, if it leaves clearing to us; FALLOCATE and COPY_FILE_RANGE do not carry it. Where
+ * it is not told, anybody but root is taken to lack it: a bit too many is cleared then, never one too few.
  *
  * The operation itself clears setuid, and setgid that is for execution. Setgid without it is a mark that
  * members of the group keep and others lose, as on other file systems; who is a member only the mount can
@@ -231,7 +231,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, str
 		if (to_set & bits[i].fuse)
 			change.mask |= bits[i].mask;
 	kill = change.mask & HF_SET_SIZE && lacks_fsetid_as(req, change.mask & HF_SET_KILL_PRIV);
-	if (kill && !m->kills_priv) /* the kernel's way to clear is a mode, and it misses a bit: have it our way */
+	if (kill &&
+	    !m->kills_priv) /* the kernel's way to clear is a mode, and it misses a bit: have it our way */
 		change.mask = (change.mask & ~(unsigned)HF_SET_MODE) | HF_SET_KILL_PRIV;
 	(void)loses_bits(req, ino, kill);
 	r = durable(m, hf_setattr(m->store, ino, &change, &attr, NULL), false);
@@ -351,8 +352,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 		return reply_code(req, -EROFS);
 	if (!wire_xattr(&x))
 		return reply_code(req, -EINVAL);
-	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, acl_kills_sgid(req, ino, &x),
-			NULL);
+	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, acl_kills_sgid(req, ino, &x), NULL);
 	reply_code(req, durable(m, r, false));
 }
 

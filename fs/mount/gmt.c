@@ -64,7 +64,7 @@ void gmt_lookup(fuse_req_t req, const char *name)
 	now_s = second_behind((uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec);
 	hf_store_status(m->store, &status);
 	if (time_s > now_s && time_s > second_behind(status.head_time_ns))
-		return reply_code(req, -ENOENT); /* to come */
+		return reply_code(req, -ENOENT);           /* to come */
 	settled = time_s * NS_PER_S < status.head_time_ns; /* as at/: later operations have later times */
 	r = hf_point_of_time(m->store, time_s * NS_PER_S, &point, NULL);
 	if (r < 0)

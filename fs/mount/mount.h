@@ -28,8 +28,8 @@ struct mount_options {
 	bool debug;    /* every request to stderr */
 	bool remount;  /* for mount_again, not for mount_run */
 	char log[16];  /* a level, for the caller alone; "": not said */
-	uint64_t cache_bytes;        /* for hf_open_options: 0, its default */
-	unsigned commit_interval_ms; /* likewise */
+	uint64_t cache_bytes;                    /* for hf_open_options: 0, its default */
+	unsigned commit_interval_ms;             /* likewise */
 	unsigned sync_receipts, sync_timeout_ms; /* likewise */
 	uint64_t scrub_s;                        /* likewise; 30 days when nothing is said */
 	/*
@@ -131,7 +131,7 @@ const char *mount_error_name(unsigned error);  /* "ENOENT" …; NULL behind the 
 struct mount_counts {
 	/* ns, by kind: from when a request was there until it was answered, or left to another thread */
 	struct hf_histogram requests[MOUNT_REQUEST_KINDS];
-	uint64_t errors[MOUNT_ERRORS]; /* answered. That a name looked up is not there is no error */
+	uint64_t errors[MOUNT_ERRORS];      /* answered. That a name looked up is not there is no error */
 	uint64_t read_bytes, written_bytes; /* of contents, in answers and requests */
 };
 /* From any thread. Nothing mounted: all zeros. */

@@ -162,7 +162,7 @@ struct mount {
 	struct server *server;
 	atomic_bool ended; /* the serving threads are gone */
 	int loop_code;     /* serve_run's, once they are */
-	dev_t dev;                /* of the mounted filesystem */
+	dev_t dev;         /* of the mounted filesystem */
 	pthread_mutex_t drop_lock;
 	uint64_t *drop; /* node ids of the past whose pages must go; protected by drop_lock */
 	size_t drops;   /* protected by drop_lock */
@@ -209,7 +209,7 @@ void tally_error(int error); /* a positive errno was answered; 0: none was */
 void tally_read(size_t bytes);
 void tally_written(size_t bytes);
 void tally_sum(struct mount *m, struct mount_counts *ret); /* added to ret. From any thread */
-void tally_release(struct mount *m); /* nobody counts any more */
+void tally_release(struct mount *m);                       /* nobody counts any more */
 
 /* ---- reply.c */
 
@@ -225,7 +225,7 @@ void reply_attr(fuse_req_t req, const struct node *node, const struct hf_attr *a
  * reply.
  */
 void reply_entry(fuse_req_t req, const struct node *node, const struct hf_attr *attr, double entry_timeout_s);
-void reply_code(fuse_req_t req, int code); /* 0 or a negative code */
+void reply_code(fuse_req_t req, int code);   /* 0 or a negative code */
 void reply_errno(fuse_req_t req, int error); /* 0 or a positive errno, of mount_errno or mount_fault */
 
 /* Fill a libfuse entry and count the lookup. */

@@ -3,7 +3,8 @@
  * A mount's life: options to libfuse, INIT, the threads that serve, and the ways it ends.
  *
  * The caller's thread waits for events (stop_fd) and does what no serving thread may: it drops pages, and
- * ends the mount. A second thread is serve.c's, which starts the serving threads and joins them. The mount ends
+ * ends the mount. A second thread is serve.c's, which starts the serving threads and joins them. The mount
+ * ends
  *   - when it is unmounted: the serving threads meet the end of the connection;
  *   - on a signal or mount_stop: it is unmounted here, at once when nobody uses it; else lazily, and
  *     who still uses it gets ENOTCONN.
@@ -117,7 +118,7 @@ static void catch_signals(struct sigaction before[CAUGHT])
 
 	sigemptyset(&act.sa_mask);
 	for (size_t i = 0; i < CAUGHT; i++) {
-		act.sa_handler = caught[i] == SIGPIPE	     ? SIG_IGN :
+		act.sa_handler = caught[i] == SIGPIPE      ? SIG_IGN :
 				 caught[i] == SERVE_SIGNAL ? on_kick :
 							     on_signal;
 		sigaction(caught[i], &act, &before[i]);
@@ -250,9 +251,8 @@ static int fail_with_words(struct hf_error *err, int code, const char *dir)
 static void on_init(void *userdata, struct fuse_conn_info *conn)
 {
 	const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_DONT_MASK |
-				FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS |
-				FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_READDIRPLUS |
-				FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_EXPORT_SUPPORT;
+				FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA |
+				FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_EXPORT_SUPPORT;
 	const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
 				  FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
 				  FUSE_CAP_SPLICE_MOVE | FUSE_CAP_IOCTL_DIR | FUSE_CAP_WRITEBACK_CACHE |
@@ -266,7 +266,8 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
 	conn->max_background = 64;
 	conn->congestion_threshold = 48;
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-	conn->no_interrupt = 1; /* libfuse keeps no list of requests then, nor takes its lock twice for each */
+	conn->no_interrupt =
+		1; /* libfuse keeps no list of requests then, nor takes its lock twice for each */
 #endif
 	wire_init(m, conn);
 	m->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;

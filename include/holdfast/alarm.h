@@ -82,10 +82,10 @@ int hf_alarm_settings(const char *path, struct hf_alarm_settings *ret, struct hf
 int hf_alarm_set(const char *path, const char *const *changes, size_t n, struct hf_error *err);
 
 /*
- * Tell whoever is to be told of the store's alarms that this is a test: an alarm of kind "test" with number 0, of which
- * nothing stays but when it was and what came of it (readiness.h). 0: hook and webhook, as far as there are any, have
- * taken it. -EDESTADDRREQ: nobody is to be told; -ETIMEDOUT, -EPROTO and others: one has not, and the words say which.
- * Blocks for as long as they do, 40 s at most.
+ * Tell whoever is to be told of the store's alarms that this is a test: an alarm of kind "test" with number
+ * 0, of which nothing stays but when it was and what came of it (readiness.h). 0: hook and webhook, as far as
+ * there are any, have taken it. -EDESTADDRREQ: nobody is to be told; -ETIMEDOUT, -EPROTO and others: one has
+ * not, and the words say which. Blocks for as long as they do, 40 s at most.
  */
 int hf_alarm_test(const char *path, struct hf_error *err);
 

@@ -36,14 +36,16 @@ struct hf_error {
 	char text[HF_ERROR_TEXT_BYTES]; /* one line, no newline at the end, always terminated */
 };
 
-#define HF_ERROR_INIT { 0, "" }
+#define HF_ERROR_INIT \
+	{             \
+		0, "" \
+	}
 
 /*
  * Record `code` (negative errno) and the words for it. `err` may be NULL: then only the code counts.
  * Returns `code`, so that a failing function can end with it. Safe from any thread that owns `err`.
  */
-int hf_error_set(struct hf_error *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int hf_error_set(struct hf_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /*
  * Put words in front of what is already recorded ("open volume: " + what was there) and return the

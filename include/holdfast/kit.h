@@ -47,9 +47,9 @@ char *hf_kit_line(const struct hf_kit *kit);
 
 /*
  * Does this kit open the store at `path`, which may be mounted? Its owner key is the store's, the certificate
- * of the present writer in the log is signed by it, and the newest frame opens with the keys that come from the
- * kit (the store's own are not looked at). When 0 is returned the time is kept in the store. -ENOENT: no store;
- * -EKEYREJECTED: it is of another volume; -EUCLEAN: the log is damaged where it was looked at;
+ * of the present writer in the log is signed by it, and the newest frame opens with the keys that come from
+ * the kit (the store's own are not looked at). When 0 is returned the time is kept in the store. -ENOENT: no
+ * store; -EKEYREJECTED: it is of another volume; -EUCLEAN: the log is damaged where it was looked at;
  * -EPROTONOSUPPORT; -EACCES and others from the system.
  */
 struct hf_kit_check {

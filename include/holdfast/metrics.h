@@ -91,10 +91,10 @@ struct hf_node_metrics {
 	struct hf_histogram
 		requests[HF_NODE_REQUESTS]; /* ns: from the request line to the end of the answer */
 	uint64_t rejections[HF_NODE_REASONS];
-	uint64_t receipts;                           /* signed */
-	uint64_t received_bytes, sent_bytes;         /* of logs: taken anew; asked for and begun to be given */
-	uint64_t connections;                        /* since it was started */
-	uint64_t connected;                          /* now */
+	uint64_t receipts;                   /* signed */
+	uint64_t received_bytes, sent_bytes; /* of logs: taken anew; asked for and begun to be given */
+	uint64_t connections;                /* since it was started */
+	uint64_t connected;                  /* now */
 	uint64_t cut_slow, cut_crowded, turned_away; /* connections cut off: PROTOCOL.md §1.1 */
 	uint64_t evidence_files, evidence_bytes;
 	bool read_only;

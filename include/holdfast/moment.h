@@ -5,9 +5,9 @@
  * Forms: `2026-11-21T101530Z` with optional fraction (canonical: no colons), RFC 3339 with any offset, a date
  * or a prefix of one (`2026`, `2026-11`, `2026-11-21`, `2026-11-21T10`, `…T1015`: the end of the span named,
  * so that a day means its evening), `@1763720130` with optional fraction, `tid-N`, `10s` `10m` `2h` `3d` `2w`
- * (ago), `now`, or a tag's name. Without an offset and without Z, the local time of the process (TZ): the last moment at
- * which its clocks showed no more than that. So of an hour that is there twice the second is meant, and of one that is
- * skipped the moment before. Who asks another process sends it the canonical form.
+ * (ago), `now`, or a tag's name. Without an offset and without Z, the local time of the process (TZ): the
+ * last moment at which its clocks showed no more than that. So of an hour that is there twice the second is
+ * meant, and of one that is skipped the moment before. Who asks another process sends it the canonical form.
  */
 #ifndef HOLDFAST_MOMENT_H
 #define HOLDFAST_MOMENT_H
@@ -67,8 +67,7 @@ ssize_t hf_moments_list(struct hf_store *s, struct hf_point *ret, size_t max, st
 
 /* Tags in order of name. each returns non-zero to stop. */
 int hf_tags_list(struct hf_store *s, int (*each)(void *arg, const char *name, const struct hf_point *point),
-		 void *arg,
-		 struct hf_error *err);
+		 void *arg, struct hf_error *err);
 
 #ifdef __cplusplus
 }

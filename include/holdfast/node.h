@@ -54,9 +54,9 @@ const char *hf_node_url(const struct hf_node *node);
 void hf_node_stop(struct hf_node *node); /* finishes requests at hand; NULL is fine */
 
 /*
- * How many bytes of log a volume may have here (UINT64_MAX: as much as there is); volume_id NULL: volumes that will
- * be enrolled. Durable; a node that is served goes by it from the next append on. PROTOCOL.md §8.1. -ENOENT: not a
- * node's folder, or no such volume; -EINVAL: not a volume id.
+ * How many bytes of log a volume may have here (UINT64_MAX: as much as there is); volume_id NULL: volumes
+ * that will be enrolled. Durable; a node that is served goes by it from the next append on. PROTOCOL.md §8.1.
+ * -ENOENT: not a node's folder, or no such volume; -EINVAL: not a volume id.
  */
 int hf_node_set_budget(const char *dir, const char *volume_id, uint64_t bytes, struct hf_error *err);
 
@@ -70,13 +70,13 @@ struct hf_node_volume {
 	uint64_t heard_ns;              /* its writer, on the node's clock; 0: not known */
 	uint64_t said_tid, said_commit; /* how far that said its log is; 0: it did not */
 	bool silent;
-	uint64_t budget_bytes; /* UINT64_MAX: none */
+	uint64_t budget_bytes;                   /* UINT64_MAX: none */
 	char budget_failed[HF_ERROR_TEXT_BYTES]; /* why it cannot be read, and nothing is taken; "": it can */
 };
 
 struct hf_node_status {
 	bool served;
-	bool read_only; /* its file system: it takes nothing */
+	bool read_only;        /* its file system: it takes nothing */
 	uint64_t budget_bytes; /* of volumes that will be enrolled; UINT64_MAX: none */
 	uint64_t free_bytes, total_bytes, silent_after_ns;
 	struct hf_alarm *alarms; /* open ones, in the order of their numbers */
@@ -102,13 +102,14 @@ struct hf_node_check_summary {
 };
 
 /*
- * Read every byte of a volume's log (volume_id NULL: of all) and verify it as far as that can be without its key: headers, the
- * chain, every signature. Changes nothing, and takes no lock: a process that serves the node goes on. Each fault goes to
- * `found` as words; a damaged segment hides nothing beyond it. Returns how many; -ENOENT: not a node's folder, or no such volume;
- * -EINVAL: not a volume id; and what reading says.
+ * Read every byte of a volume's log (volume_id NULL: of all) and verify it as far as that can be without its
+ * key: headers, the chain, every signature. Changes nothing, and takes no lock: a process that serves the
+ * node goes on. Each fault goes to `found` as words; a damaged segment hides nothing beyond it. Returns how
+ * many; -ENOENT: not a node's folder, or no such volume; -EINVAL: not a volume id; and what reading says.
  */
-long hf_node_check(const char *dir, const char *volume_id, void (*found)(void *arg, const char *what), void *arg,
-		   struct hf_node_check_summary *ret, const struct hf_progress *progress, struct hf_error *err);
+long hf_node_check(const char *dir, const char *volume_id, void (*found)(void *arg, const char *what),
+		   void *arg, struct hf_node_check_summary *ret, const struct hf_progress *progress,
+		   struct hf_error *err);
 
 /*
  * The same, and heal what is damaged from `from`: a folder with any other copy of the log (a store, a

@@ -27,8 +27,9 @@ struct hf_cred {
 };
 
 /*
- * On whose behalf this thread's calls are from now on, as setfsuid(2) is of a thread: the log keeps it with each
- * operation (history.h). Until the first call, and with HF_UID_UNKNOWN: not known. It gives and takes no right.
+ * On whose behalf this thread's calls are from now on, as setfsuid(2) is of a thread: the log keeps it with
+ * each operation (history.h). Until the first call, and with HF_UID_UNKNOWN: not known. It gives and takes no
+ * right.
  */
 #define HF_UID_UNKNOWN UINT32_MAX
 void hf_act_for(uint32_t uid);
@@ -40,15 +41,14 @@ void hf_act_for(uint32_t uid);
  * gone), -ENOTDIR, -ENAMETOOLONG, -EINVAL.
  */
 int hf_create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mode, uint32_t umask,
-	      uint64_t rdev,
-	      const char *target, const struct hf_cred *cred, struct hf_attr *ret, struct hf_error *err);
+	      uint64_t rdev, const char *target, const struct hf_cred *cred, struct hf_attr *ret,
+	      struct hf_error *err);
 
 /*
  * A regular file without a name (O_TMPFILE), in the care of the caller: it comes with one reference (hf_ref).
  */
 int hf_create_nameless(struct hf_store *s, uint64_t parent, uint32_t mode, uint32_t umask,
-		       const struct hf_cred *cred,
-		       struct hf_attr *ret, struct hf_error *err);
+		       const struct hf_cred *cred, struct hf_attr *ret, struct hf_error *err);
 
 /* -EPERM (a directory), -EMLINK, -EEXIST, -ENOENT (unlinked, and not one of O_TMPFILE's). */
 int hf_link(struct hf_store *s, uint64_t ino, uint64_t parent, const char *name, struct hf_attr *ret,
@@ -60,8 +60,7 @@ int hf_rmdir(struct hf_store *s, uint64_t parent, const char *name, uint64_t *re
 
 /* flags: RENAME_NOREPLACE, RENAME_EXCHANGE of rename(2); RENAME_WHITEOUT is -EINVAL. */
 int hf_rename(struct hf_store *s, uint64_t parent, const char *name, uint64_t new_parent,
-	      const char *new_name,
-	      unsigned flags, struct hf_error *err);
+	      const char *new_name, unsigned flags, struct hf_error *err);
 
 enum hf_setattr_mask {
 	HF_SET_MODE = 1,
@@ -89,8 +88,7 @@ int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change
 /* All of len (at most 16 MiB) or nothing. -EFBIG, -EINVAL. Returns len. */
 enum { HF_WRITE_KILL_PRIV = 1 };
 ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *data, size_t len,
-		 unsigned flags,
-		 struct hf_error *err);
+		 unsigned flags, struct hf_error *err);
 
 /*
  * mode: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE of fallocate(2); others -EOPNOTSUPP.
@@ -104,15 +102,15 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
  * are no holes). Overlap in one file: -EINVAL.
  */
 ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino,
-		      uint64_t offset, size_t len,
-		      unsigned flags, struct hf_error *err);
+		      uint64_t offset, size_t len, unsigned flags, struct hf_error *err);
 
 /*
  * Metadata only: from `offset` on (rounded down to 64 KiB) make the file's bytes those that a file had at a
  * moment, in one operation at most, which names their chunks. Returns up to where they are the same now; the
- * end of what was, when there is no more to do: then the length is for the caller to set (hf_setattr), for what
- * ends with a hole may still be shorter. Commits first when what was is not yet chunks. -ENODATA: a chunk of
- * it was given up (prune.h) or found damaged, and may not be named again; hf_view_read may still have the bytes.
+ * end of what was, when there is no more to do: then the length is for the caller to set (hf_setattr), for
+ * what ends with a hole may still be shorter. Commits first when what was is not yet chunks. -ENODATA: a
+ * chunk of it was given up (prune.h) or found damaged, and may not be named again; hf_view_read may still
+ * have the bytes.
  */
 int64_t hf_copy_past(const struct hf_view *src, uint64_t src_ino, uint64_t ino, uint64_t offset,
 		     struct hf_error *err);
@@ -128,8 +126,8 @@ int hf_removexattr(struct hf_store *s, uint64_t ino, const char *name, struct hf
 
 /*
  * Everything done to this inode (in fact: to any) before the call is durable when it returns 0, and with
- * hf_open_options.sync_receipts acknowledged by so many replicas. -EIO: it is not; or, as the words say, it is
- * durable here and the receipts did not come in time: they may come later.
+ * hf_open_options.sync_receipts acknowledged by so many replicas. -EIO: it is not; or, as the words say, it
+ * is durable here and the receipts did not come in time: they may come later.
  */
 int hf_fsync(struct hf_store *s, uint64_t ino, struct hf_error *err);
 

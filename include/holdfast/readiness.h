@@ -36,8 +36,8 @@ struct hf_readiness {
 	bool index;             /* there is one; else it is built at the next mount */
 	uint64_t kit_ns;        /* when a kit was last seen to open it; 0: never */
 	uint64_t head_ns;       /* when a head was last given out (hf_note_head); 0: never */
-	uint64_t verified_ns; /* when all of the log was last verified, in one pass; 0: never */
-	size_t damaged;       /* places known to be damaged, and not healed */
+	uint64_t verified_ns;   /* when all of the log was last verified, in one pass; 0: never */
+	size_t damaged;         /* places known to be damaged, and not healed */
 	uint64_t alarm_test_ns; /* when hf_alarm_test (alarm.h) was last run; 0: never */
 	bool alarm_test_passed;
 	char alarm_test_text[HF_ERROR_TEXT_BYTES]; /* why it did not */

@@ -22,7 +22,8 @@ enum hf_replica_state {
 	HF_REPLICA_CONNECTING,  /* position not known yet */
 	HF_REPLICA_CATCHING_UP, /* behind, and getting data */
 	HF_REPLICA_CURRENT,     /* everything durable is acknowledged */
-	/* it came back with less than it had acknowledged, and is getting that again; `error` has the words */
+	/* it came back with less than it had acknowledged, and is getting that again; `error` has the words
+	 */
 	HF_REPLICA_REGRESSED,
 	HF_REPLICA_UNREACHABLE, /* tried again now and then; `error` says why */
 	HF_REPLICA_AT_REST,     /* not shipped to now (HF_OPEN_NO_REPLICATION): what its last receipt says */
@@ -44,10 +45,10 @@ struct hf_replica_status {
 	char name[64];
 	char url[512];
 	enum hf_replica_state state;
-	uint64_t acked_tid;      /* last operation in its newest receipt, 0: none yet */
-	uint64_t acked_time_ns;  /* that operation's time */
-	double lag_seconds;      /* age of the oldest durable operation it has not acknowledged; 0: none */
-	uint64_t lag_bytes;      /* durable log bytes it has not acknowledged */
+	uint64_t acked_tid;     /* last operation in its newest receipt, 0: none yet */
+	uint64_t acked_time_ns; /* that operation's time */
+	double lag_seconds;     /* age of the oldest durable operation it has not acknowledged; 0: none */
+	uint64_t lag_bytes;     /* durable log bytes it has not acknowledged */
 	char error[HF_ERROR_TEXT_BYTES]; /* last failure, "" when all is well */
 	uint64_t failing_since_ns; /* it has taken nothing since, though asked; 0: it takes what it is sent */
 	uint64_t limit_bytes_s;    /* bytes a second that it is sent; 0: no limit */
@@ -58,7 +59,7 @@ struct hf_replica_status {
 	uint64_t receipts;
 	uint64_t sent_bytes; /* of the log, that it has taken */
 	uint64_t failures[HF_REPLICA_FAILURES];
-	uint64_t reconnects; /* a receipt came after a failure */
+	uint64_t reconnects;      /* a receipt came after a failure */
 	uint64_t last_receipt_ns; /* when the newest came, on this machine's clock; 0: none has */
 };
 
@@ -67,9 +68,9 @@ size_t hf_store_replicas(struct hf_store *store, struct hf_replica_status *ret, 
 
 /* What became of fsyncs that wait for receipts (hf_open_options.sync_receipts). */
 struct hf_sync_status {
-	unsigned needed;    /* receipts; 0: they do not wait */
-	uint64_t failed;    /* how many did not get them in time */
-	uint64_t failed_ns; /* when the last of these failed */
+	unsigned needed;                /* receipts; 0: they do not wait */
+	uint64_t failed;                /* how many did not get them in time */
+	uint64_t failed_ns;             /* when the last of these failed */
 	char text[HF_ERROR_TEXT_BYTES]; /* why it did; "" when a later one succeeded */
 };
 void hf_store_sync_status(struct hf_store *store, struct hf_sync_status *ret);
@@ -96,8 +97,8 @@ enum hf_finding {
 
 /* Zeroed: the defaults. */
 struct hf_replica_options {
-	const char *name;       /* NULL: one is made up from the place */
-	uint64_t limit_bytes_s; /* 0: none; at least HF_REPLICA_LIMIT_MIN */
+	const char *name;               /* NULL: one is made up from the place */
+	uint64_t limit_bytes_s;         /* 0: none; at least HF_REPLICA_LIMIT_MIN */
 	bool (*interrupted)(void *arg); /* asked about once a second, while a node is; may be NULL */
 	void *arg;
 	char *ret_name; /* HF_REPLICA_NAME_BYTES, filled with its name when it was added; may be NULL */
@@ -113,11 +114,11 @@ struct hf_replica_options {
 
 /*
  * Add a replica: enrols with the node (uses the invitation up), or makes the directory; remembers it in
- * replicas/. It gets the whole log, from the beginning. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED (the
- * node's key is not the one pinned), -EACCES (invitation used, expired or unknown), -EINVAL, -ENOSPC (there are
- * 64 already), -ECANCELED. A bucket is tried first: what it enforces is told to `found`. Its credentials are
- * kept in replicas/, mode 0600. -EPERM: something dangerous was found, and without_lock is not set; -ENOKEY: no
- * credentials; -EINVAL: a retention shorter than the bucket's own.
+ * replicas/. It gets the whole log, from the beginning. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED
+ * (the node's key is not the one pinned), -EACCES (invitation used, expired or unknown), -EINVAL, -ENOSPC
+ * (there are 64 already), -ECANCELED. A bucket is tried first: what it enforces is told to `found`. Its
+ * credentials are kept in replicas/, mode 0600. -EPERM: something dangerous was found, and without_lock is
+ * not set; -ENOKEY: no credentials; -EINVAL: a retention shorter than the bucket's own.
  */
 int hf_replica_add_with(const char *path, const char *place, const struct hf_replica_options *options,
 			struct hf_error *err);
@@ -145,13 +146,13 @@ struct hf_renewal {
 };
 
 /*
- * Lock every version of every object of a volume in a bucket for so many days from now on, COMPLIANCE. For the
- * bucket's owner, away from the primary: it needs no store, no kit, and credentials (of the environment) that
- * may list versions and set retention. Never shortens one. Blocks; `progress` may be NULL. -EINVAL: not a
- * bucket, not a volume's ID, or no such number of days; -ENOENT: nothing of it is there.
+ * Lock every version of every object of a volume in a bucket for so many days from now on, COMPLIANCE. For
+ * the bucket's owner, away from the primary: it needs no store, no kit, and credentials (of the environment)
+ * that may list versions and set retention. Never shortens one. Blocks; `progress` may be NULL. -EINVAL: not
+ * a bucket, not a volume's ID, or no such number of days; -ENOENT: nothing of it is there.
  */
-int hf_replica_renew(const char *place, const char *volume_id, unsigned days, const struct hf_progress *progress,
-		     struct hf_renewal *ret, struct hf_error *err);
+int hf_replica_renew(const char *place, const char *volume_id, unsigned days,
+		     const struct hf_progress *progress, struct hf_renewal *ret, struct hf_error *err);
 
 /* A person knows that it had regressed: status does not tell it any more. */
 int hf_replica_acknowledge(const char *path, const char *which, struct hf_error *err);
@@ -172,18 +173,19 @@ struct hf_heads {
 };
 
 struct hf_recovery {
-	uint64_t tid, time_ns;  /* the last moment that came back */
+	uint64_t tid, time_ns; /* the last moment that came back */
 	uint64_t bytes, segments;
-	uint32_t epoch;         /* the new one */
+	uint32_t epoch; /* the new one */
 	enum hf_freshness freshness;
-	uint64_t proven_ns;     /* time of the newest saved head that is in it; 0: none */
-	bool goes_on;           /* the new store ships to where it came from */
-	bool newest_only;       /* bucket: older versions could not be listed */
-	uint64_t behind;        /* bucket: objects behind the end, to which nothing leads */
+	uint64_t proven_ns;                   /* time of the newest saved head that is in it; 0: none */
+	bool goes_on;                         /* the new store ships to where it came from */
+	bool newest_only;                     /* bucket: older versions could not be listed */
+	uint64_t behind;                      /* bucket: objects behind the end, to which nothing leads */
 	char stale_text[HF_ERROR_TEXT_BYTES]; /* STALE: which is not, and why; else "" */
 	/*
-	 * Why the replica could not be told of the new epoch (it is full, or read-only); "": it was. Then the old writer
-	 * counts there still, and the new store has no replica, until it is added again with an invitation.
+	 * Why the replica could not be told of the new epoch (it is full, or read-only); "": it was. Then the
+	 * old writer counts there still, and the new store has no replica, until it is added again with an
+	 * invitation.
 	 */
 	char untold_text[HF_ERROR_TEXT_BYTES];
 };
@@ -191,13 +193,12 @@ struct hf_recovery {
 /*
  * Make a store at `path` (absent or empty) from a replica and the kit alone: fetch the log, verify every byte
  * of chain and signatures, start a new epoch with a new writer key, enrol it with the replica it came from,
- * so that replication goes on (not with a bucket: credentials that recover are not kept). On failure `path` is
- * left with what was fetched, and running again resumes.
- * -EKEYREJECTED: the kit is not this volume's; -ENOENT: the replica has no such volume.
+ * so that replication goes on (not with a bucket: credentials that recover are not kept). On failure `path`
+ * is left with what was fetched, and running again resumes. -EKEYREJECTED: the kit is not this volume's;
+ * -ENOENT: the replica has no such volume.
  */
 int hf_recover(const char *place, const struct hf_kit *kit, const char *path,
-	       const struct hf_progress *progress,
-	       struct hf_recovery *ret, struct hf_error *err);
+	       const struct hf_progress *progress, struct hf_recovery *ret, struct hf_error *err);
 
 /*
  * The same, held against saved heads (NULL: none) before the replica is told anything. Further errors:
@@ -206,8 +207,8 @@ int hf_recover(const char *place, const struct hf_kit *kit, const char *path,
  * of another volume, or not signed by this one's writer.
  */
 int hf_recover_held(const char *place, const struct hf_kit *kit, const char *path,
-		    const struct hf_heads *heads, const struct hf_progress *progress,
-		    struct hf_recovery *ret, struct hf_error *err);
+		    const struct hf_heads *heads, const struct hf_progress *progress, struct hf_recovery *ret,
+		    struct hf_error *err);
 
 #ifdef __cplusplus
 }

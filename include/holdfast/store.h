@@ -33,8 +33,8 @@ extern "C" {
 struct hf_store;
 
 /*
- * Told now and then, from the calling thread, while something long goes on. total 0: not known yet. `what` is a
- * few words, ending in ", bytes" when bytes are counted. fn may be NULL.
+ * Told now and then, from the calling thread, while something long goes on. total 0: not known yet. `what` is
+ * a few words, ending in ", bytes" when bytes are counted. fn may be NULL.
  */
 struct hf_progress {
 	void (*fn)(void *arg, const char *what, uint64_t done, uint64_t total);
@@ -56,7 +56,7 @@ enum hf_open_flags {
 };
 
 struct hf_open_options {
-	unsigned flags;              /* enum hf_open_flags */
+	unsigned flags; /* enum hf_open_flags */
 	/*
 	 * memory in all, about: caches, what is under way to the disk, threads; 0: 256 MiB. At least 16
 	 * MiB is taken, and with less than 128 MiB what is under way may go beyond it, for it has 16 MiB at
@@ -76,7 +76,7 @@ struct hf_open_options {
 	 * fewer replicas, and none of those can be removed while it is open.
 	 */
 	unsigned sync_receipts;
-	unsigned sync_timeout_ms;    /* and at most so long; 0: 30,000 */
+	unsigned sync_timeout_ms; /* and at most so long; 0: 30,000 */
 	/*
 	 * Verify everything once in so many seconds, in the background (damage.h); 0: do not. Of no meaning
 	 * with HF_OPEN_NO_REPLICATION.
@@ -118,7 +118,7 @@ const char *hf_store_path(const struct hf_store *store); /* absolute; borrowed *
 struct hf_status {
 	char volume_id[HF_VOLUME_ID_TEXT_BYTES];
 	uint32_t epoch;
-	uint64_t head_tid;          /* last acknowledged operation */
+	uint64_t head_tid; /* last acknowledged operation */
 	uint64_t head_time_ns;
 	uint64_t committed_tid;     /* last durable operation */
 	uint64_t committed_time_ns; /* its time */
@@ -126,10 +126,10 @@ struct hf_status {
 	uint64_t log_bytes, log_segments;
 	uint64_t index_bytes;
 	uint64_t cache_bytes, pending_bytes;
-	uint64_t free_bytes;        /* that the file system below has left for this store */
+	uint64_t free_bytes;          /* that the file system below has left for this store */
 	uint64_t chunks, chunk_bytes; /* distinct chunks, and their plain bytes */
-	bool read_only;             /* it was opened so */
-	int failed;                 /* 0, or the error that stopped writing */
+	bool read_only;               /* it was opened so */
+	int failed;                   /* 0, or the error that stopped writing */
 	char failed_text[HF_ERROR_TEXT_BYTES];
 };
 void hf_store_status(struct hf_store *store, struct hf_status *ret);

@@ -60,8 +60,7 @@ enum { HF_READDIR_ATTR = 1 };
 typedef int hf_readdir_fn(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
 			  const struct hf_attr *attr);
 int hf_view_readdir(const struct hf_view *view, uint64_t ino, uint64_t cookie, unsigned flags,
-		    hf_readdir_fn *each,
-		    void *arg, struct hf_error *err);
+		    hf_readdir_fn *each, void *arg, struct hf_error *err);
 
 /* The directory above a directory (the root's is the root). */
 int hf_view_parent(const struct hf_view *view, uint64_t ino, uint64_t *ret_parent, struct hf_error *err);

@@ -28,8 +28,8 @@ MUST_USE int alarm_file_acknowledge(const struct os *os, const char *dir, const 
 bool alarm_file_is_acknowledged(const struct os *os, const char *dir, const struct hf_alarm *alarm);
 
 /*
- * Does it hold up a prune (PROTOCOL.md §10)? Any that is open does, but the announcement of a prune, and that room
- * runs out, on the disk or in a budget: that is what one is for.
+ * Does it hold up a prune (PROTOCOL.md §10)? Any that is open does, but the announcement of a prune, and that
+ * room runs out, on the disk or in a budget: that is what one is for.
  */
 bool alarm_freezes(const struct hf_alarm *alarm);
 

@@ -27,12 +27,15 @@ struct buf {
 	bool failed; /* memory ran out in an earlier append */
 };
 
-#define BUF_INIT { NULL, 0, 0, false }
+#define BUF_INIT                  \
+	{                         \
+		NULL, 0, 0, false \
+	}
 
 void buf_init(struct buf *b);
-void buf_release(struct buf *b);               /* frees; b is as after buf_init */
-void buf_clear(struct buf *b);                 /* empty, memory kept */
-int buf_reserve(struct buf *b, size_t extra);  /* 0, or -ENOMEM (also remembered) */
+void buf_release(struct buf *b);              /* frees; b is as after buf_init */
+void buf_clear(struct buf *b);                /* empty, memory kept */
+int buf_reserve(struct buf *b, size_t extra); /* 0, or -ENOMEM (also remembered) */
 void buf_swap(struct buf *a, struct buf *b);
 
 void buf_add(struct buf *b, const void *data, size_t len);
@@ -41,13 +44,13 @@ void buf_add_u8(struct buf *b, uint8_t v);
 void buf_add_u16(struct buf *b, uint16_t v);
 void buf_add_u32(struct buf *b, uint32_t v);
 void buf_add_u64(struct buf *b, uint64_t v);
-void buf_add_be64(struct buf *b, uint64_t v);  /* big-endian, so that keys sort as numbers */
+void buf_add_be64(struct buf *b, uint64_t v); /* big-endian, so that keys sort as numbers */
 enum { VARINT_BYTES_MAX = 10 };
-void buf_add_varint_long(struct buf *b, uint64_t v); /* buf_add_varint of any number */
+void buf_add_varint_long(struct buf *b, uint64_t v);             /* buf_add_varint of any number */
 void buf_add_bytes(struct buf *b, const void *data, size_t len); /* varint length, then the bytes */
 void buf_add_text(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-const char *buf_cstr(struct buf *b);           /* terminated (the NUL not in len); "" without memory */
-MUST_USE int buf_status(const struct buf *b);  /* 0 or -ENOMEM */
+const char *buf_cstr(struct buf *b);             /* terminated (the NUL not in len); "" without memory */
+MUST_USE int buf_status(const struct buf *b);    /* 0 or -ENOMEM */
 bool buf_is_zeros(const void *data, size_t len); /* these bytes, in a buf or not; of none: true */
 
 static inline void buf_add_varint(struct buf *b, uint64_t v)
@@ -80,14 +83,14 @@ uint16_t cursor_u16(struct cursor *c);
 uint32_t cursor_u32(struct cursor *c);
 uint64_t cursor_u64(struct cursor *c);
 uint64_t cursor_be64(struct cursor *c);
-uint64_t cursor_varint_long(struct cursor *c);       /* cursor_varint of any number */
-const uint8_t *cursor_take(struct cursor *c, size_t len); /* borrowed; NULL when it would pass the end */
+uint64_t cursor_varint_long(struct cursor *c);             /* cursor_varint of any number */
+const uint8_t *cursor_take(struct cursor *c, size_t len);  /* borrowed; NULL when it would pass the end */
 void cursor_copy(struct cursor *c, void *out, size_t len); /* zeros on failure */
 const uint8_t *cursor_bytes(struct cursor *c, size_t max, size_t *ret_len); /* varint length <= max; bytes */
-void cursor_zeros(struct cursor *c, size_t len);     /* reserved bytes: fails unless all are zero */
+void cursor_zeros(struct cursor *c, size_t len); /* reserved bytes: fails unless all are zero */
 void cursor_fail(struct cursor *c);
-MUST_USE int cursor_status(const struct cursor *c);  /* 0 or -EUCLEAN */
-MUST_USE int cursor_finish(const struct cursor *c);  /* 0, or -EUCLEAN when failed or bytes are left */
+MUST_USE int cursor_status(const struct cursor *c); /* 0 or -EUCLEAN */
+MUST_USE int cursor_finish(const struct cursor *c); /* 0, or -EUCLEAN when failed or bytes are left */
 
 /* Refuses more than 64 bits and needless bytes. */
 static inline uint64_t cursor_varint(struct cursor *c)

@@ -28,7 +28,17 @@ static inline void cleanup_fd(int *fd)
 }
 
 /* Hand a scoped pointer or descriptor over to somebody else: returns it, and leaves nothing to clean. */
-#define TAKE_PTR(p) __extension__({ __typeof__(p) taken_ = (p); (p) = NULL; taken_; })
-#define TAKE_FD(fd) __extension__({ int taken_ = (fd); (fd) = -1; taken_; })
+#define TAKE_PTR(p)                         \
+	__extension__({                     \
+		__typeof__(p) taken_ = (p); \
+		(p) = NULL;                 \
+		taken_;                     \
+	})
+#define TAKE_FD(fd)                \
+	__extension__({            \
+		int taken_ = (fd); \
+		(fd) = -1;         \
+		taken_;            \
+	})
 
 #endif

@@ -22,7 +22,8 @@ struct journal_quota {
 };
 
 /*
- * May one more be written now? Then `note` is what to say before it: how many were not, or will not be; or "".
+ * May one more be written now? Then `note` is what to say before it: how many were not, or will not be; or
+ * "".
  */
 bool journal_quota_take(struct journal_quota *q, uint64_t mono_ns, char note[JOURNAL_NOTE_BYTES]);
 

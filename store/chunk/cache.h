@@ -28,9 +28,9 @@ void frame_cache_watch(struct frame_cache *c,
 MUST_USE int frame_cache_get(struct frame_cache *c, struct log_pos pos, size_t expected, struct frame **ret,
 			     struct hf_error *err);
 /*
- * len bytes of it, from `off` on, for who is likely to want no more of it soon: without what is around them, and
- * nothing is kept. 1; or 0 when it is better got whole, since it is there, or is read bit by bit, or is not in
- * pieces. Errors as log_read_part.
+ * len bytes of it, from `off` on, for who is likely to want no more of it soon: without what is around them,
+ * and nothing is kept. 1; or 0 when it is better got whole, since it is there, or is read bit by bit, or is
+ * not in pieces. Errors as log_read_part.
  */
 MUST_USE int frame_cache_part(struct frame_cache *c, struct log_pos pos, size_t off, size_t len, void *out,
 			      struct hf_error *err);

@@ -258,8 +258,7 @@ int piece_push(struct piece **pieces, size_t *n, size_t *cap, struct piece p)
 }
 
 int run_translate(struct run_table *t, uint64_t id, uint32_t off, uint32_t len, struct piece **pieces,
-		  size_t *n,
-		  size_t *cap)
+		  size_t *n, size_t *cap)
 {
 	struct run *r;
 	uint32_t at = 0;

@@ -70,8 +70,7 @@ void run_resolve(struct run_table *t, uint64_t id, struct piece *pieces, size_t 
  * again; -ENOMEM.
  */
 MUST_USE int run_translate(struct run_table *t, uint64_t id, uint32_t off, uint32_t len,
-			   struct piece **pieces, size_t *n,
-			   size_t *cap);
+			   struct piece **pieces, size_t *n, size_t *cap);
 
 void run_drop(struct run_table *t, uint64_t id);
 

@@ -92,18 +92,20 @@ struct sealing {
 	const uint8_t *nonce; /* NONCE_BYTES; never twice with one key */
 	const void *ad;
 	size_t ad_len;
-	size_t piece_bytes; /* a longer one is cut into pieces of so many, each with its tag; 0: it is not cut */
+	size_t piece_bytes; /* a longer one is cut into pieces of so many, each with its tag; 0: it is not cut
+			     */
 };
 static inline size_t sealed_bytes(size_t len, size_t piece_bytes)
 {
-	return len + TAG_BYTES * (piece_bytes && len > piece_bytes ? (len + piece_bytes - 1) / piece_bytes : 1);
+	return len +
+	       TAG_BYTES * (piece_bytes && len > piece_bytes ? (len + piece_bytes - 1) / piece_bytes : 1);
 }
 
 /*
- * Seal len bytes to out (sealed_bytes of it). Open len sealed bytes to out, which are whole pieces from number
- * `first` on (the frame's last may be shorter): 0, or -EUCLEAN when bytes, number, nonce or ad are not what was
- * sealed (out is then unspecified). What is in one piece can be sealed and opened in place; nothing else may
- * overlap.
+ * Seal len bytes to out (sealed_bytes of it). Open len sealed bytes to out, which are whole pieces from
+ * number `first` on (the frame's last may be shorter): 0, or -EUCLEAN when bytes, number, nonce or ad are not
+ * what was sealed (out is then unspecified). What is in one piece can be sealed and opened in place; nothing
+ * else may overlap.
  */
 void keyring_seal(const struct keyring *k, const struct sealing *s, const void *plain, size_t len, void *out);
 MUST_USE int keyring_open(const struct keyring *k, const struct sealing *s, size_t first, const void *sealed,

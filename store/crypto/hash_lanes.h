@@ -9,16 +9,16 @@ typedef uint64_t LANES_NAME(vec) __attribute__((vector_size(8 * LANES)));
 
 #define VEC LANES_NAME(vec)
 #define ROTATE(x, n) (((x) >> (n)) | ((x) << (64 - (n))))
-#define MIX(a, b, c, d, x, y)                                                                            \
-	do {                                                                                             \
-		v[a] += v[b] + (x);                                                                      \
-		v[d] = ROTATE(v[d] ^ v[a], 32);                                                          \
-		v[c] += v[d];                                                                            \
-		v[b] = ROTATE(v[b] ^ v[c], 24);                                                          \
-		v[a] += v[b] + (y);                                                                      \
-		v[d] = ROTATE(v[d] ^ v[a], 16);                                                          \
-		v[c] += v[d];                                                                            \
-		v[b] = ROTATE(v[b] ^ v[c], 63);                                                          \
+#define MIX(a, b, c, d, x, y)                   \
+	do {                                    \
+		v[a] += v[b] + (x);             \
+		v[d] = ROTATE(v[d] ^ v[a], 32); \
+		v[c] += v[d];                   \
+		v[b] = ROTATE(v[b] ^ v[c], 24); \
+		v[a] += v[b] + (y);             \
+		v[d] = ROTATE(v[d] ^ v[a], 16); \
+		v[c] += v[d];                   \
+		v[b] = ROTATE(v[b] ^ v[c], 63); \
 	} while (0)
 
 /* The words of one block of each lane: m[i] has word i of all of them. */
@@ -109,7 +109,8 @@ TARGET static void LANES_NAME(run)(const struct start *start, const struct hash_
 			if (job[l] != n && (left[l] - 1) / BLOCK_BYTES < steps)
 				steps = (left[l] - 1) / BLOCK_BYTES;
 		}
-		/* blocks that are the last in no lane; a lane without a job goes over its tail again and again */
+		/* blocks that are the last in no lane; a lane without a job goes over its tail again and
+		 * again */
 		for (unsigned l = 0; l < LANES; l++) {
 			if (job[l] == n)
 				at[l] = tail[l];

@@ -144,8 +144,8 @@ void keyring_seal(const struct keyring *k, const struct sealing *s, const void *
 	seal_with(seal_library_best(), k->frame_key, s, plain, len, out);
 }
 
-int keyring_open(const struct keyring *k, const struct sealing *s, size_t first, const void *sealed, size_t len,
-		 void *out)
+int keyring_open(const struct keyring *k, const struct sealing *s, size_t first, const void *sealed,
+		 size_t len, void *out)
 {
 	return open_with(seal_library_best(), k->frame_key, s, first, sealed, len, out);
 }

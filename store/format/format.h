@@ -150,7 +150,7 @@ const uint8_t *pruned_frame_hash(const uint8_t *frame);
 
 /* §7 */
 enum { COMMIT_SEALS = 1 };
-#define COMMIT_OPERATIONS_MAX UINT32_MAX     /* that its tid is higher than the last commit's */
+#define COMMIT_OPERATIONS_MAX UINT32_MAX      /* that its tid is higher than the last commit's */
 #define COMMIT_TIME_MAX ((uint64_t)INT64_MAX) /* in the year 2262 */
 struct commit {
 	uint64_t number;
@@ -187,8 +187,8 @@ MUST_USE int commit_check_signature(const uint8_t writer_public[PUBLIC_KEY_BYTES
 
 /*
  * Lines that people hand about (§13; PROTOCOL.md §6): a label and base64url, appended; and the bytes back,
- * appended, blanks and line ends let go wherever a mail or a printer put them. -ENOENT: the text does not begin
- * with the label; -EINVAL: nothing behind it, or no base64url; -ENOMEM.
+ * appended, blanks and line ends let go wherever a mail or a printer put them. -ENOENT: the text does not
+ * begin with the label; -EINVAL: nothing behind it, or no base64url; -ENOMEM.
  */
 void token_encode(const char *label, const void *data, size_t len, struct buf *out);
 MUST_USE int token_decode(const char *label, const char *text, size_t len, struct buf *out);

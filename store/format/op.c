@@ -10,20 +10,13 @@
 static const struct op_codec *codec_of(uint8_t type)
 {
 	static const struct op_codec *const codecs[] = {
-		[OP_CREATE] = &op_codec_create,
-		[OP_LINK] = &op_codec_link,
-		[OP_UNLINK] = &op_codec_unlink,
-		[OP_RENAME] = &op_codec_rename,
-		[OP_SETATTR] = &op_codec_setattr,
-		[OP_WRITE] = &op_codec_write,
-		[OP_RANGE] = &op_codec_range,
-		[OP_CLONE] = &op_codec_clone,
-		[OP_SETXATTR] = &op_codec_setxattr,
-		[OP_REMOVEXATTR] = &op_codec_removexattr,
-		[OP_REAP] = &op_codec_reap,
-		[OP_TAG] = &op_codec_tag,
-		[OP_FOLD] = &op_codec_fold,
-		[OP_RETIRE] = &op_codec_retire,
+		[OP_CREATE] = &op_codec_create,     [OP_LINK] = &op_codec_link,
+		[OP_UNLINK] = &op_codec_unlink,     [OP_RENAME] = &op_codec_rename,
+		[OP_SETATTR] = &op_codec_setattr,   [OP_WRITE] = &op_codec_write,
+		[OP_RANGE] = &op_codec_range,       [OP_CLONE] = &op_codec_clone,
+		[OP_SETXATTR] = &op_codec_setxattr, [OP_REMOVEXATTR] = &op_codec_removexattr,
+		[OP_REAP] = &op_codec_reap,         [OP_TAG] = &op_codec_tag,
+		[OP_FOLD] = &op_codec_fold,         [OP_RETIRE] = &op_codec_retire,
 	};
 
 	return type < sizeof(codecs) / sizeof(codecs[0]) ? codecs[type] : NULL;
@@ -73,10 +66,12 @@ static int report(const struct op_reader *r, const char *name, const struct op *
 	if (r->code == -EPROTONOSUPPORT)
 		return hf_error_set(err, r->code,
 				    "%s record, tid %" PRIu64 ": %s 0x%" PRIx64 ", which this build does not "
-				    "know; a newer holdfast may read it", name, op->tid, r->what, r->value);
+				    "know; a newer holdfast may read it",
+				    name, op->tid, r->what, r->value);
 	if (r->what)
-		return hf_error_set(err, r->code, "%s record, tid %" PRIu64 ": damaged, %s %" PRIu64
-				    " cannot be", name, op->tid, r->what, r->value);
+		return hf_error_set(err, r->code,
+				    "%s record, tid %" PRIu64 ": damaged, %s %" PRIu64 " cannot be", name,
+				    op->tid, r->what, r->value);
 	return hf_error_set(err, r->code, "%s record: damaged, or not of this form", name);
 }
 
@@ -88,8 +83,10 @@ int op_decode(uint8_t type, struct span body, struct op_base *base, struct op *r
 
 	memset(&op, 0, sizeof(op));
 	if (!codec)
-		return hf_error_set(err, -EPROTONOSUPPORT, "metadata frame: record type %u, which this build "
-				    "does not know; a newer holdfast may read it", type);
+		return hf_error_set(err, -EPROTONOSUPPORT,
+				    "metadata frame: record type %u, which this build "
+				    "does not know; a newer holdfast may read it",
+				    type);
 	op.type = type;
 	read_moment(&r, base, &op);
 	codec->decode(&r, &op);

@@ -47,7 +47,7 @@ struct op_codec {
 extern const struct op_codec op_codec_create, op_codec_link, op_codec_unlink, op_codec_rename; /* op_name.c */
 extern const struct op_codec op_codec_write, op_codec_range, op_codec_clone, op_codec_fold;    /* op_file.c */
 extern const struct op_codec op_codec_setattr, op_codec_setxattr, op_codec_removexattr, op_codec_reap,
-	op_codec_tag; /* op_attr.c */
+	op_codec_tag;                         /* op_attr.c */
 extern const struct op_codec op_codec_retire; /* op_retire.c */
 
 #endif

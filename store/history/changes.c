@@ -7,7 +7,11 @@
 #include "store/tree/view_internal.h"
 
 struct history_limits history_limits = {
-	.few_ops = 4096, .stretch_ops = 4096, .ops_a_row = 32, .members = 32, .states = 64,
+	.few_ops = 4096,
+	.stretch_ops = 4096,
+	.ops_a_row = 32,
+	.members = 32,
+	.states = 64,
 };
 
 static enum hf_change_kind kind_of(const struct op_note *note)
@@ -20,7 +24,8 @@ static enum hf_change_kind kind_of(const struct op_note *note)
 	case OP_UNLINK:
 		return HF_CHANGE_REMOVE;
 	case OP_RENAME:
-		return note->ino ? HF_CHANGE_RENAME : HF_CHANGE_OWN; /* of one name of a file to another of it: nothing */
+		return note->ino ? HF_CHANGE_RENAME :
+				   HF_CHANGE_OWN; /* of one name of a file to another of it: nothing */
 	case OP_SETATTR:
 		return HF_CHANGE_ATTRIBUTES;
 	case OP_WRITE:
@@ -60,8 +65,8 @@ static int tell_change(void *arg, const struct op_note *note)
 	return w->each(w->arg, &change);
 }
 
-int hf_changes(struct hf_store *s, uint64_t since, uint64_t until, unsigned flags, hf_change_fn *each, void *arg,
-	       struct hf_error *err)
+int hf_changes(struct hf_store *s, uint64_t since, uint64_t until, unsigned flags, hf_change_fn *each,
+	       void *arg, struct hf_error *err)
 {
 	struct changes_walk w = { each, arg };
 
@@ -128,14 +133,15 @@ static int tell_version(void *arg, struct span value, uint64_t from, uint64_t en
 
 	(void)from;
 	if (inode_decode(w->ino, value, &i) < 0)
-		return hf_error_set(w->err, -EUCLEAN, "the index is damaged at inode %llu: mount with -o rebuild",
+		return hf_error_set(w->err, -EUCLEAN,
+				    "the index is damaged at inode %llu: mount with -o rebuild",
 				    (unsigned long long)w->ino);
 	inode_to_attr(&i, &attr);
 	return w->each(w->arg, &attr, ended);
 }
 
-int hf_versions(struct hf_store *s, uint64_t ino, uint64_t since, uint64_t until, unsigned flags, hf_version_fn *each,
-		void *arg, struct hf_error *err)
+int hf_versions(struct hf_store *s, uint64_t ino, uint64_t since, uint64_t until, unsigned flags,
+		hf_version_fn *each, void *arg, struct hf_error *err)
 {
 	struct versions_walk w = { ino, each, arg, err };
 	struct key key = key_inode(ino);

@@ -78,7 +78,8 @@ static int take_entry(void *arg, const struct index_entry *e)
 }
 
 /* All rows of a space with from <= key < to. */
-static int each_row(struct cost *c, enum index_space space, struct key from, struct key to, index_each_fn *each)
+static int each_row(struct cost *c, enum index_space space, struct key from, struct key to,
+		    index_each_fn *each)
 {
 	return index_each(c->s->index, space, key_span(&from), key_span(&to), each, c, c->err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a tree differs between two moments (hf_diff): the operations between them say which inodes can; each of those is
- * looked at as it was then and then. So the cost is what happened, not what is there.
+ * How a tree differs between two moments (hf_diff): the operations between them say which inodes can; each of
+ * those is looked at as it was then and then. So the cost is what happened, not what is there.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +28,8 @@ struct diff {
 	uint64_t tops[2]; /* the inodes that path is of at a and b; none: all is asked for */
 	size_t n_tops;
 	struct numbers inos;
-	uint64_t first_made; /* inodes are numbered in order: from this one on they were made between; 0: not known */
+	uint64_t first_made; /* inodes are numbered in order: from this one on they were made between; 0: not
+				known */
 	struct row *rows;
 	size_t n_rows, cap_rows;
 	uint64_t seen, total;
@@ -141,8 +142,8 @@ static int compare_paths(const void *a, const void *b)
 }
 
 /* All of them, sorted. attr: what the inode was. */
-static int names_at(struct diff *d, const struct hf_view *v, struct places *places, const struct hf_attr *attr,
-		    struct names *ret)
+static int names_at(struct diff *d, const struct hf_view *v, struct places *places,
+		    const struct hf_attr *attr, struct names *ret)
 {
 	int r;
 
@@ -225,8 +226,8 @@ static int row_of(struct diff *d, const char *path, const struct hf_attr *a, con
 }
 
 /* Another path at b. Through a directory above it: then the inode's own name is what it was. */
-static int row_of_renamed(struct diff *d, const struct name *before, const struct name *now, const struct hf_attr *a,
-			  const struct hf_attr *b)
+static int row_of_renamed(struct diff *d, const struct name *before, const struct name *now,
+			  const struct hf_attr *a, const struct hf_attr *b)
 {
 	const bool own = before->dir != now->dir || strcmp(before->last, now->last) != 0;
 	int r = what_changed(d, a, b);
@@ -237,7 +238,8 @@ static int row_of_renamed(struct diff *d, const struct name *before, const struc
 	row = add_row(d, now->path);
 	if (!row)
 		return -ENOMEM;
-	*row = (struct row){ row->path, strdup(before->path), true, true, HF_RENAMED, (enum hf_difference_kind)r, *a, *b };
+	*row = (struct row){ row->path,  strdup(before->path),       true, true,
+			     HF_RENAMED, (enum hf_difference_kind)r, *a,   *b };
 	return row->path_before ? 0 : -ENOMEM;
 }
 
@@ -380,8 +382,8 @@ static int compare_rows(const void *a, const void *b)
 }
 
 /*
- * What is written anew and renamed over the old, as editors and git do, is another inode of the same path: one removed,
- * one added. To a person it is one file with other contents.
+ * What is written anew and renamed over the old, as editors and git do, is another inode of the same path:
+ * one removed, one added. To a person it is one file with other contents.
  */
 static int join(struct diff *d, struct row *x, struct row *y)
 {
@@ -445,8 +447,8 @@ static int find_within(struct diff *d, uint64_t from, uint64_t to, uint64_t budg
 }
 
 /*
- * Which inodes may differ: what operations were done to, and, of a tree, is in it. Where one of the two is much less
- * work it is the only one that is found out.
+ * Which inodes may differ: what operations were done to, and, of a tree, is in it. Where one of the two is
+ * much less work it is the only one that is found out.
  */
 static int find_inos(struct diff *d, uint64_t from, uint64_t to)
 {
@@ -490,7 +492,8 @@ static int add_top(struct diff *d, const struct hf_view *v)
 
 static int diff(struct diff *d, hf_difference_fn *each, void *arg)
 {
-	const uint64_t from = d->a.tid < d->b.tid ? d->a.tid : d->b.tid, to = d->a.tid < d->b.tid ? d->b.tid : d->a.tid;
+	const uint64_t from = d->a.tid < d->b.tid ? d->a.tid : d->b.tid,
+		       to = d->a.tid < d->b.tid ? d->b.tid : d->a.tid;
 	int r = places_new(d->a.store, &d->at_a);
 
 	d->total = to - from;
@@ -514,8 +517,8 @@ static int diff(struct diff *d, hf_difference_fn *each, void *arg)
 	return r < 0 ? r : tell_rows(d, each, arg);
 }
 
-int hf_diff(struct hf_store *s, uint64_t tid_a, uint64_t tid_b, const char *path, hf_difference_fn *each, void *arg,
-	    const struct hf_progress *progress, struct hf_error *err)
+int hf_diff(struct hf_store *s, uint64_t tid_a, uint64_t tid_b, const char *path, hf_difference_fn *each,
+	    void *arg, const struct hf_progress *progress, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf tree = BUF_INIT;
 	CLEANUP(diff_release) struct diff d = { .progress = progress, .err = err };

@@ -83,7 +83,8 @@ static int walk(struct gone_walk *w, struct key from, const struct key *to)
 	int r;
 
 	do {
-		r = index_scan(w->s->index, INDEX_PAST, key_span(&from), key_span(to), ROWS_AT_ONCE, 0, &rows, w->err);
+		r = index_scan(w->s->index, INDEX_PAST, key_span(&from), key_span(to), ROWS_AT_ONCE, 0, &rows,
+			       w->err);
 		for (size_t k = 0; r == 0 && k < rows.n; k++)
 			r = see_row(w, &rows.entries[k]);
 		if (r == 0 && rows.more && rows.n > 0)
@@ -92,7 +93,8 @@ static int walk(struct gone_walk *w, struct key from, const struct key *to)
 	return r == 0 ? tell_name(w) : r;
 }
 
-int hf_gone(struct hf_store *s, uint64_t dir, uint64_t cookie, hf_gone_fn *each, void *arg, struct hf_error *err)
+int hf_gone(struct hf_store *s, uint64_t dir, uint64_t cookie, hf_gone_fn *each, void *arg,
+	    struct hf_error *err)
 {
 	struct gone_walk w = { .s = s, .each = each, .arg = arg, .err = err };
 	struct key from = key_number('d', dir), to = key_after_prefix(from);
@@ -108,7 +110,8 @@ struct gone_one {
 	bool found;
 };
 
-static int take_one(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
+static int take_one(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid,
+		    uint64_t cookie)
 {
 	struct gone_one *o = arg;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a path was, all its time (hf_life). A path is walked down name by name, as a lookup does, but with all that each
- * name was: the directory's stretches of life, and within each what the next name meant. Where a name was given by a
- * rename and nothing had been there, the earlier name is followed.
+ * What a path was, all its time (hf_life). A path is walked down name by name, as a lookup does, but with all
+ * that each name was: the directory's stretches of life, and within each what the next name meant. Where a
+ * name was given by a rename and nothing had been there, the earlier name is followed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -63,7 +63,8 @@ static int tell_entry(void *arg, struct span value, uint64_t from, uint64_t ende
 	struct entry e;
 
 	if (entry_decode(value, &e) < 0)
-		return hf_error_set(w->err, -EUCLEAN, "the index is damaged in a directory: mount with -o rebuild");
+		return hf_error_set(w->err, -EUCLEAN,
+				    "the index is damaged in a directory: mount with -o rebuild");
 	return w->each(w->arg, e.ino, e.type, from, ended);
 }
 
@@ -122,14 +123,16 @@ int was_unlinked(struct hf_store *s, uint64_t ino, uint64_t tid, struct hf_error
 }
 
 /* Of a name at a moment the inode, and since when: 1, 0 (no such name), negative. */
-static int entry_at(struct hf_store *s, uint64_t tid, uint64_t dir, const char *name, struct entry *ret, struct hf_error *err)
+static int entry_at(struct hf_store *s, uint64_t tid, uint64_t dir, const char *name, struct entry *ret,
+		    struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
 	struct key key = key_entry(s->tree.keys, dir, span_text(name));
 	int r = past_get(s->index, tid, &key, &value, err);
 
 	if (r == 1 && entry_decode(span_of(&value), ret) < 0)
-		return hf_error_set(err, -EUCLEAN, "the index is damaged in a directory: mount with -o rebuild");
+		return hf_error_set(err, -EUCLEAN,
+				    "the index is damaged in a directory: mount with -o rebuild");
 	return r;
 }
 
@@ -156,11 +159,11 @@ static int find_lost(void *arg, uint64_t dir, const char *name)
 }
 
 /*
- * What an inode was called just before operation tid gave it another name instead: 1 with the directory and the name; 0:
- * it was made then, or has the other name still.
+ * What an inode was called just before operation tid gave it another name instead: 1 with the directory and
+ * the name; 0: it was made then, or has the other name still.
  */
-static int name_before(struct hf_store *s, uint64_t ino, uint64_t tid, uint64_t *ret_dir, char name[NAME_BYTES_MAX + 1],
-		       struct hf_error *err)
+static int name_before(struct hf_store *s, uint64_t ino, uint64_t tid, uint64_t *ret_dir,
+		       char name[NAME_BYTES_MAX + 1], struct hf_error *err)
 {
 	CLEANUP(node_release) struct node before = NODE_INIT;
 	CLEANUP(node_release) struct node after = NODE_INIT;
@@ -191,7 +194,8 @@ static int dir_since(struct hf_store *s, uint64_t tid, uint64_t dir, uint64_t *r
 		int r = tree_name(&s->tree, tid, dir, &above, name, &since, err);
 
 		if (r == 0)
-			return hf_error_set(err, -EUCLEAN, "the index of names is damaged: mount with -o rebuild");
+			return hf_error_set(err, -EUCLEAN,
+					    "the index of names is damaged: mount with -o rebuild");
 		if (r < 0)
 			return r;
 		*ret = since > *ret ? since : *ret;
@@ -250,8 +254,8 @@ static int add_stretch(void *arg, uint64_t ino, uint32_t type, uint64_t from, ui
 }
 
 /*
- * Was something at this path until just then? n: how many of the line are of the path itself. What was is mostly the one
- * behind number `at`, for newest come first.
+ * Was something at this path until just then? n: how many of the line are of the path itself. What was is
+ * mostly the one behind number `at`, for newest come first.
  */
 static bool replaced_something(const struct line *l, size_t n, size_t at, uint64_t from)
 {
@@ -284,9 +288,10 @@ static int follow_entry(void *arg, uint64_t ino, uint32_t type, uint64_t from, u
 	return 0;
 }
 
-/* A stretch under another name, in as many parts as that was other paths, for the directories above were renamed. */
-static int add_parts(struct hf_store *s, struct line *l, const struct hf_stretch *whole, uint64_t dir, const char *name,
-		     struct hf_error *err)
+/* A stretch under another name, in as many parts as that was other paths, for the directories above were
+ * renamed. */
+static int add_parts(struct hf_store *s, struct line *l, const struct hf_stretch *whole, uint64_t dir,
+		     const char *name, struct hf_error *err)
 {
 	struct hf_stretch st = *whole;
 	int r = 0;
@@ -346,7 +351,8 @@ static int follow_renames(struct hf_store *s, struct line *l, struct hf_stretch 
 }
 
 /* The next name down. */
-static int descend(struct hf_store *s, const struct line *dirs, const char *name, struct line *out, struct hf_error *err)
+static int descend(struct hf_store *s, const struct line *dirs, const char *name, struct line *out,
+		   struct hf_error *err)
 {
 	int r = 0;
 
@@ -354,8 +360,8 @@ static int descend(struct hf_store *s, const struct line *dirs, const char *name
 		struct descent d = { s, &dirs->v[i], name, out, err };
 
 		if (S_ISDIR(dirs->v[i].type))
-			r = entry_versions(s, dirs->v[i].ino, name, dirs->v[i].from,
-					   dirs->v[i].until, add_stretch, &d, err);
+			r = entry_versions(s, dirs->v[i].ino, name, dirs->v[i].from, dirs->v[i].until,
+					   add_stretch, &d, err);
 	}
 	for (size_t i = 0, own = out->n; r == 0 && i < own; i++) {
 		if (out->v[i].came_by_rename && !replaced_something(out, own, i, out->v[i].from))
@@ -386,7 +392,8 @@ int hf_life(struct hf_store *s, const char *path, hf_stretch_fn *each, void *arg
 		size_t len = strcspn(p, "/");
 
 		if (len > NAME_BYTES_MAX)
-			return hf_error_set(err, -ENAMETOOLONG, "a name has at most %d bytes", NAME_BYTES_MAX);
+			return hf_error_set(err, -ENAMETOOLONG, "a name has at most %d bytes",
+					    NAME_BYTES_MAX);
 		memcpy(name, p, len);
 		name[len] = 0;
 		p += len;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happened to a file, or in a tree (hf_log). A file's operations are those that made the states it went through, so
- * they are found from it; a tree's are found by log_tree.c. Each is told with what was before and after, and where.
+ * What happened to a file, or in a tree (hf_log). A file's operations are those that made the states it went
+ * through, so they are found from it; a tree's are found by log_tree.c. Each is told with what was before and
+ * after, and where.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -68,7 +69,8 @@ int log_keep_change(struct log_walk *w, const struct hf_change *c)
 /* --- one event: what was before and after, and where */
 
 /* *ret NULL: it was not there. */
-static int state_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct hf_attr *attr, const struct hf_attr **ret)
+static int state_at(struct log_walk *w, uint64_t tid, uint64_t ino, struct hf_attr *attr,
+		    const struct hf_attr **ret)
 {
 	const struct hf_view v = { w->s, tid };
 	int r = ino ? state_of(&v, ino, attr, w->err) : 0;
@@ -297,18 +299,25 @@ static int log_file(struct log_walk *w)
 		const struct hf_stretch *st = w->stretch = &w->life[i];
 
 		/* the operation that ended the stretch is one on the file, and is told as its last */
-		r = hf_versions(w->s, st->ino, st->from ? st->from - 1 : 0, st->until - 1, 0, keep_version, w, w->err);
+		r = hf_versions(w->s, st->ino, st->from ? st->from - 1 : 0, st->until - 1, 0, keep_version, w,
+				w->err);
 		if (r == 0 && st->until != HF_TID_HEAD)
 			r = log_keep_tid(w, st->until);
 	}
 	return r < 0 ? r : log_tell_wanted(w);
 }
 
-int hf_log(struct hf_store *s, const char *path, uint64_t since, uint64_t until, unsigned flags, hf_event_fn *each,
-	   void *arg, const struct hf_progress *progress, struct hf_error *err)
+int hf_log(struct hf_store *s, const char *path, uint64_t since, uint64_t until, unsigned flags,
+	   hf_event_fn *each, void *arg, const struct hf_progress *progress, struct hf_error *err)
 {
-	CLEANUP(log_release) struct log_walk w = { .s = s, .since = since, .flags = flags, .each = each, .arg = arg,
-						   .progress = progress, .err = err };
+	CLEANUP(log_release)
+	struct log_walk w = { .s = s,
+			      .since = since,
+			      .flags = flags,
+			      .each = each,
+			      .arg = arg,
+			      .progress = progress,
+			      .err = err };
 	struct hf_status status;
 	int r = places_new(s, &w.places);
 

@@ -31,8 +31,9 @@ struct log_walk {
 	bool filter;                      /* of what is found only what is in the tree */
 	bool within_known;                /* and all that is, is of these inodes */
 	struct numbers within;
-	struct member *members;           /* the same */
-	struct hf_attr known;             /* of the inode told last, told newest first: what it was before; ino 0: nothing */
+	struct member *members; /* the same */
+	struct hf_attr
+		known; /* of the inode told last, told newest first: what it was before; ino 0: nothing */
 	uint64_t seen;
 };
 
@@ -43,7 +44,8 @@ MUST_USE int log_keep_change(struct log_walk *w, const struct hf_change *c);
 /* Was it done in the tree? 1, 0, negative. */
 MUST_USE int log_in_tree(struct log_walk *w, const struct hf_change *c);
 
-/* These tell of one, of all that were gathered, and of those whose numbers were: 0, what each() stopped with, negative. */
+/* These tell of one, of all that were gathered, and of those whose numbers were: 0, what each() stopped with,
+ * negative. */
 MUST_USE int log_tell(struct log_walk *w, const struct hf_change *c);
 MUST_USE int log_tell_found(struct log_walk *w, bool backwards);
 MUST_USE int log_tell_wanted(struct log_walk *w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which operations there were in a tree: found among all of the volume's, each by where its inode was; or, where that is
- * less work, from the states that the tree's inodes went through.
+ * Which operations there were in a tree: found among all of the volume's, each by where its inode was; or,
+ * where that is less work, from the states that the tree's inodes went through.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,14 +10,16 @@
 
 enum {
 	STRETCH_GROWS = 16, /* stretches grow to so many times the first */
-	QUIET_GROWS = 4,    /* of the members of a tree, and of each one's states, so many times as many are looked at */
-	ROWS_AN_OP = 4,	    /* entries that are looked at in the time that an operation takes */
+	QUIET_GROWS = 4,    /* of the members of a tree, and of each one's states, so many times as many are
+			       looked at */
+	ROWS_AN_OP = 4,     /* entries that are looked at in the time that an operation takes */
 };
 
 /* Was it certainly not done in the tree? */
 static bool is_elsewhere(const struct log_walk *w, const struct hf_change *c)
 {
-	return w->within_known && c->ino && !numbers_have(&w->within, c->ino) && !numbers_have(&w->within, c->other);
+	return w->within_known && c->ino && !numbers_have(&w->within, c->ino) &&
+	       !numbers_have(&w->within, c->other);
 }
 
 static int see_change(void *arg, const struct hf_change *c)
@@ -37,8 +39,8 @@ static int see_change(void *arg, const struct hf_change *c)
 }
 
 /*
- * Looked through backwards, whichever way it is told: what is now is looked up fastest, and holds back to when it began.
- * To be told forwards it is gathered first, so much at a time.
+ * Looked through backwards, whichever way it is told: what is now is looked up fastest, and holds back to
+ * when it began. To be told forwards it is gathered first, so much at a time.
  */
 static int log_stretch(struct log_walk *w, uint64_t since, uint64_t until)
 {
@@ -135,8 +137,8 @@ struct quiet {
 	uint64_t budget;  /* of states that are looked at */
 	uint64_t members; /* that are looked at, */
 	uint64_t states;  /* and of each so many, */
-	uint64_t left;	  /* of them not yet */
-	uint64_t known;	  /* all operations after this one were found */
+	uint64_t left;    /* of them not yet */
+	uint64_t known;   /* all operations after this one were found */
 };
 
 enum { TOO_MUCH = 1, ENOUGH };
@@ -190,14 +192,16 @@ static int find_quiet(struct quiet *q, uint64_t since, uint64_t until)
 }
 
 /*
- * A tree in which little happened, on a volume in which much did: the states that its inodes went through say which
- * operations there were. Told newest first, those that changed last are looked at, then more, for little may be all that
- * is wanted. *until: what is up to there was not told, for it is too much to be found so.
+ * A tree in which little happened, on a volume in which much did: the states that its inodes went through say
+ * which operations there were. Told newest first, those that changed last are looked at, then more, for
+ * little may be all that is wanted. *until: what is up to there was not told, for it is too much to be found
+ * so.
  */
 static int log_quiet(struct log_walk *w, uint64_t since, uint64_t *until)
 {
 	const bool newest = w->flags & HF_NEWEST_FIRST;
-	struct quiet q = { .w = w, .budget = (*until - since) / history_limits.ops_a_row,
+	struct quiet q = { .w = w,
+			   .budget = (*until - since) / history_limits.ops_a_row,
 			   .members = newest ? history_limits.members : UINT64_MAX,
 			   .states = newest ? history_limits.states : UINT64_MAX };
 	int found = !newest && w->within.n > q.budget ? TOO_MUCH : 0, r = 0;
@@ -221,9 +225,9 @@ static int log_quiet(struct log_walk *w, uint64_t since, uint64_t *until)
 }
 
 /*
- * In stretches that grow: of what is told newest first, little may be all that is wanted. Which inodes the tree is made
- * of is found out when there are few for what was looked through by then, so that it costs no more than some times as
- * much; told oldest first, at once.
+ * In stretches that grow: of what is told newest first, little may be all that is wanted. Which inodes the
+ * tree is made of is found out when there are few for what was looked through by then, so that it costs no
+ * more than some times as much; told oldest first, at once.
  */
 int log_tree(struct log_walk *w)
 {

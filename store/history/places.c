@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where an inode was: upwards from it, from name to directory. What a directory's own place was is remembered together
- * with the moments it is known to hold for, so that walking many operations looks each directory up about once.
+ * Where an inode was: upwards from it, from name to directory. What a directory's own place was is remembered
+ * together with the moments it is known to hold for, so that walking many operations looks each directory up
+ * about once.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,8 +18,8 @@ enum {
 };
 
 /*
- * Of an inode: of a directory its one place, which stays the same however often the directory itself changes; of a
- * file that of the name it keeps itself, in one state of it, and in a walk in those before.
+ * Of an inode: of a directory its one place, which stays the same however often the directory itself changes;
+ * of a file that of the name it keeps itself, in one state of it, and in a walk in those before.
  */
 struct place {
 	uint64_t ino;
@@ -26,14 +27,15 @@ struct place {
 	bool fixed;           /* before, it was another */
 	uint64_t dir, hash;   /* dir 0: it has no name */
 	uint32_t mode, nlink;
-	char *name;           /* NULL: not asked for yet */
+	char *name; /* NULL: not asked for yet */
 	UT_hash_handle hh;
 };
 
 struct places {
 	struct hf_store *s;
 	struct place *by_ino;
-	/* of a walk: all operations up to `high` were seen, back to `at`, which gave these inodes a name or took one */
+	/* of a walk: all operations up to `high` were seen, back to `at`, which gave these inodes a name or
+	 * took one */
 	uint64_t high, at; /* high 0: there is no walk */
 	uint64_t named[2];
 };
@@ -72,9 +74,10 @@ void places_free(struct places *p)
 	free(p);
 }
 
-/* The inode at a moment, and until when it stays as it is, as far as one look tells. 1, 0 (there is none), negative. */
-static int look(struct hf_store *s, uint64_t tid, uint64_t ino, struct inode *ret, struct buf *raw, uint64_t *ret_until,
-		struct hf_error *err)
+/* The inode at a moment, and until when it stays as it is, as far as one look tells. 1, 0 (there is none),
+ * negative. */
+static int look(struct hf_store *s, uint64_t tid, uint64_t ino, struct inode *ret, struct buf *raw,
+		uint64_t *ret_until, struct hf_error *err)
 {
 	const struct key key = key_inode(ino);
 	bool holds;
@@ -90,14 +93,15 @@ static int look(struct hf_store *s, uint64_t tid, uint64_t ino, struct inode *re
 		return 1;
 	}
 	if (inode_decode(ino, span_of(raw), ret) < 0)
-		return hf_error_set(err, -EUCLEAN, "the index is damaged at inode %llu: mount with -o rebuild",
+		return hf_error_set(err, -EUCLEAN,
+				    "the index is damaged at inode %llu: mount with -o rebuild",
 				    (unsigned long long)ino);
 	return 1;
 }
 
 /*
- * A directory has been where it is since it got its name, which mostly is the one that it has now. So one answer is
- * good for all that was done in it.
+ * A directory has been where it is since it got its name, which mostly is the one that it has now. So one
+ * answer is good for all that was done in it.
  */
 static int hold_dir(struct places *p, uint64_t tid, struct place *a, struct hf_error *err)
 {
@@ -196,8 +200,13 @@ static int place_find(struct places *p, uint64_t tid, uint64_t ino, struct place
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return -ENOMEM;
-	*a = (struct place){ .ino = ino, .from = i.tid, .until = until, .dir = i.parent,
-			     .hash = i.name_hash, .mode = i.mode, .nlink = i.nlink };
+	*a = (struct place){ .ino = ino,
+			     .from = i.tid,
+			     .until = until,
+			     .dir = i.parent,
+			     .hash = i.name_hash,
+			     .mode = i.mode,
+			     .nlink = i.nlink };
 	r = S_ISDIR(a->mode) && a->nlink > 0 ? hold_dir(p, tid, a, err) : 0;
 	if (r < 0) {
 		free(a);
@@ -257,7 +266,8 @@ static int is_name_below(void *arg, uint64_t dir, const char *name)
 }
 
 /* Of the names of a file with several the first that is below. */
-static int name_below(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, struct below *ret, struct hf_error *err)
+static int name_below(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, struct below *ret,
+		      struct hf_error *err)
 {
 	int r;
 
@@ -298,7 +308,8 @@ static int place_name(struct places *p, uint64_t tid, struct place *a, struct hf
 }
 
 /* The path down to a directory from the root, and then a name (NULL: none), into out. */
-static int put_path(struct places *p, uint64_t tid, uint64_t dir, const char *last, struct buf *out, struct hf_error *err)
+static int put_path(struct places *p, uint64_t tid, uint64_t dir, const char *last, struct buf *out,
+		    struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf names = BUF_INIT; /* upwards, a NUL behind each */
 	size_t end;
@@ -316,7 +327,8 @@ static int put_path(struct places *p, uint64_t tid, uint64_t dir, const char *la
 		if (r == 0)
 			return hf_error_set(err, -ENOENT, "it had no name then");
 		if (depth == DEPTH_MAX)
-			return hf_error_set(err, -EUCLEAN, "the index of names goes in circles: mount with -o rebuild");
+			return hf_error_set(err, -EUCLEAN,
+					    "the index of names goes in circles: mount with -o rebuild");
 		buf_add(&names, a->name, strlen(a->name) + 1);
 		dir = a->dir;
 	}
@@ -335,7 +347,8 @@ static int put_path(struct places *p, uint64_t tid, uint64_t dir, const char *la
 	return buf_status(out);
 }
 
-int places_path(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, struct buf *out, struct hf_error *err)
+int places_path(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, struct buf *out,
+		struct hf_error *err)
 {
 	struct below b;
 	struct place *a;

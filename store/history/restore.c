@@ -59,7 +59,8 @@ static int take_entry(void *arg, const char *name, uint64_t ino, uint32_t type, 
 }
 
 /* The next of them: how many. */
-static int list_some(struct restore *r, const struct hf_view *v, uint64_t dir, unsigned flags, struct listing *l)
+static int list_some(struct restore *r, const struct hf_view *v, uint64_t dir, unsigned flags,
+		     struct listing *l)
 {
 	int code;
 

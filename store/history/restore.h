@@ -69,8 +69,8 @@ MUST_USE int restore_attributes(struct restore *r, const struct hf_attr *was, ui
 /* Read an inode of the past, which is then r->was. */
 MUST_USE int restore_look_back(struct restore *r, uint64_t ino, struct hf_attr *ret);
 /*
- * Make it new, with all that it was but for what is in a folder, and its times. Of *ret the number is set, of a folder
- * all.
+ * Make it new, with all that it was but for what is in a folder, and its times. Of *ret the number is set, of
+ * a folder all.
  */
 MUST_USE int restore_create(struct restore *r, const struct hf_attr *was, const struct restore_spot *spot,
 			    struct hf_attr *ret);
@@ -112,7 +112,7 @@ MUST_USE int restore_note_gone(struct restore *r, uint64_t ino);
 MUST_USE int restore_remove_displaced(struct restore *r);
 /* -ECANCELED: it is to go no further. Positive codes of this folder always say what was found. */
 MUST_USE int restore_tell(struct restore *r, enum hf_restored_kind kind, const struct restore_spot *spot,
-		 uint32_t type, uint64_t ino, uint64_t bytes);
+			  uint32_t type, uint64_t ino, uint64_t bytes);
 /* A name in a folder as a path. */
 MUST_USE int restore_path(const char *dir, const char *name, struct buf *out);
 

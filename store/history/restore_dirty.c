@@ -10,9 +10,9 @@
 #include "store/history/restore.h"
 
 enum {
-	OPS_MAX = 50000,  /* in the tree: looking at all of it costs as much as these do */
-	OPS_FEW = 4096,   /* whether so many are in it need not be known first */
-	ROWS_AN_OP = 4,   /* that may be looked at to know it */
+	OPS_MAX = 50000, /* in the tree: looking at all of it costs as much as these do */
+	OPS_FEW = 4096,  /* whether so many are in it need not be known first */
+	ROWS_AN_OP = 4,  /* that may be looked at to know it */
 	SEEN_THEN = 1,
 	SEEN_NOW = 2,
 	DEPTH_MAX = 4096,
@@ -130,8 +130,8 @@ static int find_within(struct dirty *d)
 
 		code = hf_view_walk(&views[k], r->path, &top, &here);
 		if (code == 0)
-			code = within_find(r->s, top.ino, r->then.tid, r->sum.before_tid, &budget, &d->within, NULL,
-					   r->err);
+			code = within_find(r->s, top.ino, r->then.tid, r->sum.before_tid, &budget, &d->within,
+					   NULL, r->err);
 		else if (code == -ENOENT || code == -ENOTDIR)
 			code = 1;
 		else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether two files have the same bytes. Blocks made of the same pieces of the same chunks do; only where they are made
- * differently are the bytes read.
+ * Whether two files have the same bytes. Blocks made of the same pieces of the same chunks do; only where
+ * they are made differently are the bytes read.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -79,7 +79,8 @@ static int compare_block(void *arg, struct span key, struct span value)
 	int r;
 
 	if (key.len != BLOCK_KEY_PREFIX + 8)
-		return hf_error_set(c->err, -EUCLEAN, "the index is damaged at the contents of a file: mount with -o rebuild");
+		return hf_error_set(c->err, -EUCLEAN,
+				    "the index is damaged at the contents of a file: mount with -o rebuild");
 	block = get_be64(key.data + BLOCK_KEY_PREFIX);
 	if (block * BLOCK_BYTES >= c->one.n.i.size)
 		return 0; /* allocated behind the end */
@@ -87,8 +88,8 @@ static int compare_block(void *arg, struct span key, struct span value)
 	r = past_get(t->index, c->other.v->tid, &other, &raw, c->err);
 	if (r < 0)
 		return r;
-	if (r == 1 && block_list_decode(NULL, value, &c->a) == 0 && block_list_decode(NULL, span_of(&raw), &c->b) == 0 &&
-	    same_pieces(&c->a, &c->b))
+	if (r == 1 && block_list_decode(NULL, value, &c->a) == 0 &&
+	    block_list_decode(NULL, span_of(&raw), &c->b) == 0 && same_pieces(&c->a, &c->b))
 		return 0;
 	r = same_bytes(c, block);
 	return r < 0 ? r : !r;
@@ -106,9 +107,10 @@ static int compare_from(struct comparison *c)
 int hf_same_contents(const struct hf_view *a, uint64_t ino_a, const struct hf_view *b, uint64_t ino_b,
 		     struct hf_error *err)
 {
-	CLEANUP(comparison_release) struct comparison c = { .one = { a, ino_a, NODE_INIT },
-							    .other = { b, ino_b, NODE_INIT },
-							    .err = err };
+	CLEANUP(comparison_release)
+	struct comparison c = { .one = { a, ino_a, NODE_INIT },
+				.other = { b, ino_b, NODE_INIT },
+				.err = err };
 	struct side swap;
 	int r = view_inode(&a->store->tree, a->tid, ino_a, &c.one.n, err);
 
@@ -150,7 +152,8 @@ static int xattrs_of(const struct hf_view *v, uint64_t ino, struct buf *out, str
 	return n < 0 ? (int)n : 0;
 }
 
-int same_xattrs(const struct hf_view *a, uint64_t ino_a, const struct hf_view *b, uint64_t ino_b, struct hf_error *err)
+int same_xattrs(const struct hf_view *a, uint64_t ino_a, const struct hf_view *b, uint64_t ino_b,
+		struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf names_a = BUF_INIT;
 	CLEANUP(buf_release) struct buf names_b = BUF_INIT;
@@ -162,7 +165,8 @@ int same_xattrs(const struct hf_view *a, uint64_t ino_a, const struct hf_view *b
 		r = xattrs_of(b, ino_b, &names_b, err);
 	if (r < 0)
 		return r;
-	if (names_a.len == 0 || names_a.len != names_b.len || memcmp(names_a.data, names_b.data, names_a.len) != 0)
+	if (names_a.len == 0 || names_a.len != names_b.len ||
+	    memcmp(names_a.data, names_b.data, names_a.len) != 0)
 		return names_a.len == names_b.len && names_a.len == 0;
 	for (const char *name = (const char *)names_a.data; name < (const char *)names_a.data + names_a.len;
 	     name += strlen(name) + 1) {

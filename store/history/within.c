@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which inodes were in a tree at some time between two moments, from its directories' entries of then and now. For trees
- * that are smaller than what happened meanwhile; how much is looked at has a limit.
+ * Which inodes were in a tree at some time between two moments, from its directories' entries of then and
+ * now. For trees that are smaller than what happened meanwhile; how much is looked at has a limit.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -116,8 +116,14 @@ static int see_dir(struct within *w, uint64_t dir)
 int within_find(struct hf_store *s, uint64_t top, uint64_t since, uint64_t until, uint64_t *budget,
 		struct numbers *inos, struct numbers *until_when, struct hf_error *err)
 {
-	CLEANUP(within_release) struct within w = { .s = s, .since = since, .until = until, .budget = budget,
-						    .inos = inos, .until_when = until_when, .err = err };
+	CLEANUP(within_release)
+	struct within w = { .s = s,
+			    .since = since,
+			    .until = until,
+			    .budget = budget,
+			    .inos = inos,
+			    .until_when = until_when,
+			    .err = err };
 	int r = add_member(&w, top, HF_TID_HEAD);
 
 	if (r == 0)

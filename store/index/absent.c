@@ -24,8 +24,8 @@ bool absent_known(struct absent *a, const struct map_key *key, uint64_t writes)
 	bool known;
 
 	pthread_mutex_lock(&a->lock);
-	known = s->writes == writes && s->hash == key->hash && s->key_len == key->len &&
-		key->len > 0 && memcmp(s->key, key->data, key->len) == 0;
+	known = s->writes == writes && s->hash == key->hash && s->key_len == key->len && key->len > 0 &&
+		memcmp(s->key, key->data, key->len) == 0;
 	pthread_mutex_unlock(&a->lock);
 	return known;
 }

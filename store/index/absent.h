@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys that RocksDB was asked for lately and does not have (internal to store/index, layer 2). A name is looked
- * for before it is made, and again in its making; the second time need not ask.
+ * Keys that RocksDB was asked for lately and does not have (internal to store/index, layer 2). A name is
+ * looked for before it is made, and again in its making; the second time need not ask.
  *
- * What is remembered holds for one state of RocksDB, known by the number of writes begun. A reader that finds a
- * key absent notes it with the number it read before it looked into the overlay: a key that was in the overlay
- * at any time since is in no write of that number or before, unless it is still in the overlay (internal.h).
+ * What is remembered holds for one state of RocksDB, known by the number of writes begun. A reader that finds
+ * a key absent notes it with the number it read before it looked into the overlay: a key that was in the
+ * overlay at any time since is in no write of that number or before, unless it is still in the overlay
+ * (internal.h).
  */
 #ifndef STORE_INDEX_ABSENT_H
 #define STORE_INDEX_ABSENT_H

@@ -123,8 +123,8 @@ static struct group *open_group(struct index *x, uint64_t number, struct group *
 	struct group *g, *fresh;
 
 	TAILQ_FOREACH_REVERSE(g, &x->groups, group_list, in_list)
-		if (g->number <= number)
-			break;
+	if (g->number <= number)
+		break;
 	if (g && g->number == number)
 		return g;
 	fresh = TAKE_PTR(*spare);

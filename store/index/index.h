@@ -30,8 +30,8 @@
 
 /* Key spaces: column families of their own, with options to suit. */
 enum index_space {
-	INDEX_HEAD,  /* what is now: inodes, entries, blocks, attributes. Point reads, short scans by prefix */
-	INDEX_PAST,  /* what was: the same keys, with the tid that ended it (big-endian) behind */
+	INDEX_HEAD, /* what is now: inodes, entries, blocks, attributes. Point reads, short scans by prefix */
+	INDEX_PAST, /* what was: the same keys, with the tid that ended it (big-endian) behind */
 	INDEX_CHUNK, /* chunk number (be64) -> place; dense, rising */
 	INDEX_NAME,  /* chunk name (32 bytes) -> number; random keys; most look-ups find nothing */
 	INDEX_META,  /* times, tags, commits, counters */
@@ -44,7 +44,7 @@ struct index_options {
 	const char *dir;      /* copied */
 	uint64_t cache_bytes; /* block cache and write buffers together; 0: 64 MiB */
 	bool read_only;
-	bool wipe;            /* delete what is there first: for a rebuild */
+	bool wipe; /* delete what is there first: for a rebuild */
 };
 
 /*
@@ -92,7 +92,10 @@ struct index_rows {
 	struct buf bytes;
 	size_t cap;
 };
-#define INDEX_ROWS_INIT { NULL, 0, false, BUF_INIT, 0 }
+#define INDEX_ROWS_INIT                     \
+	{                                   \
+		NULL, 0, false, BUF_INIT, 0 \
+	}
 void index_rows_release(struct index_rows *r);
 
 /*
@@ -106,8 +109,8 @@ MUST_USE int index_scan(struct index *x, enum index_space space, struct span fro
 			unsigned flags, struct index_rows *rows, struct hf_error *err);
 
 /*
- * Each entry with from <= key < to, ascending, some at a time, each time as of one instant. What `each` returns
- * stops the walk when it is not 0, and is returned.
+ * Each entry with from <= key < to, ascending, some at a time, each time as of one instant. What `each`
+ * returns stops the walk when it is not 0, and is returned.
  */
 typedef int index_each_fn(void *arg, const struct index_entry *e);
 MUST_USE int index_each(struct index *x, enum index_space space, struct span from, struct span to,

@@ -48,9 +48,9 @@ struct index {
 
 struct index_batch {
 	struct index *index;
-	struct map map;      /* one version an entry */
-	struct group *spare; /* for the next publish that opens a group */
-	bool failed;         /* memory ran out */
+	struct map map;          /* one version an entry */
+	struct group *spare;     /* for the next publish that opens a group */
+	bool failed;             /* memory ran out */
 	struct index_load *load; /* whose batch it is, or NULL */
 };
 
@@ -64,7 +64,6 @@ static inline int entry_value(const struct entry *e, struct buf *out)
 	buf_add(out, v->value, v->len);
 	return 1;
 }
-
 
 /* The scan of index_scan, with a batch's own changes (NULL: none) over the overlay. */
 int scan_run(struct index *x, struct map *own, enum index_space space, struct span from, struct span to,

@@ -18,8 +18,8 @@ enum {
 	CHANGED_FRACTION = 10, /* of keys and values; twice while they are written */
 	RUNS_FRACTION = 10,    /* of each of two cycles */
 	FILTER_FRACTION = 32,
-	FILE_FRACTION = 512,  /* a run smaller than this goes the way of all writes */
-	BUCKET_BYTES = 16,    /* of an entry's part of the map's table, at most */
+	FILE_FRACTION = 512, /* a run smaller than this goes the way of all writes */
+	BUCKET_BYTES = 16,   /* of an entry's part of the map's table, at most */
 };
 
 /* What is gathered. */
@@ -41,7 +41,7 @@ struct index_load {
 	/* while the map gives up what it can: down to this, and what has been read lately too */
 	uint64_t wanted_bytes;
 	bool used_too;
-	struct buf state;       /* as marked last; empty: it is in a cycle */
+	struct buf state; /* as marked last; empty: it is in a cycle */
 	struct cycle cycles[2];
 	unsigned now;     /* the one being staged */
 	bool merging_off; /* the thread's, and after it index_load_free's */

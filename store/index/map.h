@@ -110,7 +110,7 @@ void map_forget(struct map *m, struct entry *e); /* remove and free it, with its
 /* Remove and free the entries, each with one version, that fn does not want to be kept. */
 typedef bool map_sweep_fn(void *arg, struct entry *e);
 void map_sweep(struct map *m, map_sweep_fn *fn, void *arg);
-void map_insert(struct map *m, struct entry *e);        /* its key is not there */
+void map_insert(struct map *m, struct entry *e); /* its key is not there */
 void map_remove(struct map *m, struct entry *e);
 /*
  * Empty the map, which has no pool: all its entries, linked by next_hashed, in no order. Memory for about as

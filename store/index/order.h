@@ -27,7 +27,7 @@ static inline int prefix_compare(const struct prefix *x, const struct prefix *y)
 struct ordered {
 	struct prefix prefix;
 	const struct linked *linked; /* borrowed */
-	uint32_t space;                /* of its entry: comparing does not go there */
+	uint32_t space;              /* of its entry: comparing does not go there */
 };
 struct order {
 	struct ordered *items;

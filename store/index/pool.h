@@ -16,8 +16,8 @@
 #include "store/base/cleanup.h"
 
 enum {
-	POOL_STEP = 8,          /* sizes are rounded up to it */
-	POOL_SMALL_BYTES = 512, /* what is larger is malloc's */
+	POOL_STEP = 8,              /* sizes are rounded up to it */
+	POOL_SMALL_BYTES = 512,     /* what is larger is malloc's */
 	POOL_BLOCK_BYTES = 2 << 20, /* a large page of memory: most looks then cost one miss less */
 };
 

@@ -40,14 +40,14 @@ struct rocks {
 	char *dir;
 	int compression; /* that this RocksDB knows */
 	bool read_only;
-	pthread_mutex_t flushing; /* one rocks_flush at a time; nothing else ever waits for it */
-	uint64_t mark;            /* last flush's number; protected by flushing */
-	atomic_uint_fast64_t writes; /* begun or done */
+	pthread_mutex_t flushing;     /* one rocks_flush at a time; nothing else ever waits for it */
+	uint64_t mark;                /* last flush's number; protected by flushing */
+	atomic_uint_fast64_t writes;  /* begun or done */
 	pthread_mutex_t readers_lock; /* a leaf */
 	struct rocks_reader *readers[ROCKS_READERS]; /* protected by readers_lock, with their number */
 	size_t n_readers;
-	atomic_bool unflushed;    /* something was written since the last flush */
-	atomic_int failed;        /* of the last write or flush: 0 or -errno */
+	atomic_bool unflushed; /* something was written since the last flush */
+	atomic_int failed;     /* of the last write or flush: 0 or -errno */
 };
 
 /*

@@ -289,7 +289,8 @@ static int check_folder(const struct index_options *o, struct hf_error *err)
 	/* Whoever prepared the store may not make us write where he cannot. */
 	if (lstat(o->dir, &st) == 0 && S_ISLNK(st.st_mode))
 		return hf_error_set(err, -ELOOP,
-				    "the index folder %s is a symbolic link: remove it, and it is made anew", o->dir);
+				    "the index folder %s is a symbolic link: remove it, and it is made anew",
+				    o->dir);
 	buf_add_text(&path, "%s/CURRENT", o->dir);
 	if (stat(buf_cstr(&path), &st) == 0)
 		return 0;

@@ -17,7 +17,7 @@
 
 enum {
 	COPY_MAX = 4096,
-	EACH_ROWS = 512, /* fetched at a time, of all that there are */
+	EACH_ROWS = 512,  /* fetched at a time, of all that there are */
 	SORT_SLICE = 256, /* entries sorted in under one hold of the lock */
 };
 
@@ -378,7 +378,8 @@ static int walk(struct scan *s, struct index_rows *rows, struct hf_error *err)
 int scan_run(struct index *x, struct map *own, enum index_space space, struct span from, struct span to,
 	     size_t max, unsigned flags, struct index_rows *rows, struct hf_error *err)
 {
-	CLEANUP(scan_release) struct scan s = {
+	CLEANUP(scan_release)
+	struct scan s = {
 		.index = x,
 		.own = own,
 		.space = space,

@@ -257,7 +257,8 @@ static int end_segment(struct log *l, struct hf_error *err)
 		r = l->os->fsync(l->os->state, f.fd);
 	seg_file_close(l->os, &f);
 	if (r < 0)
-		return log_fail(l, segment_io_error(l, r, end.segment, "cut to its length and sync", err), err);
+		return log_fail(l, segment_io_error(l, r, end.segment, "cut to its length and sync", err),
+				err);
 	return 0;
 }
 

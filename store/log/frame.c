@@ -245,7 +245,8 @@ static int inflate(const uint8_t *data, size_t len, struct buf *out, struct hf_e
 
 	if (plain == ZSTD_CONTENTSIZE_ERROR || plain == ZSTD_CONTENTSIZE_UNKNOWN || plain > FRAME_BODY_MAX)
 		return hf_error_set(err, -EUCLEAN, "the frame is not compressed as it says");
-	r = c ? buf_reserve(out, plain ? (size_t)plain : 1) : -ENOMEM; /* nothing, too, has a place to go to */
+	r = c ? buf_reserve(out, plain ? (size_t)plain : 1) :
+		-ENOMEM; /* nothing, too, has a place to go to */
 	if (r < 0)
 		return r;
 	n = ZSTD_decompressDCtx(c->decompress, out->data + out->len, (size_t)plain, data, len);

@@ -46,8 +46,8 @@ int groups_begin_at(struct groups *g, const struct log *l, const struct log_poin
 	log_verifier_begin(l, &v);
 	r = segment_read_header(l, segment, raw, err);
 	if (r == 0)
-		r = from && from->end.segment ? verifier_resume(&v, raw, from, err)
-					      : verifier_segment(&v, raw, err);
+		r = from && from->end.segment ? verifier_resume(&v, raw, from, err) :
+						verifier_segment(&v, raw, err);
 	return r < 0 ? r : groups_begin(g, l, &v, limit, err);
 }
 

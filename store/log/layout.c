@@ -189,8 +189,9 @@ static int open_both(const struct log *l, uint32_t segment, struct seg_file *ret
 }
 
 /*
- * The next segment's file, empty, its name durable. An older spare is not taken over: whether its name is durable
- * is not known, and a sync that failed once may say nothing the second time. Requires lock, nothing busy.
+ * The next segment's file, empty, its name durable. An older spare is not taken over: whether its name is
+ * durable is not known, and a sync that failed once may say nothing the second time. Requires lock, nothing
+ * busy.
  */
 static int make_next(struct log *l)
 {

@@ -64,14 +64,15 @@ struct log_known {
 
 struct log_options {
 	const struct os *os;
-	const char *dir;             /* the log folder; copied */
-	const struct keyring *keys;  /* borrowed until log_close; with the writer key unless read_only */
-	struct workers *workers;     /* borrowed; NULL: none */
+	const char *dir;            /* the log folder; copied */
+	const struct keyring *keys; /* borrowed until log_close; with the writer key unless read_only */
+	struct workers *workers;    /* borrowed; NULL: none */
 	/* Seal at about this size; 0: SEGMENT_BYTES_NOMINAL. Small ones for tests. */
 	uint64_t segment_bytes;
-	int zstd_level;              /* 0: 1 */
-	bool read_only;              /* never writes, not even to cut a torn tail off */
-	/* With read_only: no segment before this one is there, and its header is believed about them; 0: 1. */
+	int zstd_level; /* 0: 1 */
+	bool read_only; /* never writes, not even to cut a torn tail off */
+	/* With read_only: no segment before this one is there, and its header is believed about them; 0: 1.
+	 */
 	uint32_t first_segment;
 	/* With read_only, for log_verify: no damage, gap or foreign segment keeps it from opening. */
 	bool damaged_too;
@@ -108,10 +109,9 @@ MUST_USE int log_create(const struct log_options *o, const struct epoch_cert *ce
  *
  *  -ENOENT           no segment in the folder
  *  -EUCLEAN          damage in front of valid commits, a missing segment, or a log shorter than `known` or
- *                    the options' known points: nothing is changed; the words name segment and offset, and say
- *                    to run `holdfast check`
- *  -EKEYREJECTED     of another volume; or (not read_only) the writer key is not that of the log's epoch.
- *                    That of the epoch after it is let in, but nothing may be committed before
+ *                    the options' known points: nothing is changed; the words name segment and offset, and
+ * say to run `holdfast check` -EKEYREJECTED     of another volume; or (not read_only) the writer key is not
+ * that of the log's epoch. That of the epoch after it is let in, but nothing may be committed before
  *                    log_start_epoch
  *  -EPROTONOSUPPORT  see error.h
  */
@@ -136,12 +136,12 @@ MUST_USE int log_start_epoch(struct log *l, const struct epoch_cert *cert, struc
 /* --- writing */
 
 struct log_frame {
-	uint8_t type;        /* FRAME_DATA or FRAME_META */
-	struct buf plain;    /* in: the plaintext, owned by the frame. log_pack empties it if it compresses */
-	struct buf packed;   /* log_pack: the compressed form, if that is smaller */
+	uint8_t type;      /* FRAME_DATA or FRAME_META */
+	struct buf plain;  /* in: the plaintext, owned by the frame. log_pack empties it if it compresses */
+	struct buf packed; /* log_pack: the compressed form, if that is smaller */
 	bool compressed;
-	bool ready;          /* log_pack has seen it */
-	struct log_pos pos;  /* log_commit: where it went */
+	bool ready;         /* log_pack has seen it */
+	struct log_pos pos; /* log_commit: where it went */
 };
 void log_frame_release(struct log_frame *f);
 
@@ -192,8 +192,8 @@ void log_wake(struct log *l);
 MUST_USE int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out,
 			    struct hf_error *err);
 /*
- * The same of len > 0 bytes of it from `off` on, for less than the whole frame costs. 1 when they are there; 0
- * when the frame must be read whole: it is not in pieces. -EUCLEAN also when it ends before them.
+ * The same of len > 0 bytes of it from `off` on, for less than the whole frame costs. 1 when they are there;
+ * 0 when the frame must be read whole: it is not in pieces. -EUCLEAN also when it ends before them.
  */
 MUST_USE int log_read_part(const struct log *l, struct log_pos pos, size_t off, size_t len, void *out,
 			   struct hf_error *err);
@@ -264,9 +264,9 @@ void log_forget_segment(const struct log *l, uint32_t segment);
 /* Totals for status. */
 struct log_stats {
 	uint32_t first_segment, last_segment;
-	uint64_t bytes;          /* durable bytes in all segments */
+	uint64_t bytes; /* durable bytes in all segments */
 	uint64_t allocated_ahead;
-	int failed;              /* 0, or the error that stopped it (invariant 4) */
+	int failed; /* 0, or the error that stopped it (invariant 4) */
 };
 void log_stats(const struct log *l, struct log_stats *ret);
 

@@ -32,7 +32,7 @@
 
 /* A segment file that is, or will be, written to. */
 struct seg_file {
-	int fd;     /* the writer's; -1: none */
+	int fd; /* the writer's; -1: none */
 	/* For laying out: the kernel tells of a failed write-back once a descriptor. */
 	int lay_fd;
 	uint32_t segment;
@@ -46,9 +46,15 @@ struct segment_ref {
 	int fd;   /* -1: none */
 	int slot; /* in the cache; -1: closed when released */
 };
-#define SEGMENT_REF_INIT { NULL, -1, -1 }
+#define SEGMENT_REF_INIT     \
+	{                    \
+		NULL, -1, -1 \
+	}
 
-#define SEG_FILE_NONE { .fd = -1, .lay_fd = -1 }
+#define SEG_FILE_NONE                  \
+	{                              \
+		.fd = -1, .lay_fd = -1 \
+	}
 void seg_file_close(const struct os *os, struct seg_file *f); /* leaves SEG_FILE_NONE, the number kept */
 
 struct fd_cache;
@@ -66,8 +72,9 @@ int segment_open(const struct log *l, uint32_t segment, int flags);
 MUST_USE int segment_read(const struct log *l, const struct segment_ref *ref, uint32_t segment,
 			  uint64_t offset, void *data, size_t len, struct hf_error *err);
 /* Up to len bytes, *ret of them; a file that ends before at_least is -EUCLEAN. */
-MUST_USE int segment_read_some(const struct log *l, const struct segment_ref *ref, uint32_t segment, uint64_t offset,
-			       void *data, size_t len, size_t at_least, size_t *ret, struct hf_error *err);
+MUST_USE int segment_read_some(const struct log *l, const struct segment_ref *ref, uint32_t segment,
+			       uint64_t offset, void *data, size_t len, size_t at_least, size_t *ret,
+			       struct hf_error *err);
 
 /* --- ahead.c: reading frames in the order of the log, ahead of their being wanted */
 
@@ -111,11 +118,12 @@ MUST_USE int frame_pack(struct log_frame *f, int level);
 /* Bytes that a packed frame takes in the log. */
 uint64_t frame_stored_bytes(const struct log_frame *f);
 /*
- * For each of n slots: header and sealed body to its place in group, which begins at `start`; the hash of both
- * to the slot.
+ * For each of n slots: header and sealed body to its place in group, which begins at `start`; the hash of
+ * both to the slot.
  */
 enum { FRAME_SEAL_MAX = 8 }; /* at a time: hashed side by side; a slice of a group is several */
-void frame_seal(const struct log *l, struct frame_slot *slots, size_t n, struct log_pos start, uint8_t *group);
+void frame_seal(const struct log *l, struct frame_slot *slots, size_t n, struct log_pos start,
+		uint8_t *group);
 /* A frame's plaintext is at most this long, so that it fits in pieces too. */
 enum { FRAME_PLAIN_MAX = FRAME_BODY_MAX - (FRAME_BODY_MAX / FRAME_PIECE_BYTES + 1) * TAG_BYTES };
 /*
@@ -125,8 +133,9 @@ enum { FRAME_PLAIN_MAX = FRAME_BODY_MAX - (FRAME_BODY_MAX / FRAME_PIECE_BYTES + 
 MUST_USE int frame_open(const struct log *l, struct log_pos pos, const struct frame_header *h,
 			const uint8_t *body, struct buf *out, struct hf_error *err);
 /* Opens len bytes of the body, which are whole pieces from number `first` on, to out; no inflating. */
-MUST_USE int frame_open_pieces(const struct log *l, struct log_pos pos, const struct frame_header *h, size_t first,
-			       const uint8_t *body, size_t len, uint8_t *out, struct hf_error *err);
+MUST_USE int frame_open_pieces(const struct log *l, struct log_pos pos, const struct frame_header *h,
+			       size_t first, const uint8_t *body, size_t len, uint8_t *out,
+			       struct hf_error *err);
 /* This thread's buffer for a frame as it is stored, empty; NULL: no memory. Then frame_scratch_done. */
 struct buf *frame_scratch(void);
 void frame_scratch_done(struct buf *scratch);
@@ -148,7 +157,10 @@ struct groups {
 	struct buf window;      /* bytes of the file from window_at on */
 	uint64_t window_at;
 };
-#define GROUPS_INIT { .ref = SEGMENT_REF_INIT, .window = BUF_INIT }
+#define GROUPS_INIT                                         \
+	{                                                   \
+		.ref = SEGMENT_REF_INIT, .window = BUF_INIT \
+	}
 
 /* Walk on from where v is (the header of whose segment it has seen). */
 MUST_USE int groups_begin(struct groups *g, const struct log *l, const struct verifier *v,
@@ -244,17 +256,17 @@ struct log {
 	struct log_point point;
 	uint64_t wakes;
 
-	pthread_cond_t lay_wanted;  /* for the lay-out thread: look again */
-	pthread_cond_t lay_done;    /* a piece of laying out is done */
+	pthread_cond_t lay_wanted; /* for the lay-out thread: look again */
+	pthread_cond_t lay_done;   /* a piece of laying out is done */
 	/* cur: the open segment; next.segment, when it is there, is cur.segment + 1 */
 	struct seg_file cur, next;
 	/* Which of them is being worked on, from byte lay_from on; NULL: neither. */
 	const struct seg_file *lay_busy;
 	uint64_t lay_from;
-	uint64_t write_until; /* the writer is writing cur up to here */
-	uint64_t group_bytes; /* mean size of the last groups */
-	uint64_t seal_bytes;  /* what sealing cur will take, at most */
-	bool lay_stuck;       /* no space at the last try */
+	uint64_t write_until;  /* the writer is writing cur up to here */
+	uint64_t group_bytes;  /* mean size of the last groups */
+	uint64_t seal_bytes;   /* what sealing cur will take, at most */
+	bool lay_stuck;        /* no space at the last try */
 	uint64_t lay_tried_ns; /* when that was */
 	bool stop;
 	bool has_thread;
@@ -289,9 +301,9 @@ void log_verifier_begin(const struct log *l, struct verifier *v);
 /* Make v.point the durable point, and wake who waits for it. `grew`: bytes of a group that made it. */
 void log_publish(struct log *l, uint64_t grew);
 /*
- * Invariant 4. Returns code; but -EIO for want of room, which those above wait for and try again: storage that
- * had promised the room and has it not (thin provisioned, or copying on write) has failed like any other.
- * err: of who is told, or NULL.
+ * Invariant 4. Returns code; but -EIO for want of room, which those above wait for and try again: storage
+ * that had promised the room and has it not (thin provisioned, or copying on write) has failed like any
+ * other. err: of who is told, or NULL.
  */
 int log_fail(struct log *l, int code, struct hf_error *err);
 /* What commits are refused with after that. */

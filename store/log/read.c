@@ -151,8 +151,8 @@ static int open_part(struct reading *g, size_t off, size_t len, struct buf *raw,
 }
 
 /*
- * The header, and the pieces wanted: two reads, of which the longer is under way while the header is waited for. A
- * disk does both in less time than it takes to read what lies between them.
+ * The header, and the pieces wanted: two reads, of which the longer is under way while the header is waited
+ * for. A disk does both in less time than it takes to read what lies between them.
  */
 static int read_part(struct reading *g, size_t off, size_t len, struct buf *raw, void *out)
 {
@@ -162,7 +162,8 @@ static int read_part(struct reading *g, size_t off, size_t len, struct buf *raw,
 	int r;
 
 	if (apart)
-		g->l->os->read_ahead(g->l->os->state, g->ref.fd, (uint64_t)g->pos.offset + first, want - first);
+		g->l->os->read_ahead(g->l->os->state, g->ref.fd, (uint64_t)g->pos.offset + first,
+				     want - first);
 	r = read_first(g, apart ? FRAME_HEADER_BYTES : want, raw);
 	if (r < 0 || !(g->h.flags & FRAME_IN_PIECES))
 		return r;

@@ -35,9 +35,9 @@ struct replay {
 	pthread_cond_t moved;
 	/* protected by lock; counted on and on */
 	uint64_t filled, taken;
-	bool ended;  /* the thread: no more comes */
-	bool stop;   /* the caller: no more is wanted */
-	int result;  /* of the thread, when it has ended */
+	bool ended; /* the thread: no more comes */
+	bool stop;  /* the caller: no more is wanted */
+	int result; /* of the thread, when it has ended */
 	struct hf_error why;
 
 	uint64_t bytes, told; /* passed by; when progress was last told */
@@ -219,7 +219,8 @@ static void tell(struct replay *p, const struct log_progress *progress, uint64_t
 	if (!progress || !progress->fn || (!last && p->bytes - p->told < TELL_EACH_BYTES))
 		return;
 	p->told = p->bytes;
-	progress->fn(progress->arg, "reading the log, bytes", last || p->bytes > total ? total : p->bytes, total);
+	progress->fn(progress->arg, "reading the log, bytes", last || p->bytes > total ? total : p->bytes,
+		     total);
 }
 
 int log_replay(const struct log *l, const struct log_point *from,

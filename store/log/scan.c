@@ -32,10 +32,10 @@ struct search {
 	const struct segment_ref *ref;
 	uint32_t segment;
 	const uint8_t *writers[2]; /* public keys that may have signed; NULL: none */
-	uint64_t own_number;	   /* of the group that is torn; 0: every commit counts as another's */
+	uint64_t own_number;       /* of the group that is torn; 0: every commit counts as another's */
 	/* found */
 	uint64_t own_end; /* the end of the torn group's own commit; 0: not there */
-	uint64_t other;	  /* where another commit is; 0: none */
+	uint64_t other;   /* where another commit is; 0: none */
 };
 
 static bool signed_here(const struct search *s, uint32_t offset, const uint8_t body[COMMIT_BODY_BYTES])
@@ -316,7 +316,8 @@ static int find_end_by_headers(struct log *l, uint32_t last, struct hf_error *er
 
 		log_verifier_begin(l, &l->v);
 		if (r == 0)
-			r = segment == 1 ? verifier_segment(&l->v, raw, err) : verifier_enter(&l->v, raw, err);
+			r = segment == 1 ? verifier_segment(&l->v, raw, err) :
+					   verifier_enter(&l->v, raw, err);
 		if (r == 0 && l->v.point.end.segment != segment)
 			r = hf_error_set(err, -EUCLEAN, "its header says that it is segment %" PRIu32,
 					 l->v.point.end.segment);

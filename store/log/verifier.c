@@ -78,9 +78,9 @@ int verifier_resume(struct verifier *v, const uint8_t header[SEGMENT_HEADER_BYTE
 		return hf_error_set(err, -EUCLEAN,
 				    "segment %" PRIu32 " is not the one the log was read in up to here",
 				    point->end.segment);
-	if (point->end.offset == SEGMENT_HEADER_BYTES
-		    ? !points_equal(&start, point)
-		    : point->end.offset < SEGMENT_HEADER_BYTES + COMMIT_FRAME_BYTES)
+	if (point->end.offset == SEGMENT_HEADER_BYTES ?
+		    !points_equal(&start, point) :
+		    point->end.offset < SEGMENT_HEADER_BYTES + COMMIT_FRAME_BYTES)
 		return hf_error_set(err, -EUCLEAN,
 				    "segment %" PRIu32 ": its header does not lead to offset %" PRIu32,
 				    point->end.segment, point->end.offset);
@@ -184,7 +184,7 @@ int verifier_segment(struct verifier *v, const uint8_t header[SEGMENT_HEADER_BYT
 /* What the frame headers of a group say. Places are within the group. */
 struct shape {
 	uint32_t frames; /* the commit not counted */
-	size_t table;	 /* where the table frame is; 0 and has_table false when there is none */
+	size_t table;    /* where the table frame is; 0 and has_table false when there is none */
 	bool has_table;
 	size_t commit; /* where the commit frame is */
 };

@@ -18,7 +18,7 @@
 
 struct verifier {
 	uint8_t volume_id[VOLUME_ID_BYTES];
-	struct log_point point;    /* behind the last thing verified; point.end.segment 0: nothing yet */
+	struct log_point point;       /* behind the last thing verified; point.end.segment 0: nothing yet */
 	struct segment_header header; /* of the present segment */
 	uint8_t chain[HASH_BYTES];    /* what the next commit's chain value starts from (FORMAT.md §7) */
 	const struct grants *grants;  /* borrowed; NULL: none */

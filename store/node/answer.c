@@ -57,8 +57,8 @@ static void tell(struct request *q, unsigned status, const char *code, const cha
 	char note[JOURNAL_NOTE_BYTES];
 
 	if (service_may_tell(s, q->proved ? &s->of_known : &s->of_strangers, note))
-		journal_line(status >= 500 ? LOG_ERR : LOG_WARNING, "%s%s %s: %u %s: %s", note, q->method, q->target,
-			     status, code, words);
+		journal_line(status >= 500 ? LOG_ERR : LOG_WARNING, "%s%s %s: %u %s: %s", note, q->method,
+			     q->target, status, code, words);
 }
 
 static void say(struct request *q, unsigned status, const char *code, const char *words, json_t *more)

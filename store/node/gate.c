@@ -100,8 +100,8 @@ static bool is_untold(const struct gate *g)
 }
 
 /*
- * A flood must not become one of the log. What is not told now is at a later look. Without g->lock: whoever takes
- * the line may take his time over it, and nobody at the door shall wait for that.
+ * A flood must not become one of the log. What is not told now is at a later look. Without g->lock: whoever
+ * takes the line may take his time over it, and nobody at the door shall wait for that.
  */
 static void tell(struct gate *g, uint64_t now_ns)
 {

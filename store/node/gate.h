@@ -63,8 +63,8 @@ MUST_USE bool gate_know(struct gate *g, struct guest *guest, const void *volume,
 MUST_USE bool gate_reserve(struct gate *g, struct guest *guest, const void *volume, size_t bytes);
 
 struct gate_stats {
-	uint64_t entered, here;               /* in all; now, without those that are cut off */
-	uint64_t slow, crowded, turned_away;  /* cut off: for being so; to let another in; on entering */
+	uint64_t entered, here;              /* in all; now, without those that are cut off */
+	uint64_t slow, crowded, turned_away; /* cut off: for being so; to let another in; on entering */
 };
 void gate_stats(struct gate *g, struct gate_stats *ret);
 

@@ -193,7 +193,8 @@ static bool judge_form(struct request *q)
 	const char *twice = request_said_twice(q);
 
 	if (twice) {
-		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "there is more than one header %s", twice);
+		answer_error(q, MHD_HTTP_BAD_REQUEST, "bad_request", "there is more than one header %s",
+			     twice);
 		return false;
 	}
 	if (!q->target[0]) {
@@ -328,7 +329,8 @@ static void alarm_of_forgery(struct request *q)
 			     q->params.keyid);
 }
 
-/* Whoever has the key of an epoch that is over did not get it from here, and its machine should not be running. */
+/* Whoever has the key of an epoch that is over did not get it from here, and its machine should not be
+ * running. */
 static void alarm_of_past_writer(struct request *q)
 {
 	struct http_sig_request covered = request_covered(q);
@@ -341,10 +343,11 @@ static void alarm_of_past_writer(struct request *q)
 
 void request_alarm_past_writer(struct request *q)
 {
-	alarms_raise(q->service->alarms, "epoch_over", volume_id_words(q->volume),
-		     "%s %s: signed by the writer key of an earlier epoch, %s. Was it stolen, or does the old machine "
-		     "run still?",
-		     q->method, q->target, q->params.keyid);
+	alarms_raise(
+		q->service->alarms, "epoch_over", volume_id_words(q->volume),
+		"%s %s: signed by the writer key of an earlier epoch, %s. Was it stolen, or does the old machine "
+		"run still?",
+		q->method, q->target, q->params.keyid);
 }
 
 /* May this key ask this? A PUT is judged with its certificate. */
@@ -440,8 +443,8 @@ static bool take_share(struct request *q)
 			     "this key has %d requests under way already", GATE_OF_KEY_MAX);
 		return false;
 	}
-	if (!q->has_body || (gate_reserve(gate, q->guest, q->volume, q->body_len) &&
-			     buf_reserve(&q->body, q->body_len) == 0))
+	if (!q->has_body ||
+	    (gate_reserve(gate, q->guest, q->volume, q->body_len) && buf_reserve(&q->body, q->body_len) == 0))
 		return true;
 	answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "too much at once: come again");
 	return false;
@@ -449,8 +452,8 @@ static bool take_share(struct request *q)
 
 static bool judge_headers(struct request *q)
 {
-	if (!judge_size(q) || !judge_form(q) || !judge_length(q) || !judge_signature_form(q) || !judge_clock(q) ||
-	    !judge_key(q))
+	if (!judge_size(q) || !judge_form(q) || !judge_length(q) || !judge_signature_form(q) ||
+	    !judge_clock(q) || !judge_key(q))
 		return false;
 	if (q->has_body && q->service->read_only) {
 		answer_error(q, MHD_HTTP_INSUFFICIENT_STORAGE, "read_only",

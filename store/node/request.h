@@ -38,8 +38,9 @@ struct service {
 	struct alarms *alarms;
 	struct gate *gate;
 	struct counts counts;
-	atomic_uint active;       /* requests not answered yet */
-	pthread_mutex_t told_lock; /* for what follows: lines about requests refused, and of the server itself */
+	atomic_uint active; /* requests not answered yet */
+	pthread_mutex_t
+		told_lock; /* for what follows: lines about requests refused, and of the server itself */
 	struct journal_quota of_strangers, of_known, of_server;
 };
 
@@ -48,7 +49,7 @@ enum route { ROUTE_NONE, ROUTE_VOLUME, ROUTE_LIST, ROUTE_SEGMENT, ROUTE_PRUNES, 
 struct request {
 	struct service *service;
 	struct MHD_Connection *connection;
-	struct guest *guest; /* the gate's; NULL: it is being cut off */
+	struct guest *guest;                        /* the gate's; NULL: it is being cut off */
 	char target[HTTP_SIG_TARGET_BYTES_MAX + 1]; /* as it came; empty when it was longer */
 	char path[HTTP_SIG_TARGET_BYTES_MAX + 1];
 	char query[HTTP_SIG_TARGET_BYTES_MAX + 1]; /* with its question mark; "?" when there is none */
@@ -62,7 +63,7 @@ struct request {
 	bool says_own;   /* of a position: how far the writer's own log is */
 	uint64_t own_tid, own_commit;
 
-	bool begun; /* headers have been judged */
+	bool begun;      /* headers have been judged */
 	bool understood; /* it asks for one of those things that a node can be asked */
 	bool answered;
 	bool has_body;
@@ -96,7 +97,7 @@ int request_remember(struct request *q, struct volume *v); /* as nonces_add, amo
 void request_alarm_past_writer(struct request *q); /* it was proved by the key of an epoch that is over */
 
 bool handle_append_early(struct request *q); /* an append is proved: true, or it has been answered */
-void handle(struct request *q); /* the request is proved (but for PUT) and its body whole */
+void handle(struct request *q);              /* the request is proved (but for PUT) and its body whole */
 
 /* --- answers: each is the one answer of its request */
 

@@ -154,8 +154,8 @@ static int open_shelf(const struct os *os, struct volume *v, bool read_only, str
 			     "volume %s: cut off %" PRIu64 " bytes of an append that was not finished",
 			     v->id_text, cut);
 	/* A certificate that a segment carries counts, whatever became of its file. */
-	if (shelf_cert(v->shelf, &in_log) == 0 && (v->n_certs == 0 || in_log.epoch > volume_newest(v)->epoch) &&
-	    volume_add_cert(v, &in_log) < 0)
+	if (shelf_cert(v->shelf, &in_log) == 0 &&
+	    (v->n_certs == 0 || in_log.epoch > volume_newest(v)->epoch) && volume_add_cert(v, &in_log) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	return 0;
 }

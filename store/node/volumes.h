@@ -50,8 +50,8 @@ enum volume_key volume_judge_key(struct volume *v, const uint8_t key[PUBLIC_KEY_
 MUST_USE int volume_check_header(struct volume *v, const void *header, size_t len, struct hf_error *err);
 
 /*
- * The format floor only rises (PROTOCOL.md §6): may this certificate come after those, of the same volume? 0, or
- * -EPROTONOSUPPORT with words.
+ * The format floor only rises (PROTOCOL.md §6): may this certificate come after those, of the same volume? 0,
+ * or -EPROTONOSUPPORT with words.
  */
 MUST_USE int volume_check_floor(const struct epoch_cert *certs, size_t n, const struct epoch_cert *cert,
 				struct hf_error *err);

@@ -44,8 +44,8 @@ static void look_at_volume(struct watch *w, struct volume *v, uint64_t mono_ns)
 			"commit %" PRIu64 ": what keeps it from shipping?",
 			alarms_duration(ns, text), here.commit);
 	pulse_save(p, w->o.os, volume_dir(v));
-	budget_look(volume_budget(v), w->o.os, volume_dir(v), volume_shelf(v), w->o.alarms, volume_id_words(v),
-		    mono_ns);
+	budget_look(volume_budget(v), w->o.os, volume_dir(v), volume_shelf(v), w->o.alarms,
+		    volume_id_words(v), mono_ns);
 }
 
 static void look_at_space(struct watch *w, uint64_t mono_ns)

@@ -45,7 +45,8 @@ struct os {
 	void (*write_back)(void *state, int fd, uint64_t offset, uint64_t len);
 	/* Begin to read a range, without waiting: only a hint that it will be wanted. May be NULL. */
 	void (*read_ahead)(void *state, int fd, uint64_t offset, uint64_t len);
-	/* A range that is synced will not be read soon: only a hint that memory for it is wasted. May be NULL. */
+	/* A range that is synced will not be read soon: only a hint that memory for it is wasted. May be
+	 * NULL. */
 	void (*forget)(void *state, int fd, uint64_t offset, uint64_t len);
 };
 
@@ -56,8 +57,9 @@ const struct os *os_posix(void);
 MUST_USE int os_pread_full(const struct os *os, int fd, void *data, size_t len, uint64_t offset);
 MUST_USE int os_pwrite_full(const struct os *os, int fd, const void *data, size_t len, uint64_t offset);
 /*
- * Give a file this length so that the next sync makes it durable, also where it seems to have it: what is seen may be of
- * a truncation whose sync failed, which the disk never got and a sync that follows says nothing of.
+ * Give a file this length so that the next sync makes it durable, also where it seems to have it: what is
+ * seen may be of a truncation whose sync failed, which the disk never got and a sync that follows says
+ * nothing of.
  */
 MUST_USE int os_set_length(const struct os *os, int fd, uint64_t len);
 

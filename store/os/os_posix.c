@@ -13,13 +13,14 @@
 #include <unistd.h>
 
 /* The value of `call`, made again for as long as a signal interrupts it; -errno when it fails. */
-#define RESTARTED(call) __extension__({						\
-	__typeof__(call) value_;						\
-	do {									\
-		value_ = (call);						\
-	} while (value_ < 0 && errno == EINTR);					\
-	value_ < 0 ? (__typeof__(call))-errno : value_;				\
-})
+#define RESTARTED(call)                                         \
+	__extension__({                                         \
+		__typeof__(call) value_;                        \
+		do {                                            \
+			value_ = (call);                        \
+		} while (value_ < 0 && errno == EINTR);         \
+		value_ < 0 ? (__typeof__(call))-errno : value_; \
+	})
 
 static int posix_open(void *state, const char *path, int flags, mode_t mode)
 {

@@ -77,8 +77,8 @@ static int check_place(const struct place *place, const struct keyring *keys, st
 }
 
 /* Whether the other end is one to rely on, as far as that can be tried. */
-static int probe(const struct replica_home *home, struct place *place, const struct hf_replica_options *options,
-		 struct probing *probing, struct hf_error *err)
+static int probe(const struct replica_home *home, struct place *place,
+		 const struct hf_replica_options *options, struct probing *probing, struct hf_error *err)
 {
 	struct hf_replica_options o = *options;
 	int r;

@@ -260,13 +260,13 @@ int config_write_limit(const struct os *os, const char *store, const char *name,
 }
 
 /*
- * The file that makes it a replica goes last: cut short, it can be removed again, and no other of its name that
- * comes later is taken for this one, or finds its secrets.
+ * The file that makes it a replica goes last: cut short, it can be removed again, and no other of its name
+ * that comes later is taken for this one, or finds its secrets.
  */
 int config_remove(const struct os *os, const char *store, const char *name, struct hf_error *err)
 {
-	static const char *const endings[] = { ".credentials", ".receipt",   ".regressed",
-					       ".probed",      ".about",     suffix };
+	static const char *const endings[] = { ".credentials", ".receipt", ".regressed",
+					       ".probed",      ".about",   suffix };
 	CLEANUP(buf_release) struct buf path = BUF_INIT, dir = BUF_INIT;
 	int r = 0;
 

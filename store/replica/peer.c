@@ -63,9 +63,10 @@ int peer_know(struct peer *p, const void *list, size_t len, struct hf_error *err
 {
 	if (p->ops->know)
 		return p->ops->know(p, list, len, err);
-	return hf_error_set(err, -EPROTONOSUPPORT,
-			    "this store was recovered from a node that has prune lists, and a replica of this kind "
-			    "cannot keep those: what is pruned would be missing in a recovery from it");
+	return hf_error_set(
+		err, -EPROTONOSUPPORT,
+		"this store was recovered from a node that has prune lists, and a replica of this kind "
+		"cannot keep those: what is pruned would be missing in a recovery from it");
 }
 
 unsigned peer_pace_ms(struct peer *p, size_t len)

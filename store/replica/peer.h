@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other end: a node, a bucket or a directory, asked in the same words (layer 4). One thread at a time uses a
- * peer.
+ * The other end: a node, a bucket or a directory, asked in the same words (layer 4). One thread at a time
+ * uses a peer.
  *
  * Errors have one meaning whatever the peer is:
  *   -ERANGE        the bytes do not begin at its end: ask the position again
@@ -32,8 +32,8 @@ struct shelf;
 
 /* What a fetch met beside the log. */
 struct peer_fetched {
-	uint64_t behind;   /* objects behind the end that nothing leads to */
-	bool newest_only;  /* it may not see older versions */
+	uint64_t behind;  /* objects behind the end that nothing leads to */
+	bool newest_only; /* it may not see older versions */
 };
 
 /* What a rehearsal tries, to be refused (drill.h). */
@@ -83,14 +83,14 @@ struct peer {
 	bool says_own; /* peer_say_own was called */
 	uint64_t own_tid, own_commit;
 	struct about about; /* what it told of itself with its last position; software "": nothing */
-	uint64_t flow_max; /* an append's bytes go out no faster, in bytes a second; 0: no limit */
+	uint64_t flow_max;  /* an append's bytes go out no faster, in bytes a second; 0: no limit */
 };
 
 struct peer_options {
 	const struct os *os;
 	const struct place *place; /* borrowed for the call */
 	uint8_t volume_id[VOLUME_ID_BYTES];
-	struct http_signer signer;      /* its key is borrowed until peer_free */
+	struct http_signer signer; /* its key is borrowed until peer_free */
 	/* The store's own log, borrowed until peer_free; NULL in a recovery and while one is added. A bucket
 	 * finds its place by it. */
 	const struct log *log;
@@ -138,8 +138,8 @@ MUST_USE int peer_prune_list(struct peer *p, uint32_t number, struct buf *out, s
 MUST_USE int peer_know(struct peer *p, const void *list, size_t len, struct hf_error *err);
 
 /*
- * A peer that is not read from place to place (peer_fetches): append to the shelf everything that verifies and
- * follows. Errors as fetch_log's.
+ * A peer that is not read from place to place (peer_fetches): append to the shelf everything that verifies
+ * and follows. Errors as fetch_log's.
  */
 bool peer_fetches(const struct peer *p);
 MUST_USE int peer_fetch(struct peer *p, struct shelf *shelf, const struct hf_progress *progress,

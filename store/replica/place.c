@@ -194,7 +194,8 @@ int place_parse(const char *text, struct place *ret, struct hf_error *err)
 		r = parse_bucket(text, &p, err);
 	else if (strstr(text, "://"))
 		r = hf_error_set(err, -EINVAL,
-				 "%.60s: only https:// and s3:// are known, an invitation, or a folder", text);
+				 "%.60s: only https:// and s3:// are known, an invitation, or a folder",
+				 text);
 	else
 		r = parse_path(text, &p, err);
 	if (r < 0) {

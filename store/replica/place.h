@@ -28,7 +28,7 @@ struct place {
 	uint8_t token[PLACE_TOKEN_BYTES];
 	bool has_volume;
 	uint8_t volume_id[VOLUME_ID_BYTES];
-	char *path; /* directory: absolute, malloc'ed */
+	char *path;          /* directory: absolute, malloc'ed */
 	struct s3_place *s3; /* bucket: malloc'ed */
 };
 void place_release(struct place *p); /* wipes the token; safe on a zeroed place */
@@ -45,8 +45,8 @@ MUST_USE int place_invitation(const struct place *p, struct buf *out);
 MUST_USE int place_url(const struct place *p, struct buf *out);
 
 /*
- * Is it one replica, however the two were written down? A node is its receipt key, whatever host it is reached
- * by; a bucket is server, name and prefix; a folder its path.
+ * Is it one replica, however the two were written down? A node is its receipt key, whatever host it is
+ * reached by; a bucket is server, name and prefix; a folder its path.
  */
 bool place_is_same(const struct place *a, const struct place *b);
 

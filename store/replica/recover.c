@@ -487,8 +487,8 @@ int hf_recover(const char *place, const struct hf_kit *kit, const char *path,
 }
 
 int hf_recover_held(const char *place, const struct hf_kit *kit, const char *path,
-		    const struct hf_heads *heads, const struct hf_progress *progress,
-		    struct hf_recovery *ret, struct hf_error *err)
+		    const struct hf_heads *heads, const struct hf_progress *progress, struct hf_recovery *ret,
+		    struct hf_error *err)
 {
 	return hf_recover_kept(place, kit, path, heads, NULL, progress, ret, err);
 }

@@ -35,7 +35,7 @@ struct replicator {
 	struct log_point acked; /* from the newest receipt; end.segment 0: nothing */
 	bool confirmed;         /* by a receipt of this run, not one that was kept */
 	bool hurry;             /* somebody has begun to wait: end the pause */
-	uint64_t hurried_ns;       /* when that was last done */
+	uint64_t hurried_ns;    /* when that was last done */
 	uint64_t failing_ns;    /* monotonic time of the first failure since it took something; 0: none */
 	uint64_t failing_wall_ns;
 	struct pace pace;
@@ -44,15 +44,15 @@ struct replicator {
 	uint64_t late_ns;          /* when, on the monotonic clock, that operation came; 0: not known */
 	bool away;                 /* it has failed since its last receipt */
 	uint64_t receipts, sent_bytes, reconnects, failures[HF_REPLICA_FAILURES]; /* counted */
-	uint64_t receipt_wall_ns;  /* when the newest came; 0: none */
+	uint64_t receipt_wall_ns; /* when the newest came; 0: none */
 
 	/* the thread's own */
 	struct peer *peer;
 	struct buf data;
 	bool positioned;
-	bool no_room; /* it was full when it was last sent something */
-	unsigned gaps; /* so often in a row it took nothing where it said to end */
-	bool told; /* it knows what the store's log lacks */
+	bool no_room;      /* it was full when it was last sent something */
+	unsigned gaps;     /* so often in a row it took nothing where it said to end */
+	bool told;         /* it knows what the store's log lacks */
 	bool told_failing; /* the operator does */
 	struct journal_quota lines;
 	struct log_pos next;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a replicator is doing, as its thread sets it: what others ask for (replicator_status.c), and are told. */
+/* How a replicator is doing, as its thread sets it: what others ask for (replicator_status.c), and are told.
+ */
 #include <errno.h>
 
 #include "store/base/journal.h"
@@ -114,7 +115,7 @@ void replicator_failed(struct replicator *r, int code, const struct hf_error *wh
 	const enum hf_replica_state state = replicator_state_after(code);
 
 	(void)pthread_mutex_lock(&r->lock);
-	r->failures[state == HF_REPLICA_FULL	? HF_REPLICA_WAS_FULL :
+	r->failures[state == HF_REPLICA_FULL    ? HF_REPLICA_WAS_FULL :
 		    state == HF_REPLICA_REFUSED ? HF_REPLICA_HAS_REFUSED :
 						  HF_REPLICA_WAS_UNREACHABLE]++;
 	r->away = true;

@@ -49,7 +49,7 @@ struct s3_ask {
 struct s3_answer {
 	long status;
 	struct buf body;
-	uint64_t bytes; /* Content-Length, of a HEAD the object's */
+	uint64_t bytes;  /* Content-Length, of a HEAD the object's */
 	bool other_part; /* a range was asked for, and another given */
 	char etag[80], version[S3_VERSION_BYTES], lock_mode[16], lock_until[64];
 	char code[64], words[200]; /* of an error */

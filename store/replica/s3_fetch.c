@@ -355,7 +355,8 @@ static int append(struct fetch *f, struct log_pos at, const uint8_t *data, size_
 		return -EUCLEAN;
 	f->done += len;
 	if (f->progress && f->progress->fn)
-		f->progress->fn(f->progress->arg, "fetch, bytes", f->done > f->total ? f->total : f->done, f->total);
+		f->progress->fn(f->progress->arg, "fetch, bytes", f->done > f->total ? f->total : f->done,
+				f->total);
 	return 0;
 }
 

@@ -102,8 +102,9 @@ static int remove_torn(struct shelf *s, const char *path, struct hf_error *err)
 }
 
 /*
- * Cut off what a crash left of an append that was never acknowledged; and write the last append's bytes once more: when
- * an earlier sync of either failed, the system may show it still and count it as done, and then lose it.
+ * Cut off what a crash left of an append that was never acknowledged; and write the last append's bytes once
+ * more: when an earlier sync of either failed, the system may show it still and count it as done, and then
+ * lose it.
  */
 static int settle(struct shelf *s, uint32_t from, const char *path, struct hf_error *err)
 {
@@ -150,8 +151,9 @@ static int remove_spares(struct shelf *s, uint32_t last, uint32_t there, struct 
 {
 	for (; there > last; there--) {
 		CLEANUP(buf_release) struct buf path = BUF_INIT;
-		int r = shelf_segment_path(s, there, &path) ? s->os->unlink(s->os->state, (const char *)path.data) :
-							-ENOMEM;
+		int r = shelf_segment_path(s, there, &path) ?
+				s->os->unlink(s->os->state, (const char *)path.data) :
+				-ENOMEM;
 
 		if (r < 0)
 			return shelf_say_io(err, r, "remove a segment that was never begun from", s->log_dir);

@@ -38,8 +38,9 @@ MUST_USE int shelf_open(const struct os *os, const char *dir, const uint8_t volu
 			bool read_only, struct shelf **ret, uint64_t *ret_cut, struct hf_error *err);
 void shelf_close(struct shelf *s); /* NULL is fine */
 /*
- * Before the first append: what is appended from now on is not read back soon, so that the system need not keep
- * it in memory once it is durable. Finding memory for it costs more than the disk does, and takes it from others.
+ * Before the first append: what is appended from now on is not read back soon, so that the system need not
+ * keep it in memory once it is durable. Finding memory for it costs more than the disk does, and takes it
+ * from others.
  */
 void shelf_forget(struct shelf *s);
 

@@ -115,8 +115,8 @@ int shelf_leave_off_spares(const struct os *os, const char *dir, const char *log
 		segment_file_name(*last, name);
 		r = os_join(&path, log_dir, name) ? has_zeros_alone(os, (const char *)path.data) : -ENOMEM;
 		if (r < 0)
-			return hf_error_set(err, r, "cannot read segment %" PRIu32 " in %s: %s", *last, log_dir,
-					    strerror(-r));
+			return hf_error_set(err, r, "cannot read segment %" PRIu32 " in %s: %s", *last,
+					    log_dir, strerror(-r));
 		*last -= r == 1;
 	}
 	return 0;

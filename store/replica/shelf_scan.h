@@ -21,9 +21,9 @@ bool shelf_note_decode(const void *data, size_t len, struct shelf_note *ret);
 MUST_USE int shelf_find_segments(const struct os *os, const char *log_dir, uint32_t *ret_last,
 				 struct hf_error *err);
 /*
- * When DIR is a store's folder, or one where a recovery was about to begin its epoch: without the files behind
- * the log's end that were laid out and never begun, which are zeros (two, when the machine stopped at the
- * wrong moment). A replica lays out nothing.
+ * When DIR is a store's folder, or one where a recovery was about to begin its epoch: without the files
+ * behind the log's end that were laid out and never begun, which are zeros (two, when the machine stopped at
+ * the wrong moment). A replica lays out nothing.
  */
 MUST_USE int shelf_leave_off_spares(const struct os *os, const char *dir, const char *log_dir, uint32_t *last,
 				    struct hf_error *err);

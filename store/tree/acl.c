@@ -32,15 +32,14 @@ int acl_check(struct span acl)
 	uint32_t last_id = 0;
 
 	if (acl.len < HEADER_BYTES || (acl.len - HEADER_BYTES) % ENTRY_BYTES ||
-	    get_u32(acl.data) != ACL_VERSION ||
-	    acl_count(acl) > ENTRIES_MAX)
+	    get_u32(acl.data) != ACL_VERSION || acl_count(acl) > ENTRIES_MAX)
 		return -EINVAL;
 	for (size_t k = 0; k < acl_count(acl); k++) {
 		struct acl_entry e = acl_get(acl, k);
 		bool many = e.tag == TAG_USER || e.tag == TAG_GROUP;
 
-		if (e.perm > PERM_ALL || e.tag < last_tag || (e.tag == last_tag && (!many ||
-										    e.id <= last_id)))
+		if (e.perm > PERM_ALL || e.tag < last_tag ||
+		    (e.tag == last_tag && (!many || e.id <= last_id)))
 			return -EINVAL;
 		if (e.tag != TAG_USER_OBJ && e.tag != TAG_GROUP_OBJ && e.tag != TAG_MASK &&
 		    e.tag != TAG_OTHER && !many)
@@ -83,10 +82,10 @@ static int acl_rewrite(struct span acl, uint32_t mode, bool and_only, struct buf
 	buf_add_u32(ret, ACL_VERSION);
 	for (size_t k = 0; k < acl_count(acl); k++) {
 		struct acl_entry e = acl_get(acl, k);
-		int shift = e.tag == TAG_USER_OBJ			    ? 6 :
-			    e.tag == TAG_OTHER				    ? 0 :
+		int shift = e.tag == TAG_USER_OBJ                          ? 6 :
+			    e.tag == TAG_OTHER                             ? 0 :
 			    e.tag == (has_mask ? TAG_MASK : TAG_GROUP_OBJ) ? 3 :
-									      -1;
+									     -1;
 
 		if (shift >= 0) {
 			uint16_t bits = (uint16_t)(mode >> shift & PERM_ALL);

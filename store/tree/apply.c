@@ -59,7 +59,8 @@ static int apply(struct tx *tx)
 	case OP_RETIRE:
 		return apply_retire(tx);
 	default:
-		return hf_error_set(tx->err, -EPROTONOSUPPORT, "operation %u is of a newer version", tx->op->type);
+		return hf_error_set(tx->err, -EPROTONOSUPPORT, "operation %u is of a newer version",
+				    tx->op->type);
 	}
 }
 
@@ -138,7 +139,8 @@ int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *r
 	int r = index_get(x, INDEX_NAME, name, HASH_BYTES, &value, err);
 
 	if (r == 1 && value.len != 8)
-		return hf_error_set(err, -EUCLEAN, "the index of chunk names is damaged: mount with -o rebuild");
+		return hf_error_set(err, -EUCLEAN,
+				    "the index of chunk names is damaged: mount with -o rebuild");
 	if (r == 1)
 		*ret_number = get_be64(value.data);
 	return r;

@@ -40,8 +40,8 @@ int apply_setattr(struct tx *tx)
 		r = tx_kill_priv(tx, &n.i);
 	if (r == 0 && mask & SETATTR_ACL)
 		r = tx_put_xattr(tx, &n.i, span_text("system.posix_acl_access"),
-				 tx->op->setattr.acl.len > 0 ? tx->op->setattr.acl : (struct span){ NULL,
-				 	0 });
+				 tx->op->setattr.acl.len > 0 ? tx->op->setattr.acl :
+							       (struct span){ NULL, 0 });
 	if (r < 0)
 		return r;
 	if (mask & SETATTR_MODE)

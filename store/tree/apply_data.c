@@ -14,7 +14,6 @@ static bool fits(uint64_t offset, uint64_t len)
 	return offset <= INT64_MAX && len <= INT64_MAX - offset;
 }
 
-
 static void touch_contents(struct tx *tx, struct inode *i)
 {
 	i->mtime = i->ctime = tx_now(tx);
@@ -55,7 +54,8 @@ int apply_range(struct tx *tx)
 	if (!fits(offset, len))
 		return too_big(tx);
 	if (tx->op->range.mode != RANGE_PUNCH && len > RANGE_BYTES_MAX)
-		return hf_error_set(tx->err, -EFBIG, "one operation allocates at most %d bytes", RANGE_BYTES_MAX);
+		return hf_error_set(tx->err, -EFBIG, "one operation allocates at most %d bytes",
+				    RANGE_BYTES_MAX);
 	tx->note.ino = tx->op->range.ino;
 	tx->note.bytes = len;
 	r = tx_file(tx, tx->op->range.ino, &n);

@@ -48,7 +48,9 @@ static int create_inode(struct tx *tx)
 	n.i = (struct inode){
 		.ino = tx->op->create.ino,
 		.mode = tx->op->create.mode,
-		.nlink = tx->op->create.parent == 0 ? 0 : S_ISDIR(tx->op->create.mode) ? 2 : 1,
+		.nlink = tx->op->create.parent == 0   ? 0 :
+			 S_ISDIR(tx->op->create.mode) ? 2 :
+							1,
 		.uid = tx->op->create.uid,
 		.gid = tx->op->create.gid,
 		.rdev = tx->op->create.rdev,
@@ -61,7 +63,8 @@ static int create_inode(struct tx *tx)
 		.target = tx->op->create.target,
 	};
 	if (tx->op->create.ino < tx->state.next_ino)
-		return hf_error_set(tx->err, -EUCLEAN, "inode %llu is made twice", (unsigned long long)tx->op->create.ino);
+		return hf_error_set(tx->err, -EUCLEAN, "inode %llu is made twice",
+				    (unsigned long long)tx->op->create.ino);
 	tx->note.ino = n.i.ino;
 	tx->state.next_ino = tx->op->create.ino + 1;
 	tx->state.live_inodes++;
@@ -130,7 +133,8 @@ int apply_link(struct tx *tx)
 	if (n.i.nlink >= LINK_MAX)
 		return hf_error_set(tx->err, -EMLINK, "a file has at most %d names", LINK_MAX);
 	if (n.i.nlink == 0 && !(n.i.flags & INODE_NAMELESS))
-		return hf_error_set(tx->err, -ENOENT, "inode %llu has been removed", (unsigned long long)n.i.ino);
+		return hf_error_set(tx->err, -ENOENT, "inode %llu has been removed",
+				    (unsigned long long)n.i.ino);
 	if (n.i.nlink == 0)
 		tx_adopt(tx, &n.i);
 	tx->note.ino = n.i.ino;
@@ -176,11 +180,11 @@ int apply_unlink(struct tx *tx)
 	if (r == 0)
 		return no_entry(tx, name);
 	if (want_dir != S_ISDIR(entry.type))
-		return hf_error_set(tx->err, want_dir ? -ENOTDIR : -EISDIR, "%.*s is %s directory", (int)name.len,
-				    (const char *)name.data, want_dir ? "not a" : "a");
+		return hf_error_set(tx->err, want_dir ? -ENOTDIR : -EISDIR, "%.*s is %s directory",
+				    (int)name.len, (const char *)name.data, want_dir ? "not a" : "a");
 	if (entry.ino != tx->op->unlink.ino)
-		return hf_error_set(tx->err, -EUCLEAN, "%.*s is not inode %llu", (int)name.len, (const char *)name.data,
-				    (unsigned long long)tx->op->unlink.ino);
+		return hf_error_set(tx->err, -EUCLEAN, "%.*s is not inode %llu", (int)name.len,
+				    (const char *)name.data, (unsigned long long)tx->op->unlink.ino);
 	r = want_dir ? check_empty(tx, entry.ino) : 0;
 	if (r == 0)
 		r = tx_inode(tx, entry.ino, &n);
@@ -315,8 +319,7 @@ static int rename_exchange(struct tx *tx, struct rename *m)
 			 m->to.type);
 	if (r == 0)
 		r = tx_put_entry(tx, tx->op->rename.new_parent, tx->op->rename.new_name, span_of(&m->to_raw),
-				 m->from.ino,
-				 m->from.type);
+				 m->from.ino, m->from.type);
 	if (r < 0)
 		return r;
 	if (S_ISDIR(m->moved.i.mode)) {
@@ -343,7 +346,7 @@ static int rename_replace(struct tx *tx, struct rename *m)
 	if (r == 0)
 		r = tx_put_entry(tx, tx->op->rename.new_parent, tx->op->rename.new_name,
 				 m->has_other ? span_of(&m->to_raw) : (struct span){ NULL, 0 }, m->from.ino,
-				 	m->from.type);
+				 m->from.type);
 	if (r == 0 && m->has_other) {
 		if (S_ISDIR(m->other.i.mode))
 			to_dir->i.nlink--;
@@ -403,7 +406,8 @@ int apply_reap(struct tx *tx)
 		if (r < 0)
 			return r;
 		if (n.i.nlink > 0)
-			return hf_error_set(tx->err, -EUCLEAN, "inode %llu still has a name", (unsigned long long)n.i.ino);
+			return hf_error_set(tx->err, -EUCLEAN, "inode %llu still has a name",
+					    (unsigned long long)n.i.ino);
 		r = tx_delete(tx, &key, span_of(&n.raw));
 		if (r < 0)
 			return r;

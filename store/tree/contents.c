@@ -92,8 +92,8 @@ static int read_chunk(const struct reading *g, const struct piece *p, uint8_t *o
 	return r;
 }
 
-int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since, const uint8_t name[HASH_BYTES], uint32_t len,
-		  struct hf_error *err)
+int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since, const uint8_t name[HASH_BYTES],
+		  uint32_t len, struct hf_error *err)
 {
 	struct chunk_place place = { 0 };
 	struct frame *frame = NULL;

@@ -8,9 +8,9 @@
 #include "store/format/format.h"
 
 enum {
-	INODE_HAS_CAPABILITY = 1, /* security.capability is set: a write must clear it */
+	INODE_HAS_CAPABILITY = 1,  /* security.capability is set: a write must clear it */
 	INODE_BLOCKS_PAST_END = 2, /* fallocate may have put blocks behind the size */
-	INODE_NAMELESS = 4, /* made without a name, and has had none yet: it may be given one */
+	INODE_NAMELESS = 4,        /* made without a name, and has had none yet: it may be given one */
 	INODE_HAS_XATTRS = 8, /* it has, or has had, an extended attribute: else none need be looked for */
 };
 
@@ -20,13 +20,14 @@ struct inode {
 	uint32_t mode, nlink, uid, gid, flags;
 	uint64_t rdev;
 	uint64_t size;
-	uint64_t allocated;  /* bytes */
+	uint64_t allocated; /* bytes */
 	/* of the contents: one more each time they are dropped whole, so that this is O(1) */
 	uint32_t generation;
-	uint64_t parent;     /* the directory of its name, of one of them, or of the last it had; 0: it never had any */
-	uint64_t name_hash;  /* of that name (keys.h) */
+	uint64_t parent; /* the directory of its name, of one of them, or of the last it had; 0: it never had
+			    any */
+	uint64_t name_hash; /* of that name (keys.h) */
 	struct file_time atime, mtime, ctime, btime;
-	struct span target;  /* of a symbolic link; borrowed from what was decoded */
+	struct span target; /* of a symbolic link; borrowed from what was decoded */
 };
 
 void inode_encode(const struct inode *i, struct buf *out);

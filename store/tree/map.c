@@ -54,8 +54,10 @@ static int get_list(struct tx *tx, const struct inode *i, struct span value, str
 	int r = block_list_decode(tx->t->runs, value, ret);
 
 	if (r == -EUCLEAN || r == -ENOENT)
-		return hf_error_set(tx->err, -EUCLEAN, "the index is damaged at the contents of inode %llu: mount with -o rebuild",
-				    (unsigned long long)i->ino);
+		return hf_error_set(
+			tx->err, -EUCLEAN,
+			"the index is damaged at the contents of inode %llu: mount with -o rebuild",
+			(unsigned long long)i->ino);
 	return r;
 }
 
@@ -64,8 +66,7 @@ static int get_list(struct tx *tx, const struct inode *i, struct span value, str
  * now on names a run that has been resolved (map.h).
  */
 static int put_block(struct tx *tx, struct inode *i, uint64_t block, const struct buf *old,
-		     struct block_list *old_list,
-		     struct block_list *list)
+		     struct block_list *old_list, struct block_list *list)
 {
 	CLEANUP(buf_release) struct buf past = BUF_INIT;
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
@@ -143,13 +144,13 @@ static int each_block(struct tx *tx, struct inode *i, uint64_t first, uint64_t l
 		struct key from = key_block(i->ino, i->generation, first);
 
 		r = index_batch_scan(tx->batch, INDEX_HEAD, key_span(&from), key_span(&to), SCAN_BLOCKS,
-				     INDEX_KEYS_ONLY, &rows,
-				     tx->err);
+				     INDEX_KEYS_ONLY, &rows, tx->err);
 		for (size_t k = 0; r == 0 && k < rows.n; k++) {
 			uint64_t block;
 
 			if (rows.entries[k].key.len != BLOCK_KEY_PREFIX + 8)
-				return hf_error_set(tx->err, -EUCLEAN, "the index is damaged: mount with -o rebuild");
+				return hf_error_set(tx->err, -EUCLEAN,
+						    "the index is damaged: mount with -o rebuild");
 			block = get_be64(rows.entries[k].key.data + BLOCK_KEY_PREFIX);
 			r = fn(tx, i, block, arg);
 			first = block + 1;
@@ -249,8 +250,8 @@ int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum
 		if (only_holes)
 			r = fill_holes(tx, i, block, off, part);
 		else
-			r = change_block(tx, i, block, off, part, &(struct piece){ .kind = (uint8_t)kind,
-					 .len = part }, 1);
+			r = change_block(tx, i, block, off, part,
+					 &(struct piece){ .kind = (uint8_t)kind, .len = part }, 1);
 	}
 	return r;
 }
@@ -349,8 +350,9 @@ int map_clone(struct tx *tx, struct inode *src, uint64_t src_offset, struct inod
 	if (len == 0)
 		return 0;
 	r = map_fill(tx, i, offset, len, PIECE_HOLE, false);
-	return r < 0 ? r : each_block(tx, src, src_offset / BLOCK_BYTES, (c.src_end - 1) / BLOCK_BYTES,
-				      clone_block, &c);
+	return r < 0 ? r :
+		       each_block(tx, src, src_offset / BLOCK_BYTES, (c.src_end - 1) / BLOCK_BYTES,
+				  clone_block, &c);
 }
 
 int map_fold(struct tx *tx, struct inode *i, uint64_t block, const struct piece *pieces, size_t n)

@@ -19,7 +19,10 @@ struct block_list {
 	struct piece *pieces;
 	size_t n, cap;
 };
-#define BLOCK_LIST_INIT { 0, NULL, 0, 0 }
+#define BLOCK_LIST_INIT       \
+	{                     \
+		0, NULL, 0, 0 \
+	}
 void block_list_release(struct block_list *l);
 /*
  * Replaces *ret. runs NULL: leave pending pieces as they are. -EUCLEAN, -ENOMEM, or -ENOENT: it names a run
@@ -48,8 +51,7 @@ MUST_USE int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t 
 MUST_USE int map_truncate(struct tx *tx, struct inode *i, uint64_t size);
 /* Name the same bytes as the source has now. The ranges do not overlap. */
 MUST_USE int map_clone(struct tx *tx, struct inode *src, uint64_t src_offset, struct inode *i,
-		       uint64_t offset,
-		       uint64_t len);
+		       uint64_t offset, uint64_t len);
 /* Replace one block's list by another that names the same bytes. */
 MUST_USE int map_fold(struct tx *tx, struct inode *i, uint64_t block, const struct piece *pieces, size_t n);
 

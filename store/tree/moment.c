@@ -226,15 +226,18 @@ static long offset_at(time_t t)
 }
 
 /*
- * The last instant at which local clocks showed this or less, in seconds since 1970: of a time that they show twice the
- * second one, of one that they skip the second before they did. `shown` is that time as if it were UTC.
+ * The last instant at which local clocks showed this or less, in seconds since 1970: of a time that they show
+ * twice the second one, of one that they skip the second before they did. `shown` is that time as if it were
+ * UTC.
  */
 static time_t last_shown(time_t shown, bool *ret_skipped)
 {
 	/* No zone is a day from UTC, and none changes its clocks twice in two days. */
 	const time_t low = shown - 86400, high = shown + 86400;
-	time_t from_low = shown - offset_at(low), from_high = shown - offset_at(high), before = low, behind = high, mid;
-	bool low_fits = offset_at(from_low) == offset_at(low), high_fits = offset_at(from_high) == offset_at(high);
+	time_t from_low = shown - offset_at(low), from_high = shown - offset_at(high), before = low,
+	       behind = high, mid;
+	bool low_fits = offset_at(from_low) == offset_at(low),
+	     high_fits = offset_at(from_high) == offset_at(high);
 
 	*ret_skipped = !low_fits && !high_fits;
 	if (low_fits && high_fits)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From an inode to its names. A directory's entries lead from names to inodes; which names an inode has it keeps
- * itself, for one of them: the directory, and the hash of the name in it. The further ones of a file with hard links
- * are rows (keys.h, l). All of it is versioned as the entries are, so that an inode's names are found at any moment.
+ * From an inode to its names. A directory's entries lead from names to inodes; which names an inode has it
+ * keeps itself, for one of them: the directory, and the hash of the name in it. The further ones of a file
+ * with hard links are rows (keys.h, l). All of it is versioned as the entries are, so that an inode's names
+ * are found at any moment.
  */
 #include <errno.h>
 #include <sys/stat.h>
@@ -68,7 +69,8 @@ int tx_name_removed(struct tx *tx, struct inode *i, uint32_t others, uint64_t di
 		return 0; /* it was the one that the inode keeps */
 	const uint64_t hash = key_name_hash(tx->t->keys, name.data, name.len);
 
-	return i->parent == dir && i->name_hash == hash ? adopt_link(tx, i) : delete_link(tx, i->ino, dir, hash);
+	return i->parent == dir && i->name_hash == hash ? adopt_link(tx, i) :
+							  delete_link(tx, i->ino, dir, hash);
 }
 
 /* The entry of this inode among those of one hash in a directory. */
@@ -111,8 +113,8 @@ int tree_name_in(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t dir,
 	return 1;
 }
 
-int tree_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret_dir, char out[NAME_BYTES_MAX + 1],
-	      uint64_t *ret_since, struct hf_error *err)
+int tree_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret_dir,
+	      char out[NAME_BYTES_MAX + 1], uint64_t *ret_since, struct hf_error *err)
 {
 	CLEANUP(node_release) struct node n = NODE_INIT;
 	int r = view_inode(t, tid, ino, &n, err);

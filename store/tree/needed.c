@@ -206,7 +206,8 @@ static int take_chunk(void *arg, const struct index_entry *e)
 	struct chunk_place place;
 
 	if (e->key.len != 8 || e->value.len != 16)
-		return hf_error_set(w->err, -EUCLEAN, "the index of chunks is damaged: mount with -o rebuild");
+		return hf_error_set(w->err, -EUCLEAN,
+				    "the index of chunks is damaged: mount with -o rebuild");
 	place = (struct chunk_place){ { get_u32(v), get_u32(v + 4) }, get_u32(v + 8), get_u32(v + 12) };
 	return w->each(w->arg, get_be64(e->key.data), &place);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What each operation was, in brief. One entry a group: key 'g' and the group's first tid; value: varint first time,
- * then for each operation a byte (below), for all but the first varint tid and time differences, and what the byte says
- * follows. So the operations between any two moments are one scan, without the log.
+ * What each operation was, in brief. One entry a group: key 'g' and the group's first tid; value: varint
+ * first time, then for each operation a byte (below), for all but the first varint tid and time differences,
+ * and what the byte says follows. So the operations between any two moments are one scan, without the log.
  *
  * A second, empty entry, 'T' with first time and first tid, finds the group of a time (times.c).
  */
@@ -156,7 +156,8 @@ static int first_group(struct index *x, uint64_t since, struct key *ret, struct 
 	int r;
 
 	to.bytes[to.len++] = 0;
-	r = index_scan(x, INDEX_META, key_span(&from), key_span(&to), 1, INDEX_REVERSE | INDEX_KEYS_ONLY, &rows, err);
+	r = index_scan(x, INDEX_META, key_span(&from), key_span(&to), 1, INDEX_REVERSE | INDEX_KEYS_ONLY,
+		       &rows, err);
 	if (r < 0)
 		return r;
 	*ret = from;

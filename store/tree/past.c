@@ -78,8 +78,8 @@ struct side {
 	uint64_t tid; /* of the past: the moment that is looked for */
 	struct index_rows rows;
 	size_t next, max; /* of the next fetch */
-	struct buf from; /* where the next fetch begins */
-	bool end;        /* nothing more to fetch */
+	struct buf from;  /* where the next fetch begins */
+	bool end;         /* nothing more to fetch */
 };
 
 static void side_init(struct side *s, enum index_space space, uint64_t tid)
@@ -121,7 +121,8 @@ static int span_compare(struct span a, struct span b)
 	return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 
-/* Are all rows of the past at hand of one key? Then most of what would be fetched with the next may be too. */
+/* Are all rows of the past at hand of one key? Then most of what would be fetched with the next may be too.
+ */
 static bool is_of_one_key(const struct side *s)
 {
 	const struct span first = s->rows.entries[0].key, last = s->rows.entries[s->rows.n - 1].key;

@@ -22,8 +22,8 @@ MUST_USE int past_get(struct index *x, uint64_t tid, const struct key *key, stru
 		      struct hf_error *err);
 
 /* And whether it is so to this day. */
-MUST_USE int past_get_held(struct index *x, uint64_t tid, const struct key *key, struct buf *out, bool *ret_holds,
-			   struct hf_error *err);
+MUST_USE int past_get_held(struct index *x, uint64_t tid, const struct key *key, struct buf *out,
+			   bool *ret_holds, struct hf_error *err);
 
 /*
  * Keys from <= key < to at tid, ascending, each with its value then, until `each` returns non-zero or they
@@ -31,15 +31,14 @@ MUST_USE int past_get_held(struct index *x, uint64_t tid, const struct key *key,
  */
 typedef int past_each_fn(void *arg, struct span key, struct span value);
 MUST_USE int past_scan(struct index *x, uint64_t tid, struct span from, struct span to, past_each_fn *each,
-		       void *arg,
-		       struct hf_error *err);
+		       void *arg, struct hf_error *err);
 
 /*
- * The values that a key had at some time behind since and up to until, oldest first or newest first: ended is the tid that
- * ended each, HF_TID_HEAD: none has. Returns 0, what each returned, or negative.
+ * The values that a key had at some time behind since and up to until, oldest first or newest first: ended is
+ * the tid that ended each, HF_TID_HEAD: none has. Returns 0, what each returned, or negative.
  */
 typedef int past_version_fn(void *arg, struct span value, uint64_t from, uint64_t ended);
-MUST_USE int past_versions(struct index *x, const struct key *key, uint64_t since, uint64_t until, bool newest_first,
-			   past_version_fn *each, void *arg, struct hf_error *err);
+MUST_USE int past_versions(struct index *x, const struct key *key, uint64_t since, uint64_t until,
+			   bool newest_first, past_version_fn *each, void *arg, struct hf_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All the values that one key had. What it is now is read first: it may move to the past while that is read, and then
- * is there too, and told once; what has followed it since then is not told.
+ * All the values that one key had. What it is now is read first: it may move to the past while that is read,
+ * and then is there too, and told once; what has followed it since then is not told.
  */
 #include <errno.h>
 
@@ -9,7 +9,7 @@
 
 enum {
 	ROWS_AT_FIRST = 16, /* who asks for the newest mostly wants few; */
-	ROWS_GROW = 4,	    /* then so many times as many, */
+	ROWS_GROW = 4,      /* then so many times as many, */
 	ROWS_AT_ONCE = 256, /* up to this */
 	TID_BYTES = 8,
 };
@@ -38,8 +38,10 @@ static int tell_row(struct versions *v, const struct index_entry *e)
 	return v->each(v->arg, e->value, from, get_be64(e->key.data + e->key.len - TID_BYTES));
 }
 
-/* The last of the rows that can be told: of all that ended after until, the first to end alone had begun by then. */
-static int find_last(struct index *x, const struct key *key, uint64_t until, struct key *to, struct hf_error *err)
+/* The last of the rows that can be told: of all that ended after until, the first to end alone had begun by
+ * then. */
+static int find_last(struct index *x, const struct key *key, uint64_t until, struct key *to,
+		     struct hf_error *err)
 {
 	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
 	struct key from = *key;
@@ -60,7 +62,8 @@ static int find_last(struct index *x, const struct key *key, uint64_t until, str
 	return 0;
 }
 
-static int tell_past(struct versions *v, struct index *x, const struct key *key, uint64_t since, bool newest_first)
+static int tell_past(struct versions *v, struct index *x, const struct key *key, uint64_t since,
+		     bool newest_first)
 {
 	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
 	struct key from = *key, to = *key;

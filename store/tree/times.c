@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which operation happened when: the group of a tid or of a time is found by one step back from it, for both only rise;
- * within the group it is found in its notes (notes.c). And the small entries beside: tags, orphans.
+ * Which operation happened when: the group of a tid or of a time is found by one step back from it, for both
+ * only rise; within the group it is found in its notes (notes.c). And the small entries beside: tags,
+ * orphans.
  */
 #include <errno.h>
 
@@ -67,7 +68,9 @@ int tree_tid_of_time(struct index *x, uint64_t time_ns, struct hf_point *ret, st
 	group = key_number('g', get_be64(rows.entries[0].key.data + 9));
 	r = index_get(x, INDEX_META, group.bytes, group.len, &value, err);
 	if (r <= 0)
-		return r < 0 ? r : hf_error_set(err, -EUCLEAN, "the index of times is damaged: mount with -o rebuild");
+		return r < 0 ? r :
+			       hf_error_set(err, -EUCLEAN,
+					    "the index of times is damaged: mount with -o rebuild");
 	return walk_group(key_span(&group), (struct span){ value.data, value.len }, UINT64_MAX, time_ns, ret,
 			  err);
 }
@@ -141,7 +144,8 @@ static int no_tag(struct hf_error *err)
 	return hf_error_set(err, -EUCLEAN, "the index of tags is damaged: mount with -o rebuild");
 }
 
-int tree_tag_told(struct index *x, uint64_t tid, struct buf *ret_name, uint64_t *ret_tid, struct hf_error *err)
+int tree_tag_told(struct index *x, uint64_t tid, struct buf *ret_name, uint64_t *ret_tid,
+		  struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
 	const struct key key = key_number('t', tid);

@@ -24,10 +24,10 @@ enum { ROOT_INO = 1 };
 
 /* Counters that operations carry forward. A value; whoever applies keeps it and gives it to the next. */
 struct tree_state {
-	uint64_t tid;         /* of the last operation */
-	uint64_t time_ns;     /* its time */
+	uint64_t tid;     /* of the last operation */
+	uint64_t time_ns; /* its time */
 	uint64_t next_ino;
-	uint64_t live_bytes;  /* allocated bytes of files that have a name */
+	uint64_t live_bytes; /* allocated bytes of files that have a name */
 	uint64_t live_inodes;
 };
 void tree_state_init(struct tree_state *s);
@@ -46,7 +46,8 @@ struct tree {
 /* What an operation was, in brief: what the index keeps of each by its number (notes.c). */
 struct op_note {
 	uint64_t tid, time_ns;
-	uint64_t ino;   /* what it was done to; 0: to no inode (a tag), or to several that were gone (a reaping) */
+	uint64_t ino; /* what it was done to; 0: to no inode (a tag), or to several that were gone (a reaping)
+		       */
 	uint64_t other; /* of a rename: what the new name was of; 0: nothing */
 	uint64_t bytes; /* written, allocated, punched, copied; cut off or added by a new length */
 	uint32_t uid;   /* on whose behalf; UID_UNKNOWN */
@@ -56,8 +57,8 @@ struct op_note {
 /*
  * Apply op: check it against the tree as batch and index have it, stage its changes in batch, and carry
  * *state forward. op->tid and op->time_ns are set and behind *state's (a write that shares the last
- * operation's moment has its tid). *ret is filled in, but for whose it was. On failure nothing may be kept: the caller clears the batch, and *state is
- * untouched. Errors are those of the public operations (op.h).
+ * operation's moment has its tid). *ret is filled in, but for whose it was. On failure nothing may be kept:
+ * the caller clears the batch, and *state is untouched. Errors are those of the public operations (op.h).
  */
 MUST_USE int tree_apply(const struct tree *t, struct index_batch *batch, const struct op *op,
 			struct tree_state *state, struct op_note *ret, struct hf_error *err);
@@ -73,17 +74,18 @@ struct chunk_place {
 };
 void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t name[HASH_BYTES],
 		    const struct chunk_place *place);
-MUST_USE int tree_chunk_place(const struct tree *t, uint64_t number, struct chunk_place *ret, struct hf_error *err);
+MUST_USE int tree_chunk_place(const struct tree *t, uint64_t number, struct chunk_place *ret,
+			      struct hf_error *err);
 /* 1 and the number when a chunk of this name is there, 0, or negative. */
 MUST_USE int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *ret_number,
 			     struct hf_error *err);
 
 /*
- * Can what a chunk of this name and length is found under be taken for it? Who described it in a segment before
- * `since` had the key of another epoch, maybe stolen: then its bytes are looked at. 1, 0, or negative.
+ * Can what a chunk of this name and length is found under be taken for it? Who described it in a segment
+ * before `since` had the key of another epoch, maybe stolen: then its bytes are looked at. 1, 0, or negative.
  */
-MUST_USE int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since, const uint8_t name[HASH_BYTES],
-			   uint32_t len, struct hf_error *err);
+MUST_USE int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since,
+			   const uint8_t name[HASH_BYTES], uint32_t len, struct hf_error *err);
 
 /* Every chunk there is, by rising number. What `each` returns stops it when it is not 0. */
 MUST_USE int tree_each_chunk(struct index *x,
@@ -109,12 +111,12 @@ int tree_rewrite_pending(void *arg, enum index_space space, struct span key, str
 /* Stage the notes of a group's operations, ascending. */
 void tree_put_notes(struct index_batch *batch, const struct op_note *notes, size_t n);
 /*
- * The notes of operations since < tid <= until, ascending, or from the last to the first; what `each` returns stops it
- * when it is not 0.
+ * The notes of operations since < tid <= until, ascending, or from the last to the first; what `each` returns
+ * stops it when it is not 0.
  */
 typedef int tree_note_fn(void *arg, const struct op_note *note);
-MUST_USE int tree_notes(struct index *x, uint64_t since, uint64_t until, bool reverse, tree_note_fn *each, void *arg,
-			struct hf_error *err);
+MUST_USE int tree_notes(struct index *x, uint64_t since, uint64_t until, bool reverse, tree_note_fn *each,
+			void *arg, struct hf_error *err);
 /* The operation of this tid / the last one at or before this time. -ENOENT. */
 MUST_USE int tree_time_of_tid(struct index *x, uint64_t tid, struct hf_point *ret, struct hf_error *err);
 MUST_USE int tree_tid_of_time(struct index *x, uint64_t time_ns, struct hf_point *ret, struct hf_error *err);
@@ -124,8 +126,8 @@ MUST_USE int tree_first_point(struct index *x, struct hf_point *ret, struct hf_e
 /* --- from an inode to its names, at any moment (names.c) */
 
 /*
- * One name of an inode, the directory it is in, and which operation gave it that. 1; 0: it has none then (removed
- * but open, or the root); -ESTALE: there is no such inode then.
+ * One name of an inode, the directory it is in, and which operation gave it that. 1; 0: it has none then
+ * (removed but open, or the root); -ESTALE: there is no such inode then.
  */
 MUST_USE int tree_name(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret_dir,
 		       char out[NAME_BYTES_MAX + 1], uint64_t *ret_since, struct hf_error *err);
@@ -143,7 +145,8 @@ MUST_USE int tree_tag_find(struct index *x, const char *name, uint64_t *ret_tid,
 MUST_USE int tree_tags(struct index *x, int (*each)(void *arg, const char *name, uint64_t tid), void *arg,
 		       struct hf_error *err);
 /*
- * Of an operation that set a tag or took one away: the name, terminated, and the moment; HF_TID_HEAD: it was taken away.
+ * Of an operation that set a tag or took one away: the name, terminated, and the moment; HF_TID_HEAD: it was
+ * taken away.
  */
 MUST_USE int tree_tag_told(struct index *x, uint64_t tid, struct buf *ret_name, uint64_t *ret_tid,
 			   struct hf_error *err);
@@ -158,8 +161,7 @@ MUST_USE int tree_orphans(struct index *x, uint64_t **inos, size_t *n, struct hf
 MUST_USE int tree_getattr(const struct tree *t, uint64_t tid, uint64_t ino, struct hf_attr *ret,
 			  struct hf_error *err);
 MUST_USE int tree_lookup(const struct tree *t, uint64_t tid, uint64_t parent, const char *name,
-			 struct hf_attr *ret,
-			 struct hf_error *err);
+			 struct hf_attr *ret, struct hf_error *err);
 MUST_USE int tree_parent(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t *ret,
 			 struct hf_error *err);
 MUST_USE int tree_readdir(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t cookie, unsigned flags,
@@ -171,8 +173,7 @@ ssize_t tree_read(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t off
 int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, int whence,
 		  struct hf_error *err);
 ssize_t tree_getxattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, void *out,
-		      size_t size,
-		      struct hf_error *err);
+		      size_t size, struct hf_error *err);
 ssize_t tree_listxattr(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size,
 		       struct hf_error *err);
 

@@ -64,7 +64,8 @@ int tx_inode(struct tx *tx, uint64_t ino, struct node *ret)
 		return 0;
 	}
 	if (inode_decode(ino, span_of(&ret->raw), &ret->i) < 0)
-		return hf_error_set(tx->err, -EUCLEAN, "the index is damaged at inode %llu: mount with -o rebuild",
+		return hf_error_set(tx->err, -EUCLEAN,
+				    "the index is damaged at inode %llu: mount with -o rebuild",
 				    (unsigned long long)ino);
 	return 0;
 }
@@ -76,9 +77,11 @@ int tx_directory(struct tx *tx, uint64_t ino, struct node *ret)
 	if (r < 0)
 		return r;
 	if (!S_ISDIR(ret->i.mode))
-		return hf_error_set(tx->err, -ENOTDIR, "inode %llu is not a directory", (unsigned long long)ino);
+		return hf_error_set(tx->err, -ENOTDIR, "inode %llu is not a directory",
+				    (unsigned long long)ino);
 	if (ret->i.nlink == 0)
-		return hf_error_set(tx->err, -ENOENT, "the directory %llu has been removed", (unsigned long long)ino);
+		return hf_error_set(tx->err, -ENOENT, "the directory %llu has been removed",
+				    (unsigned long long)ino);
 	return 0;
 }
 
@@ -91,7 +94,8 @@ int tx_file(struct tx *tx, uint64_t ino, struct node *ret)
 	if (S_ISDIR(ret->i.mode))
 		return hf_error_set(tx->err, -EISDIR, "inode %llu is a directory", (unsigned long long)ino);
 	if (!S_ISREG(ret->i.mode))
-		return hf_error_set(tx->err, -EINVAL, "inode %llu is not a regular file", (unsigned long long)ino);
+		return hf_error_set(tx->err, -EINVAL, "inode %llu is not a regular file",
+				    (unsigned long long)ino);
 	return 0;
 }
 
@@ -123,7 +127,8 @@ int tx_entry(struct tx *tx, uint64_t dir, struct span name, struct entry *ret, s
 	int r = tx_get(tx, &key, raw);
 
 	if (r == 1 && entry_decode(span_of(raw), ret) < 0)
-		return hf_error_set(tx->err, -EUCLEAN, "the index is damaged in directory %llu: mount with -o rebuild",
+		return hf_error_set(tx->err, -EUCLEAN,
+				    "the index is damaged in directory %llu: mount with -o rebuild",
 				    (unsigned long long)dir);
 	return r;
 }

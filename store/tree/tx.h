@@ -27,7 +27,10 @@ struct node {
 	/* empty when the index has none yet (a new inode, or the root before its first change) */
 	struct buf raw;
 };
-#define NODE_INIT { .raw = BUF_INIT }
+#define NODE_INIT               \
+	{                       \
+		.raw = BUF_INIT \
+	}
 void node_release(struct node *n);
 
 /* -ESTALE when there is none. */
@@ -58,8 +61,9 @@ MUST_USE int tx_put_entry(struct tx *tx, uint64_t dir, struct span name, struct 
 MUST_USE int tx_delete_entry(struct tx *tx, uint64_t dir, struct span name, struct span old);
 
 /*
- * An inode is told which names it has (names.c): one it keeps itself, further ones are rows. `others`: how many it has
- * beside this one. The inode is put by the caller. Of the last name that goes it keeps what it was.
+ * An inode is told which names it has (names.c): one it keeps itself, further ones are rows. `others`: how
+ * many it has beside this one. The inode is put by the caller. Of the last name that goes it keeps what it
+ * was.
  */
 MUST_USE int tx_name_added(struct tx *tx, struct inode *i, uint32_t others, uint64_t dir, struct span name);
 MUST_USE int tx_name_removed(struct tx *tx, struct inode *i, uint32_t others, uint64_t dir, struct span name);

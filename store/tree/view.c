@@ -15,12 +15,14 @@ int view_inode(const struct tree *t, uint64_t tid, uint64_t ino, struct node *re
 		return r;
 	if (r == 0) {
 		if (ino != ROOT_INO)
-			return hf_error_set(err, -ESTALE, "inode %llu is not there at that moment", (unsigned long long)ino);
+			return hf_error_set(err, -ESTALE, "inode %llu is not there at that moment",
+					    (unsigned long long)ino);
 		inode_root(t->created_ns, &ret->i);
 		return 0;
 	}
 	if (inode_decode(ino, span_of(&ret->raw), &ret->i) < 0)
-		return hf_error_set(err, -EUCLEAN, "the index is damaged at inode %llu: mount with -o rebuild",
+		return hf_error_set(err, -EUCLEAN,
+				    "the index is damaged at inode %llu: mount with -o rebuild",
 				    (unsigned long long)ino);
 	return 0;
 }
@@ -77,11 +79,13 @@ int tree_lookup(const struct tree *t, uint64_t tid, uint64_t parent, const char 
 
 		r = tree_getattr(t, tid, parent, &dir, err);
 		if (r == 0 && !S_ISDIR(dir.mode))
-			return hf_error_set(err, -ENOTDIR, "inode %llu is not a directory", (unsigned long long)parent);
+			return hf_error_set(err, -ENOTDIR, "inode %llu is not a directory",
+					    (unsigned long long)parent);
 		return r < 0 ? r : hf_error_set(err, -ENOENT, "there is no %s", name);
 	}
 	if (entry_decode(span_of(&value), &entry) < 0)
-		return hf_error_set(err, -EUCLEAN, "the index is damaged in directory %llu: mount with -o rebuild",
+		return hf_error_set(err, -EUCLEAN,
+				    "the index is damaged in directory %llu: mount with -o rebuild",
 				    (unsigned long long)parent);
 	r = tree_getattr(t, tid, entry.ino, ret, err);
 	/* Removed between the two looks: then the name is gone too. */
@@ -105,7 +109,8 @@ static int readdir_entry(void *arg, struct span key, struct span value)
 	int r;
 
 	if (key.len <= ENTRY_KEY_PREFIX + 1 || entry_decode(value, &entry) < 0)
-		return hf_error_set(d->err, -EUCLEAN, "the index is damaged in a directory: mount with -o rebuild");
+		return hf_error_set(d->err, -EUCLEAN,
+				    "the index is damaged in a directory: mount with -o rebuild");
 	if (d->flags & HF_READDIR_ATTR) {
 		r = tree_getattr(d->t, d->tid, entry.ino, &attr, d->err);
 		if (r == -ESTALE)
@@ -118,8 +123,7 @@ static int readdir_entry(void *arg, struct span key, struct span value)
 }
 
 int tree_readdir(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t cookie, unsigned flags,
-		 hf_readdir_fn *each,
-		 void *arg, struct hf_error *err)
+		 hf_readdir_fn *each, void *arg, struct hf_error *err)
 {
 	struct readdir d = { t, tid, flags, each, arg, err };
 	CLEANUP(node_release) struct node n = NODE_INIT;
@@ -145,7 +149,8 @@ ssize_t tree_readlink(const struct tree *t, uint64_t tid, uint64_t ino, char *ou
 	if (r < 0)
 		return r;
 	if (!S_ISLNK(n.i.mode))
-		return hf_error_set(err, -EINVAL, "inode %llu is not a symbolic link", (unsigned long long)ino);
+		return hf_error_set(err, -EINVAL, "inode %llu is not a symbolic link",
+				    (unsigned long long)ino);
 	if (n.i.target.len > size)
 		return hf_error_set(err, -ERANGE, "the link's target has %zu bytes", n.i.target.len);
 	memcpy(out, n.i.target.data, n.i.target.len);
@@ -175,7 +180,8 @@ int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *nam
 	c = cursor_of(value.data, value.len);
 	(void)cursor_varint(&c);
 	if (cursor_status(&c) < 0)
-		return hf_error_set(err, -EUCLEAN, "the index is damaged at inode %llu: mount with -o rebuild",
+		return hf_error_set(err, -EUCLEAN,
+				    "the index is damaged at inode %llu: mount with -o rebuild",
 				    (unsigned long long)ino);
 	buf_clear(out);
 	buf_add(out, c.data + c.pos, c.len - c.pos);
@@ -183,8 +189,7 @@ int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *nam
 }
 
 ssize_t tree_getxattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, void *out,
-		      size_t size,
-		      struct hf_error *err)
+		      size_t size, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
 	int r = tree_xattr(t, tid, ino, name, &value, err);

@@ -23,7 +23,7 @@ struct check_listener {
 /* What a check of all came to that a fault's words do not say. */
 struct check_result {
 	struct hf_check_summary sum;
-	struct known known; /* what the log was held against */
+	struct known known;                       /* what the log was held against */
 	bool descriptor_bad, index_bad, log_read; /* log_read: the log was gone through to its end */
 };
 

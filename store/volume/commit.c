@@ -20,8 +20,11 @@ void volume_fail(struct hf_store *s, int code, const char *text)
 
 	(void)pthread_mutex_lock(&s->sequence);
 	if (!s->failed) {
-		(void)hf_error_set(&words, code, "%s; no more changes are taken: unmount, mend the disk and mount again (what was "
-				   "committed is safe)", text);
+		(void)hf_error_set(
+			&words, code,
+			"%s; no more changes are taken: unmount, mend the disk and mount again (what was "
+			"committed is safe)",
+			text);
 		memcpy(s->failed_text, words.text, sizeof(s->failed_text));
 		s->failed = code;
 	}
@@ -91,7 +94,7 @@ static int publish_places(struct hf_store *s, struct group *g, struct hf_error *
 		return hf_error_set(err, r, "no memory for the index");
 	for (size_t i = 0; i < g->n_chunks; i++) {
 		struct chunk_place place = { g->frames[g->chunks[i].frame].pos, g->chunks[i].off,
-			g->chunks[i].len };
+					     g->chunks[i].len };
 
 		tree_put_chunk(batch, g->chunks[i].number, NULL, &place);
 	}
@@ -233,7 +236,8 @@ int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err)
 	while (r == 0 && s->durable_group < group)
 		r = s->failed ? hf_error_set(err, -EIO, "%s", s->failed_text) : commit_step(s, group, err);
 	if (r < 0)
-		(void)pthread_cond_signal(&s->packed_cond); /* what is packed and not written is left to the writer */
+		(void)pthread_cond_signal(
+			&s->packed_cond); /* what is packed and not written is left to the writer */
 	(void)pthread_mutex_unlock(&s->sequence);
 	return r;
 }

@@ -37,7 +37,8 @@ int files_make_folders(const struct os *os, const char *path, struct hf_error *e
 	if (r == -EEXIST) {
 		r = os->list(os->state, path, count_entry, &n);
 		if (r == 0 && n > 0)
-			return hf_error_set(err, -ENOTEMPTY, "%s is not empty: a new store needs a new or empty folder", path);
+			return hf_error_set(err, -ENOTEMPTY,
+					    "%s is not empty: a new store needs a new or empty folder", path);
 	}
 	if (r < 0)
 		return hf_error_set(err, r, "cannot make the folder %s: %s", path, strerror(-r));
@@ -46,7 +47,8 @@ int files_make_folders(const struct os *os, const char *path, struct hf_error *e
 			return hf_error_set(err, -ENOMEM, "no memory");
 		r = os->mkdir(os->state, (const char *)name.data, 0700);
 		if (r < 0) {
-			(void)hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)name.data, strerror(-r));
+			(void)hf_error_set(err, r, "cannot make the folder %s: %s", (const char *)name.data,
+					   strerror(-r));
 			files_remove_unfinished(os, path); /* it was empty when this began */
 			return r;
 		}
@@ -63,8 +65,8 @@ int files_make_folders(const struct os *os, const char *path, struct hf_error *e
 
 void files_remove_unfinished(const struct os *os, const char *path)
 {
-	static const char *const files[] = { "volume", "keys/volume.key", "keys/writer.key", "log/0000000001.seg",
-					   "log/0000000002.seg" };
+	static const char *const files[] = { "volume", "keys/volume.key", "keys/writer.key",
+					     "log/0000000001.seg", "log/0000000002.seg" };
 	static const char *const folders[] = { "keys", "log", "replicas" };
 	CLEANUP(buf_release) struct buf name = BUF_INIT;
 
@@ -151,7 +153,8 @@ int files_read_descriptor(const struct os *os, const char *path, struct volume_d
 
 	r = files_read_small(os, path, "volume", &data, &full, err);
 	if (r == -ENOENT || r == -ENOTDIR)
-		return hf_error_set(err, -ENOENT, "%s is not a holdfast store: it has no file named volume", path);
+		return hf_error_set(err, -ENOENT, "%s is not a holdfast store: it has no file named volume",
+				    path);
 	if (r < 0)
 		return r;
 	r = volume_descriptor_decode(data.data, data.len, ret, err);
@@ -159,7 +162,8 @@ int files_read_descriptor(const struct os *os, const char *path, struct volume_d
 		return hf_error_prefix(err, r, "%s", (const char *)full.data);
 	volume_id_of(ret->owner_public, id);
 	if (!crypto_equal(id, ret->volume_id, sizeof(id)))
-		return hf_error_set(err, -EUCLEAN, "%s: the volume id is not that of its owner key", (const char *)full.data);
+		return hf_error_set(err, -EUCLEAN, "%s: the volume id is not that of its owner key",
+				    (const char *)full.data);
 	return 0;
 }
 
@@ -170,7 +174,8 @@ static void name_holder(int fd, const char *path, struct hf_error *err)
 
 	text[n > 0 ? n : 0] = 0;
 	text[strcspn(text, "\n")] = 0;
-	(void)hf_error_set(err, -EBUSY, "the store %s is open already: %s", path, text[0] ? text : "by a process that did not say its name");
+	(void)hf_error_set(err, -EBUSY, "the store %s is open already: %s", path,
+			   text[0] ? text : "by a process that did not say its name");
 }
 
 int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf_error *err)
@@ -183,10 +188,12 @@ int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf
 		return hf_error_set(err, -ENOMEM, "no memory");
 	fd = open((const char *)full.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return hf_error_set(err, -errno, "cannot open %s: %s", (const char *)full.data, strerror(errno));
+		return hf_error_set(err, -errno, "cannot open %s: %s", (const char *)full.data,
+				    strerror(errno));
 	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_POLL_MS) {
 		if (errno != EWOULDBLOCK)
-			return hf_error_set(err, -errno, "cannot lock %s: %s", (const char *)full.data, strerror(errno));
+			return hf_error_set(err, -errno, "cannot lock %s: %s", (const char *)full.data,
+					    strerror(errno));
 		if (waited_ms >= wait_ms) {
 			name_holder(fd, path, err);
 			return -EBUSY;
@@ -194,6 +201,7 @@ int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf
 		(void)nanosleep(&pause, NULL);
 	}
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "process %ld, %s\n", (long)getpid(), holder) < 0)
-		return hf_error_set(err, -errno, "cannot write %s: %s", (const char *)full.data, strerror(errno));
+		return hf_error_set(err, -errno, "cannot write %s: %s", (const char *)full.data,
+				    strerror(errno));
 	return TAKE_FD(fd);
 }

@@ -39,8 +39,7 @@ MUST_USE int files_write_descriptor(const struct os *os, const char *path, const
 MUST_USE int files_read_descriptor(const struct os *os, const char *path, struct volume_descriptor *ret,
 				   struct hf_error *err);
 MUST_USE int files_read_keys(const struct os *os, const char *path, const struct volume_descriptor *v,
-			     struct keyring **ret,
-			     struct hf_error *err);
+			     struct keyring **ret, struct hf_error *err);
 
 /*
  * A small file of the store, replaced durably (os_write_file); or read whole. `full` gets its path, for

@@ -120,8 +120,9 @@ void group_add_record(struct group *g, const struct op *op, const struct op_note
 	if (op->type == OP_REAP)
 		g->cost += op->reap.n * (uint64_t)REAP_COST;
 	else if (op->type == OP_CLONE)
-		g->cost += (op->clone.len < RANGE_STEP_BYTES ? op->clone.len / BLOCK_BYTES :
-			    RANGE_STEP_BLOCKS) * (uint64_t)BLOCK_COST;
+		g->cost +=
+			(op->clone.len < RANGE_STEP_BYTES ? op->clone.len / BLOCK_BYTES : RANGE_STEP_BLOCKS) *
+			(uint64_t)BLOCK_COST;
 	else if (op->type == OP_RANGE && op->range.mode != RANGE_PUNCH)
 		g->cost += op->range.len / BLOCK_BYTES * BLOCK_COST;
 	else if (op->type == OP_WRITE)

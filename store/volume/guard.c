@@ -93,7 +93,8 @@ void guard_renamed(struct hf_store *s, const struct op *op, const char *name, ui
 	struct hf_attr moved;
 	struct burst_when now;
 
-	if (!s->guard || restores || tree_lookup(&s->tree, HF_TID_HEAD, new_parent, new_name, &moved, NULL) < 0 ||
+	if (!s->guard || restores ||
+	    tree_lookup(&s->tree, HF_TID_HEAD, new_parent, new_name, &moved, NULL) < 0 ||
 	    !S_ISREG(moved.mode))
 		return;
 	now = when(s, op);

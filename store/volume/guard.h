@@ -16,8 +16,8 @@
 struct guard;
 
 /*
- * What this thread takes away from now on is no harm: it restores what was. What it makes is told all the same, for a file
- * that is made again was not lost.
+ * What this thread takes away from now on is no harm: it restores what was. What it makes is told all the
+ * same, for a file that is made again was not lost.
  */
 void guard_restoring(bool restoring);
 

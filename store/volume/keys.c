@@ -138,11 +138,10 @@ static int fetch_volume_key(struct reading *d, struct buf *data, struct buf *ful
 	if (n < 0)
 		return (int)n;
 	if (n == 0)
-		return hf_error_set(
-			err, -ENOENT,
-			"there is no %s/keys/volume.key: hand it in, or, when it is "
-			"gone, recover into a new store with the kit",
-			d->path);
+		return hf_error_set(err, -ENOENT,
+				    "there is no %s/keys/volume.key: hand it in, or, when it is "
+				    "gone, recover into a new store with the kit",
+				    d->path);
 	data->len = (size_t)n;
 	d->name = "the volume key that was handed in";
 	return 0;

@@ -102,30 +102,31 @@ static void kit_text(const struct hf_kit *kit, const char *line, struct buf *out
 	char id[HF_VOLUME_ID_TEXT_BYTES];
 
 	hf_kit_volume_id(kit, id);
-	buf_add_text(out,
-		     "holdfast recovery kit\n"
-		     "=====================\n"
-		     "\n"
-		     "Volume %s\n"
-		     "\n"
-		     "%s\n"
-		     "\n"
-		     "Whoever has the line above can read everything this volume ever held, and is its owner.\n"
-		     "Keep this file where the computer it protects cannot reach it: on paper in a safe, on a\n"
-		     "stick in a drawer. Then delete it here. Without it nothing can be recovered.\n"
-		     "\n"
-		     "To get everything back on any machine with holdfast, from a replica of the volume:\n"
-		     "\n"
-		     "    holdfast recover --from INVITATION --kit THIS-FILE STORE\n"
-		     "    holdfast mount STORE DIR\n"
-		     "\n"
-		     "INVITATION is printed on the replica node by\n"
-		     "\n"
-		     "    holdfast node invite NODE-DIR --volume %s\n"
-		     "\n"
-		     "When typing the line from paper: capital or small letters, O for 0 and I or L for 1 are all\n"
-		     "understood, and a typing error is noticed.\n",
-		     id, line, id);
+	buf_add_text(
+		out,
+		"holdfast recovery kit\n"
+		"=====================\n"
+		"\n"
+		"Volume %s\n"
+		"\n"
+		"%s\n"
+		"\n"
+		"Whoever has the line above can read everything this volume ever held, and is its owner.\n"
+		"Keep this file where the computer it protects cannot reach it: on paper in a safe, on a\n"
+		"stick in a drawer. Then delete it here. Without it nothing can be recovered.\n"
+		"\n"
+		"To get everything back on any machine with holdfast, from a replica of the volume:\n"
+		"\n"
+		"    holdfast recover --from INVITATION --kit THIS-FILE STORE\n"
+		"    holdfast mount STORE DIR\n"
+		"\n"
+		"INVITATION is printed on the replica node by\n"
+		"\n"
+		"    holdfast node invite NODE-DIR --volume %s\n"
+		"\n"
+		"When typing the line from paper: capital or small letters, O for 0 and I or L for 1 are all\n"
+		"understood, and a typing error is noticed.\n",
+		id, line, id);
 }
 
 int hf_kit_write(const struct hf_kit *kit, const char *path, struct hf_error *err)

@@ -58,6 +58,8 @@ int nearest_tag(struct hf_store *s, const char *wanted, struct hf_error *err)
 	if (strlen(wanted) > TAG_BYTES_MAX || tree_tags(s->index, look_at, &search, NULL) < 0)
 		return hf_error_set(err, -ENOENT, "there is no tag %s", wanted);
 	if (search.tags == 0)
-		return hf_error_set(err, -ENOENT, "there is no tag %s, nor any other: holdfast snapshot makes one", wanted);
-	return hf_error_set(err, -ENOENT, "there is no tag %s: the nearest of %zu is %s", wanted, search.tags, search.name);
+		return hf_error_set(err, -ENOENT,
+				    "there is no tag %s, nor any other: holdfast snapshot makes one", wanted);
+	return hf_error_set(err, -ENOENT, "there is no tag %s: the nearest of %zu is %s", wanted, search.tags,
+			    search.name);
 }

@@ -44,7 +44,8 @@ uint64_t op_time(const struct hf_store *s, struct op *op)
 	return op->time_ns;
 }
 
-static void op_stamp(const struct hf_store *s, const struct tree_state *state, struct op *op, bool share_moment)
+static void op_stamp(const struct hf_store *s, const struct tree_state *state, struct op *op,
+		     bool share_moment)
 {
 	op->tid = share_moment ? state->tid : state->tid + 1;
 	op_time_after(s, state, op);
@@ -135,7 +136,8 @@ int op_run_row(struct hf_store *s, struct op *ops, size_t n, struct hf_error *er
 		size_t record;
 
 		op_stamp(s, &state, &ops[i], false);
-		if (group_encode(g, &ops[i], &record) < 0) /* first, so that nothing can fail once it has happened */
+		if (group_encode(g, &ops[i], &record) <
+		    0) /* first, so that nothing can fail once it has happened */
 			r = hf_error_set(err, -ENOMEM, "no memory for an operation");
 		else
 			r = op_stage(s, &ops[i], &state, &note, err);

@@ -47,9 +47,8 @@ static void fill_setattr(const struct hf_store *s, const struct hf_setattr *chan
 	op->setattr.mtime =
 		change->mask & HF_SET_MTIME_NOW ? file_time_of(op_time(s, op)) : file_time(change->mtime);
 	op->setattr.ctime = file_time(change->ctime);
-	op->setattr.mask =
-		change->mask & (SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_SIZE | SETATTR_ATIME |
-					   SETATTR_MTIME | SETATTR_CTIME);
+	op->setattr.mask = change->mask & (SETATTR_MODE | SETATTR_UID | SETATTR_GID | SETATTR_SIZE |
+					   SETATTR_ATIME | SETATTR_MTIME | SETATTR_CTIME);
 	if (change->mask & HF_SET_ATIME_NOW)
 		op->setattr.mask |= SETATTR_ATIME;
 	if (change->mask & HF_SET_MTIME_NOW)
@@ -121,19 +120,23 @@ int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change
 
 static bool name_known(const char *name)
 {
-	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 || strncmp(name, "security.", 9) == 0 ||
-	       strcmp(name, ACL_ACCESS_NAME) == 0 || strcmp(name, ACL_DEFAULT_NAME) == 0;
+	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
+	       strncmp(name, "security.", 9) == 0 || strcmp(name, ACL_ACCESS_NAME) == 0 ||
+	       strcmp(name, ACL_DEFAULT_NAME) == 0;
 }
 
 static int check_xattr(const char *name, size_t len, struct hf_error *err)
 {
 	if (!name_known(name))
-		return hf_error_set(err, -EOPNOTSUPP, "attributes begin with user., trusted. or security., or are the two ACLs");
+		return hf_error_set(
+			err, -EOPNOTSUPP,
+			"attributes begin with user., trusted. or security., or are the two ACLs");
 	if (strlen(name) > NAME_BYTES_MAX || strchr(name, '.')[1] == 0)
 		return hf_error_set(err, strlen(name) > NAME_BYTES_MAX ? -ERANGE : -EINVAL,
 				    "an attribute's name has 1 to %d bytes", NAME_BYTES_MAX);
-	return len > XATTR_VALUE_BYTES_MAX ? hf_error_set(err, -E2BIG, "an attribute has at most %d bytes", XATTR_VALUE_BYTES_MAX) :
-					     0;
+	return len > XATTR_VALUE_BYTES_MAX ?
+		       hf_error_set(err, -E2BIG, "an attribute has at most %d bytes", XATTR_VALUE_BYTES_MAX) :
+		       0;
 }
 
 static int check_present(struct hf_store *s, uint64_t ino, const char *name, int flags, struct hf_error *err)
@@ -241,7 +244,9 @@ static int tag(struct hf_store *s, const char *name, uint64_t tid_plus_1, struct
 	int r;
 
 	if (tag_name_check(name, strlen(name)) < 0)
-		return hf_error_set(err, -EINVAL, "a tag is 1 to %d of A-Z a-z 0-9 . _ - and does not begin with . or -", TAG_BYTES_MAX);
+		return hf_error_set(err, -EINVAL,
+				    "a tag is 1 to %d of A-Z a-z 0-9 . _ - and does not begin with . or -",
+				    TAG_BYTES_MAX);
 	r = op_begin(s, 0, tid_plus_1 != 0, err);
 	if (r < 0)
 		return r;
@@ -254,7 +259,8 @@ static int tag(struct hf_store *s, const char *name, uint64_t tid_plus_1, struct
 		op.tag.name = text_span(name);
 		op.tag.tid_plus_1 = tid_plus_1 == UINT64_MAX ? s->state.tid + 1 : tid_plus_1;
 		if (tid_plus_1 && op.tag.tid_plus_1 > s->state.tid + 1)
-			r = hf_error_set(err, -ENOENT, "operation %llu has not happened yet", (unsigned long long)tid_plus_1 - 1);
+			r = hf_error_set(err, -ENOENT, "operation %llu has not happened yet",
+					 (unsigned long long)tid_plus_1 - 1);
 		else
 			r = op_run(s, &op, err);
 	}

@@ -47,8 +47,7 @@ static void stream_set(struct group *g, struct stream *st, uint64_t ino, uint64_
 
 /* A run of this group holding the bytes: the one that ends just before them, or a new one. */
 static int place_data(struct hf_store *s, uint64_t ino, uint64_t offset, struct run_part *part,
-		      uint64_t *ret_run,
-		      uint32_t *ret_off, bool *ret_continues)
+		      uint64_t *ret_run, uint32_t *ret_off, bool *ret_continues)
 {
 	struct group *g = s->open;
 	struct stream *st = stream_find(g, ino);
@@ -88,7 +87,8 @@ static bool shares_moment(const struct group *g, const struct op *op, uint64_t r
 	if (g->n == 0)
 		return false;
 	last = &g->items[g->n - 1];
-	return last->kind == ITEM_WRITE && g->notes[g->n - 1].uid == op_uid() && last->data.ino == op->write.ino && last->data.run == run &&
+	return last->kind == ITEM_WRITE && g->notes[g->n - 1].uid == op_uid() &&
+	       last->data.ino == op->write.ino && last->data.run == run &&
 	       last->data.run_off + last->data.len == run_off && last->data.flags == op->write.flags &&
 	       op->write.offset == size && last->data.offset + last->data.len == size;
 }
@@ -109,8 +109,8 @@ static int write_run(struct hf_store *s, struct op *op, struct run_part *part, s
 
 	r = tree_getattr(&s->tree, HF_TID_HEAD, op->write.ino, &attr, err);
 	if (r == 0 && !S_ISREG(attr.mode))
-		r = hf_error_set(err, S_ISDIR(attr.mode) ? -EISDIR : -EINVAL, "inode %llu is not a regular file",
-				 (unsigned long long)op->write.ino);
+		r = hf_error_set(err, S_ISDIR(attr.mode) ? -EISDIR : -EINVAL,
+				 "inode %llu is not a regular file", (unsigned long long)op->write.ino);
 	if (r < 0) {
 		free(part);
 		return r;
@@ -188,8 +188,7 @@ static void fold(struct hf_store *s, uint64_t ino, uint64_t block)
 }
 
 ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *data, size_t len,
-		 unsigned flags,
-		 struct hf_error *err)
+		 unsigned flags, struct hf_error *err)
 {
 	struct op op = { .type = OP_WRITE };
 	struct run_part *part;
@@ -238,8 +237,8 @@ static int check_room(struct hf_store *s, uint64_t ino, uint64_t len, struct hf_
 	if (r < 0)
 		return hf_error_set(err, r, "cannot ask how much room %s has: %s", s->path, strerror(-r));
 	if (len - have > room_left(s, room_available(s, free_bytes, total)))
-		return hf_error_set(err, -ENOSPC, "there is no room for %llu bytes below %s", (unsigned long long)(len - have),
-				    s->path);
+		return hf_error_set(err, -ENOSPC, "there is no room for %llu bytes below %s",
+				    (unsigned long long)(len - have), s->path);
 	return 0;
 }
 
@@ -291,7 +290,8 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
 	int r = 0;
 
 	if (kind != 0 && kind != FALLOC_FL_PUNCH_HOLE && kind != FALLOC_FL_ZERO_RANGE)
-		return hf_error_set(err, -EOPNOTSUPP, "fallocate allocates, punches holes and zeroes ranges; no more");
+		return hf_error_set(err, -EOPNOTSUPP,
+				    "fallocate allocates, punches holes and zeroes ranges; no more");
 	if (kind == FALLOC_FL_PUNCH_HOLE && !(mode & FALLOC_FL_KEEP_SIZE))
 		return hf_error_set(err, -EOPNOTSUPP, "a hole is punched with KEEP_SIZE");
 	if (len == 0)
@@ -300,8 +300,8 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
 		return hf_error_set(err, -EFBIG, "a file ends at 2^63 - 1 bytes");
 	op.range.ino = ino;
 	op.range.mode = kind == 0 ? RANGE_ALLOCATE : kind == FALLOC_FL_PUNCH_HOLE ? RANGE_PUNCH : RANGE_ZERO;
-	op.range.flags = (mode & FALLOC_FL_KEEP_SIZE ? RANGE_KEEP_SIZE : 0) | (flags & HF_WRITE_KILL_PRIV ?
-									       RANGE_KILL_PRIV : 0);
+	op.range.flags = (mode & FALLOC_FL_KEEP_SIZE ? RANGE_KEEP_SIZE : 0) |
+			 (flags & HF_WRITE_KILL_PRIV ? RANGE_KILL_PRIV : 0);
 	while (r == 0 && done < len) {
 		op.range.offset = offset + done;
 		op.range.len = len - done;
@@ -319,8 +319,7 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
  * Requires sequence.
  */
 static int shorten_copy(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino,
-			uint64_t offset, size_t *len,
-			struct hf_error *err)
+			uint64_t offset, size_t *len, struct hf_error *err)
 {
 	uint64_t src_end, end;
 	int r = tree_blocks_end(&s->tree, src_ino, src_offset, RANGE_STEP_BLOCKS, &src_end, err);
@@ -337,8 +336,7 @@ static int shorten_copy(struct hf_store *s, uint64_t src_ino, uint64_t src_offse
 }
 
 ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino,
-		      uint64_t offset, size_t len,
-		      unsigned flags, struct hf_error *err)
+		      uint64_t offset, size_t len, unsigned flags, struct hf_error *err)
 {
 	struct op op = { .type = OP_CLONE };
 	struct hf_attr src, dst = { .size_bytes = 0 };
@@ -349,8 +347,8 @@ ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset,
 		return r;
 	r = tree_getattr(&s->tree, HF_TID_HEAD, src_ino, &src, err);
 	if (r == 0 && !S_ISREG(src.mode))
-		r = hf_error_set(err, S_ISDIR(src.mode) ? -EISDIR : -EINVAL, "inode %llu is not a regular file",
-				 (unsigned long long)src_ino);
+		r = hf_error_set(err, S_ISDIR(src.mode) ? -EISDIR : -EINVAL,
+				 "inode %llu is not a regular file", (unsigned long long)src_ino);
 	if (r == 0 && src_offset >= src.size_bytes)
 		len = 0;
 	else if (r == 0 && len > src.size_bytes - src_offset)

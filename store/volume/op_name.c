@@ -30,10 +30,10 @@ static int check_kind(uint32_t mode, const char *target, struct hf_error *err)
 	if (S_ISLNK(mode) && len == 0)
 		return hf_error_set(err, -ENOENT, "a symbolic link needs a target");
 	if (S_ISLNK(mode) && len > TARGET_BYTES_MAX)
-		return hf_error_set(err, -ENAMETOOLONG, "a symbolic link's target has at most %d bytes", TARGET_BYTES_MAX);
+		return hf_error_set(err, -ENAMETOOLONG, "a symbolic link's target has at most %d bytes",
+				    TARGET_BYTES_MAX);
 	if (!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode) && !S_ISFIFO(mode) && !S_ISSOCK(mode) &&
-	    !S_ISCHR(mode) &&
-	    !S_ISBLK(mode))
+	    !S_ISCHR(mode) && !S_ISBLK(mode))
 		return hf_error_set(err, -EINVAL, "there is no file type %o", mode & S_IFMT);
 	return 0;
 }
@@ -42,8 +42,7 @@ static int check_kind(uint32_t mode, const char *target, struct hf_error *err)
  * What comes down from the directory: group, setgid, default ACL. acl: two buffers that live as long as op.
  */
 static int inherit(struct hf_store *s, uint64_t parent, uint32_t umask, const struct hf_cred *cred,
-		   struct op *op,
-		   struct buf *acl_access, struct buf *acl_default, struct hf_error *err)
+		   struct op *op, struct buf *acl_access, struct buf *acl_default, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf given = BUF_INIT;
 	struct hf_attr dir;
@@ -76,8 +75,8 @@ static int inherit(struct hf_store *s, uint64_t parent, uint32_t umask, const st
 }
 
 static int create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mode, uint32_t umask,
-		  uint64_t rdev,
-		  const char *target, const struct hf_cred *cred, struct hf_attr *ret, struct hf_error *err)
+		  uint64_t rdev, const char *target, const struct hf_cred *cred, struct hf_attr *ret,
+		  struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf acl_access = BUF_INIT;
 	CLEANUP(buf_release) struct buf acl_default = BUF_INIT;
@@ -113,8 +112,8 @@ static int create(struct hf_store *s, uint64_t parent, const char *name, uint32_
 }
 
 int hf_create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mode, uint32_t umask,
-	      uint64_t rdev,
-	      const char *target, const struct hf_cred *cred, struct hf_attr *ret, struct hf_error *err)
+	      uint64_t rdev, const char *target, const struct hf_cred *cred, struct hf_attr *ret,
+	      struct hf_error *err)
 {
 	int r = check_name(name, err);
 
@@ -122,8 +121,7 @@ int hf_create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mo
 }
 
 int hf_create_nameless(struct hf_store *s, uint64_t parent, uint32_t mode, uint32_t umask,
-		       const struct hf_cred *cred,
-		       struct hf_attr *ret, struct hf_error *err)
+		       const struct hf_cred *cred, struct hf_attr *ret, struct hf_error *err)
 {
 	return create(s, parent, NULL, S_IFREG | (mode & 07777), umask, 0, NULL, cred, ret, err);
 }
@@ -162,8 +160,7 @@ static void note_orphan(struct hf_store *s, uint64_t ino)
 }
 
 static int remove_name(struct hf_store *s, uint64_t parent, const char *name, uint32_t flags,
-		       uint64_t *ret_ino,
-		       struct hf_error *err)
+		       uint64_t *ret_ino, struct hf_error *err)
 {
 	struct op op = { .type = OP_UNLINK };
 	struct hf_attr attr;
@@ -206,8 +203,7 @@ int hf_rmdir(struct hf_store *s, uint64_t parent, const char *name, uint64_t *re
 }
 
 int hf_rename(struct hf_store *s, uint64_t parent, const char *name, uint64_t new_parent,
-	      const char *new_name,
-	      unsigned flags, struct hf_error *err)
+	      const char *new_name, unsigned flags, struct hf_error *err)
 {
 	struct op op = { .type = OP_RENAME };
 	struct hf_attr other;
@@ -228,8 +224,8 @@ int hf_rename(struct hf_store *s, uint64_t parent, const char *name, uint64_t ne
 	op.rename.name = text_span(name);
 	op.rename.new_parent = new_parent;
 	op.rename.new_name = text_span(new_name);
-	op.rename.flags = (flags & RENAME_EXCHANGE ? RENAME_OP_EXCHANGE : 0) | (flags & RENAME_NOREPLACE ?
-										RENAME_OP_NOREPLACE : 0);
+	op.rename.flags = (flags & RENAME_EXCHANGE ? RENAME_OP_EXCHANGE : 0) |
+			  (flags & RENAME_NOREPLACE ? RENAME_OP_NOREPLACE : 0);
 	has_other = tree_lookup(&s->tree, HF_TID_HEAD, new_parent, new_name, &other, NULL) == 0;
 	r = op_run(s, &op, err);
 	if (r == 0)

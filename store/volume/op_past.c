@@ -99,7 +99,8 @@ static int damaged(const struct inode *i, struct hf_error *err)
 }
 
 /* One by one, which is quicker than to walk. */
-static int read_few(struct blocks *b, uint64_t tid, const struct inode *i, uint64_t first, struct hf_error *err)
+static int read_few(struct blocks *b, uint64_t tid, const struct inode *i, uint64_t first,
+		    struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
 	int r = 0;
@@ -228,9 +229,10 @@ static int look(const struct hf_view *src, const struct inode *was, uint64_t ino
 		struct stretch *st, struct hf_error *err)
 {
 	struct hf_store *s = src->store;
-	CLEANUP(blocks_release) struct blocks then = { .s = s, .size = was->size, .end = UINT64_MAX / BLOCK_BYTES };
-	CLEANUP(blocks_release) struct blocks now = { .s = s, .size = was->size, .may_pend = true,
-						      .end = UINT64_MAX / BLOCK_BYTES };
+	CLEANUP(blocks_release)
+	struct blocks then = { .s = s, .size = was->size, .end = UINT64_MAX / BLOCK_BYTES };
+	CLEANUP(blocks_release)
+	struct blocks now = { .s = s, .size = was->size, .may_pend = true, .end = UINT64_MAX / BLOCK_BYTES };
 	CLEANUP(node_release) struct node n = NODE_INIT;
 	int r = view_inode(&s->tree, HF_TID_HEAD, ino, &n, err);
 
@@ -330,7 +332,8 @@ int64_t hf_copy_past(const struct hf_view *src, uint64_t src_ino, uint64_t ino, 
 /* --- a file made new */
 
 /* All that it had, when that is one stretch: 1, 0. */
-static int whole_contents(const struct hf_view *src, const struct inode *was, struct stretch *st, struct hf_error *err)
+static int whole_contents(const struct hf_view *src, const struct inode *was, struct stretch *st,
+			  struct hf_error *err)
 {
 	CLEANUP(blocks_release) struct blocks then = { .s = src->store, .size = was->size };
 	const struct blocks nothing = { .end = UINT64_MAX / BLOCK_BYTES };
@@ -344,7 +347,8 @@ static int whole_contents(const struct hf_view *src, const struct inode *was, st
 	return r == -EAGAIN ? 0 : r < 0 ? r : st->last;
 }
 
-static void fill_create(struct op *op, uint64_t ino, const struct inode *was, uint64_t parent, const char *name)
+static void fill_create(struct op *op, uint64_t ino, const struct inode *was, uint64_t parent,
+			const char *name)
 {
 	*op = (struct op){ .type = OP_CREATE };
 	op->create.parent = parent;

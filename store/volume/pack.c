@@ -14,10 +14,10 @@
 #include "store/volume/volume.h"
 
 enum {
-	SHARED_CHUNK_MAX = 32 << 10, /* chunks up to this share a frame … */
+	SHARED_CHUNK_MAX = 32 << 10,  /* chunks up to this share a frame … */
 	SHARED_FRAME_MAX = 128 << 10, /* … of up to this */
 	META_FRAME_MAX = 1 << 20,
-	WHO_BYTES = 8, /* at most, of such a record */
+	WHO_BYTES = 8,     /* at most, of such a record */
 	NAMES_AT_ONCE = 8, /* hashed side by side */
 };
 
@@ -42,8 +42,8 @@ struct packing {
 	size_t n, cap;
 	struct found *found; /* chunks new in this group, by name */
 	size_t cap_frames;
-	size_t n_data;       /* data frames */
-	size_t shared;       /* the data frame that takes small chunks now + 1; 0: none */
+	size_t n_data; /* data frames */
+	size_t shared; /* the data frame that takes small chunks now + 1; 0: none */
 };
 
 static int slice_add(struct packing *p, const struct run_part *part, uint32_t off, uint32_t len, size_t run)
@@ -148,7 +148,8 @@ static void name_slices(void *arg, size_t batch)
 	CLEANUP(buf_release) struct buf scratch = BUF_INIT;
 	struct packing *p = arg;
 	struct slice *first = &p->slices[batch * NAMES_AT_ONCE];
-	size_t n = p->n - batch * NAMES_AT_ONCE < NAMES_AT_ONCE ? p->n - batch * NAMES_AT_ONCE : NAMES_AT_ONCE;
+	size_t n =
+		p->n - batch * NAMES_AT_ONCE < NAMES_AT_ONCE ? p->n - batch * NAMES_AT_ONCE : NAMES_AT_ONCE;
 	struct hash_job jobs[NAMES_AT_ONCE];
 	size_t bytes = 0;
 
@@ -463,7 +464,8 @@ static int encode_items(struct packing *p)
 		const struct item *item = &g->items[i];
 		struct log_frame *f;
 
-		if (encode_who(p, g->notes[i].uid, &uid, item->kind == ITEM_RECORD ? item->record.len : 0) < 0)
+		if (encode_who(p, g->notes[i].uid, &uid, item->kind == ITEM_RECORD ? item->record.len : 0) <
+		    0)
 			return -ENOMEM;
 		if (item->kind != ITEM_RECORD) {
 			if (encode_data_item(p, i, &base, &pieces, &cap) < 0)

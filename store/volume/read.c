@@ -28,7 +28,8 @@ int hf_view_walk(const struct hf_view *v, const char *path, struct hf_attr *ret,
 		size_t len = strcspn(path, "/");
 
 		if (len > NAME_BYTES_MAX)
-			return hf_error_set(err, -ENAMETOOLONG, "a name has at most %d bytes", NAME_BYTES_MAX);
+			return hf_error_set(err, -ENAMETOOLONG, "a name has at most %d bytes",
+					    NAME_BYTES_MAX);
 		if (len > 0) {
 			memcpy(name, path, len);
 			name[len] = 0;
@@ -42,8 +43,7 @@ int hf_view_walk(const struct hf_view *v, const char *path, struct hf_attr *ret,
 }
 
 int hf_view_readdir(const struct hf_view *v, uint64_t ino, uint64_t cookie, unsigned flags,
-		    hf_readdir_fn *each, void *arg,
-		    struct hf_error *err)
+		    hf_readdir_fn *each, void *arg, struct hf_error *err)
 {
 	return tree_readdir(&v->store->tree, v->tid, ino, cookie, flags, each, arg, err);
 }
@@ -137,7 +137,8 @@ static int point_of_tid(struct hf_store *s, const struct hf_point *head, uint64_
 	char text[40];
 
 	if (tid > head->tid)
-		return hf_error_set(err, -ENOENT, "operation %llu has not happened yet: the last is tid-%llu (%s)",
+		return hf_error_set(err, -ENOENT,
+				    "operation %llu has not happened yet: the last is tid-%llu (%s)",
 				    (unsigned long long)tid, (unsigned long long)head->tid,
 				    hf_moment_format(head->time_ns, text, sizeof(text)));
 	if (tid == head->tid || tid == 0) {
@@ -201,9 +202,10 @@ int hf_moment_resolve(struct hf_store *s, const struct hf_moment *moment, struct
 	default:
 		r = hf_point_of_time(s, moment->time_ns, ret, err);
 		if (r == -ENOENT && tree_first_point(s->index, &first, NULL) == 0)
-			return hf_error_set(err, r, "nothing had happened yet then: the first moment is %s (tid-%llu)",
-					    hf_moment_format(first.time_ns, text, sizeof(text)),
-					    (unsigned long long)first.tid);
+			return hf_error_set(
+				err, r, "nothing had happened yet then: the first moment is %s (tid-%llu)",
+				hf_moment_format(first.time_ns, text, sizeof(text)),
+				(unsigned long long)first.tid);
 		return r;
 	}
 }
@@ -224,8 +226,9 @@ static uint64_t spacing_ns(uint64_t age_ns)
 {
 	static const struct {
 		uint64_t age_s, every_s;
-	} steps[] = { { 120, 1 }, { 3600, 60 }, { 86400, 1800 }, { 7 * 86400, 6 * 3600 }, { 60 * 86400,
-		86400 } };
+	} steps[] = {
+		{ 120, 1 }, { 3600, 60 }, { 86400, 1800 }, { 7 * 86400, 6 * 3600 }, { 60 * 86400, 86400 }
+	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (age_ns <= steps[i].age_s * 1000000000)
@@ -288,8 +291,7 @@ static int collect_tag(void *arg, const char *name, uint64_t tid)
 }
 
 int hf_tags_list(struct hf_store *s, int (*each)(void *arg, const char *name, const struct hf_point *point),
-		 void *arg,
-		 struct hf_error *err)
+		 void *arg, struct hf_error *err)
 {
 	struct tag_names t = { 0 };
 	struct hf_point head;

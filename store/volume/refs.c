@@ -2,8 +2,9 @@
 /*
  * Who has which inode open, and which are to be reaped.
  *
- * The kernel may know of every inode there is, so an entry is as small as can be: a table with linear probing,
- * 16 bytes an inode. Taking one out moves those behind it up, so that there are no marks of what was.
+ * The kernel may know of every inode there is, so an entry is as small as can be: a table with linear
+ * probing, 16 bytes an inode. Taking one out moves those behind it up, so that there are no marks of what
+ * was.
  */
 #include <stdlib.h>
 

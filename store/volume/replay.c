@@ -29,7 +29,9 @@ static int replay_chunks(struct replay *p, const struct log_group *group, size_t
 	int r;
 
 	if (frame >= group->n_data)
-		return hf_error_set(err, -EUCLEAN, "a group in segment %u describes more data frames than it has", group->after.end.segment);
+		return hf_error_set(err, -EUCLEAN,
+				    "a group in segment %u describes more data frames than it has",
+				    group->after.end.segment);
 	r = chunks_decode(body, &entries, &n, err);
 	if (r < 0)
 		return r;
@@ -131,7 +133,9 @@ static int replay_records(struct replay *p, const struct log_group *group, struc
 			return r;
 	}
 	if (frame != group->n_data)
-		return hf_error_set(err, -EUCLEAN, "a group in segment %u does not describe all its data frames", group->after.end.segment);
+		return hf_error_set(err, -EUCLEAN,
+				    "a group in segment %u does not describe all its data frames",
+				    group->after.end.segment);
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 enum {
 	RESERVE_MIN = 16 << 20,
 	RESERVE_MAX = 256 << 20,
-	RESERVE_SHARE = 32,    /* of the file system's size */
+	RESERVE_SHARE = 32, /* of the file system's size */
 	LAST_RESERVE = 2 << 20,
 	BUDGET_MAX = 16 << 20,
 	BUDGET_NS = 200000000,
@@ -75,7 +75,8 @@ static int room_renew(struct hf_store *s, uint64_t cost, bool grows, struct hf_e
 	if (cost > left)
 		return hf_error_set(err, -ENOSPC,
 				    "no room left below %s: free some space on its file system; "
-				    "nothing that was acknowledged is lost", s->path);
+				    "nothing that was acknowledged is lost",
+				    s->path);
 	s->room_budget = room_less(s->room_budget, cost);
 	return 0;
 }
@@ -89,9 +90,13 @@ static int room_failed(struct hf_store *s, struct hf_error *err)
 static int room_stuck(struct hf_store *s, struct hf_error *err)
 {
 	if (s->settle_failed && s->settle_failed != -ENOSPC)
-		return hf_error_set(err, -EIO, "the index in %s cannot be written: unmount, mend the disk and mount again "
-				    "(nothing that was acknowledged is lost)", s->path);
-	return hf_error_set(err, -ENOSPC, "no room left below %s: free some space on its file system", s->path);
+		return hf_error_set(
+			err, -EIO,
+			"the index in %s cannot be written: unmount, mend the disk and mount again "
+			"(nothing that was acknowledged is lost)",
+			s->path);
+	return hf_error_set(err, -ENOSPC, "no room left below %s: free some space on its file system",
+			    s->path);
 }
 
 /*

@@ -50,7 +50,8 @@ static inline bool rot_knows_some(const struct hf_store *s)
 }
 bool rot_is_bad(struct hf_store *s, struct log_pos frame);
 bool rot_has_chunk(struct hf_store *s, uint64_t number);
-/* All was looked at since then, and this found: what was known before, and not seen, is no damage any more. */
+/* All was looked at since then, and this found: what was known before, and not seen, is no damage any more.
+ */
 void rot_seen(struct hf_store *s, const struct verified *seen, uint64_t since_ns);
 /* False: somebody else heals just now. */
 bool rot_begin_repair(struct hf_store *s);

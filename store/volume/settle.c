@@ -98,7 +98,8 @@ static void flush_now_and_then(struct hf_store *s, const struct group *g, struct
 
 /*
  * Who syncs after each write makes a group each time; to wake the settler for every one of them costs as much
- * as to settle it. So it sleeps a little while first, and settles what has come together, unless it is urgent.
+ * as to settle it. So it sleeps a little while first, and settles what has come together, unless it is
+ * urgent.
  */
 bool settle_is_urgent(const struct hf_store *s)
 {

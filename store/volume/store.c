@@ -35,8 +35,9 @@ static int init_log(const char *path, const struct hf_kit *kit, const struct key
 		    uint64_t created_ns, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
-	struct epoch_cert cert = { .epoch = 1, .format_floor = FORMAT_VERSION, .created_ns = created_ns,
-		.first_segment = 1 };
+	struct epoch_cert cert = {
+		.epoch = 1, .format_floor = FORMAT_VERSION, .created_ns = created_ns, .first_segment = 1
+	};
 	struct log_options o = { .os = os_posix(), .keys = keys };
 	struct log *log = NULL;
 	int r;
@@ -253,8 +254,11 @@ static int open_parts(struct opening *p, struct hf_error *err)
 	s->lock_fd = r;
 	r = files_read_keys(s->os, s->path, &s->descriptor, &s->keys, err);
 	if (r == 0 && !s->read_only && !keyring_has_writer(s->keys))
-		r = hf_error_set(err, -EKEYREJECTED, "%s/keys/writer.key is gone: recover into a new store with the kit, or open for "
-				 "reading only", s->path);
+		r = hf_error_set(
+			err, -EKEYREJECTED,
+			"%s/keys/writer.key is gone: recover into a new store with the kit, or open for "
+			"reading only",
+			s->path);
 	if (r == 0)
 		r = workers_new(0, &s->workers);
 	if (r == 0)
@@ -320,7 +324,8 @@ static int point_to_reading(int code, struct hf_error *err)
 	return hf_error_set(err, code, "%s. All that came before it can be read: mount with -o ro", why.text);
 }
 
-/* The index is never ahead of what is surely in the log: who only reads sees to that, too, if he brings it on. */
+/* The index is never ahead of what is surely in the log: who only reads sees to that, too, if he brings it
+ * on. */
 static int open_surely(struct opening *p, struct hf_error *err)
 {
 	struct log_point end;

@@ -44,17 +44,17 @@ struct guard;
 struct rot;
 
 enum {
-	GROUP_BYTES = 8 << 20,    /* a group of this much data is sealed */
-	GROUP_OPS = 32768,        /* … or of so many operations */
-	ROW_OPS = 3,              /* that happen at once, at most */
-	STREAMS_MAX = 4096,       /* files being written in a row that a group remembers */
-	FOLD_PIECES = 64,         /* a block's list longer than this is folded */
-	PACKED_MAX = 2,           /* packed groups that wait to be written */
-	N_THREADS = 3,            /* that pack, write and settle */
-	OP_COST = 1024,           /* bound of what a record and its index entries take, names included */
-	REAP_MAX = 256,           /* inodes reaped by one operation */
-	REAP_COST = 256,          /* what each of them takes more */
-	BLOCK_COST = 128,         /* what each block of a range takes more, in the index */
+	GROUP_BYTES = 8 << 20,       /* a group of this much data is sealed */
+	GROUP_OPS = 32768,           /* … or of so many operations */
+	ROW_OPS = 3,                 /* that happen at once, at most */
+	STREAMS_MAX = 4096,          /* files being written in a row that a group remembers */
+	FOLD_PIECES = 64,            /* a block's list longer than this is folded */
+	PACKED_MAX = 2,              /* packed groups that wait to be written */
+	N_THREADS = 3,               /* that pack, write and settle */
+	OP_COST = 1024,              /* bound of what a record and its index entries take, names included */
+	REAP_MAX = 256,              /* inodes reaped by one operation */
+	REAP_COST = 256,             /* what each of them takes more */
+	BLOCK_COST = 128,            /* what each block of a range takes more, in the index */
 	RANGE_STEP_BYTES = 64 << 20, /* a longer range is done in steps, others' operations in between */
 	RANGE_STEP_BLOCKS = RANGE_STEP_BYTES / BLOCK_BYTES,
 };
@@ -108,9 +108,9 @@ struct group {
 	struct packed_run *runs;
 	size_t n_runs, cap_runs;
 	struct stream *streams;
-	uint64_t bytes;        /* of data */
-	uint64_t cost;         /* bound of what it takes in the log */
-	uint64_t opened_ns;    /* monotonic time of its first operation */
+	uint64_t bytes;          /* of data */
+	uint64_t cost;           /* bound of what it takes in the log */
+	uint64_t opened_ns;      /* monotonic time of its first operation */
 	struct tree_state state; /* after its last operation, set when sealed */
 
 	/* packed */
@@ -178,7 +178,8 @@ struct hf_store {
 	unsigned commit_interval_ms;
 	unsigned sync_timeout_ms; /* an fsync waits so long for receipts; 0: it does not */
 	int lock_fd;
-	/* Of chunks below this number some may come from earlier epochs, whose segments end before epoch_start. */
+	/* Of chunks below this number some may come from earlier epochs, whose segments end before
+	 * epoch_start. */
 	uint64_t chunks_of_others;
 	uint32_t epoch_start;
 
@@ -193,13 +194,13 @@ struct hf_store {
 	pthread_mutex_t sequence;
 	/* the packer: something is sealed, or to stop; of time it wakes by itself */
 	pthread_cond_t sealed_cond;
-	pthread_cond_t packed_cond;  /* the writer: something is packed that nobody else writes, or to stop */
-	pthread_cond_t settle_cond;  /* the settler: something is committed, or to stop */
-	pthread_cond_t room_cond;    /* pending_bytes fell, no_room, or failed */
+	pthread_cond_t packed_cond; /* the writer: something is packed that nobody else writes, or to stop */
+	pthread_cond_t settle_cond; /* the settler: something is committed, or to stop */
+	pthread_cond_t room_cond;   /* pending_bytes fell, no_room, or failed */
 	pthread_cond_t progress_cond; /* who needs a group: one was packed or written, or cannot be */
-	struct tree_state state;     /* after the last operation */
-	uint64_t before_ns;          /* time of the one before the last, or its row, that was not a reaping */
-	uint64_t fixed_tid;          /* somebody looks at this moment: no append may share it any more */
+	struct tree_state state;      /* after the last operation */
+	uint64_t before_ns; /* time of the one before the last, or its row, that was not a reaping */
+	uint64_t fixed_tid; /* somebody looks at this moment: no append may share it any more */
 	struct index_batch *batch;
 	struct group *open;
 	struct group_queue sealed;    /* to be packed */
@@ -208,14 +209,14 @@ struct hf_store {
 	struct group_queue committed; /* to be settled */
 	struct group_queue settled;   /* their runs may still be named */
 	bool no_room;                 /* the next packed group found no room in the log */
-	uint64_t durable_group;   /* all groups up to this one are durable */
+	uint64_t durable_group;       /* all groups up to this one are durable */
 	uint64_t settled_group;
-	uint64_t pending_bytes;   /* cost of groups not yet settled */
+	uint64_t pending_bytes;    /* cost of groups not yet settled */
 	uint64_t uncommitted_cost; /* cost of groups not yet committed: promised to the log's room */
 	uint64_t counted_next_chunk, counted_chunk_bytes; /* copies for status */
-	int failed;               /* 0 or the error that stopped writing */
+	int failed;                                       /* 0 or the error that stopped writing */
 	char failed_text[HF_ERROR_TEXT_BYTES];
-	int settle_failed;        /* RocksDB's present trouble, 0: none */
+	int settle_failed; /* RocksDB's present trouble, 0: none */
 	bool stopping;
 	uint64_t room_checked_ns, room_budget; /* room.c */
 
@@ -257,8 +258,8 @@ struct group_mark {
 struct group_mark group_mark(const struct group *g);
 void group_back(struct group *g, const struct group_mark *to);
 /*
- * Encode op, which has its tid and time, behind the group's records. 0, or -ENOMEM. Then, when it has been applied,
- * group_add_record makes it an item; else the group goes back.
+ * Encode op, which has its tid and time, behind the group's records. 0, or -ENOMEM. Then, when it has been
+ * applied, group_add_record makes it an item; else the group goes back.
  */
 MUST_USE int group_encode(struct group *g, const struct op *op, size_t *ret_off);
 void group_add_record(struct group *g, const struct op *op, const struct op_note *note, size_t off);
@@ -283,13 +284,15 @@ uint64_t op_time(const struct hf_store *s, struct op *op);
 /* Requires sequence: give op its tid and time, apply and publish it, add its record. Leaves sequence held. */
 MUST_USE int op_run(struct hf_store *s, struct op *op, struct hf_error *err);
 /*
- * Several at once: each is an operation with a moment of its own, but who looks at what is now sees all or none, and
- * when one cannot be done none is. At most ROW_OPS, in one group.
+ * Several at once: each is an operation with a moment of its own, but who looks at what is now sees all or
+ * none, and when one cannot be done none is. At most ROW_OPS, in one group.
  */
-MUST_USE int op_begin_row(struct hf_store *s, size_t n, uint64_t data_bytes, bool grows, struct hf_error *err);
+MUST_USE int op_begin_row(struct hf_store *s, size_t n, uint64_t data_bytes, bool grows,
+			  struct hf_error *err);
 MUST_USE int op_run_row(struct hf_store *s, struct op *ops, size_t n, struct hf_error *err);
 /* The same without adding a record; share_moment: with the last operation's tid, not the next. */
-MUST_USE int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct op_note *ret, struct hf_error *err);
+MUST_USE int op_apply(struct hf_store *s, struct op *op, bool share_moment, struct op_note *ret,
+		      struct hf_error *err);
 /* Is it of a kind that the store does by itself, on nobody's behalf? */
 static inline bool op_is_own(uint8_t type)
 {
@@ -301,17 +304,18 @@ void op_added_data(struct hf_store *s, uint64_t cost_before);
 void op_end(struct hf_store *s);
 
 /*
- * --- op_past.c: make what an inode was at a moment, under a name that is not there: owner, mode, times, contents by
- * naming its chunks. Who looks at what is now never sees it half made. 1; 0: that takes more than one row of operations
- * (folders, extended attributes, ACLs, contents in several parts or not yet chunks), and nothing was done; as hf_create.
+ * --- op_past.c: make what an inode was at a moment, under a name that is not there: owner, mode, times,
+ * contents by naming its chunks. Who looks at what is now never sees it half made. 1; 0: that takes more than
+ * one row of operations (folders, extended attributes, ACLs, contents in several parts or not yet chunks),
+ * and nothing was done; as hf_create.
  */
 struct inode;
-MUST_USE int past_create(const struct hf_view *src, const struct inode *was, uint64_t parent, const char *name,
-			 uint64_t *ret_ino, struct hf_error *err);
+MUST_USE int past_create(const struct hf_view *src, const struct inode *was, uint64_t parent,
+			 const char *name, uint64_t *ret_ino, struct hf_error *err);
 
 /* --- refs.c */
-void refs_orphaned(struct hf_store *s, uint64_t ino); /* its last name is gone */
-void refs_named(struct hf_store *s, uint64_t ino);    /* it has a name (again) */
+void refs_orphaned(struct hf_store *s, uint64_t ino);                      /* its last name is gone */
+void refs_named(struct hf_store *s, uint64_t ino);                         /* it has a name (again) */
 size_t refs_take_reapable(struct hf_store *s, uint64_t *inos, size_t max); /* how many */
 size_t refs_reapable(struct hf_store *s);
 bool refs_have_reapable(struct hf_store *s);
@@ -348,8 +352,8 @@ struct replay_end {
 	bool foreign;      /* the group there is rightly signed, but no holdfast of this build wrote it */
 };
 MUST_USE int replay_log(struct hf_store *s, const struct volume_state *from, uint64_t memory_bytes,
-			const struct hf_progress *progress,
-			struct volume_state *ret, struct replay_end *end, struct hf_error *err);
+			const struct hf_progress *progress, struct volume_state *ret, struct replay_end *end,
+			struct hf_error *err);
 
 /* --- meters.c */
 void meters_init(struct hf_store *s);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What questions about the past cost on a volume that `scalebench mixed` has made (docs/BENCHMARKS.md, "Growth"):
+ * What questions about the past cost on a volume that `scalebench mixed` has made (docs/BENCHMARKS.md,
+ *"Growth"):
  *
  *	historybench STORE FILES ROUNDS
  *
- * makes ten trees of a tenth of FILES each beside what is there, changes 100 files of the first, asks each question ROUNDS
- * times (one that takes minutes: once) and prints the median as one JSON object.
+ * makes ten trees of a tenth of FILES each beside what is there, changes 100 files of the first, asks each
+ *question ROUNDS times (one that takes minutes: once) and prints the median as one JSON object.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +20,14 @@
 #include "holdfast/moment.h"
 #include "holdfast/op.h"
 
-enum { TREES = 10, FILES_A_FOLDER = 1000, CHANGED = 100, NEAR_OPS = 1000, ROUNDS_MAX = 99, BUSY_WAIT_MS = 20000 };
+enum {
+	TREES = 10,
+	FILES_A_FOLDER = 1000,
+	CHANGED = 100,
+	NEAR_OPS = 1000,
+	ROUNDS_MAX = 99,
+	BUSY_WAIT_MS = 20000
+};
 
 static struct hf_error err = HF_ERROR_INIT;
 static struct hf_store *store;
@@ -150,13 +158,16 @@ static void ask(const struct question *q, int most_rounds, bool last)
 		const double start = now();
 
 		t = (struct told){ 0, q->most };
-		check(q->is_diff ? hf_diff(store, q->since, q->until, q->path, count_difference, &t, NULL, &err) :
-				   hf_log(store, q->path, q->since, q->until, q->flags, count_event, &t, NULL, &err),
+		check(q->is_diff ?
+			      hf_diff(store, q->since, q->until, q->path, count_difference, &t, NULL, &err) :
+			      hf_log(store, q->path, q->since, q->until, q->flags, count_event, &t, NULL,
+				     &err),
 		      q->name);
 		seconds[k] = now() - start;
 	}
 	qsort(seconds, (size_t)rounds, sizeof(*seconds), compare_seconds);
-	printf(" \"%s\": {\"seconds\": %.6f, \"told\": %zu}%s\n", q->name, seconds[rounds / 2], t.n, last ? "" : ",");
+	printf(" \"%s\": {\"seconds\": %.6f, \"told\": %zu}%s\n", q->name, seconds[rounds / 2], t.n,
+	       last ? "" : ",");
 	(void)fflush(stdout);
 }
 
@@ -177,7 +188,8 @@ int main(int argc, char **argv)
 	char top[40], tree[48], file[80];
 
 	if (files < CHANGED * TREES || rounds < 1 || rounds > ROUNDS_MAX) {
-		fprintf(stderr, "usage: historybench STORE FILES ROUNDS (FILES: at least %d)\n", CHANGED * TREES);
+		fprintf(stderr, "usage: historybench STORE FILES ROUNDS (FILES: at least %d)\n",
+			CHANGED * TREES);
 		return 2;
 	}
 	check(hf_store_open(argv[1], &o, &store, &err), argv[1]);
@@ -191,13 +203,17 @@ int main(int argc, char **argv)
 		{ "log of a file with a short past", file, 0, HF_TID_HEAD, 0, 0, false, false },
 		{ "log of a file of many versions", "kept/big", 0, HF_TID_HEAD, 0, 0, false, false },
 		{ "log -n 20 of all", "", 0, HF_TID_HEAD, HF_NEWEST_FIRST, 20, false, false },
-		{ "log -n 20 of a tenth of the files", tree, 0, HF_TID_HEAD, HF_NEWEST_FIRST, 20, false, false },
-		{ "log -n 20 of a busy directory", "work/00", 0, HF_TID_HEAD, HF_NEWEST_FIRST, 20, false, false },
-		{ "log -n 20 of a quiet directory", "kept", 0, HF_TID_HEAD, HF_NEWEST_FIRST, 20, false, false },
+		{ "log -n 20 of a tenth of the files", tree, 0, HF_TID_HEAD, HF_NEWEST_FIRST, 20, false,
+		  false },
+		{ "log -n 20 of a busy directory", "work/00", 0, HF_TID_HEAD, HF_NEWEST_FIRST, 20, false,
+		  false },
+		{ "log -n 20 of a quiet directory", "kept", 0, HF_TID_HEAD, HF_NEWEST_FIRST, 20, false,
+		  false },
 		{ "log of a quiet directory, all of it", "kept", 0, HF_TID_HEAD, 0, 0, false, false },
 		{ "diff of near moments, all", "", after - NEAR_OPS, after, 0, 0, true, false },
 		{ "diff of all where 100 files changed", "", before, after, 0, 0, true, false },
-		{ "diff of a tenth of the files, in which 100 changed", tree, before, after, 0, 0, true, false },
+		{ "diff of a tenth of the files, in which 100 changed", tree, before, after, 0, 0, true,
+		  false },
 		{ "diff of far moments, a quiet directory", "kept", far, after, 0, 0, true, false },
 		{ "diff of far moments, a busy directory", "work/00", far, after, 0, 0, true, false },
 		{ "diff of far moments, all", "", far, after, 0, 0, true, true },

@@ -298,8 +298,12 @@ static const struct work {
 	void (*run)(uint64_t count);
 	unsigned flags;
 } works[] = {
-	{ "mixed", mixed, 0 }, { "entries", entries, 0 },	{ "files", files, 0 },
-	{ "data", data, 0 },   { "overwrite", overwrite, 0 },	{ "open", nothing, 0 },
+	{ "mixed", mixed, 0 },
+	{ "entries", entries, 0 },
+	{ "files", files, 0 },
+	{ "data", data, 0 },
+	{ "overwrite", overwrite, 0 },
+	{ "open", nothing, 0 },
 	{ "rebuild", nothing, HF_OPEN_REBUILD },
 };
 
@@ -345,11 +349,10 @@ static void measure(const struct work *w, const char *path, uint64_t count, uint
 	done = now();
 	hf_store_status(store, &after);
 	printf("{\"open_seconds\": %.3f, \"seconds\": %.3f, \"operations\": %" PRIu64
-	       ", \"head_tid\": %" PRIu64
-	       ", \"log_bytes\": %" PRIu64 ", \"log_total_bytes\": %" PRIu64 ", \"index_bytes\": %" PRIu64
-	       ", \"written_bytes\": %" PRIu64,
-	       opened - start, done - opened, calls, after.head_tid,
-	       after.log_bytes - before.log_bytes, after.log_bytes, after.index_bytes, written_bytes);
+	       ", \"head_tid\": %" PRIu64 ", \"log_bytes\": %" PRIu64 ", \"log_total_bytes\": %" PRIu64
+	       ", \"index_bytes\": %" PRIu64 ", \"written_bytes\": %" PRIu64,
+	       opened - start, done - opened, calls, after.head_tid, after.log_bytes - before.log_bytes,
+	       after.log_bytes, after.index_bytes, written_bytes);
 	check(hf_store_close(store, &err), "close");
 	printf(", \"close_seconds\": %.3f, \"peak_bytes\": %" PRIu64 ", \"disk_bytes\": %" PRIu64 "}\n",
 	       now() - done, peak_kib() * 1024, disk_bytes());

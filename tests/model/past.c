@@ -145,11 +145,13 @@ void past_line_release(struct past_line *l)
 /* The name that moment k took from an inode for another. */
 static bool lost_name(const struct past *p, uint64_t ino, size_t k, uint64_t *dir, const char **name)
 {
-	const struct model_inode *before = k > 0 ? model_find(p->m[k - 1].m, ino) : NULL, *after = model_find(p->m[k].m, ino);
+	const struct model_inode *before = k > 0 ? model_find(p->m[k - 1].m, ino) : NULL,
+				 *after = model_find(p->m[k].m, ino);
 	struct past_names names;
 	bool found = false;
 
-	if (!before || before->nlink == 0 || !after || (!S_ISDIR(after->mode) && after->nlink > before->nlink))
+	if (!before || before->nlink == 0 || !after ||
+	    (!S_ISDIR(after->mode) && after->nlink > before->nlink))
 		return false;
 	names = past_names(p->m[k - 1].m, ino);
 	for (size_t i = 0; !found && i < names.n; i++) {
@@ -185,7 +187,9 @@ static void follow(const struct past *p, struct past_line *l, uint64_t ino, uint
 			from--;
 		came = lost_name(p, ino, from, &unused, &other);
 		for (size_t k = until; k > from;) {
-			struct past_stretch st = { ino, type, k - 1, k, path_of_name(p->m[k - 1].m, dir, name), false, false };
+			struct past_stretch st = {
+				ino, type, k - 1, k, path_of_name(p->m[k - 1].m, dir, name), false, false
+			};
 
 			while (st.from > from) {
 				char *before = path_of_name(p->m[st.from - 1].m, dir, name);
@@ -206,7 +210,8 @@ static void follow(const struct past *p, struct past_line *l, uint64_t ino, uint
 	}
 }
 
-static void descend(const struct past *p, const struct past_line *dirs, const char *name, struct past_line *out)
+static void descend(const struct past *p, const struct past_line *dirs, const char *name,
+		    struct past_line *out)
 {
 	size_t own;
 
@@ -225,7 +230,8 @@ static void descend(const struct past *p, const struct past_line *dirs, const ch
 			st.until = k;
 			st.type = model_find(p->m[st.from].m, st.ino)->mode & S_IFMT;
 			st.path = join(dir->path, name);
-			st.came_by_rename = st.from > 0 && past_entry(p->m[st.from - 1].m, dir->ino, name) != st.ino &&
+			st.came_by_rename = st.from > 0 &&
+					    past_entry(p->m[st.from - 1].m, dir->ino, name) != st.ino &&
 					    lost_name(p, st.ino, st.from, &in, &before);
 			st.removed = st.until < p->n && !past_is_there(p->m[st.until].m, st.ino);
 			line_add(out, st);
@@ -299,8 +305,9 @@ static bool same_bytes(const struct model_inode *a, const struct model_inode *b)
 
 		for (size_t k = 0; k < i->n_pages; k++) {
 			const uint64_t at = i->pages[k].number * MODEL_PAGE_BYTES;
-			const struct model_page *x = model_page(a, i->pages[k].number), *y = model_page(b, i->pages[k].number);
-			const size_t len = at >= a->size			    ? 0 :
+			const struct model_page *x = model_page(a, i->pages[k].number),
+						*y = model_page(b, i->pages[k].number);
+			const size_t len = at >= a->size                   ? 0 :
 					   a->size - at < MODEL_PAGE_BYTES ? (size_t)(a->size - at) :
 									     MODEL_PAGE_BYTES;
 
@@ -339,7 +346,8 @@ static enum hf_difference_kind what_changed(const struct model_inode *a, const s
 		return 0;
 	if ((a->mode ^ b->mode) & S_IFMT || !same_contents(a, b))
 		return HF_CONTENTS;
-	if (a->mode != b->mode || a->uid != b->uid || a->gid != b->gid || a->rdev != b->rdev || !same_xattrs(a, b))
+	if (a->mode != b->mode || a->uid != b->uid || a->gid != b->gid || a->rdev != b->rdev ||
+	    !same_xattrs(a, b))
 		return HF_ATTRIBUTES;
 	return S_ISDIR(a->mode) || same_time(a->mtime, b->mtime) ? 0 : HF_ATTRIBUTES;
 }
@@ -367,7 +375,8 @@ static void drop_name(struct past_names *l, size_t k)
 	l->v[k] = l->v[--l->n];
 }
 
-/* Names of an inode at both moments, in pairs: by path (pass 0), by directory and name (pass 1), or the only ones left. */
+/* Names of an inode at both moments, in pairs: by path (pass 0), by directory and name (pass 1), or the only
+ * ones left. */
 static void pair_names(struct rows *rows, const char *tree, struct past_names *old, struct past_names *new,
 		       const struct model_inode *a, const struct model_inode *b)
 {
@@ -379,13 +388,15 @@ static void pair_names(struct rows *rows, const char *tree, struct past_names *o
 				const struct past_name *x = &old->v[i], *y = &new->v[k];
 				const enum hf_difference_kind what = what_changed(a, b);
 
-				if (pass == 0 ? strcmp(x->path, y->path) != 0 :
-				    pass == 1 && (x->dir != y->dir || strcmp(x->name, y->name) != 0))
+				if (pass == 0 ?
+					    strcmp(x->path, y->path) != 0 :
+					    pass == 1 && (x->dir != y->dir || strcmp(x->name, y->name) != 0))
 					continue;
 				if (pass == 0 && what)
 					add_row(rows, tree, (struct row){ what, 0, x->path, x->path, a, b });
 				if (pass == 2 || (pass == 1 && what))
-					add_row(rows, tree, (struct row){ HF_RENAMED, what, y->path, x->path, a, b });
+					add_row(rows, tree,
+						(struct row){ HF_RENAMED, what, y->path, x->path, a, b });
 				drop_name(old, i);
 				drop_name(new, k);
 				i--;
@@ -395,8 +406,8 @@ static void pair_names(struct rows *rows, const char *tree, struct past_names *o
 	}
 }
 
-static void compare_inode(struct rows *rows, const char *tree, const struct model *at_a, const struct model *at_b,
-			  uint64_t ino)
+static void compare_inode(struct rows *rows, const char *tree, const struct model *at_a,
+			  const struct model *at_b, uint64_t ino)
 {
 	const struct model_inode *a = model_find(at_a, ino), *b = model_find(at_b, ino);
 	struct past_names old = a ? past_names(at_a, ino) : (struct past_names){ 0 };
@@ -418,7 +429,8 @@ static void join_rows(struct rows *rows)
 		for (size_t k = 0; rows->v[i].kind == HF_REMOVED && k < rows->n; k++) {
 			struct row *gone = &rows->v[i], *come = &rows->v[k];
 
-			if ((come->kind != HF_ADDED && come->kind != HF_RENAMED) || strcmp(gone->path, come->path) != 0)
+			if ((come->kind != HF_ADDED && come->kind != HF_RENAMED) ||
+			    strcmp(gone->path, come->path) != 0)
 				continue;
 			if (come->kind == HF_ADDED)
 				come->kind = what_changed(gone->a, come->b);
@@ -450,7 +462,8 @@ char *past_diff_text(const struct model *a, const struct model *b, const char *p
 		qsort(rows.v, rows.n, sizeof(*rows.v), compare_rows);
 	for (size_t k = 0; k < rows.n; k++) {
 		if (rows.v[k].kind)
-			(void)fprintf(out, "%d %d %s %s\n", rows.v[k].kind, rows.v[k].also, rows.v[k].path, rows.v[k].before);
+			(void)fprintf(out, "%d %d %s %s\n", rows.v[k].kind, rows.v[k].also, rows.v[k].path,
+				      rows.v[k].before);
 		free(rows.v[k].path);
 		free(rows.v[k].before);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What holdfast/history.h should say of the moments that a storm remembers: worked out from the states of the tree alone,
- * by looking at all of them. All memory is malloc's; without any it aborts.
+ * What holdfast/history.h should say of the moments that a storm remembers: worked out from the states of the
+ * tree alone, by looking at all of them. All memory is malloc's; without any it aborts.
  */
 #ifndef TESTS_MODEL_PAST_H
 #define TESTS_MODEL_PAST_H
@@ -20,7 +20,7 @@ size_t past_index(const struct past *p, uint64_t tid);
 uint64_t past_entry(const struct model *m, uint64_t dir, const char *name);
 /* What a path was; 0: nothing. */
 uint64_t past_resolve(const struct model *m, const char *path);
-bool past_is_there(const struct model *m, uint64_t ino); /* and has a name */
+bool past_is_there(const struct model *m, uint64_t ino);               /* and has a name */
 bool past_is_below(const struct model *m, uint64_t ino, uint64_t top); /* with one of its names, or is that */
 
 struct past_name {

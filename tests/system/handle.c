@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * File handles that outlive a mount, as an NFS server keeps them: `handle of FILE` prints one, `handle open DIR
- * HANDLE` prints the contents of the file of the file system at DIR that it names.
+ * File handles that outlive a mount, as an NFS server keeps them: `handle of FILE` prints one, `handle open
+ * DIR HANDLE` prints the contents of the file of the file system at DIR that it names.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,8 @@ static int print_contents(const char *dir, const char *text)
 	unsigned byte;
 	ssize_t n;
 
-	for (hex = hex ? hex + 1 : ""; sscanf(hex, "%2x", &byte) == 1 && handle.h.handle_bytes < MAX_HANDLE_SZ; hex += 2)
+	for (hex = hex ? hex + 1 : "";
+	     sscanf(hex, "%2x", &byte) == 1 && handle.h.handle_bytes < MAX_HANDLE_SZ; hex += 2)
 		handle.h.f_handle[handle.h.handle_bytes++] = (unsigned char)byte;
 	fd = open_by_handle_at(at, &handle.h, O_RDONLY);
 	if (fd < 0)

@@ -37,8 +37,8 @@ void say(struct words *w, const char *fmt, ...)
 
 const char *kind_name(enum hf_change_kind kind)
 {
-	static const char *const names[] = { "?", "create", "link", "remove", "rename", "attributes", "write", "allocate",
-					     "copy", "xattr", "tag", "own" };
+	static const char *const names[] = { "?",     "create",   "link", "remove", "rename", "attributes",
+					     "write", "allocate", "copy", "xattr",  "tag",    "own" };
 
 	return names[kind];
 }

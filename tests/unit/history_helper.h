@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests of the past: what is done to names, and words for what a walk tells, to be held against a text. */
+/* For tests of the past: what is done to names, and words for what a walk tells, to be held against a text.
+ */
 #ifndef TESTS_UNIT_HISTORY_HELPER_H
 #define TESTS_UNIT_HISTORY_HELPER_H
 

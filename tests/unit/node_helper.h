@@ -108,7 +108,8 @@ struct node_bench {
 
 /* The log has so many groups, and the node does not know the volume yet. */
 void node_bench_init(struct node_bench *b, uint64_t groups);
-/* The node has the volume, and the first `sent` groups of the log, up to b->point; the log goes on to `groups`. */
+/* The node has the volume, and the first `sent` groups of the log, up to b->point; the log goes on to
+ * `groups`. */
 void node_bench_init_sent(struct node_bench *b, uint64_t sent, uint64_t groups);
 void node_bench_release(struct node_bench *b);
 void node_bench_enrol(struct node_bench *b);

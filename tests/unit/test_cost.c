@@ -171,10 +171,8 @@ static void test_longest_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_overwritten),
-		cmocka_unit_test(test_shared),
-		cmocka_unit_test(test_removed),
-		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_overwritten),  cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_removed),      cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_longest_name),
 	};
 

@@ -212,12 +212,9 @@ static void test_retired_the_next_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stored_anew),
-		cmocka_unit_test(test_retired_in_the_log),
-		cmocka_unit_test(test_not_named_again),
-		cmocka_unit_test(test_check_remembers),
-		cmocka_unit_test(test_told_each),
-		cmocka_unit_test(test_retired_the_next_time),
+		cmocka_unit_test(test_stored_anew),     cmocka_unit_test(test_retired_in_the_log),
+		cmocka_unit_test(test_not_named_again), cmocka_unit_test(test_check_remembers),
+		cmocka_unit_test(test_told_each),       cmocka_unit_test(test_retired_the_next_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

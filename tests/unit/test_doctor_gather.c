@@ -161,7 +161,8 @@ static void who_rehearses(void **state)
 	expect_boot("/etc/cron.d/drill", "5 4 1 * * root holdfast drill /var/lib/volume\n", FACT_NO, FACT_YES,
 		    "");
 	expect_boot("/etc/cron.monthly/drill", "#!/bin/sh\n# holdfast drill\n", FACT_NO, FACT_NO, "");
-	expect_boot("/etc/crontab", "5 4 1 * * root holdfast drill /var/lib/other > /dev/null\n", FACT_NO, FACT_NO, "");
+	expect_boot("/etc/crontab", "5 4 1 * * root holdfast drill /var/lib/other > /dev/null\n", FACT_NO,
+		    FACT_NO, "");
 	expect_boot("/etc/crontab", "5 4 1 * * root holdfast drill --dir /data\n", FACT_NO, FACT_YES, "");
 }
 

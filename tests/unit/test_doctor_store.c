@@ -82,7 +82,8 @@ static void the_log(void **state)
 	CASE("log-verified", OK, "10 days ago", );
 	CASE("log-verified", DANGER, "1 place is known", f->store.r.damaged = 1);
 	CASE("log-verified", DANGER, "holdfast check /var/lib/volume --repair", f->store.r.damaged = 2);
-	CASE("log-verified", WARNING, "100 days ago", f->store.r.verified_ns = DOCTOR_NOW_NS - 100 * DOCTOR_DAY_NS);
+	CASE("log-verified", WARNING, "100 days ago",
+	     f->store.r.verified_ns = DOCTOR_NOW_NS - 100 * DOCTOR_DAY_NS);
 	CASE("log-verified", WARNING, "never verified", f->store.r.verified_ns = 0;
 	     f->store.r.created_ns = DOCTOR_NOW_NS - 100 * DOCTOR_DAY_NS);
 	CASE("log-verified", OK, "", f->store.r.verified_ns = 0; f->store.r.created_ns = DOCTOR_NOW_NS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records, FORMAT.md §10. Every operation comes back as it went in, and cut anywhere it is refused. The rules of each
- * are in test_format_op_rules.c.
+ * Records, FORMAT.md §10. Every operation comes back as it went in, and cut anywhere it is refused. The rules
+ * of each are in test_format_op_rules.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -481,10 +481,12 @@ static void who_comes_back(void **state)
 		for (size_t len = 0; len < body.len; len++)
 			assert_int_equal(who_decode((struct span){ body.data, len }, &got, &err), -EUCLEAN);
 		buf_add_u8(&b, 0);
-		assert_int_equal(who_decode((struct span){ b.data + b.len - 1 - body.len, body.len + 1 }, &got, &err),
+		assert_int_equal(who_decode((struct span){ b.data + b.len - 1 - body.len, body.len + 1 },
+					    &got, &err),
 				 -EUCLEAN);
 	}
-	for (uint64_t v = (uint64_t)UINT32_MAX + 1; v != 0; v = v == UINT64_MAX ? 0 : UINT64_MAX) { /* no user has that */
+	for (uint64_t v = (uint64_t)UINT32_MAX + 1; v != 0;
+	     v = v == UINT64_MAX ? 0 : UINT64_MAX) { /* no user has that */
 		CLEANUP(buf_release) struct buf b = BUF_INIT;
 
 		buf_add_varint(&b, v);

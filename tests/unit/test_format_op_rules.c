@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a record may say, FORMAT.md §10: each rule of the document has a record that breaks it alone, written field by
- * field.
+ * What a record may say, FORMAT.md §10: each rule of the document has a record that breaks it alone, written
+ * field by field.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -63,7 +63,7 @@ static int decode_fields(uint8_t type, uint64_t tid, const struct field *fields,
 
 /* clang-format off: one record a line */
 #define FILE_MODE (S_IFREG | 0644)
-#define MAX63	  INT64_MAX
+#define MAX63 INT64_MAX
 
 /* parent, name, inode, mode, uid, gid, device, target, ACLs */
 #define CREATE(parent, name, ino, mode, uid, gid, target, access)              \

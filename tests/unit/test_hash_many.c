@@ -51,7 +51,8 @@ static void check_all(const size_t *lens, size_t n)
 
 static void lengths_around_blocks(void **state)
 {
-	const size_t lens[] = { 1, 127, 128, 129, 255, 256, 257, 384, 1000, 1024, 1025, 2, 4096, 4097, 64, 16000 };
+	const size_t lens[] = { 1,    127,  128,  129, 255,  256,  257, 384,
+				1000, 1024, 1025, 2,   4096, 4097, 64,  16000 };
 
 	(void)state;
 	for (size_t n = 1; n <= sizeof(lens) / sizeof(lens[0]); n++)

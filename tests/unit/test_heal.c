@@ -269,7 +269,8 @@ static void test_heal_while_open(void **state)
 	assert_int_equal(did.healed_segments, 0);
 	flip_byte(last, 350, 1);
 	assert_int_equal(repair(&o, false, &h).faults, 0);
-	/* How far its log goes an open store knows, though the last commit is damaged and no log opens there. */
+	/* How far its log goes an open store knows, though the last commit is damaged and no log opens there.
+	 */
 	log_durable(o.f.store->log, &end);
 	flip_byte(last, end.end.offset - 10, 1);
 	assert_true(hf_store_check_open(o.f.store, NULL, NULL, &sum, NULL, NULL) > 0);
@@ -298,8 +299,8 @@ static void spoil_end(const char *path, unsigned how)
 }
 
 /*
- * The end of the log is gone, and behind it is nothing that says so: the index knows, or else what a replica has
- * given its receipt for. It is found, it does not open, and it is healed.
+ * The end of the log is gone, and behind it is nothing that says so: the index knows, or else what a replica
+ * has given its receipt for. It is found, it does not open, and it is healed.
  */
 static void test_heal_the_end(void **state)
 {
@@ -401,12 +402,9 @@ static void test_heal_a_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scrub),
-		cmocka_unit_test(test_scrub_goes_on),
-		cmocka_unit_test(test_heal_at_rest),
-		cmocka_unit_test(test_heal_while_open),
-		cmocka_unit_test(test_heal_the_end),
-		cmocka_unit_test(test_heal_a_folder),
+		cmocka_unit_test(test_scrub),        cmocka_unit_test(test_scrub_goes_on),
+		cmocka_unit_test(test_heal_at_rest), cmocka_unit_test(test_heal_while_open),
+		cmocka_unit_test(test_heal_the_end), cmocka_unit_test(test_heal_a_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

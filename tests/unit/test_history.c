@@ -19,12 +19,13 @@ static int say_change(void *arg, const struct hf_change *c)
 {
 	struct words *w = arg;
 
-	say(w, "%s %d+%d %d by %d\n", kind_name(c->kind), (int)c->ino, (int)c->other, (int)c->bytes, (int)c->uid);
+	say(w, "%s %d+%d %d by %d\n", kind_name(c->kind), (int)c->ino, (int)c->other, (int)c->bytes,
+	    (int)c->uid);
 	return ++w->n == w->stop;
 }
 
-static void expect_changes(struct store_fixture *f, uint64_t since, uint64_t until, unsigned flags, size_t stop,
-			   const char *wanted)
+static void expect_changes(struct store_fixture *f, uint64_t since, uint64_t until, unsigned flags,
+			   size_t stop, const char *wanted)
 {
 	struct words w = { .stop = stop };
 
@@ -47,7 +48,9 @@ static void test_changes(void **state)
 
 	hf_act_for(1000);
 	put_text(f, a, 0, "hello");
-	assert_int_equal(hf_setattr(f->store, a, &(struct hf_setattr){ .mask = HF_SET_SIZE, .size_bytes = 2 }, NULL, NULL), 0);
+	assert_int_equal(hf_setattr(f->store, a, &(struct hf_setattr){ .mask = HF_SET_SIZE, .size_bytes = 2 },
+				    NULL, NULL),
+			 0);
 	hf_act_for(0);
 	(void)make_file(f, "b");
 	move(f, HF_ROOT_INO, "a", HF_ROOT_INO, "b");
@@ -62,7 +65,8 @@ static void test_changes(void **state)
 
 		expect_changes(f, 0, 8, 0, 0, all);
 		expect_changes(f, 1, 3, 0, 0, "write 2+0 5 by 1000\nattributes 2+0 3 by 1000\n");
-		expect_changes(f, 1, 3, HF_NEWEST_FIRST, 0, "attributes 2+0 3 by 1000\nwrite 2+0 5 by 1000\n");
+		expect_changes(f, 1, 3, HF_NEWEST_FIRST, 0,
+			       "attributes 2+0 3 by 1000\nwrite 2+0 5 by 1000\n");
 		expect_changes(f, 0, UINT64_MAX, 0, 2, "create 2+0 0 by -1\nwrite 2+0 5 by 1000\n");
 		expect_changes(f, 7, 8, HF_NEWEST_FIRST, 0, "remove 2+0 0 by 1001\n");
 		expect_changes(f, 8, 8, 0, 0, "");
@@ -114,7 +118,9 @@ static void test_changes_of_many_groups(void **state)
 			assert_int_equal(hf_changes(f->store, since, until, 0, count_up, &next, NULL), 0);
 			assert_int_equal(next, until + 1);
 			next = until;
-			assert_int_equal(hf_changes(f->store, since, until, HF_NEWEST_FIRST, count_down, &next, NULL), 0);
+			assert_int_equal(hf_changes(f->store, since, until, HF_NEWEST_FIRST, count_down,
+						    &next, NULL),
+					 0);
 			assert_int_equal(next, since);
 		}
 	}
@@ -156,8 +162,8 @@ static void test_versions(void **state)
 
 static int say_stretch(void *arg, const struct hf_stretch *st)
 {
-	say(arg, "%s %d %d-%d%s%s\n", st->path, (int)st->ino, (int)st->from, (int)st->until, st->came_by_rename ? " renamed" : "",
-	    st->removed ? " removed" : "");
+	say(arg, "%s %d %d-%d%s%s\n", st->path, (int)st->ino, (int)st->from, (int)st->until,
+	    st->came_by_rename ? " renamed" : "", st->removed ? " removed" : "");
 	return 0;
 }
 
@@ -198,7 +204,7 @@ static void test_life_in_directories(void **state)
 	struct store_fixture *f = *state;
 	uint64_t d = make_dir(f, HF_ROOT_INO, "d"); /* tid 1, inode 2 */
 
-	(void)make_in(f, d, "x");                   /* tid 2, inode 3 */
+	(void)make_in(f, d, "x");                    /* tid 2, inode 3 */
 	move(f, HF_ROOT_INO, "d", HF_ROOT_INO, "e"); /* tid 3 */
 	expect_life(f, "e/x", "e/x 3 3--1\nd/x 3 2-3\n");
 	expect_life(f, "/d//x/", "d/x 3 2-3\n");
@@ -240,7 +246,8 @@ static void test_life_of_renamed_link(void **state)
 
 /* --- what is gone */
 
-static int say_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
+static int say_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid,
+		    uint64_t cookie)
 {
 	struct words *w = arg;
 
@@ -273,14 +280,17 @@ static void test_gone(void **state)
 	w = (struct words){ .n = 0 };
 	assert_int_equal(hf_gone(f->store, d, 0, say_gone, &w, NULL), 0);
 	assert_string_equal(w.text, "x 3 until 4\n");
-	for (const char *const *name = (const char *const[]){ "moved", "back", "here", "x", "", "a/b", NULL }; *name; name++)
-		assert_int_equal(hf_gone_find(f->store, HF_ROOT_INO, *name, &ino, &type, &tid, NULL), -ENOENT);
+	for (const char *const *name = (const char *const[]){ "moved", "back", "here", "x", "", "a/b", NULL };
+	     *name; name++)
+		assert_int_equal(hf_gone_find(f->store, HF_ROOT_INO, *name, &ino, &type, &tid, NULL),
+				 -ENOENT);
 	drop(f, HF_ROOT_INO, "back");
 	assert_int_equal(hf_gone_find(f->store, HF_ROOT_INO, "back", &ino, &type, &tid, NULL), 0);
 }
 
 /* All of many, each once, from any place on. */
-static int stop_at(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
+static int stop_at(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid,
+		   uint64_t cookie)
 {
 	uint64_t *at = arg;
 

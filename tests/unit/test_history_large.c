@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The past of what is large or busy: many versions, large groups, much that happens elsewhere or meanwhile. */
+/* The past of what is large or busy: many versions, large groups, much that happens elsewhere or meanwhile.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,9 @@
 
 static void set_mode(struct store_fixture *f, uint64_t ino, uint32_t mode)
 {
-	assert_int_equal(hf_setattr(f->store, ino, &(struct hf_setattr){ .mask = HF_SET_MODE, .mode = mode }, NULL, NULL), 0);
+	assert_int_equal(hf_setattr(f->store, ino, &(struct hf_setattr){ .mask = HF_SET_MODE, .mode = mode },
+				    NULL, NULL),
+			 0);
 }
 
 struct count {
@@ -62,12 +65,14 @@ static void test_many_versions(void **state)
 	assert_int_equal(c.n, VERSIONS + 1);
 	assert_true(c.last == HF_TID_HEAD);
 	c = (struct count){ .down = true, .stop = 500 };
-	assert_int_equal(hf_versions(f->store, a, 0, HF_TID_HEAD, HF_NEWEST_FIRST, count_version, &c, NULL), 1);
+	assert_int_equal(hf_versions(f->store, a, 0, HF_TID_HEAD, HF_NEWEST_FIRST, count_version, &c, NULL),
+			 1);
 	c = (struct count){ 0 };
 	assert_int_equal(hf_log(f->store, "a", 0, HF_TID_HEAD, 0, count_event, &c, NULL, NULL), 0);
 	assert_int_equal(c.n, VERSIONS + 1);
 	c = (struct count){ .down = true, .stop = 20 };
-	assert_int_equal(hf_log(f->store, "a", 0, HF_TID_HEAD, HF_NEWEST_FIRST, count_event, &c, NULL, NULL), 1);
+	assert_int_equal(hf_log(f->store, "a", 0, HF_TID_HEAD, HF_NEWEST_FIRST, count_event, &c, NULL, NULL),
+			 1);
 	c = (struct count){ 0 };
 	assert_int_equal(hf_log(f->store, "", 0, HF_TID_HEAD, 0, count_event, &c, NULL, NULL), 0);
 	assert_int_equal(c.n, VERSIONS + 1);
@@ -96,12 +101,13 @@ static void test_quiet_directory(void **state)
 {
 	enum { OPS = 80000 };
 	static const char forwards[] = "1 quiet\n1 quiet/x\n6 quiet/x\n1 quiet/gone\n1 quiet/two\n"
-					"3 quiet/gone\n3 quiet/two\n4 quiet/in\n5 quiet/x\n";
+				       "3 quiet/gone\n3 quiet/two\n4 quiet/in\n5 quiet/x\n";
 	static const char backwards[] = "5 quiet/x\n4 quiet/in\n3 quiet/two\n3 quiet/gone\n1 quiet/two\n"
-					 "1 quiet/gone\n6 quiet/x\n1 quiet/x\n1 quiet\n";
+					"1 quiet/gone\n6 quiet/x\n1 quiet/x\n1 quiet\n";
 	const struct history_limits usual = history_limits;
 	struct store_fixture *f = *state;
-	uint64_t busy = make_file(f, "busy"), quiet = make_dir(f, HF_ROOT_INO, "quiet"), x = make_in(f, quiet, "x"), from;
+	uint64_t busy = make_file(f, "busy"), quiet = make_dir(f, HF_ROOT_INO, "quiet"),
+		 x = make_in(f, quiet, "x"), from;
 	char words[1000] = "";
 
 	put_text(f, x, 0, "one");
@@ -125,13 +131,17 @@ static void test_quiet_directory(void **state)
 	assert_int_equal(hf_log(f->store, "quiet", 0, HF_TID_HEAD, 0, say_event, words, NULL, NULL), 0);
 	assert_string_equal(words, forwards);
 	words[0] = 0;
-	assert_int_equal(hf_log(f->store, "quiet", 0, HF_TID_HEAD, HF_NEWEST_FIRST, say_event, words, NULL, NULL), 0);
+	assert_int_equal(hf_log(f->store, "quiet", 0, HF_TID_HEAD, HF_NEWEST_FIRST, say_event, words, NULL,
+				NULL),
+			 0);
 	assert_string_equal(words, backwards);
 	words[0] = 0;
 	/* so few are looked at first, which are gone later, and then it is too much */
 	history_limits.members = history_limits.states = 1;
 	history_limits.ops_a_row = OPS / 16;
-	assert_int_equal(hf_log(f->store, "quiet", 0, from + OPS / 8, HF_NEWEST_FIRST, say_event, words, NULL, NULL), 0);
+	assert_int_equal(hf_log(f->store, "quiet", 0, from + OPS / 8, HF_NEWEST_FIRST, say_event, words, NULL,
+				NULL),
+			 0);
 	assert_string_equal(words, "1 quiet/two\n1 quiet/gone\n6 quiet/x\n1 quiet/x\n1 quiet\n");
 	history_limits = usual;
 	words[0] = 0;
@@ -179,9 +189,13 @@ static void *be_busy(void *arg)
 	for (int i = 0; i < BUSY_MAX && !atomic_load(&b->stop); i++) {
 		const bool there = i % 2 == 0;
 
-		(void)hf_setattr(s, b->file, &(struct hf_setattr){ .mask = HF_SET_MODE, .mode = 0600 + (uint32_t)(i % 64) }, NULL, NULL);
+		(void)hf_setattr(s, b->file,
+				 &(struct hf_setattr){ .mask = HF_SET_MODE,
+						       .mode = 0600 + (uint32_t)(i % 64) },
+				 NULL, NULL);
 		(void)hf_rename(s, b->dir, there ? "x" : "y", b->dir, there ? "y" : "x", 0, NULL);
-		(void)hf_create(s, b->dir, "z", S_IFREG | 0600, 0, 0, NULL, &(struct hf_cred){ 0, 0 }, NULL, NULL);
+		(void)hf_create(s, b->dir, "z", S_IFREG | 0600, 0, 0, NULL, &(struct hf_cred){ 0, 0 }, NULL,
+				NULL);
 		(void)hf_unlink(s, b->dir, "z", NULL, NULL);
 		if (i % 10 == 0)
 			(void)hf_store_commit(s, NULL);
@@ -203,7 +217,8 @@ static int take_difference(void *arg, const struct hf_difference *d)
 	return 0;
 }
 
-static int take_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
+static int take_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid,
+		     uint64_t cookie)
 {
 	(void)arg, (void)ino, (void)type, (void)last_tid, (void)cookie;
 	assert_true(name[0] >= 'x' && name[0] <= 'z');
@@ -226,11 +241,16 @@ static void test_meanwhile(void **state)
 		int r;
 
 		assert_true(hf_view_path(&now, b.file, path, sizeof(path), NULL) == 3);
-		assert_int_equal(hf_versions(f->store, b.file, 0, HF_TID_HEAD, 0, count_version, &c, NULL), 0);
-		assert_true(hf_versions(f->store, b.file, 0, HF_TID_HEAD, HF_NEWEST_FIRST, count_version, &down, NULL) >= 0);
+		assert_int_equal(hf_versions(f->store, b.file, 0, HF_TID_HEAD, 0, count_version, &c, NULL),
+				 0);
+		assert_true(hf_versions(f->store, b.file, 0, HF_TID_HEAD, HF_NEWEST_FIRST, count_version,
+					&down, NULL) >= 0);
 		c = (struct count){ .down = true, .stop = 50 };
-		assert_true(hf_log(f->store, "d", 0, HF_TID_HEAD, HF_NEWEST_FIRST, count_event, &c, NULL, NULL) >= 0);
-		assert_int_equal(hf_diff(f->store, 2, HF_TID_HEAD, i % 2 ? "d" : "", take_difference, NULL, NULL, NULL), 0);
+		assert_true(hf_log(f->store, "d", 0, HF_TID_HEAD, HF_NEWEST_FIRST, count_event, &c, NULL,
+				   NULL) >= 0);
+		assert_int_equal(hf_diff(f->store, 2, HF_TID_HEAD, i % 2 ? "d" : "", take_difference, NULL,
+					 NULL, NULL),
+				 0);
 		r = i < 10 ? hf_life(f->store, "d/z", take_stretch, NULL, NULL) : 0;
 		assert_true(r == 0 || r == -ENOENT);
 		assert_int_equal(hf_gone(f->store, b.dir, 0, take_gone, NULL, NULL), 0);

@@ -21,7 +21,8 @@ static int say_event(void *arg, const struct hf_event *e)
 	say(w, "%s %s", kind_name(e->change.kind), e->path);
 	if (e->renamed)
 		say(w, " from %s", e->renamed);
-	say(w, " %d-%d\n", e->before ? (int)e->before->size_bytes : -1, e->after ? (int)e->after->size_bytes : -1);
+	say(w, " %d-%d\n", e->before ? (int)e->before->size_bytes : -1,
+	    e->after ? (int)e->after->size_bytes : -1);
 	return ++w->n == w->stop;
 }
 
@@ -52,12 +53,14 @@ static void test_log(void **state)
 	expect_log(f, "other/c", 0,
 		   "create d/a -1-0\nwrite d/a 0-3\nrename d/c from d/a 3-3\nwrite d/c 3-4\n"
 		   "rename other/c from d/c 4-4\nwrite other/c 4-5\n");
-	expect_log(f, "d", 0,
-		   "create d -1-4096\ncreate d/a -1-0\nwrite d/a 0-3\nrename d/c from d/a 3-3\nwrite d/c 3-4\n"
-		   "rename d/b from other/b 2-2\nrename other/c from d/c 4-4\nremove d/b 2--1\n");
+	expect_log(
+		f, "d", 0,
+		"create d -1-4096\ncreate d/a -1-0\nwrite d/a 0-3\nrename d/c from d/a 3-3\nwrite d/c 3-4\n"
+		"rename d/b from other/b 2-2\nrename other/c from d/c 4-4\nremove d/b 2--1\n");
 	expect_log(f, "d/b", HF_NEWEST_FIRST,
 		   "remove d/b 2--1\nrename d/b from other/b 2-2\nwrite other/b 0-2\ncreate other/b -1-0\n");
-	assert_int_equal(hf_log(f->store, "d", 0, HF_TID_HEAD, HF_NEWEST_FIRST, say_event, &w, NULL, NULL), 1);
+	assert_int_equal(hf_log(f->store, "d", 0, HF_TID_HEAD, HF_NEWEST_FIRST, say_event, &w, NULL, NULL),
+			 1);
 	assert_string_equal(w.text, "remove d/b 2--1\nrename other/c from d/c 4-4\n");
 	assert_int_equal(hf_log(f->store, "nothing", 0, HF_TID_HEAD, 0, say_event, &w, NULL, NULL), -ENOENT);
 }
@@ -83,7 +86,8 @@ static void expect_tags(struct store_fixture *f, const char *path, unsigned flag
 	assert_string_equal(w.text, wanted);
 }
 
-/* Snapshots are marks in the log of a tree, as long as that was there; also after the index was built anew. */
+/* Snapshots are marks in the log of a tree, as long as that was there; also after the index was built anew.
+ */
 static void test_log_of_tags(void **state)
 {
 	const struct history_limits usual = history_limits;
@@ -100,10 +104,12 @@ static void test_log_of_tags(void **state)
 	assert_int_equal(hf_tag(f->store, "last", HF_TID_HEAD, NULL), 0);
 	commit(f);
 	for (int again = 0; again < 2; again++) {
-		expect_tags(f, "", HF_NEWEST_FIRST,
-			    "last is 7\nremove d\nsecond taken away\nremove d/a\nsecond is 3\ncreate d/a\ncreate d\n"
-			    "first is 0\n");
-		expect_tags(f, "d", 0, "create d\ncreate d/a\nsecond is 3\nremove d/a\nsecond taken away\nremove d\n");
+		expect_tags(
+			f, "", HF_NEWEST_FIRST,
+			"last is 7\nremove d\nsecond taken away\nremove d/a\nsecond is 3\ncreate d/a\ncreate d\n"
+			"first is 0\n");
+		expect_tags(f, "d", 0,
+			    "create d\ncreate d/a\nsecond is 3\nremove d/a\nsecond taken away\nremove d\n");
 		expect_tags(f, "d/a", 0, "create d/a\nremove d/a\n");
 		history_limits = (struct history_limits){ 0, 1, 1, 1, 1 }; /* found by what the tree was */
 		expect_tags(f, "d", HF_NEWEST_FIRST,
@@ -184,7 +190,9 @@ static void test_diff(void **state)
 	put_text(f, saved, 0, "old");
 	from = head(f);
 	put_text(f, a, 1, "bb");
-	assert_int_equal(hf_setattr(f->store, b, &(struct hf_setattr){ .mask = HF_SET_MODE, .mode = 0600 }, NULL, NULL), 0);
+	assert_int_equal(hf_setattr(f->store, b, &(struct hf_setattr){ .mask = HF_SET_MODE, .mode = 0600 },
+				    NULL, NULL),
+			 0);
 	put_text(f, same, 0, "else");
 	put_text(f, same, 0, "same");
 	drop(f, d, "gone");
@@ -196,10 +204,8 @@ static void test_diff(void **state)
 	drop(f, d, "came and went");
 	commit(f);
 	to = head(f);
-	expect_diff(f, from, to, "",
-		    "A  added new\nM  d/a\nP  d/b\nD  d/gone gone\nP  d/same\nM  d/saved\n");
-	expect_diff(f, to, from, "",
-		    "D  added gone\nM  d/a\nP  d/b\nA  d/gone new\nP  d/same\nM  d/saved\n");
+	expect_diff(f, from, to, "", "A  added new\nM  d/a\nP  d/b\nD  d/gone gone\nP  d/same\nM  d/saved\n");
+	expect_diff(f, to, from, "", "D  added gone\nM  d/a\nP  d/b\nA  d/gone new\nP  d/same\nM  d/saved\n");
 	expect_diff(f, from, to, "/d/a/", "M  d/a\n");
 	expect_diff(f, from, to, "ad", "");
 	expect_diff(f, to, HF_TID_HEAD, "", "");
@@ -216,7 +222,8 @@ static void test_diff(void **state)
 static void test_diff_of_little(void **state)
 {
 	struct store_fixture *f = *state;
-	uint64_t d = make_dir(f, HF_ROOT_INO, "d"), x = make_in(f, d, "x"), tmp = make_in(f, d, "tmp"), from, to;
+	uint64_t d = make_dir(f, HF_ROOT_INO, "d"), x = make_in(f, d, "x"), tmp = make_in(f, d, "tmp"), from,
+		 to;
 	static char value[65536];
 
 	assert_int_equal(hf_setxattr(f->store, x, "user.long", value, sizeof(value), 0, 0, NULL), 0);
@@ -259,9 +266,13 @@ static void test_same_contents(void **state)
 	assert_int_equal(hf_same_contents(&now, a, &now, b, NULL), 0);
 	assert_int_equal(hf_same_contents(&(struct hf_view){ f->store, before }, b, &now, a, NULL), 1);
 	/* a hole, and zeros that were written */
-	assert_int_equal(hf_setattr(f->store, a, &(struct hf_setattr){ .mask = HF_SET_SIZE, .size_bytes = 0 }, NULL, NULL), 0);
-	assert_int_equal(hf_setattr(f->store, a, &(struct hf_setattr){ .mask = HF_SET_SIZE, .size_bytes = sizeof(block) }, NULL,
-				    NULL), 0);
+	assert_int_equal(hf_setattr(f->store, a, &(struct hf_setattr){ .mask = HF_SET_SIZE, .size_bytes = 0 },
+				    NULL, NULL),
+			 0);
+	assert_int_equal(hf_setattr(f->store, a,
+				    &(struct hf_setattr){ .mask = HF_SET_SIZE, .size_bytes = sizeof(block) },
+				    NULL, NULL),
+			 0);
 	memset(block, 0, sizeof(block));
 	put(f, b, 0, block, sizeof(block));
 	assert_int_equal(hf_same_contents(&now, a, &now, b, NULL), 1);

@@ -101,8 +101,8 @@ static int tell_difference(void *arg, const struct hf_difference *d)
 
 static int check_diff(struct storm *s)
 {
-	const struct storm_moment *a = random_moment(s), *b = storm_chance(s, 20) ? &s->moments[s->n_moments - 1] :
-										    random_moment(s);
+	const struct storm_moment *a = random_moment(s),
+				  *b = storm_chance(s, 20) ? &s->moments[s->n_moments - 1] : random_moment(s);
 	CLEANUP(cleanup_free) char *path = storm_chance(s, 40) ? strdup("") : random_path(s);
 	CLEANUP(cleanup_free) char *wanted = past_diff_text(a->m, b->m, path);
 	struct hf_error err = HF_ERROR_INIT;
@@ -114,8 +114,11 @@ static int check_diff(struct storm *s)
 	r = hf_diff(s->store, a->tid, b->tid, path, tell_difference, &w, NULL, &err);
 	got = text_end(&w.t);
 	if (r < 0 || strcmp(got, wanted) != 0 || w.disorder)
-		r = storm_fail(s, "diff of %" PRIu64 " and %" PRIu64 " below \"%s\": %d %s%s\n%s--- and should be\n%s", a->tid,
-			       b->tid, path, r, err.text, w.disorder ? " not in order" : "", got, wanted);
+		r = storm_fail(s,
+			       "diff of %" PRIu64 " and %" PRIu64
+			       " below \"%s\": %d %s%s\n%s--- and should be\n%s",
+			       a->tid, b->tid, path, r, err.text, w.disorder ? " not in order" : "", got,
+			       wanted);
 	text_release(&w.t);
 	return r;
 }
@@ -126,8 +129,9 @@ static int tell_stretch(void *arg, const struct hf_stretch *st)
 {
 	struct text *t = arg;
 
-	(void)fprintf(t->out, "%s %" PRIu64 " %o %" PRId64 "-%" PRId64 "%s%s\n", st->path, st->ino, st->type, (int64_t)st->from,
-		      (int64_t)st->until, st->came_by_rename ? " renamed" : "", st->removed ? " removed" : "");
+	(void)fprintf(t->out, "%s %" PRIu64 " %o %" PRId64 "-%" PRId64 "%s%s\n", st->path, st->ino, st->type,
+		      (int64_t)st->from, (int64_t)st->until, st->came_by_rename ? " renamed" : "",
+		      st->removed ? " removed" : "");
 	return 0;
 }
 
@@ -161,7 +165,8 @@ static int check_life(struct storm *s)
 	r = r == (line.n == 0 ? -ENOENT : 0) ? 0 : -1;
 	past_line_release(&line);
 	if (r < 0 || strcmp(text_end(&got), text_end(&wanted)) != 0)
-		return storm_fail(s, "life of \"%s\": %s\n%s--- and should be\n%s", path, err.text, got.text, wanted.text);
+		return storm_fail(s, "life of \"%s\": %s\n%s--- and should be\n%s", path, err.text, got.text,
+				  wanted.text);
 	return 0;
 }
 
@@ -197,8 +202,8 @@ static bool is_own(const struct changes *all, size_t i, uint64_t tid)
 }
 
 /*
- * All moments are among them, and what else is cannot be seen, or is a part of what can. (A tag's moment the storm takes
- * from the store's last operation, which may be a reaping behind it.)
+ * All moments are among them, and what else is cannot be seen, or is a part of what can. (A tag's moment the
+ * storm takes from the store's last operation, which may be a reaping behind it.)
  */
 static int check_changes(struct storm *s, struct changes *all)
 {
@@ -214,10 +219,14 @@ static int check_changes(struct storm *s, struct changes *all)
 			return storm_fail(s, "changes are not in order at tid %" PRIu64, c->tid);
 		if (k < s->n_moments && c->tid == s->moments[k].tid)
 			k++;
-		else if (c->kind == HF_CHANGE_WRITE && k < s->n_moments && is_own(all, i + 1, s->moments[k].tid))
+		else if (c->kind == HF_CHANGE_WRITE && k < s->n_moments &&
+			 is_own(all, i + 1, s->moments[k].tid))
 			continue; /* its block's list was folded behind it */
-		else if (c->kind != HF_CHANGE_OWN && c->kind != HF_CHANGE_ALLOCATE && c->kind != HF_CHANGE_TAG)
-			return storm_fail(s, "a change of kind %d and tid %" PRIu64 " that nobody made (moment %" PRIu64 " is next)",
+		else if (c->kind != HF_CHANGE_OWN && c->kind != HF_CHANGE_ALLOCATE &&
+			 c->kind != HF_CHANGE_TAG)
+			return storm_fail(s,
+					  "a change of kind %d and tid %" PRIu64
+					  " that nobody made (moment %" PRIu64 " is next)",
 					  c->kind, c->tid, k < s->n_moments ? s->moments[k].tid : 0);
 	}
 	return k == s->n_moments ? 0 : storm_fail(s, "no change has tid %" PRIu64, s->moments[k].tid);
@@ -247,7 +256,8 @@ static int tell_event(void *arg, const struct hf_event *e)
 	const struct hf_change *c = &e->change;
 	const size_t at = past_index(&w->p, c->tid), was = past_index(&w->p, c->tid - 1);
 	const struct model *m = w->p.m[c->kind == HF_CHANGE_REMOVE ? was : at].m;
-	const struct model_inode *before = model_find(w->p.m[was].m, c->ino), *after = model_find(w->p.m[at].m, c->ino);
+	const struct model_inode *before = model_find(w->p.m[was].m, c->ino),
+				 *after = model_find(w->p.m[at].m, c->ino);
 
 	(void)fprintf(w->t.out, "%" PRIu64 " %d %" PRIu64 "\n", c->tid, c->kind, c->ino);
 	if (w->brief)
@@ -257,11 +267,15 @@ static int tell_event(void *arg, const struct hf_event *e)
 	if (c->ino && past_is_there(m, c->ino) && !path_is_of(m, e->path, c->ino))
 		(void)fprintf(w->t.out, "inode %" PRIu64 " was not called \"%s\"\n", c->ino, e->path);
 	if (c->kind == HF_CHANGE_RENAME && (!e->renamed || !path_is_of(w->p.m[was].m, e->renamed, c->ino)))
-		(void)fprintf(w->t.out, "inode %" PRIu64 " was not called \"%s\" before\n", c->ino, e->renamed ? e->renamed : "");
-	if ((e->before != NULL) != (before && before->nlink > 0) || (e->after != NULL) != (after && after->nlink > 0))
+		(void)fprintf(w->t.out, "inode %" PRIu64 " was not called \"%s\" before\n", c->ino,
+			      e->renamed ? e->renamed : "");
+	if ((e->before != NULL) != (before && before->nlink > 0) ||
+	    (e->after != NULL) != (after && after->nlink > 0))
 		(void)fprintf(w->t.out, "inode %" PRIu64 " was there before or after, or not\n", c->ino);
-	if (e->after && w->p.m[at].tid == c->tid && !S_ISDIR(after->mode) && e->after->size_bytes != after->size)
-		(void)fprintf(w->t.out, "inode %" PRIu64 " then has %" PRIu64 " bytes\n", c->ino, e->after->size_bytes);
+	if (e->after && w->p.m[at].tid == c->tid && !S_ISDIR(after->mode) &&
+	    e->after->size_bytes != after->size)
+		(void)fprintf(w->t.out, "inode %" PRIu64 " then has %" PRIu64 " bytes\n", c->ino,
+			      e->after->size_bytes);
 	return 0;
 }
 
@@ -297,7 +311,8 @@ static bool is_of_tree(const struct logged *w, const struct hf_change *c)
 	if (c->kind == HF_CHANGE_TAG)
 		return lived_at(w, c->tid);
 	return (c->kind != HF_CHANGE_REMOVE && below_at(w, c->tid, c->ino)) ||
-	       ((c->kind == HF_CHANGE_REMOVE || c->kind == HF_CHANGE_RENAME) && below_at(w, c->tid - 1, c->ino));
+	       ((c->kind == HF_CHANGE_REMOVE || c->kind == HF_CHANGE_RENAME) &&
+		below_at(w, c->tid - 1, c->ino));
 }
 
 /* Of a file: what made its states while it was called so, and what ended that. */
@@ -305,9 +320,11 @@ static bool is_of_file(const struct logged *w, const struct hf_change *c)
 {
 	for (size_t k = 0; k < w->life->n; k++) {
 		const struct past_stretch *st = &w->life->v[k];
-		const uint64_t from = w->p.m[st->from].tid, until = st->until == w->p.n ? HF_TID_HEAD : w->p.m[st->until].tid;
+		const uint64_t from = w->p.m[st->from].tid,
+			       until = st->until == w->p.n ? HF_TID_HEAD : w->p.m[st->until].tid;
 
-		if (c->tid == until || (c->tid >= from && c->tid < until && (c->ino == st->ino || c->other == st->ino)))
+		if (c->tid == until ||
+		    (c->tid >= from && c->tid < until && (c->ino == st->ino || c->other == st->ino)))
 			return true;
 	}
 	return false;
@@ -318,8 +335,8 @@ static int check_log(struct storm *s, const struct changes *all, unsigned flags)
 	CLEANUP(cleanup_free) char *path = storm_chance(s, 10) ? strdup("") : random_path(s);
 	struct logged w = { .p = past_of(s), .brief = flags & HF_CHANGES_ONLY };
 	struct past_line life = past_life(&w.p, path);
-	uint64_t since = storm_chance(s, 50) ? 0 : random_moment(s)->tid, until = storm_chance(s, 50) ? HF_TID_HEAD :
-													random_moment(s)->tid;
+	uint64_t since = storm_chance(s, 50) ? 0 : random_moment(s)->tid,
+		 until = storm_chance(s, 50) ? HF_TID_HEAD : random_moment(s)->tid;
 	CLEANUP(text_release) struct text wanted = { 0 };
 	struct hf_error err = HF_ERROR_INIT;
 	bool is_dir = false;
@@ -340,8 +357,9 @@ static int check_log(struct storm *s, const struct changes *all, unsigned flags)
 	r = hf_log(s->store, path, since, until, flags, tell_event, &w, NULL, &err);
 	r = r == (life.n == 0 ? -ENOENT : 0) ? 0 : -1;
 	if (r < 0 || strcmp(text_end(&w.t), text_end(&wanted)) != 0)
-		r = storm_fail(s, "log of \"%s\" from %" PRIu64 " to %" PRId64 ": %s\n%s--- and should be\n%s", path, since,
-			       (int64_t)until, err.text, w.t.text, wanted.text);
+		r = storm_fail(s,
+			       "log of \"%s\" from %" PRIu64 " to %" PRId64 ": %s\n%s--- and should be\n%s",
+			       path, since, (int64_t)until, err.text, w.t.text, wanted.text);
 	past_line_release(&life);
 	text_release(&w.t);
 	return r;
@@ -388,15 +406,18 @@ static int check_versions(struct storm *s)
 
 		for (size_t v = 0; v < l.n; v++) {
 			if (v > 0 && l.v[v].tid != l.ended[v - 1])
-				return storm_fail(s, "versions of %" PRIu64 " have a gap at %" PRIu64, ino, l.v[v].tid);
+				return storm_fail(s, "versions of %" PRIu64 " have a gap at %" PRIu64, ino,
+						  l.v[v].tid);
 			if (l.v[v].tid <= s->moments[k].tid && s->moments[k].tid < l.ended[v])
 				a = &l.v[v];
 		}
 		if (ino == HF_ROOT_INO && !a)
 			continue; /* not changed yet */
-		if (i ? !a || a->mode != i->mode || a->nlink != i->nlink || (!S_ISDIR(i->mode) && a->size_bytes != i->size) :
+		if (i ? !a || a->mode != i->mode || a->nlink != i->nlink ||
+				    (!S_ISDIR(i->mode) && a->size_bytes != i->size) :
 			a && a->nlink > 0)
-			return storm_fail(s, "of %" PRIu64 " there is no version of tid %" PRIu64, ino, s->moments[k].tid);
+			return storm_fail(s, "of %" PRIu64 " there is no version of tid %" PRIu64, ino,
+					  s->moments[k].tid);
 	}
 	return 0;
 }
@@ -415,13 +436,15 @@ static int check_path(struct storm *s)
 	for (size_t k = 0; n >= 0 && k < names.n; k++)
 		found |= strcmp(names.v[k].path, path) == 0;
 	past_names_release(&names);
-	return found ? 0 : storm_fail(s, "inode %" PRIu64 " at %" PRIu64 " is called \"%s\": %zd %s", ino, m->tid,
-				      n >= 0 ? path : "", n, err.text);
+	return found ? 0 :
+		       storm_fail(s, "inode %" PRIu64 " at %" PRIu64 " is called \"%s\": %zd %s", ino, m->tid,
+				  n >= 0 ? path : "", n, err.text);
 }
 
 /* --- what is gone */
 
-static int keep_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid, uint64_t cookie)
+static int keep_gone(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t last_tid,
+		     uint64_t cookie)
 {
 	struct text *t = arg;
 
@@ -430,10 +453,12 @@ static int keep_gone(void *arg, const char *name, uint64_t ino, uint32_t type, u
 	return 0;
 }
 
-/* The last that a name in a directory was, of what was there at moment k: was it taken away, and not changed? */
+/* The last that a name in a directory was, of what was there at moment k: was it taken away, and not changed?
+ */
 static bool is_gone(const struct past *p, uint64_t dir, const char *name, size_t k, uint64_t ino)
 {
-	const struct model_inode *before = model_find(p->m[k].m, ino), *after = model_find(p->m[k + 1].m, ino);
+	const struct model_inode *before = model_find(p->m[k].m, ino),
+				 *after = model_find(p->m[k + 1].m, ino);
 
 	for (size_t x = k + 1; x < p->n; x++) {
 		if (past_entry(p->m[x].m, dir, name) != 0)
@@ -468,15 +493,18 @@ static int check_gone(struct storm *s)
 			if (past_entry(p.m[k + 1].m, dir, name) == d->entries[e].ino)
 				continue;
 			gone = is_gone(&p, dir, name, k, d->entries[e].ino);
-			snprintf(line, sizeof(line), "%s %" PRIu64 " %" PRIu64 "\n", name, d->entries[e].ino, p.m[k + 1].tid - 1);
+			snprintf(line, sizeof(line), "%s %" PRIu64 " %" PRIu64 "\n", name, d->entries[e].ino,
+				 p.m[k + 1].tid - 1);
 			if (gone != (strstr(lines, line) != NULL))
-				return storm_fail(s, "%.300s of %" PRIu64 " is%s gone:\n%s", line, dir, gone ? "" : " not", lines);
+				return storm_fail(s, "%.300s of %" PRIu64 " is%s gone:\n%s", line, dir,
+						  gone ? "" : " not", lines);
 			n += strstr(lines, line) != NULL;
 		}
 	}
 	for (const char *c = lines; *c; c++) /* a name may have a newline in it: then there are more lines */
 		n -= n > 0 && *c == '\n';
-	return n == 0 ? 0 : storm_fail(s, "gone of %" PRIu64 ": some are not told, or not gone:\n%s", dir, lines);
+	return n == 0 ? 0 :
+			storm_fail(s, "gone of %" PRIu64 ": some are not told, or not gone:\n%s", dir, lines);
 }
 
 /* --- */
@@ -492,8 +520,9 @@ static int look(struct storm *s)
 	r = check_changes(s, &all);
 	/* a tree by itself, or by all operations: it is the same */
 	if (storm_chance(s, 70))
-		history_limits = (struct history_limits){ storm_random(s, 50), 1 + storm_random(s, 60), 1 + storm_random(s, 3),
-							  1 + storm_random(s, 8), 1 + storm_random(s, 8) };
+		history_limits = (struct history_limits){ storm_random(s, 50), 1 + storm_random(s, 60),
+							  1 + storm_random(s, 3), 1 + storm_random(s, 8),
+							  1 + storm_random(s, 8) };
 	for (int k = 0; r == 0 && k < 4; k++) {
 		r = check_diff(s);
 		r = r ? r : check_life(s);
@@ -524,8 +553,9 @@ static void one_storm(uint64_t seed, uint64_t ops)
 	s = storm_new(path, seed, ops);
 	s->look_further = look;
 	r = storm_run(s);
-	print_message("# HF_MODEL_SEED=%llu HF_MODEL_OPS=%llu: %u sessions, %u crashes, %zu moments\n", (unsigned long long)seed,
-		      (unsigned long long)ops, s->sessions, s->crashes, s->n_moments);
+	print_message("# HF_MODEL_SEED=%llu HF_MODEL_OPS=%llu: %u sessions, %u crashes, %zu moments\n",
+		      (unsigned long long)seed, (unsigned long long)ops, s->sessions, s->crashes,
+		      s->n_moments);
 	assert_int_equal(r, 0);
 }
 
@@ -536,7 +566,10 @@ static void test_storms(void **state)
 
 	(void)state;
 	for (int k = 0; k < (seed ? 1 : STORMS); k++)
-		one_storm(seed ? seed : (uint64_t)time(NULL) * 1000 + (uint64_t)getpid() % 1000 + (uint64_t)k * 1000003, ops);
+		one_storm(seed ? seed :
+				 (uint64_t)time(NULL) * 1000 + (uint64_t)getpid() % 1000 +
+					  (uint64_t)k * 1000003,
+			  ops);
 }
 
 int main(void)

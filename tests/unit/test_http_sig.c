@@ -292,7 +292,8 @@ static void test_same_place(void **state)
 		place_release(&a);
 		place_release(&b);
 	}
-	(void)snprintf(other.url, sizeof(other.url), "https://i:2"); /* by another name, or through a tunnel */
+	(void)snprintf(other.url, sizeof(other.url),
+		       "https://i:2"); /* by another name, or through a tunnel */
 	assert_true(place_is_same(&node, &other));
 	memcpy(other.url, node.url, sizeof(other.url)); /* set up anew at the old address */
 	other.key[0] = 2;
@@ -339,9 +340,9 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_example),  cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_one_form), cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_receipt),  cmocka_unit_test(test_places),
+		cmocka_unit_test(test_example),    cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_one_form),   cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_receipt),    cmocka_unit_test(test_places),
 		cmocka_unit_test(test_same_place), cmocka_unit_test(test_json),
 	};
 

@@ -215,10 +215,8 @@ static void test_scan_over_deletions(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_newest_group_counts),
-		cmocka_unit_test(test_absent_is_not_for_ever),
-		cmocka_unit_test(test_settle_rewrites),
-		cmocka_unit_test(test_large_batch),
+		cmocka_unit_test(test_newest_group_counts), cmocka_unit_test(test_absent_is_not_for_ever),
+		cmocka_unit_test(test_settle_rewrites),     cmocka_unit_test(test_large_batch),
 		cmocka_unit_test(test_scan_over_deletions),
 	};
 

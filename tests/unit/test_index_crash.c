@@ -107,9 +107,9 @@ static int child_opens(const char *dir)
 	size_t len;
 
 	return index_open(&o, &x, &state, &len, NULL) == -EBUSY &&
-			       index_open(&wipe, &x, &state, &len, NULL) == -EBUSY
-		       ? 0
-		       : 1;
+			       index_open(&wipe, &x, &state, &len, NULL) == -EBUSY ?
+		       0 :
+		       1;
 }
 
 static pid_t start(const char *what, const char *dir, int *ret_from)

@@ -194,10 +194,8 @@ static void test_read_only(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_short_manifest),
-		cmocka_unit_test(test_damaged_table),
-		cmocka_unit_test(test_wipe_takes_files_only),
+		cmocka_unit_test(test_damage),        cmocka_unit_test(test_short_manifest),
+		cmocka_unit_test(test_damaged_table), cmocka_unit_test(test_wipe_takes_files_only),
 		cmocka_unit_test(test_read_only),
 	};
 

@@ -224,12 +224,13 @@ static void check_scan(struct model *m, struct index_rows *rows)
 	bool with_batch = pick(m, 2), reverse = flags & INDEX_REVERSE;
 
 	if (with_batch)
-		assert_int_equal(
-			index_batch_scan(m->batch, (enum index_space)space, from, to, max, flags, rows, NULL),
-			0);
+		assert_int_equal(index_batch_scan(m->batch, (enum index_space)space, from, to, max, flags,
+						  rows, NULL),
+				 0);
 	else
-		assert_int_equal(
-			index_scan(m->index, (enum index_space)space, from, to, max, flags, rows, NULL), 0);
+		assert_int_equal(index_scan(m->index, (enum index_space)space, from, to, max, flags, rows,
+					    NULL),
+				 0);
 	k = reverse ? KEYS - 1 : 0;
 	last = reverse ? -1 : KEYS;
 	for (; k != last; k += reverse ? -1 : 1) {

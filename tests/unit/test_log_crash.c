@@ -26,9 +26,9 @@ struct world {
 	struct sim *sim;
 	struct log_fixture f;
 	uint64_t seed;
-	uint64_t acked;		/* tid of the last group whose commit returned 0 */
-	size_t max_bytes;	/* of a frame */
-	struct os os;		/* the simulated one, that hints change nothing of */
+	uint64_t acked;         /* tid of the last group whose commit returned 0 */
+	size_t max_bytes;       /* of a frame */
+	struct os os;           /* the simulated one, that hints change nothing of */
 	struct log_point known; /* some durable point of the past */
 };
 
@@ -178,8 +178,8 @@ static void test_power_cuts_in_large_groups(void **state)
  */
 static void fault_seed(uint64_t seed)
 {
-	static const unsigned calls[] = { SIM_PWRITE,	SIM_SYNC,  SIM_TRUNCATE, SIM_ALLOCATE,
-					  SIM_SYNC_DIR, SIM_PREAD, SIM_OPEN,	 SIM_ANY_CHANGE };
+	static const unsigned calls[] = { SIM_PWRITE,   SIM_SYNC,  SIM_TRUNCATE, SIM_ALLOCATE,
+					  SIM_SYNC_DIR, SIM_PREAD, SIM_OPEN,     SIM_ANY_CHANGE };
 	struct world w;
 	struct log *l;
 
@@ -262,8 +262,8 @@ static void test_failing_calls_while_opening(void **state)
 }
 
 /*
- * A group whose sync failed can be read until the power goes. Who made sure of it before it was believed finds it
- * again, though the log was open for reading only.
+ * A group whose sync failed can be read until the power goes. Who made sure of it before it was believed
+ * finds it again, though the log was open for reading only.
  */
 static void test_reading_makes_sure(void **state)
 {
@@ -317,8 +317,8 @@ static void count_fault(void *arg, const char *text)
 }
 
 /*
- * A segment was sealed, and the sync that should have made its length durable failed: the length can be seen until the
- * power goes. Who goes on behind it has set it once more.
+ * A segment was sealed, and the sync that should have made its length durable failed: the length can be seen
+ * until the power goes. Who goes on behind it has set it once more.
  */
 static void test_a_length_whose_sync_failed(void **state)
 {
@@ -474,7 +474,8 @@ static void test_room_is_a_promise(void **state)
 	}
 }
 
-/* Room that was promised and is not there when it is written to: that is no full disk, and stays so until opened. */
+/* Room that was promised and is not there when it is written to: that is no full disk, and stays so until
+ * opened. */
 static void test_promised_room_is_gone(void **state)
 {
 	struct world w;

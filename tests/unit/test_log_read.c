@@ -144,8 +144,9 @@ static void test_parts_of_frames(void **state)
 			assert_memory_equal(got, noise + k * PART_LEN + parts[i].off, parts[i].len);
 			/* Not the pieces between the header and those that are wanted. */
 			assert_int_equal(asked.reads, parts[i].off < FRAME_PIECE_BYTES ? 1 : 2);
-			assert_true(asked.bytes <= FRAME_HEADER_BYTES + parts[i].len + 2 * FRAME_PIECE_BYTES +
-							   (parts[i].len / FRAME_PIECE_BYTES + 2) * TAG_BYTES);
+			assert_true(asked.bytes <=
+				    FRAME_HEADER_BYTES + parts[i].len + 2 * FRAME_PIECE_BYTES +
+					    (parts[i].len / FRAME_PIECE_BYTES + 2) * TAG_BYTES);
 		}
 	}
 	/* a compressed one is not in pieces */

@@ -259,12 +259,13 @@ static void test_a_day_that_was_not(void **state)
 }
 
 /*
- * Whatever local clocks show at an instant names that instant, or, when they show it again, the later one: looked at through
- * two years in steps that meet every quarter of an hour sooner or later.
+ * Whatever local clocks show at an instant names that instant, or, when they show it again, the later one:
+ * looked at through two years in steps that meet every quarter of an hour sooner or later.
  */
 static void test_what_clocks_show(void **state)
 {
-	static const char *const zones[] = { "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe" };
+	static const char *const zones[] = { "Europe/Berlin", "America/New_York", "Asia/Kolkata",
+					     "Australia/Lord_Howe" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {

@@ -39,8 +39,8 @@ static void test_defaults(void **state)
 
 	(void)state;
 	assert_int_equal(o.allow_other, geteuid() == 0);
-	assert_false(o.read_only || o.allow_root || o.suid || o.dev || o.noexec || o.sync ||
-		     o.dirsync || o.history_visible || o.coalesce || o.rebuild || o.debug);
+	assert_false(o.read_only || o.allow_root || o.suid || o.dev || o.noexec || o.sync || o.dirsync ||
+		     o.history_visible || o.coalesce || o.rebuild || o.debug);
 	assert_int_equal(o.cache_bytes, 0);
 	assert_int_equal(o.commit_interval_ms, 0);
 }
@@ -51,8 +51,8 @@ static void test_switches(void **state)
 
 	(void)state;
 	o = parsed("ro,suid,dev,noexec,noatime,sync,dirsync,history=visible,coalesce,rebuild,debug");
-	assert_true(o.read_only && o.suid && o.dev && o.noexec && o.sync && o.dirsync &&
-		    o.history_visible && o.coalesce && o.rebuild && o.debug);
+	assert_true(o.read_only && o.suid && o.dev && o.noexec && o.sync && o.dirsync && o.history_visible &&
+		    o.coalesce && o.rebuild && o.debug);
 	o = parsed("ro,rw,suid,nosuid,dev,nodev,noexec,exec,history=visible,history=hidden,allow_other,"
 		   "noallow_other");
 	assert_false(o.read_only || o.suid || o.dev || o.noexec || o.history_visible || o.allow_other);
@@ -175,7 +175,7 @@ int main(void)
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_switches),
 		cmocka_unit_test(test_values),   cmocka_unit_test(test_moment),
 		cmocka_unit_test(test_of_fstab), cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_metrics), cmocka_unit_test(test_receipts),
+		cmocka_unit_test(test_metrics),  cmocka_unit_test(test_receipts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,8 +188,8 @@ static void test_slow(void **state)
 	make_request(&w, NULL, false);
 	assert_true(raw_send(&body, bytes.data, bytes.len));
 	while ((headers_open || body_open || silent_open) && time(NULL) < end) {
-		headers_open = headers_open && raw_send(&headers, bytes.data + at, 1) &&
-			       !raw_is_closed(&headers, 0);
+		headers_open =
+			headers_open && raw_send(&headers, bytes.data + at, 1) && !raw_is_closed(&headers, 0);
 		body_open = body_open && raw_send(&body, b.body.data + at, 1) && !raw_is_closed(&body, 0);
 		silent_open = silent_open && !raw_is_closed(&silent, 0);
 		at++;

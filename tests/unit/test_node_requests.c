@@ -268,12 +268,9 @@ static void test_log_of_forgeries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_signatures),
-		cmocka_unit_test(test_methods),
-		cmocka_unit_test(test_paths_and_sizes),
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_replayed_enrolments),
-		cmocka_unit_test(test_log_of_strangers),
+		cmocka_unit_test(test_signatures),          cmocka_unit_test(test_methods),
+		cmocka_unit_test(test_paths_and_sizes),     cmocka_unit_test(test_read),
+		cmocka_unit_test(test_replayed_enrolments), cmocka_unit_test(test_log_of_strangers),
 		cmocka_unit_test(test_log_of_forgeries),
 	};
 

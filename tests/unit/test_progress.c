@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a person sees on a terminal while something goes on, and in which colours; and that nobody else sees any of it. */
+/* What a person sees on a terminal while something goes on, and in which colours; and that nobody else sees
+ * any of it. */
 #include <fcntl.h>
 #include <pty.h>
 #include <setjmp.h>
@@ -18,7 +19,8 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-static void line_is(const char *wanted, const char *what, uint64_t done, uint64_t total, uint64_t gained, double seconds)
+static void line_is(const char *wanted, const char *what, uint64_t done, uint64_t total, uint64_t gained,
+		    double seconds)
 {
 	char line[256];
 
@@ -32,13 +34,14 @@ static void test_line(void **state)
 
 	(void)state;
 	line_is("files: 1,000 of 4,000 (25 %), 500 a second, 6.0 s left", "files", 1000, 4000, 1000, 2);
-	line_is("reading: 100 MiB of 1.0 GiB (10 %), 50 MiB/s, 18 s left", "reading, bytes", 100 * MIB, 1024 * MIB, 100 * MIB,
-		2);
+	line_is("reading: 100 MiB of 1.0 GiB (10 %), 50 MiB/s, 18 s left", "reading, bytes", 100 * MIB,
+		1024 * MIB, 100 * MIB, 2);
 	line_is("files: 1,000, 500 a second", "files", 1000, 0, 1000, 2);
 	line_is("files: 1,000 of 4,000 (25 %)", "files", 1000, 4000, 0, 0);
 	line_is("files: 1,000 of 4,000 (25 %)", "files", 1000, 4000, 0, 2);
 	line_is("files: 1 of 100 (1 %), 16 min 30 s left", "files", 1, 100, 1, 10);
-	line_is("files: 90 of 100 (90 %), 10 a second, 1.0 s left", "files", 90, 100, 10, 1); /* the pace is that of late */
+	line_is("files: 90 of 100 (90 %), 10 a second, 1.0 s left", "files", 90, 100, 10,
+		1); /* the pace is that of late */
 	line_is("files: 5 of 4 (100 %), 5 a second", "files", 5, 4, 5, 1);
 	line_is(", bytes: 7", ", bytes", 7, 0, 0, 0);
 	progress_format(small, sizeof(small), "many words", 1, 2, 1, 1);

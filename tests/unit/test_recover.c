@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Recovery: from a node, a folder and a store, with the wrong kit, of a damaged copy, beside a second node. */
+/* Recovery: from a node, a folder and a store, with the wrong kit, of a damaged copy, beside a second node.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -319,14 +320,10 @@ static void test_folder_in_use(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_from_node),
-		cmocka_unit_test(test_replication_goes_on),
-		cmocka_unit_test(test_from_directory),
-		cmocka_unit_test(test_from_a_store),
-		cmocka_unit_test(test_long_groups),
-		cmocka_unit_test(test_wrong_kit),
-		cmocka_unit_test(test_second_node),
-		cmocka_unit_test(test_damaged_copy),
+		cmocka_unit_test(test_from_node),      cmocka_unit_test(test_replication_goes_on),
+		cmocka_unit_test(test_from_directory), cmocka_unit_test(test_from_a_store),
+		cmocka_unit_test(test_long_groups),    cmocka_unit_test(test_wrong_kit),
+		cmocka_unit_test(test_second_node),    cmocka_unit_test(test_damaged_copy),
 		cmocka_unit_test(test_folder_in_use),
 	};
 

@@ -106,7 +106,8 @@ static void test_resumes_with_space_laid_out(void **state)
 	rescue_release(&b);
 }
 
-/* The node does not know of the epoch that the earlier run began: it is told before anybody says that it was. */
+/* The node does not know of the epoch that the earlier run began: it is told before anybody says that it was.
+ */
 static void test_resumes_with_one_untold(void **state)
 {
 	CLEANUP(buf_release) struct buf url = BUF_INIT, again = BUF_INIT;

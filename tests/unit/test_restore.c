@@ -260,7 +260,8 @@ static void test_types(void **state)
 	assert_int_equal(ino_of(f, "d/x"), x);
 }
 
-/* A plan tells that what changes places with what comes back is removed: as of an editor that keeps the old beside. */
+/* A plan tells that what changes places with what comes back is removed: as of an editor that keeps the old
+ * beside. */
 static void test_displaced(void **state)
 {
 	struct store_fixture *f = *state;
@@ -348,7 +349,8 @@ static void test_refused(void **state)
 	assert_int_equal(restore(f, 0, "", NULL, 0, NULL, &err), -EROFS);
 }
 
-/* What comes back is never seen half made, and is three operations, or two: it begins, or ends, or is, a hole. */
+/* What comes back is never seen half made, and is three operations, or two: it begins, or ends, or is, a
+ * hole. */
 enum { WHOLE_FILES = 300, WHOLE_BYTES = 3 * BLOCK };
 
 struct looking {
@@ -377,7 +379,9 @@ static void *look_for_halves(void *arg)
 
 static void make_whole(struct store_fixture *f, uint64_t dir, unsigned i)
 {
-	const struct hf_setattr change = { .mask = HF_SET_SIZE | HF_SET_MODE | HF_SET_UID, .mode = 0640, .uid = 7,
+	const struct hf_setattr change = { .mask = HF_SET_SIZE | HF_SET_MODE | HF_SET_UID,
+					   .mode = 0640,
+					   .uid = 7,
 					   .size_bytes = WHOLE_BYTES };
 	uint64_t ino;
 	char name[16];
@@ -411,7 +415,8 @@ static void test_created_whole(void **state)
 	atomic_store(&l.stop, true);
 	pthread_join(thread, NULL);
 	assert_int_equal(l.half, 0);
-	assert_int_equal(head(f) - before, WHOLE_FILES / 4 * (3 * 3 + 2) + 1); /* the last: the folder's times */
+	assert_int_equal(head(f) - before,
+			 WHOLE_FILES / 4 * (3 * 3 + 2) + 1); /* the last: the folder's times */
 	expect_same(f, was, "dir");
 }
 
@@ -433,8 +438,8 @@ static uint64_t done_of(const struct hf_restore_summary *sum)
 }
 
 /*
- * Told to stop at the first thing, the second, and so on: each time that is the last one told and done, whatever kind it
- * is of, and the code comes back.
+ * Told to stop at the first thing, the second, and so on: each time that is the last one told and done,
+ * whatever kind it is of, and the code comes back.
  */
 static void stop_everywhere(struct store_fixture *f, uint64_t tid, const char *path, unsigned flags)
 {
@@ -466,7 +471,8 @@ static void test_stop(void **state)
 	assert_int_equal(hf_link(f->store, ino, b, "two", NULL, NULL), 0);
 	make_in(f, c, "away");
 	was = head(f);
-	/* one of two names; a file that goes home, in a folder that is new; one that is moved back; one to be removed */
+	/* one of two names; a file that goes home, in a folder that is new; one that is moved back; one to be
+	 * removed */
 	remove_file(f, b, "one");
 	put_text(f, ino, 0, "other");
 	assert_int_equal(hf_rename(f->store, c, "away", make_dir(f, a, "new"), "here", 0, NULL), 0);

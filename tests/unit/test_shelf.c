@@ -370,7 +370,8 @@ static void power_seed(uint64_t seed)
 			sim_power_cut(w.sim);
 			sim_power_on(w.sim);
 		}
-		if (sim_random(w.sim, 3) == 0) { /* or a sync fails, and what it was of is seen until the next cut */
+		if (sim_random(w.sim, 3) ==
+		    0) { /* or a sync fails, and what it was of is seen until the next cut */
 			sim_fail(w.sim, SIM_SYNC, 1 + sim_random(w.sim, 3), 0, -EIO);
 			if (shelf_open(sim_os(w.sim), dir, source.id, false, &w.s, NULL, NULL) == 0)
 				shelf_close(w.s);

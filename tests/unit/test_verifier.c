@@ -245,7 +245,7 @@ static void test_wrong_commits(void **state)
 	put_group(&w, false);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_refused(&w, &cases[i].wrong, cases[i].code);
-	put_group(&w, true);					      /* and nothing of it has stuck */
+	put_group(&w, true);                                          /* and nothing of it has stuck */
 	assert_refused(&w, &(struct wrong){ .number = 0 }, -EUCLEAN); /* behind the seal */
 	writer_end(&w);
 }

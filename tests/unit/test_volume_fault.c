@@ -182,8 +182,8 @@ static void test_no_room(void **state)
 }
 
 /*
- * What a failed sync has left can be read, and goes with the power: an index that a reader made of it would be ahead
- * of the log for ever, and the store be taken for damaged.
+ * What a failed sync has left can be read, and goes with the power: an index that a reader made of it would
+ * be ahead of the log for ever, and the store be taken for damaged.
  */
 static void test_reading_after_a_failed_sync(void **state)
 {

@@ -99,8 +99,8 @@ static int restore_len(const char *method, const char *origin, const char *csrf,
 
 	(void)snprintf(path, sizeof(path), "%sapi/restore", t.place);
 	(void)snprintf(headers, sizeof(headers), "Cookie: %s\r\n%s%s%s%s%s%s", t.cookie,
-		       origin ? "Origin: " : "", origin ? origin : "", origin ? "\r\n" : "", csrf ? "X-Holdfast-Csrf: " : "",
-		       csrf ? csrf : "", csrf ? "\r\n" : "");
+		       origin ? "Origin: " : "", origin ? origin : "", origin ? "\r\n" : "",
+		       csrf ? "X-Holdfast-Csrf: " : "", csrf ? csrf : "", csrf ? "\r\n" : "");
 	return ask(method, path, headers, body, len);
 }
 
@@ -174,8 +174,8 @@ static void test_bodies(void **state)
 	(void)state;
 	for (const char *const *bad =
 		     (const char *const[]){ "", "{", "[]", "null", "{}", "{\"path\":\"a\"}",
-					    "{\"at\":\"now\"}",
-					    "{\"path\":1,\"at\":\"tid-7\"}", "{\"path\":\"a\",\"at\":7}",
+					    "{\"at\":\"now\"}", "{\"path\":1,\"at\":\"tid-7\"}",
+					    "{\"path\":\"a\",\"at\":7}",
 					    "{\"path\":\"a\",\"at\":\"tid-7\",\"dry\":0}",
 					    "{\"path\":\"a\",\"at\":\"tid-7\",\"dry\":null}",
 					    "{\"path\":\"a\",\"at\":\"tid-7\",\"dry\":\"false\"}",
@@ -209,8 +209,8 @@ static void test_errors(void **state)
 	static const struct {
 		int code, status;
 	} all[] = {
-		{ -ENOENT, 404 }, { -EROFS, 403 }, { -EACCES, 403 }, { -EBUSY, 503 },
-		{ -EINVAL, 400 }, { -EIO, 500 },
+		{ -ENOENT, 404 }, { -EROFS, 403 },  { -EACCES, 403 },
+		{ -EBUSY, 503 },  { -EINVAL, 400 }, { -EIO, 500 },
 	};
 
 	(void)state;
