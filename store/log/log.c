@@ -222,6 +222,25 @@ void log_verifier_begin(const struct log *l, struct verifier *v)
 	verifier_grant(v, &l->grants);
 }
 
+/* Does the log get to that place? It is looked at by its length alone in segments in front of the last. 1, 0.
+ */
+static int reaches(const struct log *l, struct log_pos known, struct hf_error *err)
+{
+	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
+	const struct log_pos end = l->v.point.end;
+	uint64_t size;
+	int r;
+
+	if (known.segment >= end.segment)
+		return log_pos_compare(end, known) >= 0;
+	if (known.segment < l->first_segment)
+		return 1;
+	r = segment_get(l, known.segment, &ref, err);
+	if (r == 0)
+		r = segment_size(l, &ref, known.segment, &size, err);
+	return r < 0 ? r : known.offset <= size;
+}
+
 /* A tail that would be cut off is not torn when something beside the log was made from it. */
 static int check_reach(const struct log *l, const struct log_options *o, struct hf_error *err)
 {
@@ -229,18 +248,20 @@ static int check_reach(const struct log *l, const struct log_options *o, struct 
 
 	for (size_t i = 0; i < o->n_known; i++) {
 		const struct log_known *k = &o->known[i];
+		int r = reaches(l, k->point.end, err);
 
-		if (log_pos_compare(end, k->point.end) < 0)
-			return hf_error_set(err, -EUCLEAN,
-					    "%s ends at segment %" PRIu32 ", offset %" PRIu32
-					    ", but %s up to segment %" PRIu32 ", offset %" PRIu32
-					    "; nothing was changed, run `holdfast check --repair` to fetch "
-					    "the rest. If no "
-					    "replica has it any more, `holdfast replica remove` that one, "
-					    "and the log goes "
-					    "on where it ends",
-					    l->dir, end.segment, end.offset, k->who, k->point.end.segment,
-					    k->point.end.offset);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return hf_error_set(
+				err, -EUCLEAN,
+				"%s ends at segment %" PRIu32 ", offset %" PRIu32
+				", but %s up to segment %" PRIu32 ", offset %" PRIu32
+				"; nothing was changed, run `holdfast check --repair` to fetch the rest from a "
+				"replica. If nobody has it any more, take away what says so (`holdfast replica "
+				"remove`, the folder index), and the log goes on where it ends",
+				l->dir, end.segment, end.offset, k->who, k->point.end.segment,
+				k->point.end.offset);
 	}
 	return 0;
 }
@@ -255,10 +276,10 @@ int log_open(const struct log_options *o, const struct log_point *known, struct 
 		r = load_grants(l, err);
 	if (r == 0)
 		r = o->read_only && o->ends ? scan_end_at(l, o->ends, err) : scan_find_end(l, known, err);
+	if ((r == 0 || r == -ENOENT) && !l->read_only && o->n_known > 0)
+		r = check_reach(l, o, err);
 	if (r == 0 && !l->read_only)
 		r = check_writer(l, err);
-	if (r == 0 && !l->read_only)
-		r = check_reach(l, o, err);
 	if (r == 0 && !l->read_only)
 		r = scan_cut_tail(l, err);
 	if (r < 0)

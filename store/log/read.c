@@ -174,8 +174,10 @@ static int read_part(struct reading *g, size_t off, size_t len, struct buf *raw,
 		want = stored;
 	if (apart) {
 		r = buf_reserve(raw, want - raw->len);
+		if (r < 0)
+			return r;
 		raw->len = first;
-		r = r < 0 ? r : read_bytes(g, first, want - first, raw);
+		r = read_bytes(g, first, want - first, raw);
 		if (r < 0)
 			return r;
 	}

@@ -356,12 +356,12 @@ int scan_find_end(struct log *l, const struct log_point *known, struct hf_error 
 
 	if (r < 0)
 		return r;
-	if (n == 0)
-		return hf_error_set(err, -ENOENT, "there is no log in %s", l->dir);
 	if (l->damaged_too) {
-		l->v.point.end = (struct log_pos){ segments[n - 1], LIMIT_OPEN };
+		l->v.point.end = (struct log_pos){ n ? segments[n - 1] : l->first_segment, LIMIT_OPEN };
 		return 0;
 	}
+	if (n == 0)
+		return hf_error_set(err, -ENOENT, "there is no log in %s", l->dir);
 	r = scan_without_spares(l, segments, &n, err);
 	if (r == 0)
 		r = check_gaps(l, segments, n, err);

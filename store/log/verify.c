@@ -61,6 +61,13 @@ static void found_at(struct check *c, struct log_pos pos, const char *what)
 
 /* --- what is known of it from elsewhere */
 
+/* What somebody put there under a high number has many missing below it: so many are noted as damage. */
+static void note_missing(const struct check *c, uint64_t first, uint64_t last)
+{
+	for (uint64_t k = first; c->to->bad && k <= last && k - first < MISSING_NOTED_MAX; k++)
+		c->to->bad(c->to->arg, (struct log_pos){ (uint32_t)k, 0 }, "the segment is missing");
+}
+
 static void found_unlike(struct check *c, struct log_pos pos, const char *is, const struct log_known *k)
 {
 	char what[sizeof(k->who) + 120];
@@ -77,11 +84,24 @@ static void check_known(struct check *c, uint32_t from, const struct log_point *
 		const struct log_known *k = &c->to->known[i];
 		const struct log_pos *at = &k->point.end;
 
-		if (at->segment != p->end.segment || at->offset <= from || at->offset > p->end.offset)
+		if (at->segment != p->end.segment || at->offset <= from || at->offset > p->end.offset ||
+		    (at->offset == p->end.offset && memcmp(k->point.chain, p->chain, HASH_BYTES) == 0))
 			continue;
-		if (at->offset != p->end.offset || memcmp(k->point.chain, p->chain, HASH_BYTES) != 0)
-			found_unlike(c, (struct log_pos){ at->segment, from }, "this is of another history",
-				     k);
+		found_unlike(c, (struct log_pos){ at->segment, from }, "the log is another from here on", k);
+		return;
+	}
+}
+
+/* Of a segment that is not the last: is it as long as is known? */
+static void check_length(struct check *c, uint32_t segment)
+{
+	for (size_t i = 0; i < c->to->n_known; i++) {
+		const struct log_known *k = &c->to->known[i];
+
+		if (k->point.end.segment != segment || k->point.end.offset <= c->v.point.end.offset)
+			continue;
+		found_unlike(c, c->v.point.end, "the segment ends here", k);
+		return;
 	}
 }
 
@@ -96,11 +116,13 @@ static void check_reach(struct check *c)
 			far = &c->to->known[i];
 	if (!far)
 		return;
-	if (far->point.end.segment > c->end.segment)
+	if (far->point.end.segment > c->end.segment) {
 		found_unlike(c, (struct log_pos){ c->end.segment + 1, 0 }, "the log goes no further", far);
-	else if (c->linked && log_pos_compare(end, far->point.end) < 0 &&
-		 log_pos_compare(end, c->last_bad) != 0)
+		note_missing(c, c->end.segment + 2, far->point.end.segment);
+	} else if (c->linked && log_pos_compare(end, far->point.end) < 0 &&
+		   log_pos_compare(end, c->last_bad) != 0) {
 		found_unlike(c, end, "the log ends here", far);
+	}
 }
 
 /* --- frames of a group */
@@ -374,14 +396,12 @@ static int check_groups(struct check *c, const struct log_progress *progress, ui
 
 /* --- all of them */
 
-/* What somebody put there under a high number has many missing below it: all are told of, and so many noted
- * as damage. */
+/* All are told of in one. */
 static void found_missing(struct check *c, uint32_t first, uint32_t last)
 {
 	char text[64];
 
-	for (uint32_t k = 0; c->to->bad && k <= last - first && k < MISSING_NOTED_MAX; k++)
-		c->to->bad(c->to->arg, (struct log_pos){ first + k, 0 }, "the segment is missing");
+	note_missing(c, first, last);
 	if (first == last)
 		(void)snprintf(text, sizeof(text), "segment %" PRIu32 " is missing", first);
 	else
@@ -414,6 +434,8 @@ static int check_all(struct check *c, const uint32_t *segments, size_t n, const 
 			r = check_groups(c, progress, (uint64_t)i * c->l->segment_bytes, total, err);
 		else if (r == 1)
 			c->linked = false;
+		if (r == 0 && c->linked && segment != c->end.segment)
+			check_length(c, segment);
 		if (r < 0)
 			return r;
 	}

@@ -178,12 +178,16 @@ static int open_shelf(const struct check *c, struct shelf **ret, uint64_t *ret_t
 	return r;
 }
 
-/* The same when there is a tail: one that stays, for nobody appends meanwhile. 0 is for a node that is
- * served. */
-static int find_tail(const struct check *c, uint64_t *ret, struct hf_error *err)
+/*
+ * The same when there is a tail: one that stays, for nobody appends meanwhile. *ret 0 is for a node that is
+ * served. What begins a segment that is not whole is a tail of that one.
+ */
+static int find_tail(const struct check *c, struct log_pos *ret_at, uint64_t *ret, struct hf_error *err)
 {
 	CLEANUP(cleanup_fd) int lock = -1;
 	struct shelf *shelf = NULL;
+	struct log_point end;
+	uint32_t last;
 	int r;
 
 	*ret = 0;
@@ -194,8 +198,12 @@ static int find_tail(const struct check *c, uint64_t *ret, struct hf_error *err)
 	r = open_shelf(c, &shelf, ret, err);
 	if (r < 0)
 		return r;
+	shelf_position(shelf, &end);
 	shelf_close(shelf);
-	return 0;
+	r = shelf_find_segments(c->os, c->log_dir, &last, err);
+	if (r == 0)
+		*ret_at = last > end.end.segment ? (struct log_pos){ last, 0 } : end.end;
+	return r;
 }
 
 /* It looks the same whether an append was cut short or the last group has rotted: nothing is behind it. */
@@ -227,6 +235,7 @@ static int find_last(struct check *c, uint32_t *ret, bool *ret_whole, struct hf_
 	struct hf_error what = HF_ERROR_INIT;
 	struct shelf *shelf = NULL;
 	struct log_point end;
+	struct log_pos at = { 0, 0 };
 	uint64_t tail;
 	int r = open_shelf(c, &shelf, &tail, &what);
 
@@ -235,11 +244,11 @@ static int find_last(struct check *c, uint32_t *ret, bool *ret_whole, struct hf_
 		shelf_position(shelf, &end);
 		shelf_close(shelf);
 		if (tail > 0)
-			r = find_tail(c, &tail, err);
+			r = find_tail(c, &at, &tail, err);
 		if (r < 0)
 			return r;
 		if (tail > 0)
-			found_tail(c, end.end, tail);
+			found_tail(c, at, tail);
 		*ret = end.end.segment;
 		c->sum.segments += end.end.segment > 0;
 		c->sum.bytes += end.end.offset;

@@ -356,10 +356,54 @@ int config_list(const struct os *os, const char *store, char ***ret, size_t *ret
 
 /* --- the receipt kept */
 
+enum { SUM_BYTES = 16 };
+
+/* Its members but the last, which is the sum of these bytes. */
+static void receipt_members(const struct log_point *p, uint64_t node_time_ns, struct buf *out)
+{
+	char chain[2 * HASH_BYTES + 1];
+
+	wire_hex(p->chain, HASH_BYTES, chain);
+	buf_add_text(out,
+		     "{\"segment\":%" PRIu32 ",\"offset\":%" PRIu32 ",\"commit\":\"%" PRIu64
+		     "\",\"tid\":\"%" PRIu64 "\",\"time_ns\":\"%" PRIu64 "\",\"epoch\":%" PRIu32
+		     ",\"chain\":\"%s\",\"node_time_ns\":\"%" PRIu64 "\"",
+		     p->end.segment, p->end.offset, p->commit, p->tid, p->time_ns, p->epoch, chain,
+		     node_time_ns);
+}
+
+static void receipt_sum(const struct buf *members, uint8_t sum[SUM_BYTES])
+{
+	hash_one(NULL, members->data, members->len, sum, SUM_BYTES);
+}
+
+static bool is_place(struct log_pos at)
+{
+	return at.segment == 0 || (at.offset >= SEGMENT_HEADER_BYTES && at.offset <= SEGMENT_BYTES_MAX);
+}
+
+/* 0, or -EUCLEAN: these are not the members that it was summed up of. One without a sum was written before
+ * there was. */
+static int check_sum(const json_t *o, const struct log_point *p, uint64_t node_time_ns)
+{
+	CLEANUP(buf_release) struct buf members = BUF_INIT;
+	uint8_t sum[SUM_BYTES], is[SUM_BYTES];
+
+	if (!json_object_get(o, "sum"))
+		return 0;
+	receipt_members(p, node_time_ns, &members);
+	if (buf_status(&members) < 0)
+		return -ENOMEM;
+	receipt_sum(&members, is);
+	return json_get_hex(o, "sum", sum, sizeof(sum)) == 0 && memcmp(sum, is, sizeof(is)) == 0 ? 0 :
+												   -EUCLEAN;
+}
+
 int config_read_receipt(const struct os *os, const char *store, const char *name, struct log_point *ret)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
 	CLEANUP(json_decrefp) json_t *o = NULL;
+	uint64_t node_time_ns = 0;
 	struct log_point p;
 	int r, bad = 0;
 
@@ -379,26 +423,28 @@ int config_read_receipt(const struct os *os, const char *store, const char *name
 	bad |= json_get_u64(o, "time_ns", &p.time_ns);
 	bad |= json_get_u32(o, "epoch", &p.epoch);
 	bad |= json_get_hex(o, "chain", p.chain, sizeof(p.chain));
-	if (bad)
+	bad |= json_get_u64(o, "node_time_ns", &node_time_ns);
+	if (bad || !is_place(p.end))
 		return -EUCLEAN;
-	*ret = p;
-	return 0;
+	r = check_sum(o, &p, node_time_ns);
+	if (r == 0)
+		*ret = p;
+	return r;
 }
 
 int config_write_receipt(const struct os *os, const char *store, const char *name, const struct receipt *r)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
-	const struct log_point *p = &r->point;
-	char chain[2 * HASH_BYTES + 1];
+	char hex[2 * SUM_BYTES + 1];
+	uint8_t sum[SUM_BYTES];
 
-	wire_hex(p->chain, HASH_BYTES, chain);
-	buf_add_text(&data,
-		     "{\"segment\":%" PRIu32 ",\"offset\":%" PRIu32 ",\"commit\":\"%" PRIu64
-		     "\",\"tid\":\"%" PRIu64 "\",\"time_ns\":\"%" PRIu64 "\",\"epoch\":%" PRIu32
-		     ",\"chain\":\"%s\",\"node_time_ns\":\"%" PRIu64 "\"}\n",
-		     p->end.segment, p->end.offset, p->commit, p->tid, p->time_ns, p->epoch, chain,
-		     r->node_time_ns);
+	receipt_members(&r->point, r->node_time_ns, &data);
 	if (!file_path(store, name, ".receipt", &path) || buf_status(&data) < 0)
+		return -ENOMEM;
+	receipt_sum(&data, sum);
+	wire_hex(sum, SUM_BYTES, hex);
+	buf_add_text(&data, ",\"sum\":\"%s\"}\n", hex);
+	if (buf_status(&data) < 0)
 		return -ENOMEM;
 	return os_write_file(os, (const char *)path.data, data.data, data.len, 0600);
 }

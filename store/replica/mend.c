@@ -26,6 +26,7 @@ struct mending {
 	bool searched;
 	uint32_t pin;
 	bool has_known; /* a known point of this segment is in what came out */
+	bool ends_own;  /* the last group of what came out is the damaged file's */
 	bool strayed;   /* what is there leads past one to something else: none counts any more */
 	struct hf_error stray;
 	struct mended sum;
@@ -117,14 +118,23 @@ static bool same_chain(const struct mending *g)
 	       g->v.point.commit == g->next.prev_commit;
 }
 
-/* Does a point that is known lie behind this place? */
-static bool is_known(const struct mending *g)
+/* A point that is known, and lies behind what came out; NULL: none does. */
+static const struct log_known *known_behind(const struct mending *g)
 {
 	for (size_t i = 0; i < g->m->n_known && !g->strayed; i++)
 		if (g->m->known[i].point.end.segment == g->segment &&
 		    g->m->known[i].point.end.offset > g->out.len)
-			return true;
-	return false;
+			return &g->m->known[i];
+	return NULL;
+}
+
+static int say_stray(const struct mending *g, size_t from, const struct log_known *k, struct hf_error *err)
+{
+	return hf_error_set(err, -EEXIST,
+			    "segment %" PRIu32
+			    ", offset %zu: it is another history from here on, but %s up to "
+			    "offset %" PRIu32,
+			    g->segment, from, k->who, k->point.end.offset);
 }
 
 /*
@@ -141,11 +151,7 @@ static int compare_known(const struct mending *g, size_t from, const struct log_
 		if (k->point.end.segment != g->segment || at <= from || at > p->end.offset)
 			continue;
 		if (at != p->end.offset || memcmp(k->point.chain, p->chain, HASH_BYTES) != 0)
-			return hf_error_set(err, -EEXIST,
-					    "segment %" PRIu32
-					    ", offset %zu: it is of another history, for %s up to "
-					    "offset %" PRIu32,
-					    g->segment, from, k->who, at);
+			return say_stray(g, from, k, err);
 		*ret_met = true;
 	}
 	return 0;
@@ -156,14 +162,17 @@ static bool is_pinned(struct mending *g)
 {
 	if (!g->searched)
 		search_pins(g);
-	return g->pin >= g->out.len || (g->has_next && !same_chain(g)) || is_known(g);
+	return g->pin >= g->out.len || (g->has_next && !same_chain(g)) || known_behind(g);
 }
 
 /* What came out must be what the pins are of. */
 static int check_pins(const struct mending *g)
 {
 	const struct log_point *p = &g->v.point;
+	const struct log_known *behind = known_behind(g);
 
+	if (behind && !g->ends_own)
+		return say_stray(g, p->end.offset, behind, g->err);
 	if (g->pin && (g->out.len < g->pin + (size_t)COMMIT_FRAME_BYTES ||
 		       memcmp(g->out.data + g->pin, g->is.data + g->pin, COMMIT_FRAME_BYTES) != 0))
 		return hf_error_set(g->err, -EEXIST,
@@ -300,6 +309,7 @@ static int take_group(void *arg, const uint8_t *data, size_t len)
 		return r == 0 ? -EAGAIN : 0;
 	if (compare_known(g, g->out.len, &v.point, &g->has_known, &g->why) < 0)
 		return 0;
+	g->ends_own = false;
 	if (add_range(g, used) < 0)
 		return -ENOMEM;
 	buf_add(&g->out, group.data, used);
@@ -364,6 +374,7 @@ static int walk(struct mending *g)
 			g->strayed =
 				g->strayed || compare_known(g, at, &g->v.point, &g->has_known, &g->stray) < 0;
 			buf_add(&g->out, g->is.data + at, used);
+			g->ends_own = true;
 			r = buf_status(&g->out);
 			continue;
 		}
@@ -502,6 +513,8 @@ static int mend(struct mending *g)
 	}
 	if (r == 0 && !is_changed(g) && g->strayed)
 		return hf_error_set(g->err, -EEXIST, "%s", g->stray.text);
+	if (r == 0 && !is_changed(g) && g->v.point.sealed && known_behind(g))
+		return say_stray(g, g->out.len, known_behind(g), g->err);
 	if (r < 0 || !is_changed(g))
 		return r == -ENOMEM ? no_memory(g->err) : r;
 	r = g->sum.bytes ? check_pins(g) :

@@ -15,6 +15,7 @@
 #include "store/replica/trail.h"
 #include "store/volume/keys.h"
 #include "store/volume/kit.h"
+#include "store/volume/known.h"
 
 enum { SHIP_BYTES = 8 << 20 };
 
@@ -45,9 +46,17 @@ static int check_owner(struct rekeying *k, struct hf_error *err)
 
 static int open_log(struct rekeying *k, bool read_only, struct hf_error *err)
 {
+	struct known known = { .n = 0 };
 	struct log_options o = { .os = k->os, .dir = k->log_dir, .keys = k->keys, .read_only = read_only };
-	int r = log_open(&o, NULL, &k->log, err);
+	int r = known_read_index(&known, k->path, k->descriptor.volume_id);
 
+	if (r < 0)
+		return hf_error_set(err, r, "no memory to read the index");
+	r = known_add_receipts(&known, k->os, k->path, err);
+	o.known = known.all;
+	o.n_known = known.n;
+	if (r == 0)
+		r = log_open(&o, NULL, &k->log, err);
 	if (r == 0)
 		log_durable(k->log, &k->end);
 	return r;

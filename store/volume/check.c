@@ -15,7 +15,6 @@
 #include "store/replica/config.h"
 #include "store/volume/keys.h"
 #include "store/volume/rot.h"
-#include "store/volume/volume.h"
 
 /* The plaintexts of a group's data frames are kept until its metadata says which chunks they are. */
 struct kept_frame {
@@ -249,7 +248,8 @@ static int check_log(struct checking *c, const char *path, const struct log *ope
 		o.ends = &durable;
 	}
 	r = log_open(&o, NULL, &log, &why);
-	if (is_damage(r) || r == -EKEYREJECTED) { /* then where, and what else */
+	if (is_damage(r) || r == -EKEYREJECTED ||
+	    (r == -ENOENT && check.n_known > 0)) { /* then where, and what else */
 		o.damaged_too = true;
 		r = log_open(&o, NULL, &log, &why);
 	}
@@ -299,59 +299,51 @@ static void check_settings(struct checking *c, const char *path)
 		found(c, why.text);
 }
 
-/* The index of a store that is at rest. -EBUSY: it is in use, so its files come and go. */
-static int open_index(struct checking *c, const char *path, int *ret_lock, struct index **ret,
-		      struct volume_state *ret_state, struct hf_error *err)
+/* -EBUSY: another process has it open, so the index's files come and go. Else a lock, or -1. */
+static int lock_index(const struct checking *c, const char *path)
 {
-	CLEANUP(buf_release) struct buf dir = BUF_INIT;
-	CLEANUP(cleanup_free) uint8_t *state = NULL;
-	struct index_options o = { .read_only = true };
-	size_t len = 0;
-	int r;
+	const int lock = c->to->locked ? -1 : files_lock(path, "its index is being checked", 0, NULL);
 
-	memset(ret_state, 0, sizeof(*ret_state));
-	o.dir = os_join(&dir, path, "index");
-	if (!o.dir)
-		return hf_error_set(err, -ENOMEM, "no memory");
-	if (!c->to->locked)
-		*ret_lock = files_lock(path, "its index is being checked", 0, NULL);
-	if (*ret_lock == -EBUSY)
-		return -EBUSY;
-	r = index_open(&o, ret, &state, &len, err);
-	if (r == 0 && len > 0)
-		r = volume_state_decode(state, len, ret_state);
-	return r;
+	return lock == -EBUSY || lock >= 0 ? lock : -1;
 }
 
 /* Where it says that the log got to. It is not kept from others for as long as the log is read. */
 static int know_index(struct checking *c, const char *path, struct hf_error *err)
 {
-	CLEANUP(cleanup_fd) int lock = -1;
-	struct volume_state state;
-	struct index *index = NULL;
-	int r = open_index(c, path, &lock, &index, &state, err);
+	const int lock = lock_index(c, path);
+	int r = 0;
 
-	index_close(index);
-	if (r == 0 && memcmp(state.volume_id, keyring_volume_id(c->keys), VOLUME_ID_BYTES) == 0)
-		known_add_index(&c->result.known, &state.point);
-	if (r == -ENOMEM)
-		return r;
-	*err = (struct hf_error)HF_ERROR_INIT; /* what ails it is told of when it is verified */
-	return 0;
+	if (lock != -EBUSY)
+		r = known_read_index(&c->result.known, path, keyring_volume_id(c->keys));
+	if (lock >= 0)
+		(void)close(lock);
+	return r < 0 ? hf_error_set(err, r, "no memory to read the index") : 0;
 }
 
 static int check_index(struct checking *c, const char *path, struct index *open, struct hf_error *err)
 {
-	CLEANUP(cleanup_fd) int lock = -1;
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	CLEANUP(cleanup_free) uint8_t *state = NULL;
+	struct index_options o = { .read_only = true };
 	struct hf_error why = HF_ERROR_INIT;
-	struct volume_state state;
+	CLEANUP(cleanup_fd) int lock = -1;
 	struct index *own = NULL;
-	int r = open ? 0 : open_index(c, path, &lock, &own, &state, &why);
+	size_t len;
+	int r = 0;
 
+	o.dir = os_join(&dir, path, "index");
+	if (!o.dir)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	if (!open)
+		lock = lock_index(c, path);
+	if (lock == -EBUSY)
+		return 0;
+	if (!open)
+		r = index_open(&o, &own, &state, &len, &why);
 	if (r == 0)
 		r = index_verify(open ? open : own, &why);
 	index_close(own);
-	if (r == -EBUSY || r == -ENOENT || r >= 0) /* without one it is built */
+	if (r == -ENOENT || r >= 0) /* without one it is built */
 		return 0;
 	if (!is_damage(r) && r != -EIO)
 		return hf_error_set(err, r, "%s", why.text);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/volume/known.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "store/index/index.h"
 #include "store/replica/config.h"
+#include "store/volume/volume.h"
 
 static struct log_known *add(struct known *k, const struct log_point *point)
 {
@@ -19,6 +24,29 @@ void known_add_index(struct known *k, const struct log_point *point)
 
 	if (is)
 		(void)snprintf(is->who, sizeof(is->who), "the index was made from it");
+}
+
+int known_read_index(struct known *k, const char *store, const uint8_t volume_id[VOLUME_ID_BYTES])
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	CLEANUP(cleanup_free) uint8_t *bytes = NULL;
+	struct index_options o = { .read_only = true };
+	struct volume_state state;
+	struct index *index;
+	size_t len = 0;
+	int r;
+
+	o.dir = os_join(&dir, store, "index");
+	if (!o.dir)
+		return -ENOMEM;
+	r = index_open(&o, &index, &bytes, &len, NULL);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	index_close(index);
+	if (len > 0 && volume_state_decode(bytes, len, &state) == 0 &&
+	    memcmp(state.volume_id, volume_id, VOLUME_ID_BYTES) == 0)
+		known_add_index(k, &state.point);
+	return 0;
 }
 
 void known_add_receipt(struct known *k, const struct os *os, const char *store, const char *replica)

@@ -15,6 +15,8 @@
 #include "store/volume/repair_internal.h"
 #include "store/volume/rot.h"
 
+enum { HEAL_ROUNDS = 4 };
+
 static void repair_release(struct repair *p)
 {
 	copies_release(&p->copies);
@@ -143,7 +145,7 @@ static int read_descriptor(struct repair *p, struct hf_error *err)
 
 /* --- the log */
 
-static void heal_segment(struct repair *p, uint32_t segment, struct verifier *v, bool *linked)
+static void heal_segment(struct repair *p, uint32_t segment)
 {
 	const struct mend mend = { .os = p->os,
 				   .dir = p->path,
@@ -154,6 +156,8 @@ static void heal_segment(struct repair *p, uint32_t segment, struct verifier *v,
 				   .offer = copies_offer,
 				   .arg = &p->copies };
 	struct hf_error why = HF_ERROR_INIT;
+	struct verifier v;
+	bool linked = false; /* to the one in front, of which nothing is known yet */
 	struct mended did;
 	char words[400];
 	int r;
@@ -165,7 +169,7 @@ static void heal_segment(struct repair *p, uint32_t segment, struct verifier *v,
 			   segment);
 		return;
 	}
-	r = mend_segment(&mend, segment, v, linked, &did, &why);
+	r = mend_segment(&mend, segment, &v, &linked, &did, &why);
 	if (r < 0)
 		repair_say(p, false, "not healed: %s", why.text);
 	else if (r == 0)
@@ -189,18 +193,14 @@ static void heal_segment(struct repair *p, uint32_t segment, struct verifier *v,
 	}
 }
 
+/* From the last backward: the header of one that is healed says what was in the one before. */
 static void heal_log(struct repair *p)
 {
-	struct verifier v;
-	bool linked = false;
-	uint32_t *bad, before = 0;
+	uint32_t *bad;
 	size_t n = bad_segments(p, &bad);
 
-	for (size_t i = 0; i < n; i++) {
-		linked = linked && bad[i] == before + 1;
-		before = bad[i];
-		heal_segment(p, bad[i], &v, &linked);
-	}
+	while (n-- > 0)
+		heal_segment(p, bad[n]);
 }
 
 static void remove_index(struct repair *p)
@@ -264,14 +264,23 @@ static int find_end(struct repair *p, struct hf_error *err)
 	return repair_last_segment(p, p->path, &p->end.end.segment, err);
 }
 
+/* What is healed may show what else is damaged, and be what that is healed by. */
 static int heal(struct repair *p, struct check_result *found, struct hf_error *err)
 {
-	heal_log(p);
-	if (found->index_bad)
-		remove_index(p);
-	if (p->store)
-		rot_settle(p->store);
-	return p->changed ? look(p, true, found, err) : 0;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < HEAL_ROUNDS && p->sum->faults > 0; i++) {
+		p->changed = false;
+		heal_log(p);
+		if (found->index_bad)
+			remove_index(p);
+		if (p->store)
+			rot_settle(p->store);
+		if (!p->changed)
+			break;
+		r = look(p, true, found, err);
+	}
+	return r;
 }
 
 static int run(struct repair *p, struct hf_error *err)

@@ -41,15 +41,22 @@ static size_t first_difference(const struct buf *ours, const struct buf *theirs,
 	return memcmp(ours->data + at, theirs->data + at, len - at) == 0 ? len : at;
 }
 
-/* How far both are to be the same: a copy may be behind, in its last segment. */
-static size_t common_bytes(const struct repair *p, uint32_t segment, uint32_t their_last,
-			   const struct buf *ours, const struct buf *theirs)
+/*
+ * How far both are to be the same: a copy may be behind, in its last segment, though not behind the receipt
+ * that is kept of it.
+ */
+static size_t common_bytes(const struct repair *p, const struct known *receipt, uint32_t segment,
+			   uint32_t their_last, const struct buf *ours, const struct buf *theirs)
 {
-	size_t len = ours->len;
+	size_t len = ours->len, had = 0;
 
 	if (segment == p->end.end.segment && p->end.end.offset < len)
 		len = p->end.end.offset;
-	return segment == their_last && theirs->len < len ? theirs->len : len;
+	if (receipt->n && receipt->all[0].point.end.segment == segment)
+		had = receipt->all[0].point.end.offset;
+	if (segment != their_last || theirs->len >= len || had > len)
+		return len;
+	return theirs->len > had ? theirs->len : had;
 }
 
 static void heal_copy(struct repair *p, const struct copy *copy, uint32_t segment)
@@ -116,7 +123,8 @@ static void judge_copy(struct repair *p, const struct copy *copy, uint32_t segme
 }
 
 /* One segment of a copy against ours. False: it has no more. */
-static bool compare_segment(struct repair *p, const struct copy *copy, uint32_t segment, uint32_t their_last)
+static bool compare_segment(struct repair *p, const struct copy *copy, const struct known *receipt,
+			    uint32_t segment, uint32_t their_last)
 {
 	CLEANUP(buf_release) struct buf ours = BUF_INIT, theirs = BUF_INIT;
 	struct copy own = { .kind = COPY_FOLDER, .dir = (char *)(uintptr_t)p->path };
@@ -138,7 +146,7 @@ static bool compare_segment(struct repair *p, const struct copy *copy, uint32_t 
 		return r == -ENOENT || r == -EUCLEAN;
 	}
 	p->sum->copies_bytes += theirs.len;
-	len = common_bytes(p, segment, their_last, &ours, &theirs);
+	len = common_bytes(p, receipt, segment, their_last, &ours, &theirs);
 	same = theirs.len < len ? theirs.len : first_difference(&ours, &theirs, len);
 	if (same == len)
 		return true;
@@ -213,7 +221,8 @@ static int compare_bucket(struct repair *p, const struct copy *copy, struct hf_e
 void repair_compare_copy(struct repair *p, const struct copy *copy)
 {
 	struct hf_error why = HF_ERROR_INIT;
-	uint32_t last = 0;
+	struct known receipt = { .n = 0 };
+	uint32_t last = 0, until;
 	int r = copy->kind == COPY_BUCKET ? compare_bucket(p, copy, &why) :
 					    last_segment_of(p, copy, &last, &why);
 
@@ -222,10 +231,15 @@ void repair_compare_copy(struct repair *p, const struct copy *copy)
 			   why.code ? why.text : hf_strerror(r));
 		return;
 	}
-	for (uint32_t n = 1; n <= last && n <= p->end.end.segment; n++) {
+	known_add_receipt(&receipt, p->os, p->path, copy->name);
+	until = last;
+	if (copy->kind == COPY_FOLDER && receipt.n && receipt.all[0].point.end.segment > last)
+		until = receipt.all[0].point.end.segment;
+	for (uint32_t n = 1; n <= until && n <= p->end.end.segment; n++) {
 		if (p->o->progress.fn)
-			p->o->progress.fn(p->o->progress.arg, "reading replicas back, segments", n - 1, last);
-		if (!compare_segment(p, copy, n, last))
+			p->o->progress.fn(p->o->progress.arg, "reading replicas back, segments", n - 1,
+					  until);
+		if (!compare_segment(p, copy, &receipt, n, last))
 			break;
 	}
 	p->sum->copies++;

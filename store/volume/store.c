@@ -204,14 +204,15 @@ static int open_index(struct opening *p, bool wipe, struct hf_error *err)
 	return r;
 }
 
-/* A damaged index is no loss: it is thrown away and built anew. */
+/*
+ * A damaged index is no loss: it is thrown away and built anew. So is one that is to be rebuilt; but what it
+ * says of the log is heard first, and it goes when the log has been opened.
+ */
 static int open_or_wipe_index(struct opening *p, struct hf_error *err)
 {
-	int r = -EUCLEAN;
+	int r = open_index(p, false, err);
 
-	if (!(p->o->flags & HF_OPEN_REBUILD))
-		r = open_index(p, false, err);
-	if (r != -EUCLEAN)
+	if (r == 0 || (r != -EUCLEAN && !(p->o->flags & HF_OPEN_REBUILD)))
 		return r;
 	p->state = (struct volume_state){ 0 };
 	return open_index(p, true, err);
@@ -236,9 +237,28 @@ static int open_log(struct opening *p, struct hf_error *err)
 	r = known_add_receipts(&known, p->s->os, p->s->path, err);
 	if (r < 0)
 		return r;
+	known_add_index(&known, &p->state.point);
+	if (p->o->flags & HF_OPEN_REBUILD)
+		p->state = (struct volume_state){ 0 };
 	lo.known = known.all;
 	lo.n_known = known.n;
 	return log_open(&lo, p->state.point.end.segment ? &p->state.point : NULL, &p->s->log, err);
+}
+
+/* Throw away an index that has been opened, and begin with an empty one. */
+static int remake_index(struct opening *p, struct hf_error *err)
+{
+	struct hf_store *s = p->s;
+	int r;
+
+	index_batch_free(TAKE_PTR(s->batch));
+	index_close(TAKE_PTR(s->index));
+	p->state = (struct volume_state){ 0 };
+	r = open_index(p, true, err);
+	if (r == 0)
+		r = index_batch_new(s->index, &s->batch);
+	s->tree.index = s->index;
+	return r;
 }
 
 static int open_parts(struct opening *p, struct hf_error *err)
@@ -272,29 +292,14 @@ static int open_parts(struct opening *p, struct hf_error *err)
 	if (r == 0)
 		r = rot_open(s);
 	if (r == 0)
-		r = index_batch_new(s->index, &s->batch);
+		r = p->o->flags & HF_OPEN_REBUILD ? remake_index(p, err) :
+						    index_batch_new(s->index, &s->batch);
 	if (r < 0 && err && !err->code)
 		(void)hf_error_set(err, r, "cannot open %s: %s", s->path, hf_strerror(r));
 	s->tree.index = s->index;
 	s->tree.keys = s->keys;
 	s->tree.frames = s->frames;
 	s->tree.created_ns = s->descriptor.created_ns;
-	return r;
-}
-
-/* Throw away an index that has been opened, and begin with an empty one. */
-static int remake_index(struct opening *p, struct hf_error *err)
-{
-	struct hf_store *s = p->s;
-	int r;
-
-	index_batch_free(TAKE_PTR(s->batch));
-	index_close(TAKE_PTR(s->index));
-	p->state = (struct volume_state){ 0 };
-	r = open_index(p, true, err);
-	if (r == 0)
-		r = index_batch_new(s->index, &s->batch);
-	s->tree.index = s->index;
 	return r;
 }
 

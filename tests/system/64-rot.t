@@ -82,6 +82,9 @@ flip_end "$T/store/$last"
 finds "the last commit of all, damaged, is found" 'hf check "$T/store" > "$T/out"'
 try "and who knows of it is named" grep -q "the log ends here, but the index was made from it up to segment" "$T/out"
 fails "it is not cut off as if it were torn" 2 "holdfast check" hf mount "$T/store" "$T/mnt"
+fails "nor for a rebuild" 2 "holdfast check" hf mount "$T/store" "$T/mnt" -o rebuild
+fails "nor is a new epoch begun in its place" 2 "holdfast check" hf rekey "$T/store" --kit "$T/kit"
+try "the index is there still" test -d "$T/store/index"
 rm -r "$T/store/index"
 fails "nor without an index, by the receipts kept" 2 "but replica .* has had it up to" hf mount "$T/store" "$T/mnt"
 try "it is healed" eval 'hf check "$T/store" --repair > "$T/out"; grep -q "^healed: segment" "$T/out"'

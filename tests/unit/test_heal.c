@@ -280,61 +280,141 @@ static void test_heal_while_open(void **state)
 	one_release(&o);
 }
 
-/* One thing that may happen to the end of a log; what is left must not be taken for all of it. */
-static void spoil_end(const char *path, unsigned how)
+static void end_path(const struct one *o, unsigned long long segment, char path[400])
 {
+	(void)snprintf(path, 400, "%s/log/%010llu.seg", o->f.path, segment);
+}
+
+static void cut_end(const char *path, uint64_t len)
+{
+	assert_int_equal(truncate(path, (off_t)(file_bytes(path) - len)), 0);
+}
+
+enum { SPOILS = 8 };
+
+/* One thing that may happen to the end of a log; what is left must not be taken for all of it. */
+static void spoil_end(const struct one *o, unsigned long long last, unsigned how)
+{
+	char path[400];
+
+	end_path(o, last, path);
 	switch (how) {
 	case 0:
 		flip_byte(path, file_bytes(path) - 10, 1);
 		break;
 	case 1:
-		assert_int_equal(truncate(path, (off_t)(file_bytes(path) - COMMIT_FRAME_BYTES - 1)), 0);
+		cut_end(path, COMMIT_FRAME_BYTES + 1);
 		break;
 	case 2:
 		assert_int_equal(truncate(path, 40), 0);
 		break;
-	default:
+	case 3: /* the last segment */
+	case 4: /* and the one before it, */
+	case 5: /* or its end */
+	case 6: /* or its end, to the byte behind a commit */
 		assert_int_equal(unlink(path), 0);
+		end_path(o, last - 1, path);
+		if (how == 4)
+			assert_int_equal(unlink(path), 0);
+		else if (how > 4)
+			cut_end(path, how == 5 ? 7 : COMMIT_FRAME_BYTES);
+		break;
+	default: /* all of it */
+		for (; last > 0; last--) {
+			end_path(o, last, path);
+			assert_int_equal(unlink(path), 0);
+		}
 	}
 }
 
 /*
  * The end of the log is gone, and behind it is nothing that says so: the index knows, or else what a replica
- * has given its receipt for. It is found, it does not open, and it is healed.
+ * has given its receipt for. It is found, it does not open, nor for a rebuild, and it is healed.
  */
-static void test_heal_the_end(void **state)
+static void heal_the_end(unsigned files)
 {
-	char folder[300], last[400], index[300], command[700];
+	char folder[300], command[700];
+	unsigned long long last;
 	struct healing h;
 	struct hf_repair did;
 	struct one o;
 
-	(void)state;
 	one_init(&o);
-	store_open(&o.f, 0);
-	grow(&o);
-	store_close(&o.f);
+	if (files > 1) {
+		store_open(&o.f, 0);
+		grow(&o);
+		store_close(&o.f);
+	}
 	ship(&o, folder);
-	(void)snprintf(last, sizeof(last), "%s/log/%010llu.seg", o.f.path,
-		       (unsigned long long)status_of(&o.f).log_segments);
+	last = status_of(&o.f).log_segments;
+	assert_int_equal(last > 1, files > 1);
 	store_close(&o.f);
-	(void)snprintf(index, sizeof(index), "%s/index", o.f.path);
-	(void)snprintf(command, sizeof(command), "rm -r '%s'", index);
-	for (unsigned i = 0; i < 8; i++) {
-		if (i == 4) /* from now on nothing but the receipt */
+	(void)snprintf(command, sizeof(command), "rm -r '%s/index'", o.f.path);
+	for (unsigned i = 0; i < 2 * SPOILS; i++) {
+		const unsigned how = i % SPOILS;
+
+		if (i == SPOILS) /* from now on nothing but the receipt */
 			assert_int_equal(system(command), 0);
-		spoil_end(last, i % 4);
-		assert_true(store_faults(&o.f) > 0);
+		if (last == 1 && how > 3 && how < SPOILS - 1)
+			continue;
+		spoil_end(&o, last, last == 1 && how == 3 ? SPOILS - 1 : how);
+		if (store_faults(&o.f) == 0)
+			fail_msg("%u: no fault", i);
 		store_open_fails(&o.f, 0, -EUCLEAN, "holdfast check");
+		store_open_fails(&o.f, HF_OPEN_REBUILD, -EUCLEAN, "holdfast check");
 		did = repair(&o, false, &h);
-		assert_int_equal(did.found, 1);
-		assert_int_equal(did.faults, 0);
-		assert_int_equal(did.healed_segments, 1);
+		if (did.found == 0 || did.faults > 0 || did.healed_segments == 0)
+			fail_msg("%u: found %llu, left %llu, healed %llu", i, (unsigned long long)did.found,
+				 (unsigned long long)did.faults, (unsigned long long)did.healed_segments);
 		assert_int_equal(store_faults(&o.f), 0);
 	}
 	store_open(&o.f, 0);
 	assert_int_equal(try_read(&o, o.ino), BYTES);
 	assert_int_equal(verified_of(&o).damaged, 0);
+	one_release(&o);
+}
+
+static void test_heal_the_end(void **state)
+{
+	(void)state;
+	heal_the_end(2);
+	heal_the_end(1);
+}
+
+/* A receipt that has rotted, or names no place there is, says nothing of the log. */
+static void test_no_receipt(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"{}",
+		"{\"segment\":1,\"offset\":4294967295,\"commit\":\"9\",\"tid\":\"9\",\"time_ns\":\"9\","
+		"\"epoch\":1,\"chain\":\"00\",\"node_time_ns\":\"9\"}",
+	};
+	CLEANUP(buf_release) struct buf was = BUF_INIT;
+	char folder[300], receipt[400];
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	ship(&o, folder);
+	store_close(&o.f);
+	o.f.options.flags |= HF_OPEN_NO_REPLICATION; /* so that it is not written anew */
+	(void)snprintf(receipt, sizeof(receipt), "%s/replicas/there.receipt", o.f.path);
+	assert_int_equal(os_read_file(os_posix(), receipt, 4096, &was), 0);
+	for (size_t i = 0; i < was.len - 1; i++) { /* behind its last byte nothing is */
+		flip_byte(receipt, i, 1);
+		if (store_faults(&o.f) != 0)
+			fail_msg("byte %zu", i);
+		flip_byte(receipt, i, 1);
+		if (i % 16 == 0)
+			store_open(&o.f, 0), store_close(&o.f);
+	}
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(os_write_file(os_posix(), receipt, texts[i], strlen(texts[i]), 0600), 0);
+		assert_int_equal(store_faults(&o.f), 0);
+		store_open(&o.f, 0);
+		store_close(&o.f);
+	}
 	one_release(&o);
 }
 
@@ -389,6 +469,15 @@ static void test_heal_a_folder(void **state)
 	assert_int_equal(h.healed, 1);
 	assert_int_equal(did.found, 1);
 	assert_int_equal(did.faults, 0);
+	/* An older state of it. */
+	cut_end(theirs, 7000);
+	did = repair(&o, true, &h);
+	assert_int_equal(did.found, 1);
+	assert_int_equal(did.faults, 0);
+	assert_int_equal(unlink(theirs), 0);
+	did = repair(&o, true, &h);
+	assert_int_equal(did.found, 1);
+	assert_int_equal(did.faults, 0);
 	(void)snprintf(receipt, sizeof(receipt), "%s/replicas/there.receipt", o.f.path);
 	assert_int_equal(unlink(receipt), 0);
 	flip_byte(theirs, file_bytes(theirs) - 100, 1);
@@ -402,9 +491,10 @@ static void test_heal_a_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scrub),        cmocka_unit_test(test_scrub_goes_on),
-		cmocka_unit_test(test_heal_at_rest), cmocka_unit_test(test_heal_while_open),
-		cmocka_unit_test(test_heal_the_end), cmocka_unit_test(test_heal_a_folder),
+		cmocka_unit_test(test_scrub),         cmocka_unit_test(test_scrub_goes_on),
+		cmocka_unit_test(test_heal_at_rest),  cmocka_unit_test(test_heal_while_open),
+		cmocka_unit_test(test_heal_the_end),  cmocka_unit_test(test_no_receipt),
+		cmocka_unit_test(test_heal_a_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,92 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/replica/copies.h"
-#include "tests/unit/log_helper.h"
+#include "tests/unit/mend_helper.h"
 
-enum { SEGMENT = 16 << 10, FRAME = 2000, SEGMENTS = 4, CALLS_MAX = 60 };
-
-/* A closed log of several segments, three times: as it is, to be damaged, and to heal from. */
-struct bench {
-	struct log_fixture f;
-	char work[160], good[160], work_log[170], good_log[170];
-	struct log_point end;
-	uint64_t groups;
-	struct copies copies;
-	struct grants none;
-	const struct log_known *known; /* NULL: nothing is */
-};
-
-static void copy_log(const char *from_log, const char *to, char to_log[170])
-{
-	(void)mkdir(to, 0700);
-	(void)snprintf(to_log, 170, "%s/log", to);
-	copy_folder(from_log, to_log);
-}
-
-static void bench_init(struct bench *b)
-{
-	struct log *l;
-
-	memset(b, 0, sizeof(*b));
-	l = log_fixture_create(&b->f, SEGMENT);
-	do {
-		b->groups++;
-		log_put_groups(l, b->groups, b->groups, FRAME);
-		log_durable(l, &b->end);
-	} while (b->end.end.segment < SEGMENTS || b->end.end.offset < 4000);
-	log_close(l);
-	log_fixture_path(&b->f, "work", b->work);
-	log_fixture_path(&b->f, "good", b->good);
-	copy_log(b->f.dir, b->work, b->work_log);
-	copy_log(b->f.dir, b->good, b->good_log);
-	copies_init(&b->copies, os_posix());
-	assert_int_equal(copies_add_folder(&b->copies, "good", b->good), 0);
-}
-
-static void bench_release(struct bench *b)
-{
-	copies_release(&b->copies);
-	log_fixture_release(&b->f);
-}
-
-static void segment_in(const char *log_dir, uint32_t segment, char out[200])
-{
-	(void)snprintf(out, 200, "%s/%010u.seg", log_dir, segment);
-}
-
-static struct mend mend_of(struct bench *b)
-{
-	return (struct mend){ .os = os_posix(),
-			      .dir = b->work,
-			      .volume_id = keyring_volume_id(b->f.keys),
-			      .grants = &b->none,
-			      .known = b->known,
-			      .n_known = b->known != NULL,
-			      .offer = copies_offer,
-			      .arg = &b->copies };
-}
-
-/* What mend_segment returns of a segment by itself; err may be NULL. */
-static int heal(struct bench *b, uint32_t segment, struct mended *ret, struct hf_error *err)
-{
-	struct mend m = mend_of(b);
-	struct verifier v;
-	bool linked = false;
-	struct hf_error local = HF_ERROR_INIT;
-	int r = mend_segment(&m, segment, &v, &linked, ret, err ? err : &local);
-
-	assert_int_equal(linked, r >= 0);
-	return r;
-}
-
-static bool is_whole(const struct bench *b)
-{
-	return same_folders(b->work_log, b->good_log);
-}
+enum { CALLS_MAX = 60 };
 
 /* The bytes at an offset of the only evidence there is of a segment, or fail. */
-static void expect_evidence(const struct bench *b, uint32_t segment, uint32_t offset, uint8_t damaged,
+static void expect_evidence(const struct mend_bench *b, uint32_t segment, uint32_t offset, uint8_t damaged,
 			    uint32_t at)
 {
 	CLEANUP(buf_release) struct buf kept = BUF_INIT;
@@ -125,16 +45,16 @@ static uint8_t byte_at(const char *path, uint64_t at)
 
 static void test_every_place(void **state)
 {
-	struct bench b;
+	struct mend_bench b;
 	char path[200];
 	unsigned healed = 0;
 
 	(void)state;
-	bench_init(&b);
+	mend_bench_init(&b);
 	for (uint32_t segment = 1; segment < b.end.end.segment; segment++) {
 		uint64_t size, step;
 
-		segment_in(b.work_log, segment, path);
+		mend_segment_path(b.work_log, segment, path);
 		size = file_bytes(path);
 		for (uint64_t at = 0; at < size; at += step) {
 			struct mended did;
@@ -144,25 +64,25 @@ static void test_every_place(void **state)
 			step = at < SEGMENT_HEADER_BYTES + 60 || size - at < 400 ? 17 : 611;
 			flip_byte(path, at, (uint8_t)(1 << at % 8));
 			damaged = byte_at(path, at);
-			if (heal(&b, segment, &did, &err) != 1)
+			if (mend_one(&b, segment, &did, &err) != 1)
 				fail_msg("segment %u, offset %lu: %s", segment, (unsigned long)at, err.text);
-			assert_true(is_whole(&b));
+			assert_true(mend_is_whole(&b));
 			assert_int_equal(did.groups, at >= SEGMENT_HEADER_BYTES);
 			assert_true(did.from <= at && at < did.from + did.bytes);
 			expect_evidence(&b, segment, did.from, damaged, (uint32_t)at);
 			healed++;
 		}
-		assert_int_equal(heal(&b, segment, &(struct mended){ 0 }, NULL), 0); /* nothing to do */
+		assert_int_equal(mend_one(&b, segment, &(struct mended){ 0 }, NULL), 0); /* nothing to do */
 	}
 	print_message("# healed %u times\n", healed);
-	bench_release(&b);
+	mend_bench_release(&b);
 }
 
 /* Several groups, a header, a file that is short, and one that is gone: in one go, one segment after the
  * other. */
 static void test_much_at_once(void **state)
 {
-	struct bench b;
+	struct mend_bench b;
 	struct mend m;
 	struct verifier v;
 	struct mended did;
@@ -171,124 +91,87 @@ static void test_much_at_once(void **state)
 	char path[200];
 
 	(void)state;
-	bench_init(&b);
-	m = mend_of(&b);
-	segment_in(b.work_log, 1, path);
+	mend_bench_init(&b);
+	m = mend_bench_mend(&b);
+	mend_segment_path(b.work_log, 1, path);
 	for (unsigned at = 30; at < 12000; at += 1500)
 		flip_byte(path, at, 8);
-	segment_in(b.work_log, 2, path);
+	mend_segment_path(b.work_log, 2, path);
 	assert_int_equal(unlink(path), 0);
-	segment_in(b.work_log, 3, path);
+	mend_segment_path(b.work_log, 3, path);
 	assert_int_equal(truncate(path, 1000), 0);
 	for (uint32_t segment = 1; segment < SEGMENTS; segment++)
 		if (mend_segment(&m, segment, &v, &linked, &did, &err) != 1)
 			fail_msg("segment %u: %s", segment, err.text);
 	assert_true(linked && v.point.end.segment == SEGMENTS - 1);
-	assert_true(is_whole(&b));
-	bench_release(&b);
+	assert_true(mend_is_whole(&b));
+	mend_bench_release(&b);
 }
 
 /* The last segment: what a commit behind says was there is healed; the last group, behind which is nothing,
  * is not. */
 static void test_last_segment(void **state)
 {
-	struct bench b;
+	struct mend_bench b;
 	struct hf_error err = HF_ERROR_INIT;
 	struct mended did;
 	char path[200];
 	uint8_t was;
 
 	(void)state;
-	bench_init(&b);
-	segment_in(b.work_log, b.end.end.segment, path);
+	mend_bench_init(&b);
+	mend_segment_path(b.work_log, b.end.end.segment, path);
 	flip_byte(path, 100, 2); /* its header: every commit says what that was */
-	if (heal(&b, b.end.end.segment, &did, &err) != 1)
+	if (mend_one(&b, b.end.end.segment, &did, &err) != 1)
 		fail_msg("the header: %s", err.text);
-	assert_true(is_whole(&b));
+	assert_true(mend_is_whole(&b));
 	flip_byte(path, 700, 2);
 	flip_byte(path, 100, 2); /* and its header */
-	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), 1);
-	assert_true(is_whole(&b));
+	assert_int_equal(mend_one(&b, b.end.end.segment, &did, &err), 1);
+	assert_true(mend_is_whole(&b));
 	flip_byte(path, b.end.end.offset - 10, 2);
 	was = byte_at(path, b.end.end.offset - 10);
-	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), 0); /* as if it had been torn */
+	assert_int_equal(mend_one(&b, b.end.end.segment, &did, &err), 0); /* as if it had been torn */
 	assert_int_equal(byte_at(path, b.end.end.offset - 10), was);
-	bench_release(&b);
-}
-
-/* Something beside the log says how far it went: then its last group is healed, or all of its last segment.
- */
-static void test_known_point(void **state)
-{
-	struct log_known known = { .who = "a receipt says so" };
-	struct hf_error err = HF_ERROR_INIT;
-	struct mended did;
-	char path[200];
-	struct bench b;
-
-	(void)state;
-	bench_init(&b);
-	known.point = b.end;
-	b.known = &known;
-	segment_in(b.work_log, b.end.end.segment, path);
-	for (uint32_t back = 10; back < 2 * COMMIT_FRAME_BYTES; back += 90) {
-		flip_byte(path, b.end.end.offset - back, 2);
-		if (heal(&b, b.end.end.segment, &did, &err) != 1)
-			fail_msg("%u bytes from the end: %s", back, err.text);
-		assert_int_equal(did.groups, 1);
-		assert_true(is_whole(&b));
-	}
-	assert_int_equal(truncate(path, b.end.end.offset - 1), 0);
-	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), 1);
-	assert_true(is_whole(&b));
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), 1);
-	assert_true(is_whole(&b));
-	/* Nobody else has that much. */
-	segment_in(b.good_log, b.end.end.segment, path);
-	flip_byte(path, b.end.end.offset - 10, 2);
-	segment_in(b.work_log, b.end.end.segment, path);
-	flip_byte(path, b.end.end.offset - 10, 2);
-	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), -ENODATA);
-	bench_release(&b);
+	mend_bench_release(&b);
 }
 
 static void test_nobody_has_it(void **state)
 {
-	struct bench b;
+	struct mend_bench b;
 	struct hf_error err = HF_ERROR_INIT;
 	struct mended did;
 	char path[200], theirs[200];
 	uint8_t was;
 
 	(void)state;
-	bench_init(&b);
-	segment_in(b.work_log, 2, path);
-	segment_in(b.good_log, 2, theirs);
+	mend_bench_init(&b);
+	mend_segment_path(b.work_log, 2, path);
+	mend_segment_path(b.good_log, 2, theirs);
 	flip_byte(path, 5000, 1);
 	flip_byte(theirs, 5000, 1); /* the same group, there too */
 	was = byte_at(path, 5000);
-	assert_int_equal(heal(&b, 2, &did, &err), -ENODATA);
+	assert_int_equal(mend_one(&b, 2, &did, &err), -ENODATA);
 	assert_non_null(strstr(err.text, "no other copy has what belongs there"));
 	assert_int_equal(byte_at(path, 5000), was);
 	flip_byte(theirs, 5000, 1);
-	assert_int_equal(heal(&b, 2, &did, &err), 1);
-	assert_true(is_whole(&b));
+	assert_int_equal(mend_one(&b, 2, &did, &err), 1);
+	assert_true(mend_is_whole(&b));
 	/* Of two copies, each damaged elsewhere, both are of use. */
 	copies_release(&b.copies);
 	copies_init(&b.copies, os_posix());
 	assert_int_equal(copies_add_folder(&b.copies, "fixture", b.work), 0); /* itself: no help */
 	assert_int_equal(copies_add_folder(&b.copies, "good", b.good), 0);
 	flip_byte(path, 5000, 1);
-	assert_int_equal(heal(&b, 2, &did, &err), 1);
+	assert_int_equal(mend_one(&b, 2, &did, &err), 1);
 	assert_string_equal(b.copies.last, "good");
-	bench_release(&b);
+	mend_bench_release(&b);
 }
 
 /* --- the thief has the writer key, and gives the other copy */
 
 /* In place of `good`: the same log up to some group, and then another history, rightly signed. */
-static void fork_from(struct bench *b, uint64_t group, size_t frame)
+static void fork_from(struct mend_bench *b, uint64_t group, size_t frame)
 {
 	struct log_options o = b->f.options;
 	struct log *l;
@@ -313,102 +196,50 @@ static void test_another_history(void **state)
 
 	(void)state;
 	for (uint32_t segment = 1; segment <= SEGMENTS; segment++) {
-		struct bench b;
+		struct mend_bench b;
 		struct hf_error err = HF_ERROR_INIT;
 		struct mended did;
 		int r;
 
-		bench_init(&b);
+		mend_bench_init(&b);
 		fork_from(&b, 1, FRAME - 300);
-		segment_in(b.work_log, segment, path);
+		mend_segment_path(b.work_log, segment, path);
 		flip_byte(path, 2000, 1);
 		flip_byte(path, 200,
 			  segment % 2 ? 0 : 4); /* the header too, so that theirs may stand in for it */
 		log_fixture_path(&b.f, "before", before);
 		copy_folder(b.work_log, before);
-		r = heal(&b, segment, &did, &err);
+		r = mend_one(&b, segment, &did, &err);
 		if (r != -EEXIST && r != -ENODATA)
 			fail_msg("segment %u: %d %s", segment, r, err.text);
 		assert_true(same_folders(b.work_log, before));
 		flip_byte(path, 2000, 1); /* and of what is whole nothing is touched */
 		if (segment % 2)
-			assert_int_equal(heal(&b, segment, &did, &err), 0);
-		bench_release(&b);
+			assert_int_equal(mend_one(&b, segment, &did, &err), 0);
+		mend_bench_release(&b);
 	}
 }
 
 /* Of a last group that is damaged he has another, and of the log a continuation: neither is taken. */
 static void test_no_going_on(void **state)
 {
-	struct bench b;
+	struct mend_bench b;
 	struct hf_error err = HF_ERROR_INIT;
 	struct mended did;
 	char path[200], before[200];
 
 	(void)state;
-	bench_init(&b);
+	mend_bench_init(&b);
 	fork_from(&b, b.groups - 1, FRAME - 300);
-	segment_in(b.work_log, b.end.end.segment, path);
-	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), 0); /* nothing is appended */
-	assert_true(is_whole(&b));
+	mend_segment_path(b.work_log, b.end.end.segment, path);
+	assert_int_equal(mend_one(&b, b.end.end.segment, &did, &err), 0); /* nothing is appended */
+	assert_true(mend_is_whole(&b));
 	flip_byte(path, b.end.end.offset - COMMIT_FRAME_BYTES - 40, 1);
 	log_fixture_path(&b.f, "before", before);
 	copy_folder(b.work_log, before);
-	assert_true(heal(&b, b.end.end.segment, &did, &err) < 0); /* its own commit says what was there */
+	assert_true(mend_one(&b, b.end.end.segment, &did, &err) < 0); /* its own commit says what was there */
 	assert_true(same_folders(b.work_log, before));
-	bench_release(&b);
-}
-
-/* In place of `good`: the same log without its last group, and another one there, rightly signed. */
-static void fork_last(struct bench *b, size_t frame)
-{
-	struct log_options o = b->f.options;
-	char dir[160], log_dir[170], path[200];
-	struct log *l;
-
-	log_fixture_path(&b->f, "fork", dir);
-	copy_log(b->good_log, dir, log_dir);
-	segment_in(log_dir, b->end.end.segment, path);
-	assert_int_equal(truncate(path, b->end.end.offset - 1), 0);
-	o.dir = log_dir;
-	assert_int_equal(log_open(&o, NULL, &l, NULL), 0);
-	log_put_groups(l, b->groups, b->groups + 4, frame);
-	log_close(l);
-	copies_release(&b->copies);
-	copies_init(&b->copies, os_posix());
-	assert_int_equal(copies_add_folder(&b->copies, "thief", dir), 0);
-}
-
-/* What is known beside the log decides, and not what he has signed; nor does it undo what is whole. */
-static void test_another_end(void **state)
-{
-	struct log_known known = { .who = "a receipt says so" };
-	struct hf_error err = HF_ERROR_INIT;
-	struct mended did;
-	char path[200], before[200];
-	struct bench b;
-
-	(void)state;
-	bench_init(&b);
-	known.point = b.end;
-	b.known = &known;
-	fork_last(&b, FRAME - 300);
-	segment_in(b.work_log, b.end.end.segment, path);
-	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), 0);
-	flip_byte(path, b.end.end.offset - 10, 1);
-	log_fixture_path(&b.f, "before", before);
-	copy_folder(b.work_log, before);
-	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), -ENODATA);
-	assert_non_null(strstr(err.text, "another history"));
-	assert_non_null(strstr(err.text, known.who));
-	assert_true(same_folders(b.work_log, before));
-	/* A point that its own commits contradict: the log stays, and it is said. */
-	flip_byte(path, b.end.end.offset - 10, 1);
-	known.point.chain[0] ^= 1;
-	assert_int_equal(heal(&b, b.end.end.segment, &did, &err), -EEXIST);
-	assert_non_null(strstr(err.text, known.who));
-	assert_true(is_whole(&b));
-	bench_release(&b);
+	mend_bench_release(&b);
 }
 
 /* --- pruned frames stay as they are */
@@ -444,7 +275,7 @@ static void test_pruned(void **state)
 	struct prune_segment pruned = { .segment = 2, .ranges = &range, .n = 1 };
 	struct prune_list list = { .segments = &pruned, .n = 1 };
 	struct grants grants = { &list, 1 };
-	struct bench b;
+	struct mend_bench b;
 	struct mend m;
 	struct verifier v;
 	struct mended did;
@@ -453,10 +284,10 @@ static void test_pruned(void **state)
 	char ours[200], theirs[200], before[200];
 
 	(void)state;
-	bench_init(&b);
-	m = mend_of(&b);
-	segment_in(b.work_log, 2, ours);
-	segment_in(b.good_log, 2, theirs);
+	mend_bench_init(&b);
+	m = mend_bench_mend(&b);
+	mend_segment_path(b.work_log, 2, ours);
+	mend_segment_path(b.good_log, 2, theirs);
 	range.offset = find_data(ours, &range.len);
 
 	/* Pruned here, and the group's commit damaged: what is taken from there does not come back. */
@@ -483,7 +314,7 @@ static void test_pruned(void **state)
 	flip_byte(ours, range.offset + 100, 1);
 	linked = false;
 	assert_int_equal(mend_segment(&m, 2, &v, &linked, &did, &err), -ENODATA);
-	bench_release(&b);
+	mend_bench_release(&b);
 }
 
 /* --- cut short: every call that changes something fails once */
@@ -528,12 +359,12 @@ static int failing_mkdir(void *s, const char *path, mode_t mode)
 
 static void test_cut_short(void **state)
 {
-	struct bench b;
+	struct mend_bench b;
 	char path[200], before[200];
 	unsigned as_it_was = 0, healed = 0;
 
 	(void)state;
-	bench_init(&b);
+	mend_bench_init(&b);
 	failing = *os_posix();
 	failing.pwrite = failing_pwrite;
 	failing.fsync = failing.fdatasync = failing_fsync;
@@ -541,10 +372,10 @@ static void test_cut_short(void **state)
 	failing.rename = failing_rename;
 	failing.sync_dir = failing_sync_dir;
 	failing.mkdir = failing_mkdir;
-	segment_in(b.work_log, 2, path);
+	mend_segment_path(b.work_log, 2, path);
 	log_fixture_path(&b.f, "before", before);
 	for (fail_at = 1; fail_at < CALLS_MAX; fail_at++) {
-		struct mend m = mend_of(&b);
+		struct mend m = mend_bench_mend(&b);
 		struct verifier v;
 		struct mended did;
 		struct hf_error err = HF_ERROR_INIT;
@@ -563,28 +394,27 @@ static void test_cut_short(void **state)
 		assert_true(r < 0 && err.text[0]);
 		if (same_folders(b.work_log, before))
 			as_it_was++;
-		else if (is_whole(&b))
+		else if (mend_is_whole(&b))
 			healed++;
 		else
 			fail_msg("cut short at call %u, the segment is neither as it was nor healed",
 				 fail_at);
-		assert_int_equal(heal(&b, 2, &did, &err) >= 0, 1); /* and then it goes on */
-		assert_true(is_whole(&b));
+		assert_int_equal(mend_one(&b, 2, &did, &err) >= 0, 1); /* and then it goes on */
+		assert_true(mend_is_whole(&b));
 	}
 	print_message("# %u calls: as it was %u times, healed %u\n", fail_at - 1, as_it_was, healed);
 	assert_in_range(fail_at, 8, CALLS_MAX - 1);
 	assert_true(as_it_was > 5 && healed >= 1);
-	bench_release(&b);
+	mend_bench_release(&b);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_place),   cmocka_unit_test(test_much_at_once),
-		cmocka_unit_test(test_last_segment),  cmocka_unit_test(test_known_point),
-		cmocka_unit_test(test_nobody_has_it), cmocka_unit_test(test_another_history),
-		cmocka_unit_test(test_no_going_on),   cmocka_unit_test(test_another_end),
-		cmocka_unit_test(test_pruned),        cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_every_place),     cmocka_unit_test(test_much_at_once),
+		cmocka_unit_test(test_last_segment),    cmocka_unit_test(test_nobody_has_it),
+		cmocka_unit_test(test_another_history), cmocka_unit_test(test_no_going_on),
+		cmocka_unit_test(test_pruned),          cmocka_unit_test(test_cut_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
