@@ -214,7 +214,7 @@ FAULT_SAMPLE      := --store=20 --pair=10 --points=1 --stride=37 --repeat=1 --li
 FAULT_SAMPLE_ASAN := --store=6 --pair=3 --points=1 --stride=149
 FAULT_RUN         ?= --store=4000 --pair=1500 --points=4 --repeat=100 --lies
 FAULT_OPS         ?= 1000000
-FAULT_LONG        ?= --ops=1000 --store=$(shell expr $(FAULT_OPS) / 1050) --pair=$(shell expr $(FAULT_OPS) / 2550)
+FAULT_LONG        ?= --ops=1000 --store=$(shell expr $(FAULT_OPS) / 1000) --pair=$(shell expr $(FAULT_OPS) / 2500)
 
 # The command as it was asked for, with those of these variables that are not as they stand here.
 as_asked = $(strip make $@ $(foreach v,$(1),$(if $(filter file,$(origin $(v))),,$(v)='$($(v))')))
