@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -241,27 +242,34 @@ static int reaches(const struct log *l, struct log_pos known, struct hf_error *e
 	return r < 0 ? r : known.offset <= size;
 }
 
+/* segment 0: there is none at all. */
+static int say_short(const struct log *l, const struct log_known *k, struct hf_error *err)
+{
+	const struct log_pos end = l->v.point.end, at = k->point.end;
+	char ends[80] = "there is no log";
+
+	if (end.segment)
+		(void)snprintf(ends, sizeof(ends), "the log ends at segment %" PRIu32 ", offset %" PRIu32,
+			       end.segment, end.offset);
+	return hf_error_set(
+		err, -EUCLEAN,
+		"%s: %s, but %s up to segment %" PRIu32 ", offset %" PRIu32
+		"; nothing was changed, run `holdfast check --repair` to fetch the rest from a replica. "
+		"If nobody has it any more, take away what says so (`holdfast replica remove`, the "
+		"folder index), and the log goes on where it ends",
+		l->dir, ends, k->who, at.segment, at.offset);
+}
+
 /* A tail that would be cut off is not torn when something beside the log was made from it. */
 static int check_reach(const struct log *l, const struct log_options *o, struct hf_error *err)
 {
-	const struct log_pos end = l->v.point.end;
-
 	for (size_t i = 0; i < o->n_known; i++) {
-		const struct log_known *k = &o->known[i];
-		int r = reaches(l, k->point.end, err);
+		int r = reaches(l, o->known[i].point.end, err);
 
 		if (r < 0)
 			return r;
 		if (r == 0)
-			return hf_error_set(
-				err, -EUCLEAN,
-				"%s ends at segment %" PRIu32 ", offset %" PRIu32
-				", but %s up to segment %" PRIu32 ", offset %" PRIu32
-				"; nothing was changed, run `holdfast check --repair` to fetch the rest from a "
-				"replica. If nobody has it any more, take away what says so (`holdfast replica "
-				"remove`, the folder index), and the log goes on where it ends",
-				l->dir, end.segment, end.offset, k->who, k->point.end.segment,
-				k->point.end.offset);
+			return say_short(l, &o->known[i], err);
 	}
 	return 0;
 }
@@ -276,8 +284,11 @@ int log_open(const struct log_options *o, const struct log_point *known, struct 
 		r = load_grants(l, err);
 	if (r == 0)
 		r = o->read_only && o->ends ? scan_end_at(l, o->ends, err) : scan_find_end(l, known, err);
-	if ((r == 0 || r == -ENOENT) && !l->read_only && o->n_known > 0)
-		r = check_reach(l, o, err);
+	if ((r == 0 || r == -ENOENT) && !l->read_only) {
+		int short_of = check_reach(l, o, err);
+
+		r = short_of < 0 ? short_of : r;
+	}
 	if (r == 0 && !l->read_only)
 		r = check_writer(l, err);
 	if (r == 0 && !l->read_only)
