@@ -223,55 +223,56 @@ void log_verifier_begin(const struct log *l, struct verifier *v)
 	verifier_grant(v, &l->grants);
 }
 
-/* Does the log get to that place? It is looked at by its length alone in segments in front of the last. 1, 0.
- */
-static int reaches(const struct log *l, struct log_pos known, struct hf_error *err)
+/* How far the log gets is in `what`. */
+static int say_short(const struct log *l, const struct log_known *k, const char *what, const char *way_on,
+		     struct hf_error *err)
 {
-	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
-	const struct log_pos end = l->v.point.end;
-	uint64_t size;
-	int r;
+	const struct log_pos at = k->point.end;
 
-	if (known.segment >= end.segment)
-		return log_pos_compare(end, known) >= 0;
-	if (known.segment < l->first_segment)
-		return 1;
-	r = segment_get(l, known.segment, &ref, err);
-	if (r == 0)
-		r = segment_size(l, &ref, known.segment, &size, err);
-	return r < 0 ? r : known.offset <= size;
-}
-
-/* segment 0: there is none at all. */
-static int say_short(const struct log *l, const struct log_known *k, struct hf_error *err)
-{
-	const struct log_pos end = l->v.point.end, at = k->point.end;
-	char ends[80] = "there is no log";
-
-	if (end.segment)
-		(void)snprintf(ends, sizeof(ends), "the log ends at segment %" PRIu32 ", offset %" PRIu32,
-			       end.segment, end.offset);
 	return hf_error_set(
 		err, -EUCLEAN,
 		"%s: %s, but %s up to segment %" PRIu32 ", offset %" PRIu32
-		"; nothing was changed, run `holdfast check --repair` to fetch the rest from a replica. "
-		"If nobody has it any more, take away what says so (`holdfast replica remove`, the "
-		"folder index), and the log goes on where it ends",
-		l->dir, ends, k->who, at.segment, at.offset);
+		"; nothing was changed, run `holdfast check --repair` to fetch the rest from a replica%s",
+		l->dir, what, k->who, at.segment, at.offset, way_on);
+}
+
+/* Of a segment in front of the last its length is looked at. What cannot be read is for who reads it. */
+static int check_length(const struct log *l, const struct log_known *k, struct hf_error *err)
+{
+	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
+	const struct log_pos at = k->point.end;
+	char what[80];
+	uint64_t size;
+
+	if (at.segment < l->first_segment || segment_get(l, at.segment, &ref, NULL) < 0 ||
+	    segment_size(l, &ref, at.segment, &size, NULL) < 0 || at.offset <= size)
+		return 0;
+	(void)snprintf(what, sizeof(what), "segment %" PRIu32 " has %" PRIu64 " bytes", at.segment, size);
+	return say_short(l, k, what, "", err);
 }
 
 /* A tail that would be cut off is not torn when something beside the log was made from it. */
 static int check_reach(const struct log *l, const struct log_options *o, struct hf_error *err)
 {
-	for (size_t i = 0; i < o->n_known; i++) {
-		int r = reaches(l, o->known[i].point.end, err);
+	static const char way_on[] =
+		". If nobody has it any more, take away what says so (`holdfast replica remove`, "
+		"the folder index), and the log goes on where it ends";
+	const struct log_pos end = l->v.point.end;
+	char ends[80] = "there is no log";
+	int r = 0;
 
-		if (r < 0)
-			return r;
-		if (r == 0)
-			return say_short(l, &o->known[i], err);
+	if (end.segment)
+		(void)snprintf(ends, sizeof(ends), "the log ends at segment %" PRIu32 ", offset %" PRIu32,
+			       end.segment, end.offset);
+	for (size_t i = 0; r == 0 && i < o->n_known; i++) {
+		const struct log_known *k = &o->known[i];
+
+		if (k->point.end.segment < end.segment)
+			r = check_length(l, k, err);
+		else if (log_pos_compare(end, k->point.end) < 0)
+			r = say_short(l, k, ends, way_on, err);
 	}
-	return 0;
+	return r;
 }
 
 int log_open(const struct log_options *o, const struct log_point *known, struct log **ret,
@@ -284,7 +285,7 @@ int log_open(const struct log_options *o, const struct log_point *known, struct 
 		r = load_grants(l, err);
 	if (r == 0)
 		r = o->read_only && o->ends ? scan_end_at(l, o->ends, err) : scan_find_end(l, known, err);
-	if ((r == 0 || r == -ENOENT) && !l->read_only) {
+	if (r == 0 || r == -ENOENT) {
 		int short_of = check_reach(l, o, err);
 
 		r = short_of < 0 ? short_of : r;

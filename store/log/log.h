@@ -82,7 +82,7 @@ struct log_options {
 	 * while one looks. Borrowed for log_open.
 	 */
 	const struct log_point *ends;
-	/* Without read_only: points in front of which it must not end. Borrowed for log_open. */
+	/* Points in front of which it must not end. Borrowed for log_open. */
 	const struct log_known *known;
 	size_t n_known;
 };

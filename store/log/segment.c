@@ -361,6 +361,8 @@ int segment_list(const struct log *l, uint32_t **ret, size_t *ret_n, struct hf_e
 	struct listing list = { 0 };
 	int r = l->os->list(l->os->state, l->dir, listing_add, &list);
 
+	if (r == -ENOENT) /* as none is in a folder that is gone */
+		r = 0;
 	if (r == 0 && list.failed)
 		r = -ENOMEM;
 	if (r < 0) {

@@ -61,10 +61,15 @@ static void found_at(struct check *c, struct log_pos pos, const char *what)
 
 /* --- what is known of it from elsewhere */
 
-/* What somebody put there under a high number has many missing below it: so many are noted as damage. */
+/*
+ * What somebody put there under a high number has many missing below it: so many are noted as damage. The
+ * last: from them on it is healed.
+ */
 static void note_missing(const struct check *c, uint64_t first, uint64_t last)
 {
-	for (uint64_t k = first; c->to->bad && k <= last && k - first < MISSING_NOTED_MAX; k++)
+	uint64_t from = last - first < MISSING_NOTED_MAX ? first : last - MISSING_NOTED_MAX + 1;
+
+	for (uint64_t k = from; c->to->bad && first <= last && k <= last; k++)
 		c->to->bad(c->to->arg, (struct log_pos){ (uint32_t)k, 0 }, "the segment is missing");
 }
 
@@ -101,6 +106,8 @@ static void check_length(struct check *c, uint32_t segment)
 		if (k->point.end.segment != segment || k->point.end.offset <= c->v.point.end.offset)
 			continue;
 		found_unlike(c, c->v.point.end, "the segment ends here", k);
+		c->open_end[0] = 0; /* said */
+		c->linked = false;
 		return;
 	}
 }

@@ -114,8 +114,17 @@ static void search_pins(struct mending *g)
 
 static bool same_chain(const struct mending *g)
 {
-	return memcmp(g->v.point.chain, g->next.prev_chain, HASH_BYTES) == 0 &&
-	       g->v.point.commit == g->next.prev_commit;
+	const struct log_point *p = &g->v.point;
+
+	return memcmp(p->chain, g->next.prev_chain, HASH_BYTES) == 0 && p->commit == g->next.prev_commit &&
+	       p->tid == g->next.prev_tid && p->time_ns == g->next.prev_time_ns;
+}
+
+/* The chain value says it all, but behind a header, which is in none yet. */
+static bool same_point(const struct log_point *a, const struct log_point *b)
+{
+	return memcmp(a->chain, b->chain, HASH_BYTES) == 0 && a->commit == b->commit && a->tid == b->tid &&
+	       a->time_ns == b->time_ns && a->epoch == b->epoch;
 }
 
 /* A point that is known, and lies behind what came out; NULL: none does. */
@@ -150,7 +159,7 @@ static int compare_known(const struct mending *g, size_t from, const struct log_
 
 		if (k->point.end.segment != g->segment || at <= from || at > p->end.offset)
 			continue;
-		if (at != p->end.offset || memcmp(k->point.chain, p->chain, HASH_BYTES) != 0)
+		if (at != p->end.offset || !same_point(&k->point, p))
 			return say_stray(g, from, k, err);
 		*ret_met = true;
 	}
@@ -394,12 +403,12 @@ static int walk(struct mending *g)
 
 /* --- putting it in place */
 
-static int make_folder(const struct mending *g)
+static int make_folder(const struct mending *g, const char *name)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	const struct os *os = g->m->os;
-	int r = os_join(&path, g->m->dir, "damaged") ? os->mkdir(os->state, (const char *)path.data, 0700) :
-						       -ENOMEM;
+	int r = os_join(&path, g->m->dir, name) ? os->mkdir(os->state, (const char *)path.data, 0700) :
+						  -ENOMEM;
 
 	if (r == -EEXIST)
 		return 0;
@@ -411,7 +420,7 @@ static int keep_evidence(const struct mending *g)
 {
 	const struct range *ranges = (const struct range *)(const void *)g->ranges.data;
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
-	int r = make_folder(g);
+	int r = make_folder(g, "damaged");
 
 	for (size_t i = 0; r == 0 && i < g->ranges.len / sizeof(*ranges); i++) {
 		buf_clear(&path);
@@ -485,6 +494,8 @@ static int replace(const struct mending *g)
 	if (!to || !os_join(&beside, g->m->dir, "damaged/segment") || !os_join(&folder, g->m->dir, "log"))
 		return -ENOMEM;
 	r = keep_evidence(g);
+	if (r == 0)
+		r = make_folder(g, "log"); /* it may be gone with all that was in it */
 	if (r == 0)
 		r = write_beside(g, (const char *)beside.data);
 	if (r == 0)

@@ -219,6 +219,21 @@ static int no_memory_to_check(struct hf_error *err)
 	return hf_error_set(err, -ENOMEM, "no memory to check the log");
 }
 
+/* A writer key is put here when the log has come to its epoch. */
+static void check_epoch(struct checking *c, const struct log *log)
+{
+	const uint32_t ours = keyring_has_writer(c->keys) ? keyring_writer_epoch(c->keys) : 0;
+	struct log_point end;
+	char what[120];
+
+	log_durable(log, &end);
+	if (ours <= end.epoch)
+		return;
+	(void)snprintf(what, sizeof(what), "the beginning of epoch %u is gone, of which the writer key is",
+		       ours);
+	fault(c, (struct log_pos){ end.end.segment + 1, 0 }, what);
+}
+
 static int check_log(struct checking *c, const char *path, const struct log *open_log,
 		     const struct hf_progress *progress, struct hf_error *err)
 {
@@ -258,6 +273,8 @@ static int check_log(struct checking *c, const char *path, const struct log *ope
 	n = log_verify(log, &check, told.fn ? &told : NULL, err);
 	if (!o.damaged_too || o.ends) /* else nobody knows where it ends: what was read is counted */
 		count_log(c, log);
+	if (n >= 0 && !open_log && !o.damaged_too)
+		check_epoch(c, log);
 	log_close(log);
 	if (c->no_memory)
 		return no_memory_to_check(err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Healing a store from its replicas, and its copies in folders and buckets from the store (layer 4; FORMAT.md
- * §16.3, holdfast/damage.h). What is done is: look; heal, segment by segment from the first; look again, for
+ * §16.3, holdfast/damage.h). What is done is: look; heal, segment by segment from the last; look again, for
  * nothing but a whole check says that all is well.
  */
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "store/volume/repair_internal.h"
 #include "store/volume/rot.h"
 
-enum { HEAL_ROUNDS = 4 };
+enum { HEAL_ROUNDS = 64 };
 
 static void repair_release(struct repair *p)
 {
@@ -23,6 +23,7 @@ static void repair_release(struct repair *p)
 	grants_release(&p->grants);
 	keyring_free(p->own_keys);
 	buf_release(&p->bad);
+	buf_release(&p->said);
 	free(p->seen);
 }
 
@@ -34,6 +35,18 @@ void repair_say_found(void *arg, const char *what)
 		p->o->found(p->o->arg, what);
 }
 
+/* Each round finds again what the one before could not heal. */
+static bool was_said(struct repair *p, const char *words)
+{
+	const size_t len = strlen(words) + 1;
+
+	for (size_t at = 0; at < p->said.len; at += strlen((const char *)p->said.data + at) + 1)
+		if (strcmp((const char *)p->said.data + at, words) == 0)
+			return true;
+	buf_add(&p->said, words, len);
+	return false;
+}
+
 void repair_say(struct repair *p, bool is_new, const char *fmt, ...)
 {
 	char words[HF_ERROR_TEXT_BYTES + 200];
@@ -42,6 +55,8 @@ void repair_say(struct repair *p, bool is_new, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
+	if (!is_new && was_said(p, words))
+		return;
 	repair_say_found(p, words);
 	p->sum->found += is_new;
 	p->sum->faults += is_new;
@@ -264,7 +279,10 @@ static int find_end(struct repair *p, struct hf_error *err)
 	return repair_last_segment(p, p->path, &p->end.end.segment, err);
 }
 
-/* What is healed may show what else is damaged, and be what that is healed by. */
+/*
+ * What is healed may show what else is damaged, and be what that is healed by. The index goes last: it may be
+ * all that knows of what the log has lost.
+ */
 static int heal(struct repair *p, struct check_result *found, struct hf_error *err)
 {
 	int r = 0;
@@ -272,7 +290,7 @@ static int heal(struct repair *p, struct check_result *found, struct hf_error *e
 	for (unsigned i = 0; r == 0 && i < HEAL_ROUNDS && p->sum->faults > 0; i++) {
 		p->changed = false;
 		heal_log(p);
-		if (found->index_bad)
+		if (found->index_bad && p->bad.len == 0)
 			remove_index(p);
 		if (p->store)
 			rot_settle(p->store);
@@ -280,7 +298,10 @@ static int heal(struct repair *p, struct check_result *found, struct hf_error *e
 			break;
 		r = look(p, true, found, err);
 	}
-	return r;
+	if (r == 0 && found->index_bad && p->bad.len > 0)
+		repair_say(p, false,
+			   "the index is left as it is until the log is whole: it may know what that lacks");
+	return r == 0 ? find_end(p, err) : r;
 }
 
 static int run(struct repair *p, struct hf_error *err)
@@ -330,7 +351,9 @@ int hf_store_repair(const char *path, const struct hf_repair_options *options, s
 {
 	CLEANUP(buf_release) struct buf log_dir = BUF_INIT;
 	CLEANUP(repair_release)
-	struct repair p = { .os = os_posix(), .path = path, .o = options, .sum = ret, .bad = BUF_INIT };
+	struct repair p = {
+		.os = os_posix(), .path = path, .o = options, .sum = ret, .bad = BUF_INIT, .said = BUF_INIT
+	};
 	CLEANUP(cleanup_fd) int lock = -1;
 	struct hf_error local = HF_ERROR_INIT;
 	int r;
@@ -355,7 +378,8 @@ int hf_store_repair_open(struct hf_store *store, const struct hf_repair_options 
 			    .store = store,
 			    .o = options,
 			    .sum = ret,
-			    .bad = BUF_INIT };
+			    .bad = BUF_INIT,
+			    .said = BUF_INIT };
 	struct hf_error local = HF_ERROR_INIT;
 	int r;
 

@@ -142,7 +142,7 @@ static bool compare_segment(struct repair *p, const struct copy *copy, const str
 	if (r < 0) {
 		repair_say(p, true, "replica %s, segment %" PRIu32 ": %s", copy->name, segment, why.text);
 		if (r == -ENOENT || r == -EUCLEAN)
-			judge_copy(p, copy, segment, segment == their_last);
+			judge_copy(p, copy, segment, segment >= their_last);
 		return r == -ENOENT || r == -EUCLEAN;
 	}
 	p->sum->copies_bytes += theirs.len;
@@ -152,7 +152,7 @@ static bool compare_segment(struct repair *p, const struct copy *copy, const str
 		return true;
 	repair_say(p, true, "replica %s, segment %" PRIu32 ", offset %zu: other bytes than the log has",
 		   copy->name, segment, same);
-	judge_copy(p, copy, segment, segment == their_last);
+	judge_copy(p, copy, segment, segment >= their_last);
 	return true;
 }
 
@@ -173,6 +173,8 @@ int repair_last_segment(struct repair *p, const char *dir, uint32_t *ret, struct
 	if (!os_join(&log_dir, dir, "log"))
 		return hf_error_set(err, -ENOMEM, "no memory");
 	r = p->os->list(p->os->state, (const char *)log_dir.data, note_segment, ret);
+	if (r == -ENOENT)
+		return 0;
 	return r < 0 ? hf_error_set(err, r, "cannot read the folder %s: %s", (const char *)log_dir.data,
 				    hf_strerror(r)) :
 		       0;
@@ -231,13 +233,18 @@ void repair_compare_copy(struct repair *p, const struct copy *copy)
 			   why.code ? why.text : hf_strerror(r));
 		return;
 	}
-	known_add_receipt(&receipt, p->os, p->path, copy->name);
-	until = last;
-	if (copy->kind == COPY_FOLDER && receipt.n && receipt.all[0].point.end.segment > last)
-		until = receipt.all[0].point.end.segment;
-	for (uint32_t n = 1; n <= until && n <= p->end.end.segment; n++) {
+	if (copy->kind == COPY_FOLDER) /* what a node has not it has again when it is sent it */
+		known_add_receipt(&receipt, p->os, p->path, copy->name);
+	until = receipt.n && receipt.all[0].point.end.segment > last ? receipt.all[0].point.end.segment :
+								       last;
+	if (until > p->end.end.segment)
+		until = p->end.end.segment;
+	/* From the last backward, as a log is healed; but how much a node has it may not tell. */
+	for (uint32_t i = 1; i <= until; i++) {
+		const uint32_t n = copy->kind == COPY_FOLDER ? until - i + 1 : i;
+
 		if (p->o->progress.fn)
-			p->o->progress.fn(p->o->progress.arg, "reading replicas back, segments", n - 1,
+			p->o->progress.fn(p->o->progress.arg, "reading replicas back, segments", i - 1,
 					  until);
 		if (!compare_segment(p, copy, &receipt, n, last))
 			break;

@@ -24,6 +24,7 @@ struct repair {
 	struct known known;    /* of its log, at the last look */
 	struct buf bad;        /* of uint32_t: numbers of damaged segments, as they are found */
 	struct log_point end;  /* of the log; of one at rest its segment alone is used */
+	struct buf said;       /* lines that were told, each with its NUL */
 	struct verified *seen; /* damage, at the last look, */
 	uint64_t looked_ns;    /* which began then */
 	struct hf_repair *sum;

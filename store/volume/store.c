@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making, opening and closing a store. */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,23 @@ static int open_or_wipe_index(struct opening *p, struct hf_error *err)
 	return open_index(p, true, err);
 }
 
+/* The log names an epoch before its writer key is put here: but a recovery, which begins with the key. */
+static int check_epoch(const struct hf_store *s, struct hf_error *err)
+{
+	const uint32_t ours = keyring_writer_epoch(s->keys);
+	struct log_point end;
+
+	log_durable(s->log, &end);
+	if (ours == end.epoch)
+		return 0;
+	return hf_error_set(
+		err, -EUCLEAN,
+		"%s: its writer key is of epoch %" PRIu32 ", and the log ends in epoch %" PRIu32
+		": a recovery was not done to its end (say `holdfast recover` again), or the beginning of "
+		"that epoch was lost (recover into a new store from a replica)",
+		s->path, ours, end.epoch);
+}
+
 static int open_log(struct opening *p, struct hf_error *err)
 {
 	struct log_options lo = {
@@ -234,15 +252,19 @@ static int open_log(struct opening *p, struct hf_error *err)
 	lo.dir = os_join(&dir, p->s->path, "log");
 	if (!lo.dir)
 		return hf_error_set(err, -ENOMEM, "no memory");
+	known_add_index(&known, &p->state.point);
 	r = known_add_receipts(&known, p->s->os, p->s->path, err);
 	if (r < 0)
 		return r;
-	known_add_index(&known, &p->state.point);
+	/* Who only reads sees the log as far as it goes; but an index that knows more is not taken away. */
+	if (!p->s->read_only || p->o->flags & HF_OPEN_REBUILD) {
+		lo.known = known.all;
+		lo.n_known = known.n;
+	}
 	if (p->o->flags & HF_OPEN_REBUILD)
 		p->state = (struct volume_state){ 0 };
-	lo.known = known.all;
-	lo.n_known = known.n;
-	return log_open(&lo, p->state.point.end.segment ? &p->state.point : NULL, &p->s->log, err);
+	r = log_open(&lo, p->state.point.end.segment ? &p->state.point : NULL, &p->s->log, err);
+	return r < 0 || p->s->read_only ? r : check_epoch(p->s, err);
 }
 
 /* Throw away an index that has been opened, and begin with an empty one. */

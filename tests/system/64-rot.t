@@ -92,6 +92,20 @@ try "to the byte" whole "$T/store"
 hf mount "$T/store" "$T/mnt" -o scrub=off && hf unmount "$T/mnt" --timeout 60 > /dev/null
 sums "$T/store" > "$T/sums"
 
+# --- the first segment of an epoch that has only begun: its header is all there is of it
+hf rekey "$T/store" --kit "$T/kit" > /dev/null || bail "no new epoch"
+begun=$(cd "$T/store" && echo log/*.seg | awk '{ print $NF }')
+cp "$T/store/$begun" "$T/begun"
+flip "$T/store/$begun" 200
+finds "a beginning of an epoch that has rotted is found" 'hf check "$T/store" > "$T/out"'
+try "as what it is" grep -q "the beginning of epoch 3 is gone" "$T/out"
+fails "it is not written on without" 2 "the log ends in epoch 2" hf mount "$T/store" "$T/mnt"
+cp "$T/begun" "$T/store/$begun"
+try "put back, it is whole" hf check "$T/store"
+hf mount "$T/store" "$T/mnt" -o scrub=off && cp "$T/small" "$T/mnt/third" && hf unmount "$T/mnt" --timeout 60 > /dev/null
+sums "$T/store" > "$T/sums"
+last=$begun
+
 # --- the folder, from the store
 folder=$T/folder/$volume
 try "copies are read back" eval 'hf check "$T/store" --replicas > "$T/out" && grep -q "2 replicas read back" "$T/out"'

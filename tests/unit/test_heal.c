@@ -319,11 +319,13 @@ static void spoil_end(const struct one *o, unsigned long long last, unsigned how
 		else if (how > 4)
 			cut_end(path, how == 5 ? 7 : COMMIT_FRAME_BYTES);
 		break;
-	default: /* all of it */
+	default: /* all of it, and its folder */
 		for (; last > 0; last--) {
 			end_path(o, last, path);
 			assert_int_equal(unlink(path), 0);
 		}
+		*strrchr(path, '/') = 0;
+		assert_int_equal(rmdir(path), 0);
 	}
 }
 
@@ -379,6 +381,36 @@ static void test_heal_the_end(void **state)
 	(void)state;
 	heal_the_end(2);
 	heal_the_end(1);
+}
+
+/* Nobody has what is gone, and the index alone knows of it: it is taken away by no means but by hand. */
+static void test_the_only_witness(void **state)
+{
+	char index[300], command[900], last[400];
+	struct healing h;
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	(void)snprintf(index, sizeof(index), "%s/index", o.f.path);
+	end_path(&o, 1, last);
+	cut_end(last, 20);
+	store_open_fails(&o.f, 0, -EUCLEAN, "holdfast check");
+	store_open_fails(&o.f, HF_OPEN_REBUILD, -EUCLEAN, "holdfast check");
+	store_open_fails(&o.f, HF_OPEN_REBUILD | HF_OPEN_READ_ONLY, -EUCLEAN, "holdfast check");
+	assert_int_equal(repair(&o, false, &h).faults, 1);
+	/* Damaged as well, in a file of its keys and values: it is left until the log is whole. */
+	(void)snprintf(
+		command, sizeof(command),
+		"f=$(ls -S '%s'/*.sst | head -n 1) && printf XXXX | dd of=\"$f\" bs=1 seek=20 conv=notrunc status=none",
+		index);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(repair(&o, false, &h).faults, 2);
+	assert_int_equal(repair(&o, false, &h).faults, 2);
+	(void)snprintf(command, sizeof(command), "rm -r '%s'", index);
+	assert_int_equal(system(command), 0);
+	store_open(&o.f, 0);
+	one_release(&o);
 }
 
 /* A receipt that has rotted, or names no place there is, says nothing of the log. */
@@ -478,6 +510,13 @@ static void test_heal_a_folder(void **state)
 	did = repair(&o, true, &h);
 	assert_int_equal(did.found, 1);
 	assert_int_equal(did.faults, 0);
+	assert_int_equal(unlink(theirs), 0);
+	(void)snprintf(theirs, sizeof(theirs), "%s/%s/log/%010llu.seg", folder, id, last - 1);
+	assert_int_equal(unlink(theirs), 0);
+	did = repair(&o, true, &h);
+	assert_int_equal(did.found, 2);
+	assert_int_equal(did.faults, 0);
+	(void)snprintf(theirs, sizeof(theirs), "%s/%s/log/%010llu.seg", folder, id, last);
 	(void)snprintf(receipt, sizeof(receipt), "%s/replicas/there.receipt", o.f.path);
 	assert_int_equal(unlink(receipt), 0);
 	flip_byte(theirs, file_bytes(theirs) - 100, 1);
@@ -491,9 +530,13 @@ static void test_heal_a_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scrub),         cmocka_unit_test(test_scrub_goes_on),
-		cmocka_unit_test(test_heal_at_rest),  cmocka_unit_test(test_heal_while_open),
-		cmocka_unit_test(test_heal_the_end),  cmocka_unit_test(test_no_receipt),
+		cmocka_unit_test(test_scrub),
+		cmocka_unit_test(test_scrub_goes_on),
+		cmocka_unit_test(test_heal_at_rest),
+		cmocka_unit_test(test_heal_while_open),
+		cmocka_unit_test(test_heal_the_end),
+		cmocka_unit_test(test_no_receipt),
+		cmocka_unit_test(test_the_only_witness),
 		cmocka_unit_test(test_heal_a_folder),
 	};
 
