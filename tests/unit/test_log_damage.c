@@ -538,77 +538,6 @@ static void test_no_further_than_it_was_durable(void **state)
 	damage_end(&d);
 }
 
-/* --- what lies beside the log knows how far it was */
-
-static long faults_beside(const struct damage *d, const struct log_known *known, size_t n)
-{
-	struct log_options o = d->f.options;
-	struct log_check check = { .known = known, .n_known = n };
-	struct log *l = NULL;
-	long faults;
-
-	o.read_only = true;
-	assert_int_equal(log_open(&o, NULL, &l, NULL), 0);
-	faults = log_verify(l, &check, NULL, NULL);
-	log_close(l);
-	return faults;
-}
-
-static int open_beside(const struct damage *d, const struct log_known *known, size_t n, struct hf_error *err)
-{
-	struct log_options o = d->f.options;
-	struct log *l = NULL;
-	int r;
-
-	o.known = known;
-	o.n_known = n;
-	r = log_open(&o, NULL, &l, err);
-	log_close(l);
-	return r;
-}
-
-static void test_known_points(void **state)
-{
-	struct log_known known[3] = { { .who = "one" }, { .who = "another" }, { .who = "a third" } };
-	struct hf_error err = HF_ERROR_INIT;
-	struct damage d;
-	char path[200];
-
-	(void)state;
-	damage_begin(&d);
-	copy_folder(d.closed, d.work);
-	known[0].point = d.before_last;
-	known[1].point = d.end;
-	known[2].point = d.end;
-	assert_int_equal(faults_beside(&d, known, 3), 0);
-	assert_int_equal(open_beside(&d, known, 3, &err), 0);
-	/* Another commit there, or none: one fault, however many know of it. */
-	known[1].point.chain[5] ^= 1;
-	assert_int_equal(faults_beside(&d, known, 3), 1);
-	known[2].point.end.offset -= 5;
-	assert_int_equal(faults_beside(&d, known, 3), 1);
-	/* Behind its end; of a segment that is not the last, too. */
-	known[1].point = known[2].point = d.end;
-	known[1].point.end.offset += 100;
-	assert_int_equal(faults_beside(&d, known, 3), 1);
-	assert_int_equal(open_beside(&d, known, 3, &err), -EUCLEAN);
-	assert_non_null(strstr(err.text, "another up to"));
-	assert_true(d.end.end.segment > 1);
-	known[1].point.end = (struct log_pos){ 1, SEGMENT_BYTES_MAX };
-	assert_int_equal(faults_beside(&d, known, 3), 1);
-	assert_int_equal(open_beside(&d, known, 3, &err), -EUCLEAN);
-	known[1].point.end = (struct log_pos){ UINT32_MAX, SEGMENT_HEADER_BYTES };
-	assert_int_equal(faults_beside(&d, known, 3), 1);
-	assert_int_equal(open_beside(&d, known, 3, &err), -EUCLEAN);
-	/* Nothing was cut off by any of these. */
-	work_segment(&d, d.end.end.segment, path);
-	assert_int_equal(truncate(path, d.end.end.offset - 1), 0);
-	known[1].point = d.end;
-	assert_int_equal(open_beside(&d, known, 3, &err), -EUCLEAN);
-	assert_int_equal(file_bytes(path), d.end.end.offset - 1);
-	damage_end(&d);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -625,7 +554,6 @@ int main(void)
 		cmocka_unit_test(test_verify_goes_on),
 		cmocka_unit_test(test_a_flipped_frame_is_never_served),
 		cmocka_unit_test(test_no_further_than_it_was_durable),
-		cmocka_unit_test(test_known_points),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
