@@ -416,12 +416,12 @@ static void test_the_only_witness(void **state)
 /* A receipt that has rotted, or names no place there is, says nothing of the log. */
 static void test_no_receipt(void **state)
 {
-	static const char *const texts[] = {
-		"",
-		"{}",
+	static const char far[] =
 		"{\"segment\":1,\"offset\":4294967295,\"commit\":\"9\",\"tid\":\"9\",\"time_ns\":\"9\","
-		"\"epoch\":1,\"chain\":\"00\",\"node_time_ns\":\"9\"}",
-	};
+		"\"epoch\":1,\"chain\":"
+		"\"0000000000000000000000000000000000000000000000000000000000000000\","
+		"\"node_time_ns\":\"9\"}";
+	static const char *const texts[] = { "", "{}", far };
 	CLEANUP(buf_release) struct buf was = BUF_INIT;
 	char folder[300], receipt[400];
 	struct one o;
