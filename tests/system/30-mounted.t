@@ -42,7 +42,7 @@ is "$(cat "$T/mnt/file")" again "with nothing lost"
 
 # a mount whose process died
 pid=$(hf status "$T/mnt" --json | json pid)
-sync -f "$T/mnt"
+sync "$T/mnt"
 kill -9 "$pid"
 eventually 10 eval "! kill -0 $pid"
 try "status of a store whose mount died" hf status "$T/store"

@@ -32,7 +32,7 @@ if [ "$root" = yes ]; then
 	setcap cap_net_raw+ep first 2> /dev/null
 	setfattr -n trusted.secret -v shh large
 fi
-cd "$T" && sync -f "$T/mnt"
+cd "$T" && sync "$T/mnt"
 moment=$(hf snapshot "$T/mnt" whole --json | json moment)
 
 # same A B: prints what differs; paths so deep are beyond rsync
@@ -54,7 +54,7 @@ is "$(stat -c %y "$T/out/large")" "$(stat -c %y "$m/large")" "times to the nanos
 is "$(stat -c %y "$T/out/docs")" "$(stat -c %y "$m/docs")" "of folders too"
 
 # --- what was
-rm -rf "$m/docs" "$m/first" && echo new > "$m/large" && sync -f "$T/mnt"
+rm -rf "$m/docs" "$m/first" && echo new > "$m/large" && sync "$T/mnt"
 try "a moment" hf restore "$T/store" tree --at "$moment" --to "$T/was"
 is "$(same "$T/out" "$T/was")" "" "is what it was"
 try "one file, which is gone" hf restore "$T/mnt" tree/docs/FORMAT.md --at whole --to "$T/one"

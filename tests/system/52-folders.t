@@ -134,7 +134,7 @@ try "and cloned" git clone -q "$h/deleted/copy.git" "$T/cloned"
 is "$(git -C "$h/deleted/repo.git" log --format=%s main)" void "also what was packed since"
 
 # --- tools find nothing wrong, anywhere
-sync -f "$m"
+sync "$m"
 for folder in versions deleted; do
 	try "find $folder" find "$h/$folder" -ls
 	try "du $folder" du -a "$h/$folder"

@@ -11,12 +11,12 @@ kinds() { sed 's/.*"kind": *"\([^"]*\)".*/\1/'; }
 
 mkdir "$m/docs" && echo one > "$m/docs/a" && chmod 600 "$m/docs/a" && mv "$m/docs/a" "$m/docs/b"
 echo other > "$m/other"
-sync -f "$m"
+sync "$m"
 before=$(hf snapshot "$m" before --json | json moment)
 echo two >> "$m/docs/b" && truncate -s 3 "$m/docs/b"
 echo gone > "$m/docs/gone.txt" && rm "$m/docs/gone.txt"
 printf x > "$m/docs/"$'odd\xff\n'
-sync -f "$m"
+sync "$m"
 
 # --- log
 hf log "$m/docs/b" > "$T/log"
@@ -70,10 +70,10 @@ ok $? "and the mount goes on"
 # --- cat
 is "$(hf cat "$m/docs/b@before")" one "cat as it was"
 is "$(hf cat "$m/docs/gone.txt" --at "$(hf find gone.txt "$m" --json | sed 's/.*"last_tid": *\([0-9]*\).*/tid-\1/')")" gone "of what is gone"
-head -c 3000000 /dev/urandom > "$m/large" && cp "$m/large" "$T/large" && sync -f "$m"
+head -c 3000000 /dev/urandom > "$m/large" && cp "$m/large" "$T/large" && sync "$m"
 hf cat "$m/large" | cmp -s - "$T/large"
 ok $? "bytes, as they are"
-echo text > "$m/ann@example.com" && sync -f "$m"
+echo text > "$m/ann@example.com" && sync "$m"
 is "$(hf cat "$m/ann@example.com")" text "a name with an @ in it is a name"
 fails "not there then" 2 "no 'docs/gone.txt' at that moment.*tid-" hf cat "$m/docs/gone.txt@before"
 fails "a directory has no contents" 2 "directory" hf cat "$m/docs"
@@ -87,7 +87,7 @@ ok $? "with the command that brings it back" || diag "$(cat "$T/found")"
 is "$(hf find 'docs/g*' "$m" --json | paths)" docs/gone.txt "by path"
 hf find 'a' "$m/docs" > "$T/found" 2>&1
 is $? 1 "a rename is no removal, and nothing found is an exit code"
-mkdir -p "$m/deep/er/still" && echo deep > "$m/deep/er/still/f.c" && sync -f "$m" && rm -r "$m/deep" && sync -f "$m"
+mkdir -p "$m/deep/er/still" && echo deep > "$m/deep/er/still/f.c" && sync "$m" && rm -r "$m/deep" && sync "$m"
 is "$(hf find '*.c' "$m" --json | paths)" deep/er/still/f.c "in directories that are gone"
 is "$(hf find '*.c' "$m/deep/er" --json | paths)" deep/er/still/f.c "from one that is gone itself"
 hf find '*' "$m" --json | paths | sort | tr '\n' ' ' > "$T/all"
@@ -96,7 +96,7 @@ is "$(cat "$T/all")" "deep deep/er deep/er/still deep/er/still/f.c docs/gone.txt
 # --- du
 hf du --history "$m/large" --json > "$T/du"
 is "$(json present_bytes < "$T/du") $(json past_bytes < "$T/du")" "3000000 0" "du of a file"
-head -c 3000000 /dev/urandom > "$m/large" && sync -f "$m"
+head -c 3000000 /dev/urandom > "$m/large" && sync "$m"
 hf du --history "$m/large" --json > "$T/du"
 is "$(json present_bytes < "$T/du") $(json past_bytes < "$T/du")" "3000000 3000000" "and of its past"
 hf du --history "$m" | grep -q "its past alone"
@@ -146,7 +146,7 @@ is "$(hf cat "$T/store" ann@example.com)" text "a name with an @"
 is "$(hf log "$T/store" docs/b --json | wc -l)" "$(grep -c . <(hf log "$T/store" docs/b))" "a path in the store"
 hf find gone.txt "$T/store" | grep -q "holdfast restore $T/store docs/gone.txt@tid-"
 ok $? "the command is one for the store"
-hf mount "$T/store" "$m" && echo option > "$m/-rf" && sync -f "$m" && rm "$m/-rf" && hf unmount "$m"
+hf mount "$T/store" "$m" && echo option > "$m/-rf" && sync "$m" && rm "$m/-rf" && hf unmount "$m"
 command=$(hf find -- '-rf' "$T/store" | sed -n 's/^ *holdfast /"$HOLDFAST" /p')
 eval "$command" > "$T/said" 2>&1
 is "$(hf cat "$T/store" /-rf)" option "and can be run as it is, for a name like an option too" || diag "$command" "$(cat "$T/said")"

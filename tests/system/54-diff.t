@@ -10,12 +10,12 @@ mkdir "$m/d" "$m/elsewhere"
 printf 'one\ntwo\nthree\n' > "$m/d/text"
 echo same > "$m/d/mode" && echo gone > "$m/d/gone" && echo moved > "$m/d/old" && head -c 1000 /dev/zero > "$m/d/binary"
 ln -s first "$m/d/link" && echo odd > "$m/d/"$'odd\xff'
-sync -f "$m"
+sync "$m"
 hf snapshot "$m" a > /dev/null
 printf 'one\nTWO\nthree\n' > "$m/d/text"
 chmod 600 "$m/d/mode" && rm "$m/d/gone" && mv "$m/d/old" "$m/d/new" && printf 'x\0y' > "$m/d/binary"
 ln -sfn second "$m/d/link" && echo odder > "$m/d/"$'odd\xff' && mkdir "$m/d/made" && echo in > "$m/d/made/in"
-echo away > "$m/elsewhere/not" && sync -f "$m"
+echo away > "$m/elsewhere/not" && sync "$m"
 hf snapshot "$m" b > /dev/null
 
 cat > "$T/wanted" << 'END'
@@ -79,9 +79,9 @@ fails "two are needed" 2 "missing" hf diff a
 : > "$m/conf"
 for i in $(seq 20); do
 	if [ "$i" -lt 13 ]; then echo "fine $i"; elif [ "$i" -eq 13 ]; then echo broken; else echo "broken $i"; fi > "$m/new"
-	mv "$m/new" "$m/conf" && sync -f "$m"
+	mv "$m/new" "$m/conf" && sync "$m"
 done
-sync -f "$m"
+sync "$m"
 test='grep -q fine "$1"'
 hf first-bad --test "$test" "$m/conf" > "$T/bad" 2> "$T/steps"
 ok $? "first-bad" || diag "$(cat "$T/bad" "$T/steps")"
@@ -103,7 +103,7 @@ is $? 2 "nothing can be told by a test that skips all"
 hf first-bad --test 'grep -q fine "$1" && exit 0; read -r line < "$1"; case $line in broken) exit 125;; esac; exit 1' "$m/conf" > "$T/out" 2> /dev/null
 grep -q "one of these" "$T/out"
 ok $? "what is skipped is said" || diag "$(cat "$T/out")"
-mkdir "$m/tree" && echo 1 > "$m/tree/x" && sync -f "$m" && echo 2 > "$m/tree/y" && rm "$m/tree/x" && sync -f "$m"
+mkdir "$m/tree" && echo 1 > "$m/tree/x" && sync "$m" && echo 2 > "$m/tree/y" && rm "$m/tree/x" && sync "$m"
 hf first-bad --test '[ -e "$1/x" ]' "$m/tree" > "$T/out" 2> /dev/null
 grep -q 'removed file .*tree/x' "$T/out"
 ok $? "of a tree" || diag "$(cat "$T/out")"

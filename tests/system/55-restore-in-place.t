@@ -10,7 +10,7 @@ root=$([ "$(id -u)" -eq 0 ] && echo yes || echo no)
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example.org
 
-now() { sync -f "$m" && hf head "$m" --json | json tid; }
+now() { sync "$m" && hf head "$m" --json | json tid; }
 # What comes a second later is not of the same doing, as undo sees it.
 pause()
 {
@@ -119,7 +119,7 @@ subprocess.run([holdfast, "restore", path + "@" + moment], check=True, stdout=su
 print(m[0:13].decode(), open(path).read(13))
 END
 	is "$(python3 "$T/map.py" "$m/office/report" "$HOLDFAST" "tid-$before")" "good old text good old text" "a mapping shows what was restored"
-	is "$(sync -f "$m"; cat "$m/office/report")" "good old text" "and nothing late comes over it"
+	is "$(sync "$m"; cat "$m/office/report")" "good old text" "and nothing late comes over it"
 else
 	ok 0 "# SKIP no python3" && ok 0 "# SKIP no python3"
 fi

@@ -10,9 +10,9 @@ m=$T/mnt b=$T/bound
 commands() { sed -n 's/.*\(holdfast restore .*\)/\1/p'; }
 
 mkdir -p "$m/office/my desk/drawer" "$b"
-echo one > "$m/office/my desk/a" && echo gone > "$m/office/my desk/gone" && sync -f "$m"
+echo one > "$m/office/my desk/a" && echo gone > "$m/office/my desk/gone" && sync "$m"
 before=$(hf snapshot "$m" before --json | json moment)
-echo two > "$m/office/my desk/a" && rm "$m/office/my desk/gone" && echo other > "$m/other" && sync -f "$m"
+echo two > "$m/office/my desk/a" && rm "$m/office/my desk/gone" && echo other > "$m/other" && sync "$m"
 mount --bind "$m/office/my desk" "$b" || bail "no bind mount"
 
 hf log "$b/a" --json | cmp -s - <(hf log "$m/office/my desk/a" --json) && hf log "$b/a" | grep -q "office/my desk/a$"
@@ -56,7 +56,7 @@ END
 rm "$b/gone" && hf log "$b/a" --json > "$T/log"
 try "where nothing else of the volume is seen" unshare -m bash "$T/alone" "$m" "$b" "$T/log"
 
-mv "$m/office" "$m/bureau" && sync -f "$m"
+mv "$m/office" "$m/bureau" && sync "$m"
 hf log "$b/a" --json | cmp -s - <(hf log "$m/bureau/my desk/a" --json)
 ok $? "a folder that was renamed"
 done_testing

@@ -6,11 +6,11 @@ need_fuse
 
 make_volume || bail "no volume"
 m=$T/mnt
-mkdir -p "$m/notes" && printf 'one\ntwo\nthree\n' > "$m/notes/diary.txt" && sync -f "$m"
+mkdir -p "$m/notes" && printf 'one\ntwo\nthree\n' > "$m/notes/diary.txt" && sync "$m"
 odd=$'notes/<b>odd<b> \xff name'
-echo odd > "$m/$odd" && head -c 700001 /dev/urandom > "$m/notes/large" && cp "$m/notes/large" "$T/large" && sync -f "$m"
+echo odd > "$m/$odd" && head -c 700001 /dev/urandom > "$m/notes/large" && cp "$m/notes/large" "$T/large" && sync "$m"
 hf snapshot "$m" before > /dev/null
-printf 'one\n2\nthree\n<script>four</script>\n' > "$m/notes/diary.txt" && rm "$m/notes/large" && sync -f "$m"
+printf 'one\n2\nthree\n<script>four</script>\n' > "$m/notes/diary.txt" && rm "$m/notes/large" && sync "$m/notes"
 
 web=
 # serve [ARGUMENTS…]: holdfast web; sets $link, $base, $host, $web
@@ -151,9 +151,9 @@ rm "$m/$odd" && is "$(restore "{\"path\":\"notes/%3Cb%3Eodd%3Cb%3E%20%FF%20name\
 undo=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["undo"])' "$T/body")
 [ "$(cat "$m/$odd")" = odd ] && eval "\"\$HOLDFAST\" ${undo#holdfast } --yes" > /dev/null && [ ! -e "$m/$odd" ]
 ok $? "and taken back in a shell's words: $undo"
-mkdir "$m/many" && touch "$m"/many/{1..130} && sync -f "$m"
+mkdir "$m/many" && touch "$m"/many/{1..130} && sync "$m"
 is "$(restore '{"path":"many","at":"before"}')" 404 "a folder that was not there then"
-hf snapshot "$m" full > /dev/null && rm -r "$m/many" && sync -f "$m"
+hf snapshot "$m" full > /dev/null && rm -r "$m/many" && sync "$m"
 is "$(restore '{"path":"many","at":"full"}')" 200 "one of many names"
 python3 -c 'import json, sys; a = json.load(open(sys.argv[1])); assert (a["created"], len(a["changes"]), a["more"]) == (131, 100, 31), a' "$T/body"
 ok $? "has the first hundred told, and the others counted"
@@ -197,9 +197,9 @@ is "$(timeout 20 "$HOLDFAST" web "$T/kit" 2>&1 < /dev/null | grep -c "neither a 
 
 # --- in a browser
 if command -v chromedriver > /dev/null && command -v chromium > /dev/null; then
-	mkdir "$m/lost" && echo 1 > "$m/lost/first.txt" && echo 2 > "$m/lost/second.txt" && sync -f "$m"
+	mkdir "$m/lost" && echo 1 > "$m/lost/first.txt" && echo 2 > "$m/lost/second.txt" && sync "$m"
 	hf snapshot "$m" whole > /dev/null
-	rm "$m"/lost/* && echo 3 > "$m/lost/later.txt" && sync -f "$m"
+	rm "$m"/lost/* && echo 3 > "$m/lost/later.txt" && sync "$m"
 	serve "$m"
 	python3 "$TOP/tests/system/57-web.py" "$link" ${PICTURES:+"$PICTURES"} > "$T/browser" 2>&1
 	code=$?

@@ -11,7 +11,7 @@ invitation=$(hf node invite "$T/node")
 hf init "$T/store" --kit-file "$T/kit" --replica "$invitation" > /dev/null || bail "no volume"
 hf init "$T/other" --kit-file "$T/otherkit" > /dev/null || bail "no other volume"
 hf mount "$T/store" "$T/mnt" || bail "it does not mount"
-cp -a "$TOP/docs" "$T/mnt" && sync -f "$T/mnt"
+cp -a "$TOP/docs" "$T/mnt" && sync "$T/mnt"
 head -c 3000000 /dev/urandom > "$T/mnt/large"
 state() { hf status "$T/store" --json | tr -d '\n' | sed -n 's/.*"replicas".*"state": *"\([^"]*\)".*/\1/p'; }
 eventually 30 eval '[ "$(state)" = current ]' || bail "the replica does not catch up"
@@ -88,7 +88,7 @@ try "and has no fault" hf check "$T/store"
 # nodes
 stop_node "$T/node"
 hf mount "$T/store" "$T/mnt" || bail "it does not mount without its node"
-echo more > "$T/mnt/more" && sync -f "$T/mnt"
+echo more > "$T/mnt/more" && sync "$T/mnt"
 eventually 20 eval '[ "$(state)" = unreachable ]'
 is "$(state)" unreachable "a node that is gone is said to be, and the mount goes on"
 fails "unmounting says what the replica has not got" 0 "still lacks" hf unmount "$T/mnt" --timeout 1
@@ -113,7 +113,7 @@ if [ "$(id -u)" -eq 0 ] && mkdir "$T/small" && mount -t tmpfs -o size=120m none 
 	try "a full disk is said to be" grep -q "No space left" "$T/err"
 	rm -f "$T/mnt/$written"
 	try "what was written before is there" sha256sum --quiet -c "$T/sums"
-	try "removing works" eval 'rm "$T/mnt/0" "$T/mnt/1" && sync -f "$T/mnt"'
+	try "removing works" eval 'rm "$T/mnt/0" "$T/mnt/1" && sync "$T/mnt"'
 	mount -o remount,size=200m "$T/small"
 	try "with room again it goes on" eventually 10 eval 'echo x > "$T/mnt/new" && sync "$T/mnt/new"'
 	hf unmount "$T/mnt" > /dev/null

@@ -23,7 +23,7 @@ for i in one two three; do
 	hf snapshot "$m" "$i" > /dev/null || bail "no snapshot"
 done
 echo four > "$m/file"
-sync -f "$m"
+sync "$m"
 
 # --- what is printed is taken
 forms_of()

@@ -21,7 +21,7 @@ cd "$T/mnt" || bail "no mount"
 # note N: what HEAD and the tree are at this moment
 note()
 {
-	sync -f "$T/mnt"
+	sync "$T/mnt"
 	hf status "$T/mnt" --json | json head_tid > "$T/tid.$1"
 	git -C work rev-parse HEAD > "$T/head.$1"
 	find work bare.git -type f -exec sha256sum {} + | sort -k 2 > "$T/sums.$1"
