@@ -58,8 +58,8 @@ struct log_point {
 
 /* A known point (FORMAT.md §16): durable in this log when something beside it was made from it. */
 struct log_known {
-	struct log_point point; /* place and chain value are what counts */
-	char who[96];           /* for people, to go in front of "up to segment 3, offset 5000" */
+	struct log_point point;
+	char who[96]; /* for people, to go in front of "up to segment 3, offset 5000" */
 };
 
 struct log_options {

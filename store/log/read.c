@@ -8,7 +8,7 @@
 
 enum {
 	STORED_PIECE_BYTES = FRAME_PIECE_BYTES + TAG_BYTES,
-	APART_BYTES = 16 << 10,
+	APART_BYTES = 16 << 10, /* from the header to what is wanted; less is read along */
 };
 
 /* A frame that is read. */

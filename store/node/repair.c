@@ -40,13 +40,12 @@ static void say_healed(const struct repair *p, uint32_t segment, const struct me
 		p->o->healed(p->o->arg, words);
 }
 
-static void heal_segment(struct repair *p, const struct mend *mend, uint32_t segment, struct verifier *v,
-			 bool *linked)
+static void heal_segment(struct repair *p, const struct mend *mend, uint32_t segment)
 {
 	struct hf_error why = HF_ERROR_INIT;
 	struct mended did;
 	char words[HF_ERROR_TEXT_BYTES + 40];
-	int r = mend_segment(mend, segment, v, linked, &did, &why);
+	int r = mend_segment(mend, segment, &did, &why);
 
 	if (r == 0)
 		(void)hf_error_set(&why, -ENODATA,
@@ -77,9 +76,7 @@ static int heal_volume(struct repair *p, struct hf_error *err)
 				   .offer = copies_offer,
 				   .arg = &from };
 	const uint32_t *bad = (const uint32_t *)(const void *)p->bad->data;
-	uint32_t before = 0;
-	struct verifier v;
-	bool linked = false;
+	const size_t n = p->bad->len / sizeof(*bad);
 	int r;
 
 	copies_init(&from, p->os);
@@ -90,11 +87,9 @@ static int heal_volume(struct repair *p, struct hf_error *err)
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	if (r == 0)
 		r = grants_load(p->os, p->volume_dir, p->id, &grants, err);
-	for (size_t i = 0; r == 0 && i < p->bad->len / sizeof(*bad); i++) {
-		linked = linked && bad[i] == before + 1;
-		before = bad[i];
-		heal_segment(p, &mend, bad[i], &v, &linked);
-	}
+	/* From the last backward: that is the first of them, and then they rise. */
+	for (size_t i = 0; r == 0 && i < n; i++)
+		heal_segment(p, &mend, bad[i ? n - i : 0]);
 	return r;
 }
 

@@ -219,8 +219,7 @@ static int add_range(struct mending *g, uint64_t len)
 
 static int begin(const struct mending *g, const uint8_t *header, struct verifier *v, struct hf_error *err)
 {
-	int r = v->point.end.segment || g->segment == 1 ? verifier_segment(v, header, err) :
-							  verifier_enter(v, header, err);
+	int r = g->segment == 1 ? verifier_segment(v, header, err) : verifier_enter(v, header, err);
 
 	if (r == 0 && v->point.end.segment != g->segment)
 		r = hf_error_set(err, -EUCLEAN, "its header says that it is segment %" PRIu32,
@@ -538,8 +537,7 @@ static int mend(struct mending *g)
 		       1;
 }
 
-int mend_segment(const struct mend *m, uint32_t segment, struct verifier *before, bool *is_linked,
-		 struct mended *ret, struct hf_error *err)
+int mend_segment(const struct mend *m, uint32_t segment, struct mended *ret, struct hf_error *err)
 {
 	CLEANUP(mending_release)
 	struct mending g = {
@@ -547,16 +545,10 @@ int mend_segment(const struct mend *m, uint32_t segment, struct verifier *before
 	};
 	int r;
 
-	if (*is_linked)
-		g.v = *before;
-	else
-		verifier_begin(&g.v, m->volume_id);
+	verifier_begin(&g.v, m->volume_id);
 	verifier_grant(&g.v, m->grants);
 	r = mend(&g);
-	*is_linked = r >= 0;
-	if (r < 0)
-		return r;
-	*before = g.v;
-	*ret = g.sum;
+	if (r >= 0)
+		*ret = g.sum;
 	return r;
 }

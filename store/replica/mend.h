@@ -41,15 +41,13 @@ struct mended {
 };
 
 /*
- * Heal a segment, durably; what is replaced is in DIR/damaged before that. `before` stands behind the segment
- * in front when that is whole; else `is_linked` is false. 1: done. 0: nothing was changed, for all of it
- * verifies but perhaps an end that nothing says anything of. In both cases *before is behind what verifies
- * then, and *is_linked true.
- *   -ENODATA  no other copy has what is missing, or nothing behind the damage says what was there. As it was
- *   -EEXIST   what others have is another history, or what is there is, by a known point. As it was
- * and what the disk says: as it was, or (when the folder could not be synced) healed.
+ * Heal a segment, durably; what is replaced is in DIR/damaged before that. Of several that are damaged the
+ * last comes first: its header then says what was in the one before. 1: done. 0: nothing was changed, for all
+ * of it verifies but perhaps an end that nothing says anything of. -ENODATA  no other copy has what is
+ * missing, or nothing behind the damage says what was there. As it was -EEXIST   what others have is another
+ * history, or what is there is, by a known point. As it was and what the disk says: as it was, or (when the
+ * folder could not be synced) healed.
  */
-MUST_USE int mend_segment(const struct mend *m, uint32_t segment, struct verifier *before, bool *is_linked,
-			  struct mended *ret, struct hf_error *err);
+MUST_USE int mend_segment(const struct mend *m, uint32_t segment, struct mended *ret, struct hf_error *err);
 
 #endif

@@ -171,8 +171,6 @@ static void heal_segment(struct repair *p, uint32_t segment)
 				   .offer = copies_offer,
 				   .arg = &p->copies };
 	struct hf_error why = HF_ERROR_INIT;
-	struct verifier v;
-	bool linked = false; /* to the one in front, of which nothing is known yet */
 	struct mended did;
 	char words[400];
 	int r;
@@ -184,7 +182,7 @@ static void heal_segment(struct repair *p, uint32_t segment)
 			   segment);
 		return;
 	}
-	r = mend_segment(&mend, segment, &v, &linked, &did, &why);
+	r = mend_segment(&mend, segment, &did, &why);
 	if (r < 0)
 		repair_say(p, false, "not healed: %s", why.text);
 	else if (r == 0)

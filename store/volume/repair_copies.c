@@ -72,9 +72,7 @@ static void heal_copy(struct repair *p, const struct copy *copy, uint32_t segmen
 			     .offer = copies_offer,
 			     .arg = &from };
 	struct hf_error why = HF_ERROR_INIT;
-	struct verifier v;
 	struct mended did;
-	bool linked = false;
 	char words[300];
 	int r;
 
@@ -85,7 +83,7 @@ static void heal_copy(struct repair *p, const struct copy *copy, uint32_t segmen
 	if (r == 0)
 		r = grants_load(p->os, copy->dir, p->descriptor.volume_id, &grants, &why);
 	if (r == 0)
-		r = mend_segment(&mend, segment, &v, &linked, &did, &why);
+		r = mend_segment(&mend, segment, &did, &why);
 	copies_release(&from);
 	if (r < 0) {
 		repair_say(p, false, "replica %s, segment %" PRIu32 ": not healed: %s", copy->name, segment,

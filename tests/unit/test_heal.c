@@ -438,8 +438,10 @@ static void test_no_receipt(void **state)
 		if (store_faults(&o.f) != 0)
 			fail_msg("byte %zu", i);
 		flip_byte(receipt, i, 1);
-		if (i % 16 == 0)
-			store_open(&o.f, 0), store_close(&o.f);
+		if (i % 16 == 0) {
+			store_open(&o.f, 0);
+			store_close(&o.f);
+		}
 	}
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		assert_int_equal(os_write_file(os_posix(), receipt, texts[i], strlen(texts[i]), 0600), 0);

@@ -78,16 +78,14 @@ static void test_every_place(void **state)
 	mend_bench_release(&b);
 }
 
-/* Several groups, a header, a file that is short, and one that is gone: in one go, one segment after the
- * other. */
+/* Several groups, a header, a file that is short, and one that is gone: in one go, from the last
+ * segment on. */
 static void test_much_at_once(void **state)
 {
 	struct mend_bench b;
 	struct mend m;
-	struct verifier v;
 	struct mended did;
 	struct hf_error err = HF_ERROR_INIT;
-	bool linked = false;
 	char path[200];
 
 	(void)state;
@@ -100,10 +98,9 @@ static void test_much_at_once(void **state)
 	assert_int_equal(unlink(path), 0);
 	mend_segment_path(b.work_log, 3, path);
 	assert_int_equal(truncate(path, 1000), 0);
-	for (uint32_t segment = 1; segment < SEGMENTS; segment++)
-		if (mend_segment(&m, segment, &v, &linked, &did, &err) != 1)
+	for (uint32_t segment = SEGMENTS - 1; segment > 0; segment--)
+		if (mend_segment(&m, segment, &did, &err) != 1)
 			fail_msg("segment %u: %s", segment, err.text);
-	assert_true(linked && v.point.end.segment == SEGMENTS - 1);
 	assert_true(mend_is_whole(&b));
 	mend_bench_release(&b);
 }
@@ -277,10 +274,8 @@ static void test_pruned(void **state)
 	struct grants grants = { &list, 1 };
 	struct mend_bench b;
 	struct mend m;
-	struct verifier v;
 	struct mended did;
 	struct hf_error err = HF_ERROR_INIT;
-	bool linked = false;
 	char ours[200], theirs[200], before[200];
 
 	(void)state;
@@ -296,7 +291,7 @@ static void test_pruned(void **state)
 	log_fixture_path(&b.f, "before", before);
 	copy_folder(b.work_log, before);
 	flip_byte(ours, range.offset + range.len + 60, 1);
-	if (mend_segment(&m, 2, &v, &linked, &did, &err) != 1)
+	if (mend_segment(&m, 2, &did, &err) != 1)
 		fail_msg("%s", err.text);
 	assert_true(same_folders(b.work_log, before));
 
@@ -305,15 +300,13 @@ static void test_pruned(void **state)
 	copy_folder(b.good_log, b.work_log);
 	prune(theirs, range.offset, range.len);
 	m.grants = &b.none;
-	linked = false;
 	copy_folder(b.work_log, before);
 	flip_byte(ours, range.offset + range.len + 60, 1);
-	if (mend_segment(&m, 2, &v, &linked, &did, &err) != 1)
+	if (mend_segment(&m, 2, &did, &err) != 1)
 		fail_msg("%s", err.text);
 	assert_true(same_folders(b.work_log, before));
 	flip_byte(ours, range.offset + 100, 1);
-	linked = false;
-	assert_int_equal(mend_segment(&m, 2, &v, &linked, &did, &err), -ENODATA);
+	assert_int_equal(mend_segment(&m, 2, &did, &err), -ENODATA);
 	mend_bench_release(&b);
 }
 
@@ -376,10 +369,8 @@ static void test_cut_short(void **state)
 	log_fixture_path(&b.f, "before", before);
 	for (fail_at = 1; fail_at < CALLS_MAX; fail_at++) {
 		struct mend m = mend_bench_mend(&b);
-		struct verifier v;
 		struct mended did;
 		struct hf_error err = HF_ERROR_INIT;
-		bool linked = false;
 		int r;
 
 		copy_folder(b.good_log, b.work_log);
@@ -388,7 +379,7 @@ static void test_cut_short(void **state)
 		copy_folder(b.work_log, before);
 		m.os = &failing;
 		calls = 0;
-		r = mend_segment(&m, 2, &v, &linked, &did, &err);
+		r = mend_segment(&m, 2, &did, &err);
 		if (r == 1)
 			break;
 		assert_true(r < 0 && err.text[0]);

@@ -120,13 +120,11 @@ static void test_sealed_short(void **state)
 	struct hf_error err = HF_ERROR_INIT;
 	struct log_options o;
 	struct log_point now;
-	struct verifier v;
 	struct mended did;
 	struct mend_bench b;
 	struct mend m;
 	struct log *l;
 	char path[200], dir[160], log_dir[170], before[200];
-	bool linked = false;
 
 	(void)state;
 	memset(&b, 0, sizeof(b));
@@ -162,7 +160,7 @@ static void test_sealed_short(void **state)
 	m = mend_bench_mend(&b);
 	m.known = known;
 	m.n_known = 2;
-	assert_int_equal(mend_segment(&m, 1, &v, &linked, &did, &err), -EEXIST);
+	assert_int_equal(mend_segment(&m, 1, &did, &err), -EEXIST);
 	assert_non_null(strstr(err.text, known[1].who));
 	assert_true(same_folders(b.work_log, before));
 	mend_bench_release(&b);
