@@ -12,8 +12,8 @@ struct node_checking {
 	void *arg;
 	const struct hf_progress *progress;
 	bool locked; /* the caller has the node's lock */
-	/* When a volume has been gone through: numbers of its damaged segments (uint32_t), each once; the
-	 * log's last is the first of them, for that is looked at first, and then they rise. May be NULL. */
+	/* When a volume has been gone through: numbers of its damaged segments (uint32_t), in no order. May
+	 * be NULL. */
 	int (*volume)(void *arg, const uint8_t id[VOLUME_ID_BYTES], const char *dir, const struct buf *bad,
 		      struct hf_error *err);
 	void *volume_arg;

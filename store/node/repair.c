@@ -64,6 +64,14 @@ static void heal_segment(struct repair *p, const struct mend *mend, uint32_t seg
 	say_healed(p, segment, &did);
 }
 
+/* Segments are healed from the last backward (mend.h). */
+static int from_last(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x < *y) - (*x > *y);
+}
+
 static int heal_volume(struct repair *p, struct hf_error *err)
 {
 	CLEANUP(grants_release) struct grants grants = { 0 };
@@ -75,8 +83,8 @@ static int heal_volume(struct repair *p, struct hf_error *err)
 				   .grants = &grants,
 				   .offer = copies_offer,
 				   .arg = &from };
-	const uint32_t *bad = (const uint32_t *)(const void *)p->bad->data;
-	const size_t n = p->bad->len / sizeof(*bad);
+	CLEANUP(buf_release) struct buf bad = BUF_INIT;
+	const size_t n = p->bad->len / sizeof(uint32_t);
 	int r;
 
 	copies_init(&from, p->os);
@@ -87,9 +95,14 @@ static int heal_volume(struct repair *p, struct hf_error *err)
 		r = hf_error_set(err, -ENOMEM, "no memory");
 	if (r == 0)
 		r = grants_load(p->os, p->volume_dir, p->id, &grants, err);
-	/* From the last backward: that is the first of them, and then they rise. */
-	for (size_t i = 0; r == 0 && i < n; i++)
-		heal_segment(p, &mend, bad[i ? n - i : 0]);
+	buf_add(&bad, p->bad->data, p->bad->len);
+	if (r == 0 && buf_status(&bad) < 0)
+		r = hf_error_set(err, -ENOMEM, "no memory");
+	if (r < 0)
+		return r;
+	qsort(bad.data, n, sizeof(uint32_t), from_last);
+	for (size_t i = 0; i < n; i++)
+		heal_segment(p, &mend, ((const uint32_t *)(const void *)bad.data)[i]);
 	return r;
 }
 

@@ -130,8 +130,8 @@ fails "and is not healed while it is served" 2 "must not be served" hf node chec
 stop_node "$T/node"
 try "from the store's folder it is" eval 'hf node check "$T/node" --repair --from "$T/store" > "$T/out" && grep -q "^healed: segment 1" "$T/out"'
 try "it is whole again" whole "$node"
-rm "$node/$first"
-try "a segment that is gone comes back, too" eval 'hf node check "$T/node" --repair --from "$T/folder" > "$T/out"'
+rm "$node/$first" "$node/log/0000000002.seg"
+try "segments that are gone come back, too" eval 'hf node check "$T/node" --repair --from "$T/folder" > "$T/out"'
 try "to the byte" whole "$node"
 fails "--repair wants to know from where" 2 "belong together" hf node check "$T/node" --repair
 flip_end "$node/$last"
