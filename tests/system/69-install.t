@@ -359,6 +359,7 @@ hf unmount /srv/files
 is "$(grep -c '^<30>' "$T/syslog")" 0 "what weighs less is not written" || diag "$(cat "$T/syslog")"
 : > "$T/syslog"
 HOLDFAST_LOG=notice hf mount /var/lib/logged /srv/files -o log=info && hf unmount /srv/files
+eventually 10 eval '[ "$(grep -c "^<30>" "$T/syslog")" -ge 2 ]' # who listens writes a little later
 is "$(grep -c '^<30>' "$T/syslog")" 2 "the option counts before the variable" || diag "$(cat "$T/syslog")"
 
 # a replica that goes away and comes back
