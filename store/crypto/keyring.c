@@ -128,7 +128,7 @@ void keyring_chunk_name(const struct keyring *k, const void *data, size_t len, u
 
 void keyring_chunk_names(const struct keyring *k, const struct hash_job *jobs, size_t n)
 {
-	hash_lanes_run(n > 1 ? hash_lanes_best() : LANES_NONE, k->chunk_key, jobs, n);
+	hash_lanes_run(hash_lanes_for(jobs, n), k->chunk_key, jobs, n);
 }
 
 uint64_t keyring_name_hash(const struct keyring *k, const void *name, size_t len)

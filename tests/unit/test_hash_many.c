@@ -82,12 +82,26 @@ static void random_lengths(void **state)
 	}
 }
 
+static void lanes_are_for_many_of_a_length(void **state)
+{
+	const struct hash_job job = { bytes, 4000, NULL }, little = { bytes, 400, NULL };
+	const struct hash_job alone[] = { job }, beside[] = { job, little }, two[] = { job, job };
+	const struct hash_job many[] = { job, little, job, job, job };
+
+	(void)state;
+	assert_int_equal(hash_lanes_for(alone, 1), LANES_NONE);
+	assert_int_equal(hash_lanes_for(beside, 2), LANES_NONE);
+	assert_int_equal(hash_lanes_for(two, 2), LANES_NONE);
+	assert_int_equal(hash_lanes_for(many, 5), hash_lanes_best());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lengths_around_blocks),
 		cmocka_unit_test(an_empty_message_among_others),
 		cmocka_unit_test(random_lengths),
+		cmocka_unit_test(lanes_are_for_many_of_a_length),
 	};
 	uint32_t seed = 7;
 
