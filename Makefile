@@ -90,7 +90,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$(B)/%)
 FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
 REPLAY_BIN  := $(FUZZ_SRC:%.c=$(B)/%-replay)
 FAULT_BIN   := $(B)/tests/fault/faultsim
-BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench
+BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench $(B)/tests/bench/ceiling
 SCALE_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/scalebench $(B)/tests/bench/historybench
 REPLICA_BIN := $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 
@@ -177,6 +177,12 @@ $(REPLAY_BIN): $(B)/%-replay: $(B)/%.o $(B)/tests/fuzz/replay.o $(B)/fs.a $(B)/s
 $(B)/tests/bench/fsbench: $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
+
+# The mount over another store than holdfast's.
+$(B)/tests/bench/ceiling: $(B)/%: $(B)/%.o $(B)/tests/bench/ceiling_memory.o $(B)/tests/bench/ceiling_rest.o \
+		$(filter $(B)/fs/mount/%,$(FS_OBJ)) $(B)/store/base/error.o $(B)/store/base/meter.o
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
 $(SOAK_BIN): $(B)/%: $(B)/%.o
 	$(call say,LD,$@)
@@ -288,7 +294,7 @@ demo-stop:
 
 BENCH_ROUNDS ?= 3
 BENCH_ONLY   ?=
-BENCH_FILESYSTEMS ?= ext4,bindfs,mergerfs,gocryptfs,holdfast
+BENCH_FILESYSTEMS ?= ext4,bindfs,mergerfs,gocryptfs,holdfast,ceiling
 BENCH_DIR    ?= $(CURDIR)/build/bench
 bench: bench-deps
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CONFIG=release all $(BENCH_BIN:$(B)/%=build/release/%)
