@@ -296,8 +296,8 @@ static bool goes_on(struct frame_cache *c, struct log_pos pos, size_t off, size_
 	return before == place_hash(pos, off);
 }
 
-int frame_cache_part(struct frame_cache *c, struct log_pos pos, size_t off, size_t len, void *out,
-		     struct hf_error *err)
+int frame_cache_part(struct frame_cache *c, struct log_pos pos, const struct log_seal *seal, size_t off,
+		     size_t len, void *out, struct hf_error *err)
 {
 	struct shard *s = shard_of(c, pos);
 	struct hf_error error = HF_ERROR_INIT;
@@ -309,7 +309,7 @@ int frame_cache_part(struct frame_cache *c, struct log_pos pos, size_t off, size
 	pthread_mutex_unlock(&s->lock);
 	if (known || goes_on(c, pos, off, len))
 		return 0;
-	r = log_read_part(c->log, pos, off, len, out, &error);
+	r = log_read_part(c->log, pos, seal, off, len, out, &error);
 	if (r < 0) {
 		tell_failed(c, pos, r, &error);
 		if (err)

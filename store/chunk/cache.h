@@ -32,8 +32,8 @@ MUST_USE int frame_cache_get(struct frame_cache *c, struct log_pos pos, size_t e
  * and nothing is kept. 1; or 0 when it is better got whole, since it is there, or is read bit by bit, or is
  * not in pieces. Errors as log_read_part.
  */
-MUST_USE int frame_cache_part(struct frame_cache *c, struct log_pos pos, size_t off, size_t len, void *out,
-			      struct hf_error *err);
+MUST_USE int frame_cache_part(struct frame_cache *c, struct log_pos pos, const struct log_seal *seal,
+			      size_t off, size_t len, void *out, struct hf_error *err);
 void frame_release(struct frame *f); /* NULL is fine */
 const uint8_t *frame_data(const struct frame *f, size_t *ret_len);
 

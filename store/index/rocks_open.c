@@ -12,7 +12,7 @@
  * Of the keys and values that store/tree puts in: of how the index itself is laid out. Another one is
  * rebuilt.
  */
-enum { INDEX_VERSION = 4 };
+enum { INDEX_VERSION = 5 };
 
 enum {
 	MIB = 1 << 20,

@@ -446,8 +446,10 @@ int log_commit(struct log *l, struct log_frame *frames, size_t n, uint64_t tid, 
 	r = put_group(l, frames, n, &c, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		frames[i].pos = (struct log_pos){ start.segment, start.offset + (uint32_t)l->slots[i].at };
+		frames[i].seal = l->slots[i].seal;
+	}
 	move_over_group(l, &c, n);
 	return 0;
 }

@@ -187,6 +187,15 @@ uint64_t log_frame_cost(uint64_t plain_bytes)
 	       2 * TABLE_ENTRY_BYTES;
 }
 
+void frame_seal_of(const struct frame_header *h, struct log_seal *ret)
+{
+	*ret = (struct log_seal){ 0 };
+	if (h->type != FRAME_DATA || !(h->flags & FRAME_IN_PIECES))
+		return;
+	ret->body_len = h->body_len;
+	memcpy(ret->nonce, h->nonce, NONCE_BYTES);
+}
+
 static void seal_one(const struct log *l, struct frame_slot *slot, struct log_pos start, uint8_t *group)
 {
 	const struct log_frame *f = slot->frame;
@@ -201,6 +210,7 @@ static void seal_one(const struct log *l, struct frame_slot *slot, struct log_po
 	else if (sealing.piece_bytes && body->len > sealing.piece_bytes)
 		h.flags = FRAME_IN_PIECES;
 	memcpy(h.nonce, slot->nonce, NONCE_BYTES);
+	frame_seal_of(&h, &slot->seal);
 	frame_header_encode(&h, out);
 	frame_ad(keyring_volume_id(l->keys), start.segment, start.offset + (uint32_t)slot->at, out, ad);
 	keyring_seal(l->keys, &sealing, body->data, body->len, out + FRAME_HEADER_BYTES);

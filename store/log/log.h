@@ -135,13 +135,24 @@ MUST_USE int log_start_epoch(struct log *l, const struct epoch_cert *cert, struc
 
 /* --- writing */
 
+/*
+ * How a data frame in pieces was sealed: what its header says, but for what it is. Who keeps it beside the
+ * frame's place spares a part of the frame the reading of the header. body_len 0: it is not known, or the
+ * frame is not in pieces.
+ */
+struct log_seal {
+	uint32_t body_len;
+	uint8_t nonce[NONCE_BYTES];
+};
+
 struct log_frame {
 	uint8_t type;      /* FRAME_DATA or FRAME_META */
 	struct buf plain;  /* in: the plaintext, owned by the frame. log_pack empties it if it compresses */
 	struct buf packed; /* log_pack: the compressed form, if that is smaller */
 	bool compressed;
-	bool ready;         /* log_pack has seen it */
-	struct log_pos pos; /* log_commit: where it went */
+	bool ready;           /* log_pack has seen it */
+	struct log_pos pos;   /* log_commit: where it went */
+	struct log_seal seal; /* log_commit: how */
 };
 void log_frame_release(struct log_frame *f);
 
@@ -192,11 +203,12 @@ void log_wake(struct log *l);
 MUST_USE int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out,
 			    struct hf_error *err);
 /*
- * The same of len > 0 bytes of it from `off` on, for less than the whole frame costs. 1 when they are there;
- * 0 when the frame must be read whole: it is not in pieces. -EUCLEAN also when it ends before them.
+ * The same of len > 0 bytes of it from `off` on, for less than the whole frame costs: one read of the pieces
+ * they are in. seal: as it was kept of the frame. 1 when they are there; 0 when the frame must be read whole:
+ * it is not in pieces, or seal does not open it, or it is damaged, and then that will be found.
  */
-MUST_USE int log_read_part(const struct log *l, struct log_pos pos, size_t off, size_t len, void *out,
-			   struct hf_error *err);
+MUST_USE int log_read_part(const struct log *l, struct log_pos pos, const struct log_seal *seal, size_t off,
+			   size_t len, void *out, struct hf_error *err);
 
 /*
  * Header of the frame at pos, and of a commit what it says (else *ret_commit is left alone). Nothing is
@@ -217,7 +229,8 @@ MUST_USE int log_read_raw(const struct log *l, struct log_pos pos, size_t max_by
 /* One committed group, as replay hands it out. Everything is borrowed for the call. */
 struct log_group {
 	struct log_point before, after;
-	const struct log_pos *data; /* places of its data frames, pruned or not, in order */
+	const struct log_pos *data;   /* places of its data frames, pruned or not, in order */
+	const struct log_seal *seals; /* of each */
 	size_t n_data;
 	const struct span *meta; /* plaintexts of its metadata frames, in order */
 	size_t n_meta;

@@ -111,8 +111,11 @@ struct frame_slot {
 	const struct log_frame *frame;
 	size_t at; /* in the group */
 	uint8_t nonce[NONCE_BYTES];
+	struct log_seal seal; /* frame_seal's */
 	uint8_t hash[HASH_BYTES];
 };
+/* What is kept of a header. */
+void frame_seal_of(const struct frame_header *h, struct log_seal *ret);
 /* Compress. plain is emptied. */
 MUST_USE int frame_pack(struct log_frame *f, int level);
 /* Bytes that a packed frame takes in the log. */

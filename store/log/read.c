@@ -8,7 +8,6 @@
 
 enum {
 	STORED_PIECE_BYTES = FRAME_PIECE_BYTES + TAG_BYTES,
-	APART_BYTES = 16 << 10, /* from the header to what is wanted; less is read along */
 };
 
 /* A frame that is read. */
@@ -135,57 +134,35 @@ static size_t piece_at(size_t i)
 	return FRAME_HEADER_BYTES + i * STORED_PIECE_BYTES;
 }
 
-/* Opens what is wanted of the stored frame in raw, which goes on behind it. */
-static int open_part(struct reading *g, size_t off, size_t len, struct buf *raw, void *out)
-{
-	const size_t first = off / FRAME_PIECE_BYTES, from = piece_at(first), stored_len = raw->len - from;
-	int r = buf_reserve(raw, stored_len); /* room for the plaintext */
-
-	if (r < 0)
-		return r;
-	r = frame_open_pieces(g->l, g->pos, &g->h, first, raw->data + from, stored_len, raw->data + raw->len,
-			      g->err);
-	if (r == 0)
-		memcpy(out, raw->data + raw->len + (off - first * FRAME_PIECE_BYTES), len);
-	return r;
-}
-
 /*
- * The header, and the pieces wanted: two reads, of which the longer is under way while the header is waited
- * for. A disk does both in less time than it takes to read what lies between them.
+ * The pieces wanted, and nothing else, of a frame whose header is known. -EUCLEAN: it is another, or they are
+ * damaged.
  */
-static int read_part(struct reading *g, size_t off, size_t len, struct buf *raw, void *out)
+static int read_part(struct reading *g, const struct log_seal *seal, size_t off, size_t len, struct buf *raw,
+		     void *out)
 {
-	const size_t first = piece_at(off / FRAME_PIECE_BYTES);
-	size_t want = piece_at((off + len - 1) / FRAME_PIECE_BYTES + 1), stored;
-	const bool apart = first >= APART_BYTES && g->l->os->read_ahead;
+	const size_t first = off / FRAME_PIECE_BYTES, stored = FRAME_HEADER_BYTES + (size_t)seal->body_len;
+	size_t end = piece_at((off + len - 1) / FRAME_PIECE_BYTES + 1), want;
 	int r;
 
-	if (apart)
-		g->l->os->read_ahead(g->l->os->state, g->ref.fd, (uint64_t)g->pos.offset + first,
-				     want - first);
-	r = read_first(g, apart ? FRAME_HEADER_BYTES : want, raw);
-	if (r < 0 || !(g->h.flags & FRAME_IN_PIECES))
-		return r;
-	if (off + len > frame_plain_len(&g->h))
-		return hf_error_set(g->err, -EUCLEAN, "the frame is shorter than what refers to it says");
-	stored = FRAME_HEADER_BYTES + (size_t)g->h.body_len;
-	if (want > stored)
-		want = stored;
-	if (apart) {
-		r = buf_reserve(raw, want - raw->len);
-		if (r < 0)
-			return r;
-		raw->len = first;
-		r = read_bytes(g, first, want - first, raw);
-		if (r < 0)
-			return r;
-	}
-	if (raw->len < want)
-		return hf_error_set(g->err, -EUCLEAN, "the file ends within the frame");
-	raw->len = want;
-	r = open_part(g, off, len, raw, out);
-	return r < 0 ? r : 1;
+	g->h = (struct frame_header){ .type = FRAME_DATA,
+				      .flags = FRAME_IN_PIECES,
+				      .body_len = seal->body_len };
+	memcpy(g->h.nonce, seal->nonce, NONCE_BYTES);
+	if (seal->body_len <= STORED_PIECE_BYTES || seal->body_len > FRAME_BODY_MAX ||
+	    stored > bytes_left(g) || off + len > frame_plain_len(&g->h))
+		return -EUCLEAN;
+	if (end > stored)
+		end = stored;
+	want = end - piece_at(first);
+	if (buf_reserve(raw, 2 * want) < 0) /* and the plaintext behind it */
+		return -ENOMEM;
+	r = read_bytes(g, piece_at(first), want, raw);
+	if (r == 0)
+		r = frame_open_pieces(g->l, g->pos, &g->h, first, raw->data, want, raw->data + want, g->err);
+	if (r == 0)
+		memcpy(out, raw->data + want + (off - first * FRAME_PIECE_BYTES), len);
+	return r;
 }
 
 /* Errors get the place; a failure to read has it. */
@@ -215,19 +192,27 @@ int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, str
 	return reading_end(&g, r, &why, err);
 }
 
-int log_read_part(const struct log *l, struct log_pos pos, size_t off, size_t len, void *out,
-		  struct hf_error *err)
+int log_read_part(const struct log *l, struct log_pos pos, const struct log_seal *seal, size_t off,
+		  size_t len, void *out, struct hf_error *err)
 {
 	struct hf_error why = HF_ERROR_INIT;
-	struct buf *raw = frame_scratch();
 	struct reading g;
-	int r = reading_begin(&g, l, pos, &why);
+	struct buf *raw;
+	int r;
 
+	if (seal->body_len == 0)
+		return 0;
+	r = reading_begin(&g, l, pos, &why);
+	raw = frame_scratch();
 	if (r == 0)
-		r = raw ? read_part(&g, off, len, raw, out) : -ENOMEM;
+		r = raw ? read_part(&g, seal, off, len, raw, out) : -ENOMEM;
 	if (raw)
 		frame_scratch_done(raw);
-	return reading_end(&g, r, &why, err);
+	if (r == -EUCLEAN) { /* for who reads the whole to tell */
+		segment_ref_release(&g.ref);
+		return 0;
+	}
+	return reading_end(&g, r < 0 ? r : 1, &why, err);
 }
 
 int log_peek(const struct log *l, struct log_pos pos, struct frame_header *ret, struct commit *ret_commit)

@@ -17,8 +17,9 @@ enum {
 struct stage {
 	struct frame_batch batch;
 	struct log_pos *data;
+	struct log_seal *seals;
 	struct span *meta;
-	size_t cap; /* of both */
+	size_t cap; /* of all three */
 	struct log_group group;
 };
 
@@ -60,6 +61,7 @@ static void replay_release(struct replay *p)
 	for (size_t i = 0; i < AHEAD; i++) {
 		frame_batch_release(&p->stages[i].batch);
 		free(p->stages[i].data);
+		free(p->stages[i].seals);
 		free(p->stages[i].meta);
 	}
 	(void)pthread_cond_destroy(&p->moved);
@@ -74,6 +76,7 @@ static void take_frame(void *arg, struct log_pos pos, const struct frame_header 
 static int reserve(struct stage *p, size_t n)
 {
 	struct log_pos *data;
+	struct log_seal *seals;
 	struct span *meta;
 
 	if (n <= p->cap)
@@ -81,10 +84,13 @@ static int reserve(struct stage *p, size_t n)
 	data = realloc(p->data, n * sizeof(*data));
 	if (data)
 		p->data = data;
+	seals = realloc(p->seals, n * sizeof(*seals));
+	if (seals)
+		p->seals = seals;
 	meta = realloc(p->meta, n * sizeof(*meta));
 	if (meta)
 		p->meta = meta;
-	if (!data || !meta)
+	if (!data || !seals || !meta)
 		return -ENOMEM;
 	p->cap = n;
 	return 0;
@@ -110,12 +116,15 @@ static int stage_open(struct stage *p, struct hf_error *err)
 		if (item->result < 0)
 			return hf_error_set(err, item->result, "segment %" PRIu32 ", offset %" PRIu32 ": %s",
 					    item->pos.segment, item->pos.offset, hf_strerror(item->result));
-		if (item->header.type == FRAME_DATA || item->header.type == FRAME_PRUNED)
+		if (item->header.type == FRAME_DATA || item->header.type == FRAME_PRUNED) {
+			frame_seal_of(&item->header, &p->seals[p->group.n_data]);
 			p->data[p->group.n_data++] = item->pos;
-		else if (item->header.type == FRAME_META)
+		} else if (item->header.type == FRAME_META) {
 			p->meta[p->group.n_meta++] = (struct span){ item->plain.data, item->plain.len };
+		}
 	}
 	p->group.data = p->data;
+	p->group.seals = p->seals;
 	p->group.meta = p->meta;
 	return 0;
 }

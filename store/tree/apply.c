@@ -116,32 +116,3 @@ int apply_tag(struct tx *tx)
 	index_batch_put(tx->batch, INDEX_META, key.bytes, key.len, tx->value.data, tx->value.len);
 	return buf_status(&tx->value);
 }
-
-void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t name[HASH_BYTES],
-		    const struct chunk_place *place)
-{
-	uint8_t key[8], value[16];
-
-	put_be64(key, number);
-	put_u32(value, place->frame.segment);
-	put_u32(value + 4, place->frame.offset);
-	put_u32(value + 8, place->off);
-	put_u32(value + 12, place->len);
-	index_batch_put(batch, INDEX_CHUNK, key, sizeof(key), value, sizeof(value));
-	if (name)
-		index_batch_put(batch, INDEX_NAME, name, HASH_BYTES, key, sizeof(key));
-}
-
-int tree_find_chunk(struct index *x, const uint8_t name[HASH_BYTES], uint64_t *ret_number,
-		    struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf value = BUF_INIT;
-	int r = index_get(x, INDEX_NAME, name, HASH_BYTES, &value, err);
-
-	if (r == 1 && value.len != 8)
-		return hf_error_set(err, -EUCLEAN,
-				    "the index of chunk names is damaged: mount with -o rebuild");
-	if (r == 1)
-		*ret_number = get_be64(value.data);
-	return r;
-}

@@ -36,26 +36,6 @@ static int damaged(struct hf_error *err, uint64_t ino)
 			    (unsigned long long)ino);
 }
 
-int tree_chunk_place(const struct tree *t, uint64_t number, struct chunk_place *ret, struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf value = BUF_INIT;
-	uint8_t key[8];
-	int r;
-
-	put_be64(key, number);
-	r = index_get(t->index, INDEX_CHUNK, key, sizeof(key), &value, err);
-	if (r < 0)
-		return r;
-	if (r == 0 || value.len != 16)
-		return hf_error_set(err, -EUCLEAN, "chunk %llu is not in the index: mount with -o rebuild",
-				    (unsigned long long)number);
-	ret->frame.segment = get_u32(value.data);
-	ret->frame.offset = get_u32(value.data + 4);
-	ret->off = get_u32(value.data + 8);
-	ret->len = get_u32(value.data + 12);
-	return 0;
-}
-
 static bool in_range(uint32_t off, uint32_t len, size_t size)
 {
 	return off <= size && len <= size - off;
@@ -73,8 +53,8 @@ static int read_chunk(const struct reading *g, const struct piece *p, uint8_t *o
 	if (r < 0)
 		return r;
 	if (g->little && place.len >= PART_OF_MIN && in_range(p->off, p->len, place.len)) {
-		r = frame_cache_part(g->t->frames, place.frame, (size_t)place.off + p->off, p->len, out,
-				     g->err);
+		r = frame_cache_part(g->t->frames, place.frame, &place.seal, (size_t)place.off + p->off,
+				     p->len, out, g->err);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}

@@ -192,31 +192,3 @@ int tree_needed_chunks(const struct tree *t, uint64_t keep, uint64_t n_chunks, u
 	free(w.generations);
 	return r == -ENOMEM ? hf_error_set(err, r, "no memory") : r;
 }
-
-struct chunk_walk {
-	int (*each)(void *arg, uint64_t number, const struct chunk_place *place);
-	void *arg;
-	struct hf_error *err;
-};
-
-static int take_chunk(void *arg, const struct index_entry *e)
-{
-	const struct chunk_walk *w = arg;
-	const uint8_t *v = e->value.data;
-	struct chunk_place place;
-
-	if (e->key.len != 8 || e->value.len != 16)
-		return hf_error_set(w->err, -EUCLEAN,
-				    "the index of chunks is damaged: mount with -o rebuild");
-	place = (struct chunk_place){ { get_u32(v), get_u32(v + 4) }, get_u32(v + 8), get_u32(v + 12) };
-	return w->each(w->arg, get_be64(e->key.data), &place);
-}
-
-int tree_each_chunk(struct index *x, int (*each)(void *arg, uint64_t number, const struct chunk_place *place),
-		    void *arg, struct hf_error *err)
-{
-	const struct span all = { NULL, 0 };
-	struct chunk_walk w = { each, arg, err };
-
-	return index_each(x, INDEX_CHUNK, all, all, take_chunk, &w, err);
-}

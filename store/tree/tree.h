@@ -71,6 +71,7 @@ struct chunk_place {
 	struct log_pos frame;
 	uint32_t off; /* in the frame's plaintext */
 	uint32_t len;
+	struct log_seal seal; /* the frame's */
 };
 void tree_put_chunk(struct index_batch *batch, uint64_t number, const uint8_t name[HASH_BYTES],
 		    const struct chunk_place *place);

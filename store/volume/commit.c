@@ -93,8 +93,8 @@ static int publish_places(struct hf_store *s, struct group *g, struct hf_error *
 	if (r < 0)
 		return hf_error_set(err, r, "no memory for the index");
 	for (size_t i = 0; i < g->n_chunks; i++) {
-		struct chunk_place place = { g->frames[g->chunks[i].frame].pos, g->chunks[i].off,
-					     g->chunks[i].len };
+		const struct log_frame *frame = &g->frames[g->chunks[i].frame];
+		struct chunk_place place = { frame->pos, g->chunks[i].off, g->chunks[i].len, frame->seal };
 
 		tree_put_chunk(batch, g->chunks[i].number, NULL, &place);
 	}

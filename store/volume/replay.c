@@ -36,6 +36,7 @@ static int replay_chunks(struct replay *p, const struct log_group *group, size_t
 	if (r < 0)
 		return r;
 	place.frame = group->data[frame];
+	place.seal = group->seals[frame];
 	for (size_t i = 0; i < n; i++) {
 		place.len = entries[i].len;
 		tree_put_chunk(index_load_batch(p->load), p->at.next_chunk, entries[i].name, &place);

@@ -56,14 +56,15 @@ int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, str
 	return buf_status(out);
 }
 
-int log_read_part(const struct log *l, struct log_pos pos, size_t off, size_t len, void *out,
-		  struct hf_error *err)
+int log_read_part(const struct log *l, struct log_pos pos, const struct log_seal *seal, size_t off,
+		  size_t len, void *out, struct hf_error *err)
 {
 	struct log *log = (struct log *)l;
 	int code;
 
 	(void)off;
 	(void)pos;
+	(void)seal;
 	if (log->whole_only)
 		return 0;
 	atomic_fetch_add(&log->parts, 1);
@@ -73,6 +74,8 @@ int log_read_part(const struct log *l, struct log_pos pos, size_t off, size_t le
 	memset(out, 7, len);
 	return 1;
 }
+
+static const struct log_seal no_seal;
 
 static void check_frame(const struct frame *f, size_t want_len, uint32_t segment, uint32_t offset)
 {
@@ -125,23 +128,24 @@ static void test_parts(void **unused)
 
 	(void)unused;
 	assert_int_equal(frame_cache_new(&log, 1 << 20, &c), 0);
-	assert_int_equal(frame_cache_part(c, a, 500, 100, out, NULL), 1);
+	assert_int_equal(frame_cache_part(c, a, &no_seal, 500, 100, out, NULL), 1);
 	assert_true(out[0] == 7 && out[99] == 7);
-	assert_int_equal(frame_cache_part(c, a, 100, 100, out, NULL), 1);
-	assert_int_equal(frame_cache_part(c, b, 200, 100, out, NULL), 1); /* another frame does not go on */
-	assert_int_equal(frame_cache_part(c, a, 200, 100, out, NULL),
+	assert_int_equal(frame_cache_part(c, a, &no_seal, 100, 100, out, NULL), 1);
+	assert_int_equal(frame_cache_part(c, b, &no_seal, 200, 100, out, NULL),
+			 1); /* another frame does not go on */
+	assert_int_equal(frame_cache_part(c, a, &no_seal, 200, 100, out, NULL),
 			 0); /* where the last one of this ended */
 	assert_int_equal(log.parts, 3);
 	frame_cache_stats(c, &stats);
 	assert_int_equal(stats.bytes, 0); /* nothing was kept */
 
 	assert_true(was_read(c, &log, a.segment, a.offset));
-	assert_int_equal(frame_cache_part(c, a, 700, 100, out, NULL), 0); /* the whole is there */
+	assert_int_equal(frame_cache_part(c, a, &no_seal, 700, 100, out, NULL), 0); /* the whole is there */
 	log.whole_only = true;
-	assert_int_equal(frame_cache_part(c, b, 700, 100, out, NULL), 0);
+	assert_int_equal(frame_cache_part(c, b, &no_seal, 700, 100, out, NULL), 0);
 	log.whole_only = false;
 	log.code = -EUCLEAN;
-	assert_int_equal(frame_cache_part(c, b, 0, 100, out, NULL), -EUCLEAN);
+	assert_int_equal(frame_cache_part(c, b, &no_seal, 0, 100, out, NULL), -EUCLEAN);
 	frame_cache_free(c);
 }
 

@@ -114,6 +114,19 @@ static void release_parts(struct log_fixture *f, struct log_frame *frames, struc
 	log_fixture_release(f);
 }
 
+static int compare_seals(void *arg, const struct log_group *group, struct hf_error *err)
+{
+	const struct log_frame *frames = arg;
+
+	(void)err;
+	assert_int_equal(group->n_data, PART_FRAMES);
+	for (size_t i = 0; i < PART_FRAMES; i++) {
+		assert_int_equal(group->seals[i].body_len, frames[i].seal.body_len);
+		assert_memory_equal(group->seals[i].nonce, frames[i].seal.nonce, NONCE_BYTES);
+	}
+	return 0;
+}
+
 static void test_parts_of_frames(void **state)
 {
 	static const struct {
@@ -123,8 +136,10 @@ static void test_parts_of_frames(void **state)
 		      { 0, PART_LEN } };
 	static uint8_t noise[PART_FRAMES * PART_LEN], got[PART_LEN];
 	struct log_frame frames[PART_FRAMES] = { 0 };
+	const struct log_frame *packed = &frames[PART_FRAMES - 1];
 	struct hf_error err = HF_ERROR_INIT;
 	struct os os = *os_posix();
+	struct log_seal wrong;
 	struct log_fixture f;
 	struct log *l;
 
@@ -133,31 +148,46 @@ static void test_parts_of_frames(void **state)
 	os.pread = count_pread;
 	f.options.os = &os;
 	l = log_fixture_open(&f, NULL);
+	assert_int_equal(log_replay(l, NULL, compare_seals, frames, NULL, &err), 0);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		for (size_t k = 0; k < PART_FRAMES - 1; k++) {
 			memset(got, 0, sizeof(got));
 			asked.reads = 0;
 			asked.bytes = 0;
-			assert_int_equal(log_read_part(l, frames[k].pos, parts[i].off, parts[i].len, got,
-						       &err),
+			assert_int_equal(log_read_part(l, frames[k].pos, &frames[k].seal, parts[i].off,
+						       parts[i].len, got, &err),
 					 1);
 			assert_memory_equal(got, noise + k * PART_LEN + parts[i].off, parts[i].len);
-			/* Not the pieces between the header and those that are wanted. */
-			assert_int_equal(asked.reads, parts[i].off < FRAME_PIECE_BYTES ? 1 : 2);
+			/* the pieces they are in, and nothing else */
+			assert_int_equal(asked.reads, 1);
 			assert_true(asked.bytes <=
-				    FRAME_HEADER_BYTES + parts[i].len + 2 * FRAME_PIECE_BYTES +
+				    parts[i].len + 2 * FRAME_PIECE_BYTES +
 					    (parts[i].len / FRAME_PIECE_BYTES + 2) * TAG_BYTES);
 		}
 	}
-	/* a compressed one is not in pieces */
-	assert_int_equal(log_read_part(l, frames[PART_FRAMES - 1].pos, 0, 10, got, &err), 0);
-	assert_int_equal(log_read_part(l, frames[0].pos, PART_LEN - 9, 10, got, &err), -EUCLEAN);
-	assert_int_equal(log_read_part(l, frames[0].pos, 10 * PART_LEN, 1, got, &err), -EUCLEAN);
-	assert_int_equal(log_read_part(l, (struct log_pos){ 1, 0 }, 0, 1, got, &err), -EINVAL);
+	asked.reads = 0;
+	assert_int_equal(packed->seal.body_len, 0); /* a compressed one is not in pieces */
+	assert_int_equal(log_read_part(l, packed->pos, &packed->seal, 0, 10, got, &err), 0);
+	assert_int_equal(asked.reads, 0);
+	/* What does not open it is not believed. */
+	assert_int_equal(log_read_part(l, packed->pos, &frames[0].seal, 0, 10, got, &err), 0);
+	for (int i = 0; i < 3; i++) {
+		wrong = frames[1].seal;
+		if (i == 0)
+			wrong.nonce[3] ^= 1;
+		else
+			wrong.body_len = i == 1 ? 7 : UINT32_MAX;
+		assert_int_equal(log_read_part(l, frames[1].pos, &wrong, 50000, 4096, got, &err), 0);
+	}
+	assert_int_equal(log_read_part(l, frames[0].pos, &frames[0].seal, PART_LEN - 9, 10, got, &err), 0);
+	assert_int_equal(log_read_part(l, frames[0].pos, &frames[0].seal, 10 * PART_LEN, 1, got, &err), 0);
+	assert_int_equal(err.code, 0);
+	assert_int_equal(log_read_part(l, (struct log_pos){ 1, 0 }, &frames[0].seal, 0, 1, got, &err),
+			 -EINVAL);
 	release_parts(&f, frames, l);
 }
 
-/* Damage is found in the piece it is in, and by whoever reads the whole. */
+/* Damage is met in the piece it is in, and told by whoever reads the whole. */
 static void test_damage_in_a_part(void **state)
 {
 	static uint8_t noise[PART_FRAMES * PART_LEN], got[PART_LEN];
@@ -174,15 +204,23 @@ static void test_damage_in_a_part(void **state)
 	log_fixture_segment(&f, 1, path);
 	flip_byte(path, frames[0].pos.offset + FRAME_HEADER_BYTES + 2 * (FRAME_PIECE_BYTES + TAG_BYTES) + 5,
 		  1);
-	assert_int_equal(log_read_part(l, frames[0].pos, 0, 2 * FRAME_PIECE_BYTES, got, &err), 1);
+	assert_int_equal(log_read_part(l, frames[0].pos, &frames[0].seal, 0, 2 * FRAME_PIECE_BYTES, got,
+				       &err),
+			 1);
 	assert_memory_equal(got, noise, 2 * FRAME_PIECE_BYTES);
-	assert_int_equal(log_read_part(l, frames[0].pos, 2 * FRAME_PIECE_BYTES, 1, got, &err), -EUCLEAN);
-	assert_non_null(strstr(err.text, "0000000001.seg is damaged at offset"));
-	assert_int_equal(log_read_part(l, frames[0].pos, 3 * FRAME_PIECE_BYTES, 1, got, &err), 1);
+	assert_int_equal(log_read_part(l, frames[0].pos, &frames[0].seal, 2 * FRAME_PIECE_BYTES, 1, got,
+				       &err),
+			 0);
+	assert_int_equal(log_read_part(l, frames[0].pos, &frames[0].seal, 3 * FRAME_PIECE_BYTES, 1, got,
+				       &err),
+			 1);
 	assert_int_equal(log_read_frame(l, frames[0].pos, PART_LEN, &out, &err), -EUCLEAN);
-	flip_byte(path, frames[1].pos.offset + 20, 1); /* the nonce: no piece opens */
-	for (size_t off = 0; off < PART_LEN; off += FRAME_PIECE_BYTES)
-		assert_int_equal(log_read_part(l, frames[1].pos, off, 1, got, &err), -EUCLEAN);
+	assert_non_null(strstr(err.text, "0000000001.seg is damaged at offset"));
+	/* Where the header alone is damaged, the bytes are there still. */
+	flip_byte(path, frames[1].pos.offset + 20, 1);
+	assert_int_equal(log_read_part(l, frames[1].pos, &frames[1].seal, 50000, 100, got, &err), 1);
+	assert_memory_equal(got, noise + PART_LEN + 50000, 100);
+	assert_int_equal(log_read_frame(l, frames[1].pos, PART_LEN, &out, &err), -EUCLEAN);
 	release_parts(&f, frames, l);
 }
 
