@@ -91,6 +91,7 @@ FUZZ_BIN    := $(FUZZ_SRC:%.c=$(B)/%)
 REPLAY_BIN  := $(FUZZ_SRC:%.c=$(B)/%-replay)
 FAULT_BIN   := $(B)/tests/fault/faultsim
 BENCH_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/tagbench $(B)/tests/bench/ceiling
+CEILING_OBJ := $(addprefix $(B)/tests/bench/ceiling_,bytes.o memory.o rest.o)
 SCALE_BIN   := $(B)/tests/bench/fsbench $(B)/tests/bench/scalebench $(B)/tests/bench/historybench
 REPLICA_BIN := $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 
@@ -179,7 +180,7 @@ $(B)/tests/bench/fsbench: $(B)/%: $(B)/%.o
 	$(Q)$(LINK) -o $@ $^
 
 # The mount over another store than holdfast's.
-$(B)/tests/bench/ceiling: $(B)/%: $(B)/%.o $(B)/tests/bench/ceiling_memory.o $(B)/tests/bench/ceiling_rest.o \
+$(B)/tests/bench/ceiling: $(B)/%: $(B)/%.o $(CEILING_OBJ) \
 		$(filter $(B)/fs/mount/%,$(FS_OBJ)) $(B)/store/base/error.o $(B)/store/base/meter.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
@@ -193,7 +194,7 @@ $(B)/tests/bench/tagbench $(B)/tests/bench/scalebench $(B)/tests/bench/replbench
 	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
 
 -include $(patsubst %.o,%.d,$(STORE_OBJ) $(FS_OBJ) $(HELPER_OBJ) $(FAULT_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(B)/tests/fuzz/replay.o \
-	$(BENCH_BIN:=.o) $(SCALE_BIN:=.o) $(REPLICA_BIN:=.o) $(SOAK_BIN:=.o))
+	$(BENCH_BIN:=.o) $(CEILING_OBJ) $(SCALE_BIN:=.o) $(REPLICA_BIN:=.o) $(SOAK_BIN:=.o))
 
 # ---------------------------------------------------------------------------------------------- testing
 

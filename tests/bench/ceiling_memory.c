@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names, attributes and contents of ceiling.c, in memory. No quotas, no holes.
+ * Names and attributes of ceiling.c, in memory: the functions of view.h and op.h that figures ask for.
  */
 #include <errno.h>
-#include <limits.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,13 +16,7 @@
 /* Of functions that are as the public headers have them. */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
-enum {
-	BUCKETS_MIN = 1 << 16,
-	BLOCK_BYTES = 64 << 10,
-	CHANGE_BYTES = 64, /* of a log, for what has no contents */
-	POOL_STEP_BYTES = 16 << 20,
-	POOL_STEPS = 128,
-};
+enum { BUCKETS_MIN = 1 << 16, CHANGE_BYTES = 64 /* of a log, for what has no contents */ };
 
 struct entry {
 	struct entry *chain;       /* of the same bucket */
@@ -36,9 +28,7 @@ struct entry {
 struct file {
 	struct hf_attr attr;
 	uint64_t refs, parent; /* parent: of a directory */
-	uint8_t **blocks;      /* of a file's contents, or a link's target; behind the size they are zeros */
-	size_t n_blocks;
-	size_t first_bytes; /* allocated of the first; the others are whole */
+	struct bytes bytes;    /* of a file, or of a link's target; behind the size they are zeros */
 	struct entry *first, *last;
 	uint64_t last_cookie;
 };
@@ -98,88 +88,18 @@ static void file_let_go(struct file *f)
 	if (f->refs > 0 || f->attr.nlink > 0)
 		return;
 	all.v[f->attr.ino] = NULL;
-	for (size_t i = 0; i < f->n_blocks; i++)
-		free(f->blocks[i]);
-	free(f->blocks);
+	bytes_release(&f->bytes);
 	free(f);
-}
-
-/* The first block is as long as it must be, for most files are small. */
-static int grow_first(struct file *f, uint64_t size)
-{
-	size_t want = size < BLOCK_BYTES ? (size_t)size : BLOCK_BYTES;
-	uint8_t *block;
-
-	if (want <= f->first_bytes)
-		return 0;
-	want = want < 2 * f->first_bytes ? 2 * f->first_bytes : want;
-	want = want < BLOCK_BYTES ? want : BLOCK_BYTES;
-	block = realloc(f->blocks[0], want);
-	if (!block)
-		return -ENOMEM;
-	memset(block + f->first_bytes, 0, want - f->first_bytes);
-	f->blocks[0] = block;
-	f->first_bytes = want;
-	return 0;
-}
-
-static int grow(struct file *f, uint64_t size)
-{
-	size_t n = (size_t)((size + BLOCK_BYTES - 1) / BLOCK_BYTES);
-
-	if (n > f->n_blocks) {
-		uint8_t **blocks = realloc(f->blocks, n * sizeof(*blocks));
-
-		if (!blocks)
-			return -ENOMEM;
-		f->blocks = blocks;
-		for (; f->n_blocks < n; f->n_blocks++) {
-			blocks[f->n_blocks] = f->n_blocks > 0 ? calloc(1, BLOCK_BYTES) : NULL;
-			if (f->n_blocks > 0 && !blocks[f->n_blocks])
-				return -ENOMEM;
-		}
-	}
-	return grow_first(f, size);
-}
-
-/* Each stretch of bytes within a block, in order: its address and length. */
-static uint8_t *stretch(const struct file *f, uint64_t at, size_t len, size_t *ret_len)
-{
-	size_t in_block = at % BLOCK_BYTES;
-
-	*ret_len = len < BLOCK_BYTES - in_block ? len : BLOCK_BYTES - in_block;
-	return f->blocks[at / BLOCK_BYTES] + in_block;
-}
-
-static void put_bytes(struct file *f, uint64_t at, const void *bytes, size_t len)
-{
-	for (size_t done = 0, n; done < len; done += n) {
-		uint8_t *to = stretch(f, at + done, len - done, &n);
-
-		if (bytes)
-			memcpy(to, (const uint8_t *)bytes + done, n);
-		else
-			memset(to, 0, n);
-	}
-}
-
-static void get_bytes(const struct file *f, uint64_t at, void *out, size_t len)
-{
-	for (size_t done = 0, n; done < len; done += n) {
-		const uint8_t *from = stretch(f, at + done, len - done, &n);
-
-		memcpy((uint8_t *)out + done, from, n);
-	}
 }
 
 static int file_resize(struct file *f, uint64_t size)
 {
-	int r = size > f->attr.size_bytes ? grow(f, size) : 0;
+	int r = size > f->attr.size_bytes ? bytes_grow(&f->bytes, size) : 0;
 
 	if (r < 0)
 		return r;
 	if (size < f->attr.size_bytes)
-		put_bytes(f, size, NULL, (size_t)(f->attr.size_bytes - size));
+		bytes_put(&f->bytes, size, NULL, (size_t)(f->attr.size_bytes - size));
 	f->attr.size_bytes = size;
 	f->attr.blocks = (size + 511) / 512;
 	return 0;
@@ -350,7 +270,7 @@ static ssize_t read_file(uint64_t ino, uint64_t offset, void *out, size_t len)
 		uint64_t left = offset < f->attr.size_bytes ? f->attr.size_bytes - offset : 0;
 
 		n = (ssize_t)(len < left ? len : left);
-		get_bytes(f, offset, out, (size_t)n);
+		bytes_get(&f->bytes, offset, out, (size_t)n);
 	}
 	pthread_mutex_unlock(&lock);
 	return n;
@@ -385,7 +305,7 @@ static int make_file(struct file *dir, const char *name, uint32_t mode, const ch
 	if (r == 0 && target)
 		r = file_resize(f, strlen(target));
 	if (r == 0 && target)
-		put_bytes(f, 0, target, strlen(target));
+		bytes_put(&f->bytes, 0, target, strlen(target));
 	if (r == 0 && S_ISDIR(mode)) {
 		f->parent = dir->attr.ino;
 		dir->attr.nlink++;
@@ -590,7 +510,7 @@ ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *
 	if (f)
 		r = offset + len > f->attr.size_bytes ? file_resize(f, offset + len) : 0;
 	if (r == 0) {
-		put_bytes(f, offset, data, len);
+		bytes_put(&f->bytes, offset, data, len);
 		f->attr.mtime = f->attr.ctime = now();
 		all.unsynced_bytes += len;
 	}
@@ -632,32 +552,11 @@ uint64_t memory_take_unsynced(void)
 	return bytes;
 }
 
-/* The kernel's pages cost more than what is done with them here, and a store has its own again and again. */
-static int pool_init(void)
-{
-	void *steps[POOL_STEPS] = { NULL };
-	int r = 0;
-
-	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
-	(void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
-	(void)mallopt(M_ARENA_MAX, 1);
-	for (int i = 0; i < POOL_STEPS && r == 0; i++) {
-		steps[i] = malloc(POOL_STEP_BYTES);
-		if (steps[i])
-			memset(steps[i], 1, POOL_STEP_BYTES);
-		else
-			r = -ENOMEM;
-	}
-	for (int i = 0; i < POOL_STEPS; i++)
-		free(steps[i]);
-	return r;
-}
-
 int memory_init(void)
 {
 	struct file *none, *root;
 
-	if (pool_init() < 0)
+	if (bytes_init() < 0)
 		return -ENOMEM;
 	none = file_new(0, 0, 0); /* there is no inode 0 */
 	root = file_new(S_IFDIR | 0755, getuid(), getgid());
