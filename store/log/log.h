@@ -136,9 +136,8 @@ MUST_USE int log_start_epoch(struct log *l, const struct epoch_cert *cert, struc
 /* --- writing */
 
 /*
- * How a data frame in pieces was sealed: what its header says, but for what it is. Who keeps it beside the
- * frame's place spares a part of the frame the reading of the header. body_len 0: it is not known, or the
- * frame is not in pieces.
+ * How a data frame in pieces was sealed, as its header has it. Kept beside the frame's place, it spares who
+ * wants a part of the frame the reading of the header. body_len 0: the frame is not in pieces.
  */
 struct log_seal {
 	uint32_t body_len;
