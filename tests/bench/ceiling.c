@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ceiling: what a filesystem in a process of its own can reach on this kernel and disk. It is holdfast's
- * mount, with its messages and its threads, over a store that keeps nothing: names, attributes and contents
- * are in memory, nothing is hashed, encrypted, looked up on a disk or kept for later. What it takes longer
- * than the disk's own filesystem is FUSE's part. An fsync is the least that makes bytes durable: those
- * written since the last one, into space laid out before, and an fdatasync.
+ * The ceiling: what holdfast could reach on this kernel and disk if its store cost nothing. It is its mount,
+ * with its messages and its threads, over a store that keeps nothing: names, attributes and contents are in
+ * memory, nothing is hashed, encrypted, looked up on a disk or kept for later. What it takes longer than the
+ * disk's own filesystem is the part of FUSE and of the mount. An fsync is the least that makes bytes durable:
+ * those written since the last one, into space laid out before, and an fdatasync.
  *
  *     ceiling FOLDER FILE      FILE is made, for what is synced; `fusermount3 -u FOLDER` ends it
  *
@@ -60,14 +60,15 @@ static int put_bytes(uint64_t len)
 
 int hf_fsync(struct hf_store *s, uint64_t ino, struct hf_error *err)
 {
-	uint64_t len = memory_take_unsynced();
-	int r;
+	uint64_t len;
+	int r = 0;
 
-	if (len == 0)
-		return 0;
-	pthread_mutex_lock(&sync_lock);
-	r = put_bytes(len + SYNC_HEAD_BYTES);
-	if (r == 0 && fdatasync(sync_fd) < 0)
+	pthread_mutex_lock(
+		&sync_lock); /* who comes meanwhile waits: its bytes may be those that are synced */
+	len = memory_take_unsynced();
+	if (len > 0)
+		r = put_bytes(len + SYNC_HEAD_BYTES);
+	if (r == 0 && len > 0 && fdatasync(sync_fd) < 0)
 		r = -errno;
 	pthread_mutex_unlock(&sync_lock);
 	return r;
@@ -102,12 +103,18 @@ int main(int argc, char **argv)
 	struct hf_error err = HF_ERROR_INIT;
 	char byte, *dir = argc == 3 ? realpath(argv[1], NULL) : NULL;
 	int fds[2], r;
+	pid_t child;
 
 	if (!dir || pipe(fds) < 0) {
 		fprintf(stderr, "usage: ceiling FOLDER FILE, where FOLDER is there and FILE is to be made\n");
 		return 2;
 	}
-	if (fork() > 0) { /* the process that serves has the mount's name: its own is not waited for */
+	child = fork();
+	if (child < 0) {
+		perror("ceiling: fork");
+		return 2;
+	}
+	if (child > 0) { /* the one that serves goes on by itself */
 		close(fds[1]);
 		return read(fds[0], &byte, 1) == 1 ? 0 : 2;
 	}

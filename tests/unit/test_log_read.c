@@ -124,7 +124,7 @@ static int compare_seals(void *arg, const struct log_group *group, struct hf_err
 		assert_int_equal(group->seals[i].body_len, frames[i].seal.body_len);
 		assert_memory_equal(group->seals[i].nonce, frames[i].seal.nonce, NONCE_BYTES);
 	}
-	return 0;
+	return 1; /* it was called */
 }
 
 static void test_parts_of_frames(void **state)
@@ -148,7 +148,7 @@ static void test_parts_of_frames(void **state)
 	os.pread = count_pread;
 	f.options.os = &os;
 	l = log_fixture_open(&f, NULL);
-	assert_int_equal(log_replay(l, NULL, compare_seals, frames, NULL, &err), 0);
+	assert_int_equal(log_replay(l, NULL, compare_seals, frames, NULL, &err), 1);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		for (size_t k = 0; k < PART_FRAMES - 1; k++) {
 			memset(got, 0, sizeof(got));
