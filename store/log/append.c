@@ -451,5 +451,6 @@ int log_commit(struct log *l, struct log_frame *frames, size_t n, uint64_t tid, 
 		frames[i].seal = l->slots[i].seal;
 	}
 	move_over_group(l, &c, n);
+	passing_note(l, start, n);
 	return 0;
 }

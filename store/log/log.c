@@ -79,6 +79,7 @@ static int log_new(const struct log_options *o, struct log **ret, struct hf_erro
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_mutex_init(&l->stats_lock, NULL);
 	ahead_init(&l->ahead);
+	passing_init(&l->passing);
 	cond_init_monotonic(&l->moved);
 	cond_init_monotonic(&l->lay_wanted);
 	cond_init_monotonic(&l->lay_done);

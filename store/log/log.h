@@ -41,6 +41,7 @@ struct log_pos {
 	uint32_t offset;
 };
 int log_pos_compare(struct log_pos a, struct log_pos b);
+#define LOG_POS_NOWHERE ((struct log_pos){ UINT32_MAX, UINT32_MAX }) /* behind all places */
 
 /*
  * The state just behind a commit, or behind a segment's header: there, commit, tid, time and chain are those
@@ -150,6 +151,7 @@ struct log_frame {
 	struct buf packed; /* log_pack: the compressed form, if that is smaller */
 	bool compressed;
 	bool ready;           /* log_pack has seen it */
+	bool passing;         /* in: nobody will read it soon, see log_wanted_from */
 	struct log_pos pos;   /* log_commit: where it went */
 	struct log_seal seal; /* log_commit: how */
 };
@@ -181,6 +183,12 @@ uint64_t log_room(const struct log *l);
  * Upper bound of what a frame of this plaintext length takes in the log, with its share of commit and table.
  */
 uint64_t log_frame_cost(uint64_t plain_bytes);
+
+/*
+ * The system's memory for `passing` frames is given back once they are durable, but for what lies from `pos`
+ * on: somebody is about to read all that. LOG_POS_NOWHERE, as after opening: nobody is. Any thread.
+ */
+void log_wanted_from(struct log *l, struct log_pos pos);
 
 /* --- reading */
 

@@ -9,6 +9,7 @@
  *   append.c    groups: build, write, sync; seal a segment, begin the next, start an epoch
  *   layout.c    space ahead of the end: its thread, and the writer's turn at it
  *   ahead.c     frames read one behind the other are asked of the disk ahead
+ *   passing.c   what is written and not read soon takes no memory
  *   groups.c    a verifying walk over groups and segments
  *   scan.c      opening: where the log ends, what is torn, what is damage
  *   replay.c, verify.c, raw.c   what log.h says of log_replay, log_verify, log_read_raw
@@ -143,6 +144,23 @@ MUST_USE int frame_open_pieces(const struct log *l, struct log_pos pos, const st
 struct buf *frame_scratch(void);
 void frame_scratch_done(struct buf *scratch);
 
+/* --- passing.c: frames that nobody reads soon, and the memory that the system keeps them in */
+
+struct passing_range {
+	struct log_pos from;
+	uint32_t len; /* in one segment */
+};
+/* The writer's alone, but for wanted_from. A ring: `first` is the oldest of n. */
+enum { PASSING_MAX = 256 };
+struct passing {
+	struct passing_range ranges[PASSING_MAX];
+	size_t first, n;
+	_Atomic uint64_t wanted_from; /* segment << 32 | offset */
+};
+void passing_init(struct passing *p);
+/* A group of n frames in l->slots was written, from `start` on, and is durable. */
+void passing_note(struct log *l, struct log_pos start, size_t n);
+
 /* --- a verifying walk */
 
 #define LIMIT_OPEN UINT32_MAX
@@ -252,6 +270,7 @@ struct log {
 	uint32_t rewrite_from; /* while opening: scan_cut_tail writes from here to the end once more */
 	struct frame_slot *slots;
 	size_t cap_slots;
+	struct passing passing;
 
 	pthread_mutex_t lock;
 	/* Protected by lock. */

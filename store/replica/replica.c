@@ -60,11 +60,23 @@ static uint64_t now_ns(const struct replica_set *set)
 	return set->options.os->monotonic_ns(set->options.os->state);
 }
 
+/* Requires set->lock. What the last of them lacks is read soon. */
+static void tell_wanted(struct replica_set *set)
+{
+	struct log_pos from = LOG_POS_NOWHERE, pos;
+
+	for (size_t i = 0; i < set->n; i++)
+		if (replicator_reads_from(set->all[i]->r, &pos) && log_pos_compare(pos, from) < 0)
+			from = pos;
+	log_wanted_from(set->options.log, from);
+}
+
 static void on_moved(void *arg)
 {
 	struct replica_set *set = arg;
 
 	(void)pthread_mutex_lock(&set->lock);
+	tell_wanted(set);
 	(void)pthread_cond_broadcast(&set->moved);
 	(void)pthread_mutex_unlock(&set->lock);
 }
@@ -136,12 +148,18 @@ int replica_set_start(const struct os *os, const char *path, struct log *log, co
 
 void replica_set_stop(struct replica_set *set)
 {
+	size_t n;
+
 	if (!set)
 		return;
 	for (size_t i = 0; i < set->n; i++)
 		replicator_stop(set->all[i]->r);
 	log_wake(set->options.log);
-	for (size_t i = 0; i < set->n; i++) {
+	(void)pthread_mutex_lock(&set->lock);
+	n = set->n;
+	set->n = 0; /* those that still run look at none of the others any more */
+	(void)pthread_mutex_unlock(&set->lock);
+	for (size_t i = 0; i < n; i++) {
 		replicator_free(set->all[i]->r);
 		free(set->all[i]);
 	}
@@ -432,6 +450,7 @@ int replica_set_add(struct replica_set *set, const char *name, struct hf_error *
 	memmove(&set->all[at + 1], &set->all[at], (set->n - at) * sizeof(*set->all));
 	set->all[at] = m;
 	set->n++;
+	tell_wanted(set);
 	(void)pthread_cond_broadcast(&set->moved);
 	(void)pthread_mutex_unlock(&set->lock);
 	return 0;
@@ -458,6 +477,7 @@ static int take_out(struct replica_set *set, const char *name, struct member **r
 		*ret = set->all[at];
 		memmove(&set->all[at], &set->all[at + 1], (set->n - at - 1) * sizeof(*set->all));
 		set->n--;
+		tell_wanted(set);
 		while ((*ret)->users > 0)
 			(void)pthread_cond_wait(&set->moved, &set->lock);
 		(void)pthread_cond_broadcast(&set->moved);

@@ -46,6 +46,8 @@ const char *replicator_name(const struct replicator *r);
 bool replicator_same_place(const struct replicator *a, const struct replicator *b);
 /* Has it acknowledged that, by a receipt of this run? */
 bool replicator_has(struct replicator *r, struct log_pos end);
+/* Does it read the log, and has all before *ret by its newest receipt? False: it is not shipped to. */
+bool replicator_reads_from(struct replicator *r, struct log_pos *ret);
 /* For how long it has failed without taking anything; 0: it takes what it is sent, as far as is known. */
 uint64_t replicator_failing_ns(struct replicator *r);
 /* Somebody needs it now: ends a pause at once, though not more than once a second. */

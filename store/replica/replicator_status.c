@@ -83,6 +83,14 @@ bool replicator_has(struct replicator *r, struct log_pos end)
 	return has;
 }
 
+bool replicator_reads_from(struct replicator *r, struct log_pos *ret)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	*ret = r->acked.end;
+	(void)pthread_mutex_unlock(&r->lock);
+	return r->has_thread;
+}
+
 uint64_t replicator_failing_ns(struct replicator *r)
 {
 	uint64_t since;

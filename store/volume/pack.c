@@ -26,6 +26,7 @@ struct slice {
 	const struct run_part *part; /* in which it begins */
 	uint32_t off, len;           /* in the run */
 	size_t run;                  /* index in the group's runs */
+	bool last;                   /* of its run */
 	uint8_t name[HASH_BYTES];
 };
 
@@ -87,7 +88,11 @@ static int cut_run(struct packing *p, size_t run)
 		}
 	}
 	assert(at == total);
-	return at > start ? slice_add(p, start_part, start, at - start, run) : 0;
+	if (at > start && slice_add(p, start_part, start, at - start, run) < 0)
+		return -ENOMEM;
+	if (total > 0)
+		p->slices[p->n - 1].last = true;
+	return 0;
 }
 
 /* Call fn for each stretch of memory of a slice. */
@@ -237,6 +242,7 @@ static int chunk_new(struct packing *p, const struct slice *sl, uint64_t number)
 	c->off = (uint32_t)g->frames[frame].plain.len;
 	memcpy(c->name, sl->name, HASH_BYTES);
 	slice_each(sl, add_to_buf, &g->frames[frame].plain);
+	g->frames[frame].passing = sl->len > SHARED_CHUNK_MAX && !sl->last;
 	return buf_status(&g->frames[frame].plain);
 }
 

@@ -9,7 +9,7 @@
 #include "store/replica/replica.h"
 #include "tests/unit/node_helper.h"
 
-enum { GROUP_BYTES = 3000, LONG_MS = 20000 };
+enum { BENCH_GROUP_BYTES = 3000, LONG_MS = 20000 };
 
 struct bench {
 	struct node_fixture node;

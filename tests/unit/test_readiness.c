@@ -347,7 +347,7 @@ static void a_node_is_known(void **state)
 	(void)state;
 	bench_init(&b);
 	describe(&b);
-	log_put_groups(b.log, 1, 20, GROUP_BYTES);
+	log_put_groups(b.log, 1, 20, BENCH_GROUP_BYTES);
 	bench_add_node(&b, "first");
 	node_keep_port(&b.node);
 	p = only_replica(b.store);
@@ -368,7 +368,7 @@ static void a_node_is_known(void **state)
 	assert_true(p.software[0] >= '0' && p.software[0] <= '9');
 	assert_true(p.free_bytes > 0);
 	assert_true(p.budget_bytes == UINT64_MAX);
-	log_put_groups(b.log, 21, 21, GROUP_BYTES);
+	log_put_groups(b.log, 21, 21, BENCH_GROUP_BYTES);
 	p = only_replica(b.store);
 	assert_true(p.lag_bytes > 0 && p.lag_since_ns > 0);
 

@@ -22,12 +22,12 @@ static void test_catch_up_and_follow(void **state)
 
 	(void)state;
 	bench_init(&b);
-	log_put_groups(b.log, 1, 150, GROUP_BYTES);
+	log_put_groups(b.log, 1, 150, BENCH_GROUP_BYTES);
 	bench_add_node(&b, "first");
 	bench_start(&b);
 	bench_expect_current(&b, 1);
 	for (uint64_t i = 151; i < 180; i += 3) {
-		log_put_groups(b.log, i, i + 2, GROUP_BYTES);
+		log_put_groups(b.log, i, i + 2, BENCH_GROUP_BYTES);
 		bench_expect_current(&b, 1);
 	}
 	bench_release(&b);
@@ -53,13 +53,13 @@ static void test_node_restarts(void **state)
 
 	(void)state;
 	bench_init(&b);
-	log_put_groups(b.log, 1, 20, GROUP_BYTES);
+	log_put_groups(b.log, 1, 20, BENCH_GROUP_BYTES);
 	bench_add_node(&b, "first");
 	node_keep_port(&b.node);
 	bench_start(&b);
 	bench_expect_current(&b, 1);
 	node_fixture_stop(&b.node);
-	log_put_groups(b.log, 21, 40, GROUP_BYTES);
+	log_put_groups(b.log, 21, 40, BENCH_GROUP_BYTES);
 	assert_int_equal(bench_wait(&b, 700, &err), -ETIMEDOUT);
 	assert_non_null(strstr(err.text, "first"));
 	bench_expect_state(&b, HF_REPLICA_UNREACHABLE, &status);
@@ -93,7 +93,7 @@ static void test_stop_is_quick(void **state)
 
 	(void)state;
 	bench_init(&b);
-	log_put_groups(b.log, 1, 2, GROUP_BYTES);
+	log_put_groups(b.log, 1, 2, BENCH_GROUP_BYTES);
 	bench_add_node(&b, "first");
 	node_fixture_stop(&b.node);
 	bench_start(&b);
@@ -114,14 +114,14 @@ static void test_directory(void **state)
 
 	(void)state;
 	bench_init(&b);
-	log_put_groups(b.log, 1, 100, GROUP_BYTES);
+	log_put_groups(b.log, 1, 100, BENCH_GROUP_BYTES);
 	log_fixture_path(&b.volume, "copy", place);
 	assert_int_equal(hf_replica_add(b.store, place, "disk", &err), 0);
 	assert_int_equal(hf_replica_add(b.store, place, "disk", &err), -EEXIST);
 	bench_add_node(&b, "node");
 	bench_start(&b);
 	bench_expect_current(&b, 2);
-	log_put_groups(b.log, 101, 140, GROUP_BYTES);
+	log_put_groups(b.log, 101, 140, BENCH_GROUP_BYTES);
 	bench_expect_current(&b, 2);
 	volume_id_text(b.id, id);
 	(void)snprintf(copy, sizeof(copy), "%s/%s/log", place, id);
@@ -140,11 +140,11 @@ static void test_rolled_back_store(void **state)
 
 	(void)state;
 	bench_init(&b);
-	log_put_groups(b.log, 1, 10, GROUP_BYTES);
+	log_put_groups(b.log, 1, 10, BENCH_GROUP_BYTES);
 	bench_add_node(&b, "first");
 	log_fixture_path(&b.volume, "old", old);
 	copy_folder(b.volume.dir, old);
-	log_put_groups(b.log, 11, 20, GROUP_BYTES);
+	log_put_groups(b.log, 11, 20, BENCH_GROUP_BYTES);
 	bench_start(&b);
 	bench_expect_current(&b, 1);
 	replica_set_stop(b.set);
@@ -158,7 +158,7 @@ static void test_rolled_back_store(void **state)
 	assert_non_null(strstr(status.error, "holds more than this store"));
 	/* Going on from there is a fork, however far it gets. */
 	replica_set_stop(b.set);
-	log_put_groups(b.log, 11, 40, GROUP_BYTES / 2);
+	log_put_groups(b.log, 11, 40, BENCH_GROUP_BYTES / 2);
 	bench_start(&b);
 	bench_expect_state(&b, HF_REPLICA_REFUSED, &status);
 	assert_non_null(strstr(status.error, "another history"));
@@ -334,7 +334,7 @@ static void test_node_lost_its_end(void **state)
 
 	(void)state;
 	bench_init(&b);
-	log_put_groups(b.log, 1, 5, GROUP_BYTES);
+	log_put_groups(b.log, 1, 5, BENCH_GROUP_BYTES);
 	bench_add_node(&b, "first");
 	bench_start(&b);
 	bench_expect_current(&b, 1);

@@ -49,7 +49,7 @@ static void restore_older(struct bench *b, bool while_running)
 	char copy[160];
 
 	bench_init(b);
-	log_put_groups(b->log, 1, 30, GROUP_BYTES);
+	log_put_groups(b->log, 1, 30, BENCH_GROUP_BYTES);
 	bench_add_node(b, "first");
 	node_keep_port(&b->node);
 	bench_start(b);
@@ -57,7 +57,7 @@ static void restore_older(struct bench *b, bool while_running)
 	node_fixture_stop(&b->node);
 	node_fixture_copy(&b->node, copy);
 	assert_int_equal(node_fixture_start(&b->node), 0);
-	log_put_groups(b->log, 31, 90, GROUP_BYTES);
+	log_put_groups(b->log, 31, 90, BENCH_GROUP_BYTES);
 	bench_expect_current(b, 1);
 	assert_int_equal(status_now(b).regressed_ns, 0);
 	if (!while_running)
@@ -111,7 +111,7 @@ static void test_older_copy_while_shipping(void **state)
 
 	(void)state;
 	restore_older(&b, true);
-	log_put_groups(b.log, 91, 95, GROUP_BYTES);
+	log_put_groups(b.log, 91, 95, BENCH_GROUP_BYTES);
 	bench_expect_current(&b, 1);
 	status = status_now(&b);
 	assert_int_equal(status.regressed_to_tid, 30);
@@ -130,14 +130,14 @@ static void test_receipts_lost(void **state)
 
 	(void)state;
 	bench_init(&b);
-	log_put_groups(b.log, 1, 30, GROUP_BYTES);
+	log_put_groups(b.log, 1, 30, BENCH_GROUP_BYTES);
 	bench_add_node(&b, "first");
 	bench_start(&b);
 	bench_expect_current(&b, 1);
 	stop(&b);
 	(void)snprintf(path, sizeof(path), "%s/replicas/first.receipt", b.store);
 	assert_int_equal(unlink(path), 0);
-	log_put_groups(b.log, 31, 60, GROUP_BYTES);
+	log_put_groups(b.log, 31, 60, BENCH_GROUP_BYTES);
 	bench_start(&b);
 	bench_expect_current(&b, 1);
 	assert_int_equal(status_now(&b).regressed_ns, 0);
@@ -160,7 +160,7 @@ static void test_node_emptied(void **state)
 
 	(void)state;
 	bench_init(&b);
-	log_put_groups(b.log, 1, 60, GROUP_BYTES);
+	log_put_groups(b.log, 1, 60, BENCH_GROUP_BYTES);
 	bench_add_node(&b, "first");
 	node_keep_port(&b.node);
 	bench_start(&b);
@@ -170,7 +170,7 @@ static void test_node_emptied(void **state)
 	remove_folder(path);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(node_fixture_start(&b.node), 0);
-	log_put_groups(b.log, 61, 65, GROUP_BYTES);
+	log_put_groups(b.log, 61, 65, BENCH_GROUP_BYTES);
 	bench_expect_current(&b, 1);
 	assert_true(status_now(&b).regressed_ns > 0);
 	assert_int_equal(status_now(&b).regressed_to_tid, 0);
@@ -188,7 +188,7 @@ static void test_node_made_anew(void **state)
 
 	(void)state;
 	bench_init(&b);
-	log_put_groups(b.log, 1, 60, GROUP_BYTES);
+	log_put_groups(b.log, 1, 60, BENCH_GROUP_BYTES);
 	bench_add_node(&b, "first");
 	node_keep_port(&b.node);
 	bench_start(&b);
@@ -198,7 +198,7 @@ static void test_node_made_anew(void **state)
 	path[strlen(path) - 1] = 0;
 	remove_folder(path);
 	assert_int_equal(node_fixture_start(&b.node), 0);
-	log_put_groups(b.log, 61, 65, GROUP_BYTES);
+	log_put_groups(b.log, 61, 65, BENCH_GROUP_BYTES);
 	bench_expect_state(&b, HF_REPLICA_REFUSED, &status);
 	assert_non_null(strstr(status.error, "add it again"));
 	stop(&b);
