@@ -121,6 +121,7 @@ int main(int argc, char **argv)
 
 	if (is_mount(argc, argv))
 		use_huge_pages(argv);
+	(void)prctl(PR_SET_NAME, "holdfast"); /* what started again would be "exe" to ps, pgrep and killall */
 	protect_memory();
 	if (argc > 0 && called_as_mount(argv[0]))
 		return run_helper(argc, argv);

@@ -347,6 +347,7 @@ static void *reader_main(void *arg)
 	void *buffer = NULL;
 	ssize_t n;
 
+	(void)pthread_setname_np(pthread_self(), "serve");
 	if (posix_memalign(&buffer, 4096, r.s->buffer_bytes) != 0) {
 		end(r.s, -ENOMEM);
 		return NULL;

@@ -399,6 +399,7 @@ static void *serve(void *arg)
 {
 	struct mount *m = arg;
 
+	(void)pthread_setname_np(pthread_self(), "sentinel");
 	m->loop_code = serve_run(m->server);
 	atomic_store(&m->ended, true);
 	wake(m->stop_fd);

@@ -115,6 +115,7 @@ static void *run(void *arg)
 	struct herald *h = arg;
 	struct hf_alarm a;
 
+	(void)pthread_setname_np(pthread_self(), "alarms");
 	while (alarms_next(h->alarms, &a))
 		alarms_delivered(h->alarms, a.number, deliver(h, &a));
 	return NULL;

@@ -57,6 +57,7 @@ static void *worker_main(void *arg)
 {
 	struct workers *w = arg;
 
+	(void)pthread_setname_np(pthread_self(), "worker");
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		struct run *run;

@@ -287,6 +287,7 @@ static void *layout_main(void *arg)
 {
 	struct log *l = arg;
 
+	(void)pthread_setname_np(pthread_self(), "layout");
 	pthread_mutex_lock(&l->lock);
 	while (!l->stop) {
 		enum lay_work work = work_to_do(l);

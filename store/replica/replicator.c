@@ -339,6 +339,7 @@ static void *run(void *arg)
 {
 	struct replicator *r = arg;
 
+	(void)pthread_setname_np(pthread_self(), "ship");
 	while (!atomic_load(&r->stop)) {
 		struct hf_error err = HF_ERROR_INIT;
 		int n = step(r, &err);

@@ -297,6 +297,7 @@ static void *run(void *arg)
 {
 	struct guard *g = arg;
 
+	(void)pthread_setname_np(pthread_self(), "guard");
 	while (rest(g))
 		look(g);
 	for (unsigned i = 0; i < LAST_LOOKS; i++) /* at all that came since */

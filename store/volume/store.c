@@ -351,12 +351,14 @@ static int open_orphans(struct hf_store *s, struct hf_error *err)
 static int start_threads(struct hf_store *s, struct hf_error *err)
 {
 	static void *(*const work[N_THREADS])(void *) = { pack_thread, write_thread, settle_thread };
+	static const char *const names[N_THREADS] = { "pack", "write", "settle" };
 
 	for (; s->threads_started < N_THREADS; s->threads_started++) {
 		int r = pthread_create(&s->threads[s->threads_started], NULL, work[s->threads_started], s);
 
 		if (r != 0)
 			return hf_error_set(err, -r, "cannot start a thread: %s", strerror(r));
+		(void)pthread_setname_np(s->threads[s->threads_started], names[s->threads_started]);
 	}
 	return 0;
 }
