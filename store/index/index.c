@@ -32,7 +32,7 @@ static int locks_init(struct index *x)
 		pthread_rwlock_destroy(&x->lock);
 		return -code;
 	}
-	code = absent_init(&x->absent);
+	code = asked_init(&x->asked);
 	if (code < 0) {
 		pthread_mutex_destroy(&x->settling);
 		pthread_rwlock_destroy(&x->lock);
@@ -42,7 +42,7 @@ static int locks_init(struct index *x)
 
 static void locks_destroy(struct index *x)
 {
-	absent_release(&x->absent);
+	asked_release(&x->asked);
 	pthread_mutex_destroy(&x->settling);
 	pthread_rwlock_destroy(&x->lock);
 }
@@ -125,13 +125,14 @@ static int overlay_get(const struct index *x, const struct map_key *key, struct 
 static int get_settled(struct index *x, const struct map_key *k, uint64_t writes, struct buf *out,
 		       struct hf_error *err)
 {
-	int found;
+	const bool head = k->space == INDEX_HEAD;
+	int found = head ? asked_get(&x->asked, k, atomic_load(&x->writes), out) : -ENOENT;
 
-	if (k->space == INDEX_HEAD && absent_known(&x->absent, k, atomic_load(&x->writes)))
-		return 0;
+	if (found >= 0)
+		return buf_status(out) < 0 ? hf_error_set(err, -ENOMEM, "read the index: no memory") : found;
 	found = rocks_get(&x->rocks, (int)k->space, (struct span){ k->data, k->len }, out, err);
-	if (found == 0 && k->space == INDEX_HEAD)
-		absent_note(&x->absent, k, writes);
+	if (found >= 0 && head)
+		asked_note(&x->asked, k, writes, found ? out : NULL);
 	return found;
 }
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "store/index/asked.h"
 #include "tests/unit/index_helper.h"
 #include "tests/unit/scratch.h"
 
@@ -47,28 +48,71 @@ static void test_newest_group_counts(void **unused)
 	index_close(x);
 }
 
-/* What was not there when it was asked for is there when it has been settled, and gone when it is deleted. */
-static void test_absent_is_not_for_ever(void **unused)
+static void settle_one(struct index *x, uint64_t group)
+{
+	char state[24];
+
+	(void)snprintf(state, sizeof(state), "%d", (int)group);
+	assert_int_equal(index_settle(x, group, state, strlen(state), NULL, NULL, NULL), 0);
+}
+
+/* Asked for twice, so that the second answer may come from what is remembered. */
+static void check_twice(struct index *x, const char *key, const char *value)
+{
+	check_one(x, key, value);
+	check_one(x, key, value);
+}
+
+/* What was told of a key is not told any more when it was made, changed, or deleted since. */
+static void test_asked_is_not_for_ever(void **unused)
 {
 	CLEANUP(scratch_remove) char *dir = scratch_make();
 	struct index *x = open_index_at(dir, NULL);
-	char key[8], state[8];
+	char key[200], value[400];
 	uint64_t group = 0;
 
 	(void)unused;
-	for (int round = 0; round < 3; round++) {
-		for (int i = 0; i < 300; i++) { /* more than are remembered */
+	for (int i = 0; i < 900; i++) {
+		/* three times each, and some longer than what is remembered */
+		(void)snprintf(key, sizeof(key), "%0*d", i % 7 == 0 ? 120 : 4, i % 300);
+		(void)snprintf(value, sizeof(value), "%0*d", i % 5 == 0 ? 300 : 10, i);
+		check_twice(x, key, NULL);
+		put_one(x, ++group, key, "here");
+		check_twice(x, key, "here");
+		settle_one(x, group);
+		check_twice(x, key, "here");
+		put_one(x, ++group, key, value);
+		check_twice(x, key, value);
+		settle_one(x, group);
+		check_twice(x, key, value);
+		put_one(x, ++group, key, "");
+		settle_one(x, group);
+		check_twice(x, key, "");
+		put_one(x, ++group, key, NULL);
+		check_twice(x, key, NULL);
+		settle_one(x, group);
+		check_twice(x, key, NULL);
+	}
+	index_close(x);
+}
+
+/* More keys than are remembered. */
+static void test_asked_of_many(void **unused)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	struct index *x = open_index_at(dir, NULL);
+	char key[16];
+
+	(void)unused;
+	for (int i = 0; i < 2 * ASKED_SLOTS; i += 2) {
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		put_one(x, 1, key, key);
+	}
+	settle_one(x, 1);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 2 * ASKED_SLOTS; i++) {
 			(void)snprintf(key, sizeof(key), "k%d", i);
-			check_one(x, key, NULL);
-			check_one(x, key, NULL);
-			put_one(x, ++group, key, "here");
-			check_one(x, key, "here");
-			(void)snprintf(state, sizeof(state), "%d", (int)group);
-			assert_int_equal(index_settle(x, group, state, strlen(state), NULL, NULL, NULL), 0);
-			check_one(x, key, "here");
-			put_one(x, ++group, key, NULL);
-			check_one(x, key, NULL);
-			assert_int_equal(index_settle(x, group, state, strlen(state), NULL, NULL, NULL), 0);
+			check_twice(x, key, i % 2 ? NULL : key);
 		}
 	}
 	index_close(x);
@@ -215,9 +259,9 @@ static void test_scan_over_deletions(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_newest_group_counts), cmocka_unit_test(test_absent_is_not_for_ever),
-		cmocka_unit_test(test_settle_rewrites),     cmocka_unit_test(test_large_batch),
-		cmocka_unit_test(test_scan_over_deletions),
+		cmocka_unit_test(test_newest_group_counts), cmocka_unit_test(test_asked_is_not_for_ever),
+		cmocka_unit_test(test_asked_of_many),       cmocka_unit_test(test_settle_rewrites),
+		cmocka_unit_test(test_large_batch),         cmocka_unit_test(test_scan_over_deletions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
