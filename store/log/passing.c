@@ -5,8 +5,8 @@
  * something else. Given back at once, the same memory serves the next group: a page that was used a moment
  * ago is cheaper than a new one, in a virtual machine many times, and twice as much is left for files.
  *
- * Small frames, and those in between, are left in memory: to read one of them back, the disk may have to
- * move.
+ * What is in small frames stays: the kernel has no whole page of the end of a file, and asks for it when the
+ * file is read. To fetch many of those from a disk that must move for each would be slow.
  */
 #include "store/log/log_internal.h"
 
