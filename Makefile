@@ -64,7 +64,7 @@ endif
 
 # pkg-config is asked when the first file is compiled, not when this file is read: `make deps` may have to install it.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PACKAGES)) -lm)$(PKG_LIBS)
 
 BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DFUSE_USE_VERSION=314 -pthread $(WARNINGS) $(HARDEN)
 COMPILE = $(CC) $(BASE_CFLAGS) $(CFLAGS) $(SANITIZE) $(WERROR) $(CPPFLAGS) -MMD -MP
