@@ -316,8 +316,7 @@ void log_publish(struct log *l, uint64_t grew)
 	l->seal_bytes = append_seal_bytes(l->n_entries);
 	if (grew)
 		l->group_bytes = (3 * l->group_bytes + grew) / 4;
-	atomic_store_explicit(&l->durable, (uint64_t)p->end.segment << 32 | p->end.offset,
-			      memory_order_release);
+	atomic_store_explicit(&l->durable, log_pos_number(p->end), memory_order_release);
 	pthread_cond_broadcast(&l->moved);
 	if (layout_has_work(l))
 		pthread_cond_signal(&l->lay_wanted);

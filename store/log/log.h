@@ -41,7 +41,7 @@ struct log_pos {
 	uint32_t offset;
 };
 int log_pos_compare(struct log_pos a, struct log_pos b);
-#define LOG_POS_NOWHERE ((struct log_pos){ UINT32_MAX, UINT32_MAX }) /* behind all places */
+#define LOG_POS_MAX ((struct log_pos){ UINT32_MAX, UINT32_MAX }) /* behind all places */
 
 /*
  * The state just behind a commit, or behind a segment's header: there, commit, tid, time and chain are those
@@ -186,7 +186,7 @@ uint64_t log_frame_cost(uint64_t plain_bytes);
 
 /*
  * The system's memory for `passing` frames is given back once they are durable, but for what lies from `pos`
- * on: somebody is about to read all that. LOG_POS_NOWHERE, as after opening: nobody is. Any thread.
+ * on: somebody is about to read all that. LOG_POS_MAX, as after opening: nobody is. Any thread.
  */
 void log_wanted_from(struct log *l, struct log_pos pos);
 

@@ -144,6 +144,12 @@ MUST_USE int frame_open_pieces(const struct log *l, struct log_pos pos, const st
 struct buf *frame_scratch(void);
 void frame_scratch_done(struct buf *scratch);
 
+/* A place as one number, of the same order: to be kept in an atomic. */
+static inline uint64_t log_pos_number(struct log_pos pos)
+{
+	return (uint64_t)pos.segment << 32 | pos.offset;
+}
+
 /* --- passing.c: frames that nobody reads soon, and the memory that the system keeps them in */
 
 struct passing_range {
@@ -155,7 +161,7 @@ enum { PASSING_MAX = 256 };
 struct passing {
 	struct passing_range ranges[PASSING_MAX];
 	size_t first, n;
-	_Atomic uint64_t wanted_from; /* segment << 32 | offset */
+	_Atomic uint64_t wanted_from; /* log_pos_number */
 };
 void passing_init(struct passing *p);
 /* A group of n frames in l->slots was written, from `start` on, and is durable. */
@@ -294,7 +300,7 @@ struct log {
 	bool has_thread;
 	pthread_t thread;
 
-	_Atomic uint64_t durable; /* point.end, segment << 32 | offset, to be read without the lock */
+	_Atomic uint64_t durable; /* log_pos_number(point.end), to be read without the lock */
 	atomic_int failed;        /* 0, or the error after which the log takes no more */
 
 	struct ahead ahead;

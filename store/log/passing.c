@@ -5,8 +5,10 @@
  * something else. Given back at once, the same memory serves the next group: a page that was used a moment
  * ago is cheaper than a new one, in a virtual machine many times, and twice as much is left for files.
  *
- * What is in small frames stays: the kernel has no whole page of the end of a file, and asks for it when the
- * file is read. To fetch many of those from a disk that must move for each would be slow.
+ * The kernel has no page that was never written whole in one call, as the last one of nearly every file is,
+ * and asks for it when the file is read. So what is in small frames stays, and so do the ends of long writes:
+ * to fetch many of those from a disk that must move for each would be slow. What is given back lies in long
+ * stretches, and is read back, if at all, in a row.
  */
 #include "store/log/log_internal.h"
 
@@ -17,12 +19,12 @@ enum {
 
 void passing_init(struct passing *p)
 {
-	atomic_store(&p->wanted_from, UINT64_MAX); /* LOG_POS_NOWHERE */
+	atomic_store(&p->wanted_from, log_pos_number(LOG_POS_MAX));
 }
 
 void log_wanted_from(struct log *l, struct log_pos pos)
 {
-	atomic_store(&l->passing.wanted_from, (uint64_t)pos.segment << 32 | pos.offset);
+	atomic_store(&l->passing.wanted_from, log_pos_number(pos));
 }
 
 /* Whole pages of [from, to). When there is no place left, the oldest is left to the system. */
@@ -60,8 +62,7 @@ static void add_group(struct log *l, struct log_pos start, size_t n)
 
 static bool is_wanted(const struct passing *p, const struct passing_range *range)
 {
-	return ((uint64_t)range->from.segment << 32 | range->from.offset) + range->len >
-	       atomic_load(&p->wanted_from);
+	return log_pos_number(range->from) + range->len > atomic_load(&p->wanted_from);
 }
 
 void passing_note(struct log *l, struct log_pos start, size_t n)

@@ -63,7 +63,7 @@ static uint64_t now_ns(const struct replica_set *set)
 /* Requires set->lock. What the last of them lacks is read soon. */
 static void tell_wanted(struct replica_set *set)
 {
-	struct log_pos from = LOG_POS_NOWHERE, pos;
+	struct log_pos from = LOG_POS_MAX, pos;
 
 	for (size_t i = 0; i < set->n; i++)
 		if (replicator_reads_from(set->all[i]->r, &pos) && log_pos_compare(pos, from) < 0)

@@ -242,7 +242,7 @@ static int chunk_new(struct packing *p, const struct slice *sl, uint64_t number)
 	c->off = (uint32_t)g->frames[frame].plain.len;
 	memcpy(c->name, sl->name, HASH_BYTES);
 	slice_each(sl, add_to_buf, &g->frames[frame].plain);
-	/* the kernel has all pages of a long write but the last (store/log/passing.c) */
+	/* why not all: store/log/passing.c */
 	g->frames[frame].passing = sl->len > SHARED_CHUNK_MAX && !sl->last;
 	return buf_status(&g->frames[frame].plain);
 }

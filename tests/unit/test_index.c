@@ -69,6 +69,7 @@ static void test_asked_is_not_for_ever(void **unused)
 	CLEANUP(scratch_remove) char *dir = scratch_make();
 	struct index *x = open_index_at(dir, NULL);
 	char key[200], value[400];
+	const char *const becomes[] = { "here", value, "", NULL };
 	uint64_t group = 0;
 
 	(void)unused;
@@ -77,21 +78,12 @@ static void test_asked_is_not_for_ever(void **unused)
 		(void)snprintf(key, sizeof(key), "%0*d", i % 7 == 0 ? 120 : 4, i % 300);
 		(void)snprintf(value, sizeof(value), "%0*d", i % 5 == 0 ? 300 : 10, i);
 		check_twice(x, key, NULL);
-		put_one(x, ++group, key, "here");
-		check_twice(x, key, "here");
-		settle_one(x, group);
-		check_twice(x, key, "here");
-		put_one(x, ++group, key, value);
-		check_twice(x, key, value);
-		settle_one(x, group);
-		check_twice(x, key, value);
-		put_one(x, ++group, key, "");
-		settle_one(x, group);
-		check_twice(x, key, "");
-		put_one(x, ++group, key, NULL);
-		check_twice(x, key, NULL);
-		settle_one(x, group);
-		check_twice(x, key, NULL);
+		for (size_t k = 0; k < sizeof(becomes) / sizeof(becomes[0]); k++) {
+			put_one(x, ++group, key, becomes[k]);
+			check_twice(x, key, becomes[k]);
+			settle_one(x, group);
+			check_twice(x, key, becomes[k]);
+		}
 	}
 	index_close(x);
 }

@@ -142,7 +142,7 @@ static void test_wanted(void **state)
 	log_wanted_from(l, (struct log_pos){ second.end.segment, second.end.offset - 2 * FRAME_BYTES });
 	put_frames(l, "k", 4, NULL); /* a part of the second group is wanted, and so all of it stays */
 	assert_int_equal(forgotten.times, 1);
-	log_wanted_from(l, LOG_POS_NOWHERE);
+	log_wanted_from(l, LOG_POS_MAX);
 	put_frames(l, "p", 5, NULL);
 	assert_int_equal(forgotten.times, 3);
 	log_close(l);
@@ -162,7 +162,7 @@ static void test_many(void **state)
 	for (int i = 0; i < PASSING_MAX + 10; i++)
 		put_frames(l, "p", ++tid, NULL);
 	assert_int_equal(forgotten.times, 0);
-	log_wanted_from(l, LOG_POS_NOWHERE);
+	log_wanted_from(l, LOG_POS_MAX);
 	put_frames(l, "k", ++tid, NULL);
 	assert_int_equal(forgotten.times, PASSING_MAX);
 	log_close(l);
