@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/index/load_run.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "store/base/pages.h"
 
 enum {
 	FIRST_ITEMS = 1024,
@@ -13,29 +14,19 @@ enum {
 
 bool load_run_reserve(struct load_run *r, size_t items, size_t bytes)
 {
-	if (r->cap - r->n < items) {
-		struct run_item *grown = reallocarray(r->items, r->n + items, sizeof(*grown));
+	void *grown_items = r->items, *grown_bytes = r->bytes;
+	bool ok = pages_grow(&grown_items, &r->items_bytes, (r->n + items) * sizeof(*r->items));
 
-		if (!grown)
-			return false;
-		r->items = grown;
-		r->cap = r->n + items;
-	}
-	if (r->cap_bytes - r->len < bytes) {
-		uint8_t *grown = realloc(r->bytes, r->len + bytes);
-
-		if (!grown)
-			return false;
-		r->bytes = grown;
-		r->cap_bytes = r->len + bytes;
-	}
-	return true;
+	ok = ok && pages_grow(&grown_bytes, &r->cap_bytes, r->len + bytes);
+	r->items = grown_items;
+	r->bytes = grown_bytes;
+	return ok;
 }
 
-/* For one more; to twice the size: what is not written to takes no memory. */
+/* For one more; to twice the size, for it may be moved. */
 static bool make_room(struct load_run *r, size_t bytes)
 {
-	if (r->n < r->cap && r->cap_bytes - r->len >= bytes)
+	if ((r->n + 1) * sizeof(*r->items) <= r->items_bytes && r->cap_bytes - r->len >= bytes)
 		return true;
 	return load_run_reserve(r, r->n + FIRST_ITEMS, r->len + FIRST_BYTES + bytes);
 }
@@ -93,8 +84,8 @@ void load_run_clear(struct load_run *r)
 
 void load_run_release(struct load_run *r)
 {
-	free(r->bytes);
-	free(r->items);
+	pages_free(r->bytes, r->cap_bytes);
+	pages_free(r->items, r->items_bytes);
 	*r = (struct load_run){ 0 };
 }
 
@@ -130,8 +121,11 @@ static void file_fill(const struct load_run *r, rocksdb_sstfilewriter_t *w, char
 		const struct run_item *i = &r->items[k];
 		const char *key = (const char *)r->bytes + i->at;
 
-		assert(!i->deleted);
-		if (!replaced(r, k))
+		if (replaced(r, k))
+			continue;
+		if (i->deleted)
+			rocksdb_sstfilewriter_delete(w, key, i->key_len, message);
+		else
 			rocksdb_sstfilewriter_put(w, key, i->key_len, key + i->key_len, i->value_len,
 						  message);
 	}

@@ -23,8 +23,8 @@ struct load_run {
 	uint8_t *bytes;
 	size_t len, cap_bytes;
 	struct run_item *items;
-	size_t n, cap;
-	bool unsorted; /* the keys have not come in rising order */
+	size_t n, items_bytes; /* of memory */
+	bool unsorted;         /* the keys have not come in rising order */
 };
 
 /* Room for so many items of so many bytes. False: no memory, as below. */
@@ -41,8 +41,7 @@ static inline uint64_t load_run_memory(const struct load_run *r)
 }
 
 /*
- * Of a sorted run: into a write to the family; or as a table file of it, at path, in which nothing is
- * deleted.
+ * Of a sorted run: into a write to the family; or as a table file of it, at path.
  */
 void load_run_stage(const struct load_run *r, const struct rocks *rocks, int family,
 		    rocksdb_writebatch_t *batch);

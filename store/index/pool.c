@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 struct pool_block {
 	struct pool_block *next;
@@ -18,11 +17,10 @@ static size_t rounded(size_t len)
 /* The rest of the block before is lost: less than one small thing in many hundreds. */
 static bool add_block(struct pool *p)
 {
-	struct pool_block *b = aligned_alloc(POOL_BLOCK_BYTES, POOL_BLOCK_BYTES);
+	struct pool_block *b = pages_large();
 
 	if (!b)
 		return false;
-	(void)madvise(b, POOL_BLOCK_BYTES, MADV_HUGEPAGE);
 	b->next = p->blocks;
 	p->blocks = b;
 	p->at = b->bytes;
@@ -81,7 +79,7 @@ void pool_clear(struct pool *p)
 	assert(p->used == 0);
 	for (struct pool_block *b = p->blocks; b; b = next) {
 		next = b->next;
-		free(b);
+		pages_free(b, POOL_BLOCK_BYTES);
 	}
 	*p = (struct pool){ 0 };
 }

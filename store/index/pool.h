@@ -13,12 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/base/cleanup.h"
+#include "store/base/pages.h"
 
 enum {
-	POOL_STEP = 8,              /* sizes are rounded up to it */
-	POOL_SMALL_BYTES = 512,     /* what is larger is malloc's */
-	POOL_BLOCK_BYTES = 2 << 20, /* a large page of memory: most looks then cost one miss less */
+	POOL_STEP = 8,                        /* sizes are rounded up to it */
+	POOL_SMALL_BYTES = 512,               /* what is larger is malloc's */
+	POOL_BLOCK_BYTES = PAGES_LARGE_BYTES, /* most looks then cost one miss less */
 };
 
 struct pool_block;
