@@ -104,7 +104,7 @@ uint64_t index_lend(struct index *x)
 	const uint64_t kept = x->rocks.cache_bytes / 4;
 
 	rocksdb_cache_set_capacity(x->rocks.cache, kept);
-	return x->rocks.cache_bytes - kept;
+	return x->rocks.cache_bytes - kept + x->rocks.buffer_bytes;
 }
 
 void index_lend_end(struct index *x)

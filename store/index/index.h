@@ -62,8 +62,8 @@ MUST_USE int index_open(const struct index_options *o, struct index **ret, uint8
 void index_close(struct index *x);
 
 /*
- * Keep less of RocksDB's files in memory, until index_lend_end: the caller may have so many bytes instead,
- * which are most of cache_bytes.
+ * Keep less of RocksDB's files in memory, and change next to nothing but through a loader, until
+ * index_lend_end: the caller may have so many bytes instead, which are most of cache_bytes.
  */
 uint64_t index_lend(struct index *x);
 void index_lend_end(struct index *x);
@@ -179,8 +179,9 @@ MUST_USE int index_flush(struct index *x, struct hf_error *err);
  * then tell the state it leads to with index_load_mark, and in the end index_load_finish. The overlay must be
  * empty, and nobody may read the index meanwhile but through that batch; INDEX_PAST, INDEX_CHUNK and
  * INDEX_NAME are only put to, and not read through it. About memory_bytes are used. What is written is some
- * marked state at any time, crash or not, and the last marked one when index_load_finish has returned 0
- * (durable at the next index_flush).
+ * marked state at any time, crash or not (but for some moments of a long row, a crash in which makes
+ * index_open say -EUCLEAN), and the last marked one when index_load_finish has returned 0 (durable at the
+ * next index_flush).
  */
 struct index_load;
 MUST_USE int index_load_new(struct index *x, uint64_t memory_bytes, struct index_load **ret,

@@ -15,8 +15,8 @@
 
 enum {
 	/* Parts of the memory; the map has the rest. */
-	CHANGED_FRACTION = 10, /* of keys and values; twice while they are written */
-	RUNS_FRACTION = 10,    /* of each of two cycles */
+	CHANGED_FRACTION = 12, /* of keys and values; twice while they are written */
+	RUNS_FRACTION = 12,    /* of each of two cycles */
 	FILTER_FRACTION = 32,
 	FILE_FRACTION = 512, /* a run smaller than this goes the way of all writes */
 	BUCKET_BYTES = 16,   /* of an entry's part of the map's table, at most */
@@ -38,10 +38,12 @@ struct index_load {
 	uint64_t changed_bytes; /* of their keys and values, about */
 	bool anew;              /* what the filter does not know, RocksDB does not */
 	struct filter filter;   /* of what RocksDB has and the map has not; made when that happens first */
-	/* while the map gives up what it can: down to this, and what has been read lately too */
+	/* while the map gives up what it can: what it must, and down to which size */
+	enum gives { DELETED, UNREAD, ALL } gives;
 	uint64_t wanted_bytes;
-	bool used_too;
-	struct buf state; /* as marked last; empty: it is in a cycle */
+	uint64_t
+		swept_from; /* each time another place, lest the same keys go and come back again and again */
+	struct buf state;   /* as marked last; empty: it is in a cycle */
 	struct cycle cycles[2];
 	unsigned now;     /* the one being staged */
 	bool merging_off; /* the thread's, and after it index_load_free's */
@@ -148,6 +150,8 @@ static int file_ingest(struct index_load *l, int family, const struct load_run *
 		path = NULL;
 		return hf_error_set(err, -ENOMEM, "load the index: no memory");
 	}
+	/* One of before a crash may be a file that RocksDB has taken over since, by another name. */
+	(void)unlink(path);
 	code = load_run_file(run, r, family, path, err);
 	if (code == 0)
 		code = rocks_ingest(r, family, path, err);
@@ -156,26 +160,39 @@ static int file_ingest(struct index_load *l, int family, const struct load_run *
 	return code;
 }
 
-/* Runs first: see load.h. */
+/* One run, to a file or into the batch. */
+static int write_run(struct index_load *l, int space, struct load_run *run, rocksdb_writebatch_t *batch,
+		     struct hf_error *err)
+{
+	if (run->len > l->memory_bytes / FILE_FRACTION)
+		return file_ingest(l, space, run, err);
+	load_run_stage(run, &l->index->rocks, space, batch);
+	return 0;
+}
+
+/* What may be there before the state does, then the rest with the state: see load.h. */
 static int write_cycle(struct index_load *l, struct cycle *c, struct hf_error *err)
 {
 	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	struct load_run *head = &c->runs[INDEX_HEAD], *meta = &c->runs[INDEX_META];
+	const bool tear = head->len > l->memory_bytes / FILE_FRACTION;
 	struct rocks *r = &l->index->rocks;
 	int code = 0;
 
-	for (int i = 0; code == 0 && i < INDEX_SPACES; i++) {
-		struct load_run *run = &c->runs[i];
-
-		load_run_sort(run);
-		if (load_takes((enum index_space)i) && run->len > l->memory_bytes / FILE_FRACTION)
-			code = file_ingest(l, i, run, err);
-		else
-			load_run_stage(run, r, i, batch);
-	}
+	for (int i = 0; i < INDEX_SPACES; i++)
+		load_run_sort(&c->runs[i]);
+	for (int i = 0; code == 0 && i < INDEX_SPACES; i++)
+		if (load_takes((enum index_space)i))
+			code = write_run(l, i, &c->runs[i], batch, err);
+	if (code == 0 && tear)
+		code = rocks_tear(r, err);
+	if (code == 0)
+		code = write_run(l, INDEX_HEAD, head, batch, err);
 	if (code < 0)
 		return code;
+	load_run_stage(meta, r, INDEX_META, batch);
 	atomic_fetch_add(&l->index->writes, 1);
-	return rocks_write(r, batch, c->state.data, c->state.len, err);
+	return (tear ? rocks_mend : rocks_write)(r, batch, c->state.data, c->state.len, err);
 }
 
 static void *load_thread(void *arg)
@@ -248,9 +265,13 @@ static bool keep_entry(void *arg, struct entry *e)
 {
 	struct index_load *l = arg;
 
-	if (e->changed || map_memory(l) <= l->wanted_bytes)
+	if (e->changed)
 		return true;
-	if (e->used && !e->newest->deleted && !l->used_too) {
+	if (e->newest->deleted) /* and nowhere below any more */
+		return false;
+	if (l->gives == DELETED || map_memory(l) <= l->wanted_bytes)
+		return true;
+	if (l->gives == UNREAD && e->used) {
 		e->used = false;
 		return true;
 	}
@@ -259,26 +280,26 @@ static bool keep_entry(void *arg, struct entry *e)
 	return false;
 }
 
-static void sweep(struct index_load *l, uint64_t wanted_bytes, bool used_too)
+static void sweep(struct index_load *l, enum gives gives, uint64_t wanted_bytes)
 {
 	if (l->anew && !l->filter.blocks && !filter_init(&l->filter, l->memory_bytes / FILTER_FRACTION))
 		l->anew = false;
 	l->wanted_bytes = wanted_bytes;
-	l->used_too = used_too;
-	map_sweep(&l->batch->map, keep_entry, l);
+	l->gives = gives;
+	l->swept_from += UINT64_C(0x9e3779b97f4a7c15);
+	map_sweep(&l->batch->map, l->swept_from, keep_entry, l);
 }
 
 /*
- * The map gives up what has not been read since the last time, and then others, in no order, as far as it
- * must. Everything not changed is in RocksDB by now.
+ * The map gives up what is deleted, what has not been read since the last time, and then others, in no order,
+ * as far as it must. Everything not changed is in RocksDB by now.
  */
 static void make_room(struct index_load *l)
 {
-	const uint64_t wanted_bytes = map_limit(l) / 4 * 3;
+	const uint64_t wanted_bytes = map_limit(l) / 8 * 7;
 
-	sweep(l, wanted_bytes, false);
-	if (map_memory(l) > wanted_bytes)
-		sweep(l, wanted_bytes, true);
+	for (int gives = DELETED; gives <= ALL && map_memory(l) > wanted_bytes; gives++)
+		sweep(l, gives, wanted_bytes);
 }
 
 static void hand_over(struct index_load *l)
@@ -324,7 +345,7 @@ static int keep_within(struct index_load *l, struct hf_error *err)
 	code = settle(l, err);
 	if (code < 0)
 		return code;
-	sweep(l, 0, true);
+	sweep(l, ALL, 0);
 	pool_clear(&l->pool);
 	return 0;
 }

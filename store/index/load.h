@@ -9,14 +9,17 @@
  *   operation, as long as memory lasts: a key that changes often is written once in a while, and reading it
  *   does not go to RocksDB. Where the index was empty to begin with, a filter of what has left the map tells
  *   of most keys that are not in the map that they are nowhere.
- * - What is only ever added and never read by an operation (the past, chunks, their names) does not go
- *   through a memtable: it is gathered in a *run*, sorted, written as a table file and ingested.
+ * - Nothing but a little goes through a memtable: what is only ever added and never read by an operation (the
+ *   past, chunks, their names), and what has changed of the head, is gathered in a *run*, sorted, written as
+ *   a table file and ingested.
  * - While one *cycle* (runs, and from time to time all that has changed in the map, with the state it leads
  *   to) is written by the loader's thread, the next is staged. The map gives up only what has been written.
  *
- * A crash finds in the files the state of some cycle and all it led to, and perhaps runs of the cycles behind
- * it. They do no harm, for replaying those cycles again adds the same keys with the same values, and nobody
- * looks at the past before that is done.
+ * A crash finds in the files the state of some cycle and all it led to, and perhaps runs of what is only
+ * added of the cycles behind it. They do no harm, for replaying those cycles again adds the same keys with
+ * the same values, and nobody looks at the past before that is done. The head's file and the state that it
+ * leads to are no single write: between them the index is marked as torn (rocks.h), and of no use after a
+ * crash.
  */
 #ifndef STORE_INDEX_LOAD_H
 #define STORE_INDEX_LOAD_H

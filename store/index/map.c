@@ -405,11 +405,14 @@ static void sweep_chain(struct map *m, struct map_table *t, struct entry **at, m
 	}
 }
 
-void map_sweep(struct map *m, map_sweep_fn *fn, void *arg)
+void map_sweep(struct map *m, uint64_t from, map_sweep_fn *fn, void *arg)
 {
-	for (size_t i = 0; i < (size_t)1 << m->table_bits; i++)
-		for (size_t b = 0; b < m->tables[i].n_buckets; b++)
-			sweep_chain(m, &m->tables[i], &m->tables[i].buckets[b], fn, arg);
+	for (size_t i = 0; i < (size_t)1 << m->table_bits; i++) {
+		struct map_table *t = &m->tables[i];
+
+		for (size_t b = 0; b < t->n_buckets; b++)
+			sweep_chain(m, t, &t->buckets[(from + b) & (t->n_buckets - 1)], fn, arg);
+	}
 }
 
 bool map_sort(struct map *m, enum index_space space, size_t max)

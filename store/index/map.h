@@ -107,9 +107,12 @@ struct entry *map_find(const struct map *m, const struct map_key *key);
  */
 struct entry *map_put(struct map *m, const struct map_key *key, const void *value, size_t len, bool deleted);
 void map_forget(struct map *m, struct entry *e); /* remove and free it, with its one version */
-/* Remove and free the entries, each with one version, that fn does not want to be kept. */
+/*
+ * Remove and free the entries, each with one version, that fn does not want to be kept. The round begins with
+ * those whose hash ends as `from` does.
+ */
 typedef bool map_sweep_fn(void *arg, struct entry *e);
-void map_sweep(struct map *m, map_sweep_fn *fn, void *arg);
+void map_sweep(struct map *m, uint64_t from, map_sweep_fn *fn, void *arg);
 void map_insert(struct map *m, struct entry *e); /* its key is not there */
 void map_remove(struct map *m, struct entry *e);
 /*

@@ -8,6 +8,8 @@
 
 const char rocks_state_key[] = "state";
 const char rocks_mark_key[] = "mark";
+/* There while a change is being made that takes several steps. */
+const char rocks_torn_key[] = "torn";
 /* Behind every other key of our own family, so that no file ever spans it. */
 static const char nudge_key[] = "~nudge";
 
@@ -189,6 +191,28 @@ int rocks_flush(struct rocks *r, struct hf_error *err)
 	atomic_store(&r->failed, code);
 	pthread_mutex_unlock(&r->flushing);
 	return code;
+}
+
+int rocks_tear(struct rocks *r, struct hf_error *err)
+{
+	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	int code;
+
+	rocksdb_writebatch_put_cf(batch, r->families[ROCKS_OWN], rocks_torn_key, strlen(rocks_torn_key), "",
+				  0);
+	code = rocks_write(r, batch, NULL, 0, err);
+	rocksdb_writebatch_destroy(batch);
+	return code < 0 ? code : rocks_flush(r, err);
+}
+
+int rocks_mend(struct rocks *r, rocksdb_writebatch_t *batch, const void *state, size_t state_len,
+	       struct hf_error *err)
+{
+	int code;
+
+	rocksdb_writebatch_delete_cf(batch, r->families[ROCKS_OWN], rocks_torn_key, strlen(rocks_torn_key));
+	code = rocks_write(r, batch, state, state_len, err);
+	return code < 0 ? code : rocks_flush(r, err);
 }
 
 int rocks_ingest(struct rocks *r, int family, const char *path, struct hf_error *err)

@@ -19,7 +19,7 @@
 
 #include "store/index/index.h"
 
-extern const char rocks_state_key[], rocks_mark_key[];
+extern const char rocks_state_key[], rocks_mark_key[], rocks_torn_key[];
 
 enum { ROCKS_OWN = INDEX_SPACES, ROCKS_FAMILIES }; /* the default family: our own keys */
 /* What the past's filters know: kind and inode of a key (store/tree/keys.h). */
@@ -32,7 +32,7 @@ struct rocks {
 	rocksdb_t *db;
 	rocksdb_column_family_handle_t *families[ROCKS_FAMILIES]; /* by index_space, then ROCKS_OWN */
 	rocksdb_cache_t *cache;
-	uint64_t cache_bytes; /* immutable */
+	uint64_t cache_bytes, buffer_bytes; /* of what is read, and of what is not in files yet; immutable */
 	rocksdb_readoptions_t *read;
 	rocksdb_readoptions_t *read_persisted; /* sees flushed data only */
 	rocksdb_writeoptions_t *write;
@@ -62,6 +62,14 @@ void rocks_close(struct rocks *r);
 MUST_USE int rocks_write(struct rocks *r, rocksdb_writebatch_t *batch, const void *state, size_t state_len,
 			 struct hf_error *err);
 MUST_USE int rocks_flush(struct rocks *r, struct hf_error *err);
+
+/*
+ * A change that no single write makes begins, or is whole when the batch has been written and flushed. What
+ * a crash leaves of it in between is of no use: rocks_open takes it for damaged.
+ */
+MUST_USE int rocks_tear(struct rocks *r, struct hf_error *err);
+MUST_USE int rocks_mend(struct rocks *r, rocksdb_writebatch_t *batch, const void *state, size_t state_len,
+			struct hf_error *err);
 
 /* first.c: let go of the iterators that wait. */
 void rocks_drop_readers(struct rocks *r);

@@ -12,7 +12,7 @@
  * Of the keys and values that store/tree puts in: of how the index itself is laid out. Another one is
  * rebuilt.
  */
-enum { INDEX_VERSION = 5 };
+enum { INDEX_VERSION = 6 };
 
 enum {
 	MIB = 1 << 20,
@@ -150,6 +150,7 @@ static void setup_make(struct setup *s, struct rocks *r, const struct index_opti
 									   MIN_BLOCK_CACHE_BYTES;
 
 	r->cache_bytes = blocks;
+	r->buffer_bytes = write_buffers;
 	if (!r->cache)
 		r->cache = cache_create(blocks);
 	s->db = rocksdb_options_create();
@@ -253,6 +254,17 @@ static int check_version(struct rocks *r, struct hf_error *err)
 	return message ? rocks_error(message, -EIO, "write the index", err) : 0;
 }
 
+static int check_whole(struct rocks *r, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf value = BUF_INIT;
+	int found = rocks_get(r, ROCKS_OWN, own_key(rocks_torn_key), &value, err);
+
+	if (found > 0)
+		return hf_error_set(err, -EUCLEAN, "the index in %s was being built when that was cut off",
+				    r->dir);
+	return found;
+}
+
 static int read_own(struct rocks *r, uint8_t **ret_state, size_t *ret_state_len, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf mark = BUF_INIT;
@@ -343,6 +355,8 @@ int rocks_open(struct rocks *r, const struct index_options *o, uint8_t **ret_sta
 		code = open_database(r, o, err);
 	if (code == 0)
 		code = check_version(r, err);
+	if (code == 0)
+		code = check_whole(r, err);
 	if (code == 0)
 		code = read_own(r, &state, &state_len, err);
 	if (code < 0) {

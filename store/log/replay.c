@@ -10,7 +10,7 @@
 
 enum {
 	TELL_EACH_BYTES = 4 << 20,
-	AHEAD = 4, /* groups read, verified and opened ahead of the one that is handed out */
+	AHEAD = 2, /* groups read, verified and opened ahead of the one that is handed out */
 };
 
 /* A group, opened. */

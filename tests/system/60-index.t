@@ -75,7 +75,22 @@ harm "as it was long before" replace "$T/index.early"
 options=rebuild
 harm "thrown away by -o rebuild" true
 harm "its tables are overwritten, and it is rebuilt" overwrite '*.sst'
+# Killed while it is built anew, the mount before it is there, again and again, and each time a little later.
+killed()
+{
+	local pid after
+
+	for after in 0.02 0.04 0.06 0.09 0.13 0.2; do
+		"$HOLDFAST" mount "$T/store" "$T/mnt" -f -o rebuild > /dev/null 2>&1 &
+		pid=$!
+		sleep "$after"
+		kill -9 "$pid"
+		wait "$pid" 2> /dev/null
+		mountpoint -q "$T/mnt" && fusermount3 -u -z "$T/mnt"
+	done
+}
 options=
+harm "killed while it is rebuilt" killed
 hf init "$T/other" --kit-file "$T/otherkit" > /dev/null && mkdir "$T/othermnt" && hf mount "$T/other" "$T/othermnt" &&
 	cp -a "$TOP/docs" "$T/othermnt" && hf unmount "$T/othermnt" > /dev/null
 harm "another store's" replace "$T/other/index"

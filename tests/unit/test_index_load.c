@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "store/index/internal.h"
 #include "tests/unit/index_helper.h"
 #include "tests/unit/scratch.h"
 
@@ -191,12 +193,11 @@ static int leave(const char *dir, uint32_t to, bool finish, bool flush)
 	_exit(flush ? index_flush(x, NULL) != 0 : 0);
 }
 
-static void run_leave(const char *dir, uint32_t to, bool finish, bool flush)
+static pid_t start_leave(const char *dir, uint32_t to, bool finish, bool flush)
 {
 	char self[300], until[16];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	pid_t pid;
-	int status;
 
 	assert_true(len > 0);
 	self[len] = 0;
@@ -207,12 +208,45 @@ static void run_leave(const char *dir, uint32_t to, bool finish, bool flush)
 		(void)execl(self, self, dir, until, finish ? "finish" : "", flush ? "flush" : "", NULL);
 		_exit(99);
 	}
+	return pid;
+}
+
+static void run_leave(const char *dir, uint32_t to, bool finish, bool flush)
+{
+	pid_t pid = start_leave(dir, to, finish, flush);
+	int status;
+
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 }
 
-/* Killed somewhere in the middle: what is found is where some step led, and it can go on from there. */
-static void test_killed(void **unused)
+/* What an operation may read is as it was behind step `at`: no later, no earlier. */
+static void expect_step(struct index *x, uint32_t at)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
+	CLEANUP(index_rows_release) struct index_rows want = INDEX_ROWS_INIT;
+	const enum index_space read[] = { INDEX_HEAD, INDEX_META };
+	const struct span all = { NULL, 0 };
+	struct index *y;
+	uint32_t none;
+
+	y = open_at_step(dir, &none);
+	settle_steps(y, 0, at);
+	for (size_t k = 0; k < 2; k++) {
+		assert_int_equal(index_scan(x, read[k], all, all, 100000, 0, &rows, NULL), 0);
+		assert_int_equal(index_scan(y, read[k], all, all, 100000, 0, &want, NULL), 0);
+		assert_int_equal(rows.n, want.n);
+		for (size_t i = 0; i < rows.n; i++) {
+			expect_span(rows.entries[i].key, want.entries[i].key);
+			expect_span(rows.entries[i].value, want.entries[i].value);
+		}
+	}
+	index_close(y);
+}
+
+/* Ended somewhere between two writes: what is found is where some step led, and it can go on from there. */
+static void test_left(void **unused)
 {
 	CLEANUP(scratch_remove) char *dir = scratch_make();
 	CLEANUP(scratch_remove) char *other = scratch_make();
@@ -226,22 +260,7 @@ static void test_killed(void **unused)
 		run_leave(dir, to, to == STEPS || at % 2, to == STEPS || mix(stops) % 3 > 0);
 		x = open_at_step(dir, &at);
 		assert_true(at >= last && at <= to);
-		if (at > 0) {
-			CLEANUP(scratch_remove) char *until = scratch_make();
-			CLEANUP(index_rows_release) struct index_rows rows = INDEX_ROWS_INIT;
-			CLEANUP(index_rows_release) struct index_rows want = INDEX_ROWS_INIT;
-			const struct span all = { NULL, 0 };
-			uint32_t none;
-
-			y = open_at_step(until, &none);
-			settle_steps(y, 0, at);
-			assert_int_equal(index_scan(x, INDEX_HEAD, all, all, 100000, 0, &rows, NULL), 0);
-			assert_int_equal(index_scan(y, INDEX_HEAD, all, all, 100000, 0, &want, NULL), 0);
-			assert_int_equal(rows.n, want.n);
-			for (size_t i = 0; i < rows.n; i++)
-				expect_span(rows.entries[i].value, want.entries[i].value);
-			index_close(y);
-		}
+		expect_step(x, at);
 		index_close(x);
 		last = at;
 		assert_true(++stops < 100);
@@ -252,6 +271,84 @@ static void test_killed(void **unused)
 	expect_same(x, y);
 	index_close(x);
 	index_close(y);
+}
+
+static int try_open(const char *dir, bool wipe, struct index **ret, uint32_t *ret_at, struct hf_error *err)
+{
+	struct index_options o = { .dir = dir, .cache_bytes = 1, .wipe = wipe };
+	uint8_t *state = NULL;
+	size_t len = 0;
+	int code = index_open(&o, ret, &state, &len, err);
+
+	*ret_at = len == 4 ? get_u32(state) : 0;
+	free(state);
+	return code;
+}
+
+/* Opened again after a crash: at a step, or known to be of no use and begun anew. */
+static struct index *reopen(const char *dir, uint32_t *ret_at)
+{
+	struct hf_error err = HF_ERROR_INIT;
+	struct index *x = NULL;
+	int code = try_open(dir, false, &x, ret_at, &err);
+
+	if (code == -EUCLEAN)
+		code = try_open(dir, true, &x, ret_at, &err);
+	if (code < 0)
+		fail_msg("%s", err.text);
+	return x;
+}
+
+/* Killed at any moment, in the middle of a write too. */
+static void test_killed(void **unused)
+{
+	enum { ROUNDS = 20, LONGEST_US = 400000 };
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	unsigned long random = scratch_seed();
+	struct index *x;
+	uint32_t at;
+
+	(void)unused;
+	for (int i = 0; i < ROUNDS; i++) {
+		pid_t pid = start_leave(dir, STEPS, true, true);
+		int status;
+
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		usleep((unsigned)(random >> 33) % LONGEST_US);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) || status == 0);
+		x = reopen(dir, &at);
+		printf("killed after step %" PRIu32 "\n", at);
+		expect_step(x, at);
+		index_close(x);
+		if (at == STEPS) { /* and once more */
+			assert_int_equal(try_open(dir, true, &x, &at, NULL), 0);
+			index_close(x);
+		}
+	}
+}
+
+/* What takes several steps and was cut off in between is known. */
+static void test_torn(void **unused)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	struct hf_error err = HF_ERROR_INIT;
+	struct index *x;
+	uint32_t at;
+
+	(void)unused;
+	x = open_at_step(dir, &at);
+	load_steps(x, 0, STEPS, true);
+	assert_int_equal(rocks_tear(&x->rocks, &err), 0);
+	index_close(x);
+	assert_int_equal(try_open(dir, false, &x, &at, &err), -EUCLEAN);
+	assert_non_null(strstr(err.text, "cut off"));
+	assert_int_equal(try_open(dir, true, &x, &at, &err), 0);
+	assert_int_equal(at, 0);
+	load_steps(x, 0, STEPS, true);
+	expect_step(x, STEPS);
+	index_close(x);
 }
 
 static void expect_sized(struct index_batch *b, uint32_t i, uint32_t len)
@@ -366,10 +463,9 @@ static void test_filters_stay(void **unused)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_as_settled),
-		cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_sizes_drift),
-		cmocka_unit_test(test_filters_stay),
+		cmocka_unit_test(test_same_as_settled), cmocka_unit_test(test_left),
+		cmocka_unit_test(test_killed),          cmocka_unit_test(test_torn),
+		cmocka_unit_test(test_sizes_drift),     cmocka_unit_test(test_filters_stay),
 	};
 
 	if (argc == 5)
