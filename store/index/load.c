@@ -20,6 +20,12 @@ enum {
 	FILTER_FRACTION = 32,
 	FILE_FRACTION = 512, /* a run smaller than this goes the way of all writes */
 	BUCKET_BYTES = 16,   /* of an entry's part of the map's table, at most */
+	PREFETCH = 16,
+};
+
+struct entry_row {
+	struct entry **items;
+	size_t n, cap;
 };
 
 /* What is gathered. */
@@ -32,18 +38,17 @@ struct index_load {
 	struct index *index;
 	uint64_t memory_bytes;
 	struct index_batch *batch;
-	struct pool pool;       /* the batch's map's */
-	struct entry **changed; /* those not in a cycle yet */
-	size_t n_changed, cap_changed;
-	uint64_t changed_bytes; /* of their keys and values, about */
-	bool anew;              /* what the filter does not know, RocksDB does not */
-	struct filter filter;   /* of what RocksDB has and the map has not; made when that happens first */
-	/* while the map gives up what it can: what it must, and down to which size */
-	enum gives { DELETED, UNREAD, ALL } gives;
+	struct pool pool;         /* the batch's map's */
+	struct entry_row changed; /* those not in a cycle yet */
+	struct entry_row gone;    /* deleted by the cycle before, and not of use when that is written */
+	uint64_t changed_bytes;   /* of their keys and values, about */
+	bool anew;                /* what the filter does not know, RocksDB does not */
+	struct filter filter;     /* of what RocksDB has and the map has not; made when that happens first */
+	/* while the map gives up what it can: down to this, and what has been read lately too */
 	uint64_t wanted_bytes;
-	uint64_t
-		swept_from; /* each time another place, lest the same keys go and come back again and again */
-	struct buf state;   /* as marked last; empty: it is in a cycle */
+	bool used_too;
+	uint64_t swept_from; /* another place each time, lest the same keys go and come back */
+	struct buf state;    /* as marked last; empty: it is in a cycle */
 	struct cycle cycles[2];
 	unsigned now;     /* the one being staged */
 	bool merging_off; /* the thread's, and after it index_load_free's */
@@ -70,20 +75,38 @@ bool load_may_have(const struct index_load *l, uint64_t hash)
 	return !l->anew || filter_has(&l->filter, hash);
 }
 
+static bool row_add(struct entry_row *r, struct entry *e)
+{
+	if (r->n == r->cap) {
+		size_t cap = r->cap ? r->cap * 2 : 1024;
+		struct entry **grown = reallocarray(r->items, cap, sizeof(*r->items));
+
+		if (!grown)
+			return false;
+		r->items = grown;
+		r->cap = cap;
+	}
+	r->items[r->n++] = e;
+	return true;
+}
+
+/* For who goes through a row from its end: those before, which lie anywhere, are asked of the memory ahead.
+ */
+static struct entry *row_last(const struct entry_row *r)
+{
+	if (r->n > PREFETCH)
+		__builtin_prefetch(r->items[r->n - 1 - PREFETCH]);
+	if (r->n > PREFETCH / 2)
+		__builtin_prefetch(r->items[r->n - 1 - PREFETCH / 2]->newest);
+	return r->items[r->n - 1];
+}
+
 bool load_changed(struct index_load *l, struct entry *e)
 {
 	if (e->changed)
 		return true;
-	if (l->n_changed == l->cap_changed) {
-		size_t cap = l->cap_changed ? l->cap_changed * 2 : 1024;
-		struct entry **grown = reallocarray(l->changed, cap, sizeof(struct entry *));
-
-		if (!grown)
-			return false;
-		l->changed = grown;
-		l->cap_changed = cap;
-	}
-	l->changed[l->n_changed++] = e;
+	if (!row_add(&l->changed, e))
+		return false;
 	l->changed_bytes += e->key_len + e->newest->len;
 	e->changed = true;
 	e->below = e->below || load_may_have(l, e->hash);
@@ -94,10 +117,10 @@ bool load_changed(struct index_load *l, struct entry *e)
 static int collect(struct index_load *l, struct cycle *c)
 {
 	/* Nearly all are of the head; values that were said again may have grown. */
-	if (!load_run_reserve(&c->runs[INDEX_HEAD], l->n_changed, l->changed_bytes / 8 * 9))
+	if (!load_run_reserve(&c->runs[INDEX_HEAD], l->changed.n, l->changed_bytes / 8 * 9))
 		return -ENOMEM;
-	for (; l->n_changed > 0; l->n_changed--) {
-		struct entry *e = l->changed[l->n_changed - 1];
+	for (; l->changed.n > 0; l->changed.n--) {
+		struct entry *e = row_last(&l->changed);
 		const struct version *v = e->newest;
 
 		if (v->deleted && !e->below) {
@@ -105,7 +128,8 @@ static int collect(struct index_load *l, struct cycle *c)
 			continue;
 		}
 		if (!load_run_add(&c->runs[e->space], entry_key(e), (struct span){ v->value, v->len },
-				  v->deleted))
+				  v->deleted) ||
+		    (v->deleted && !row_add(&l->gone, e)))
 			return -ENOMEM;
 		e->changed = false;
 		e->below = !v->deleted;
@@ -267,11 +291,9 @@ static bool keep_entry(void *arg, struct entry *e)
 
 	if (e->changed)
 		return true;
-	if (e->newest->deleted) /* and nowhere below any more */
-		return false;
-	if (l->gives == DELETED || map_memory(l) <= l->wanted_bytes)
+	if (map_memory(l) <= l->wanted_bytes)
 		return true;
-	if (l->gives == UNREAD && e->used) {
+	if (e->used && !l->used_too) {
 		e->used = false;
 		return true;
 	}
@@ -280,26 +302,38 @@ static bool keep_entry(void *arg, struct entry *e)
 	return false;
 }
 
-static void sweep(struct index_load *l, enum gives gives, uint64_t wanted_bytes)
+static void sweep(struct index_load *l, uint64_t wanted_bytes, bool used_too)
 {
 	if (l->anew && !l->filter.blocks && !filter_init(&l->filter, l->memory_bytes / FILTER_FRACTION))
 		l->anew = false;
 	l->wanted_bytes = wanted_bytes;
-	l->gives = gives;
+	l->used_too = used_too;
 	l->swept_from += UINT64_C(0x9e3779b97f4a7c15);
 	map_sweep(&l->batch->map, l->swept_from, keep_entry, l);
 }
 
+/* RocksDB has been told; that a key is nowhere needs no memory. */
+static void drop_gone(struct index_load *l)
+{
+	for (; l->gone.n > 0; l->gone.n--) {
+		struct entry *e = row_last(&l->gone);
+
+		if (!e->changed)
+			map_forget(&l->batch->map, e);
+	}
+}
+
 /*
- * The map gives up what is deleted, what has not been read since the last time, and then others, in no order,
- * as far as it must. Everything not changed is in RocksDB by now.
+ * The map gives up what has not been read since the last time, and then others, in no order, as far as it
+ * must. Everything not changed is in RocksDB by now.
  */
 static void make_room(struct index_load *l)
 {
 	const uint64_t wanted_bytes = map_limit(l) / 8 * 7;
 
-	for (int gives = DELETED; gives <= ALL && map_memory(l) > wanted_bytes; gives++)
-		sweep(l, gives, wanted_bytes);
+	sweep(l, wanted_bytes, false);
+	if (map_memory(l) > wanted_bytes)
+		sweep(l, wanted_bytes, true);
 }
 
 static void hand_over(struct index_load *l)
@@ -322,6 +356,7 @@ static int turn(struct index_load *l, bool with_map, struct hf_error *err)
 
 	if (code < 0)
 		return code;
+	drop_gone(l);
 	if (map_memory(l) >= map_limit(l))
 		make_room(l);
 	if (with_map) {
@@ -345,7 +380,8 @@ static int keep_within(struct index_load *l, struct hf_error *err)
 	code = settle(l, err);
 	if (code < 0)
 		return code;
-	sweep(l, ALL, 0);
+	drop_gone(l);
+	sweep(l, 0, true);
 	pool_clear(&l->pool);
 	return 0;
 }
@@ -410,7 +446,8 @@ static void load_release(struct index_load *l)
 	index_batch_free(l->batch);
 	pool_clear(&l->pool);
 	filter_release(&l->filter);
-	free(l->changed);
+	free(l->changed.items);
+	free(l->gone.items);
 	buf_release(&l->state);
 	for (int i = 0; i < 2; i++) {
 		buf_release(&l->cycles[i].state);

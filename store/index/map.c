@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_BUCKETS = 64 };
+enum { FIRST_BUCKETS = 64, SWEEP_AHEAD = 8 };
 
 int span_compare(struct span a, struct span b)
 {
@@ -410,8 +410,10 @@ void map_sweep(struct map *m, uint64_t from, map_sweep_fn *fn, void *arg)
 	for (size_t i = 0; i < (size_t)1 << m->table_bits; i++) {
 		struct map_table *t = &m->tables[i];
 
-		for (size_t b = 0; b < t->n_buckets; b++)
+		for (size_t b = 0; b < t->n_buckets; b++) {
+			__builtin_prefetch(t->buckets[(from + b + SWEEP_AHEAD) & (t->n_buckets - 1)]);
 			sweep_chain(m, t, &t->buckets[(from + b) & (t->n_buckets - 1)], fn, arg);
+		}
 	}
 }
 
