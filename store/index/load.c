@@ -50,8 +50,8 @@ struct index_load {
 	uint64_t swept_from; /* another place each time, lest the same keys go and come back */
 	struct buf state;    /* as marked last; empty: it is in a cycle */
 	struct cycle cycles[2];
-	unsigned now;     /* the one being staged */
-	bool merging_off; /* the thread's, and after it index_load_free's */
+	unsigned now;   /* the one being staged */
+	bool gathering; /* the thread's, and after it index_load_free's */
 
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -146,20 +146,35 @@ static void destroy_batch(rocksdb_writebatch_t **batch)
 }
 
 /*
- * What is added to all over, and not read before the end: merging it over and over while it grows would be
- * most of the work.
+ * Merging over and over what grows all the time would be a large part of the work: what is not read before
+ * the end is not merged until then, and the head, of which little is read, less often.
  */
+static const struct {
+	enum index_space space;
+	enum rocks_merging meanwhile;
+} merged[] = {
+	{ INDEX_PAST, ROCKS_MERGE_NOT },
+	{ INDEX_NAME, ROCKS_MERGE_NOT },
+	{ INDEX_HEAD, ROCKS_MERGE_LATE },
+};
+
 static int let_gather(struct index_load *l, struct hf_error *err)
 {
 	int code = 0;
 
-	if (!l->merging_off) {
-		l->merging_off = true;
-		code = rocks_set_merging(&l->index->rocks, INDEX_PAST, false, err);
-		if (code == 0)
-			code = rocks_set_merging(&l->index->rocks, INDEX_NAME, false, err);
-	}
+	if (l->gathering)
+		return 0;
+	l->gathering = true;
+	for (size_t i = 0; code == 0 && i < sizeof(merged) / sizeof(*merged); i++)
+		code = rocks_set_merging(&l->index->rocks, (int)merged[i].space, merged[i].meanwhile, err);
 	return code;
+}
+
+/* At worst it is merged again from the next opening on. */
+static void gather_no_more(struct index_load *l)
+{
+	for (size_t i = 0; l->gathering && i < sizeof(merged) / sizeof(*merged); i++)
+		(void)!rocks_set_merging(&l->index->rocks, (int)merged[i].space, ROCKS_MERGE, NULL);
 }
 
 static int file_ingest(struct index_load *l, int family, const struct load_run *run, struct hf_error *err)
@@ -506,10 +521,7 @@ void index_load_free(struct index_load *l)
 	(void)pthread_cond_signal(&l->work);
 	(void)pthread_mutex_unlock(&l->lock);
 	(void)pthread_join(l->thread, NULL);
-	if (l->merging_off) { /* at worst it goes on at the next opening */
-		(void)!rocks_set_merging(&l->index->rocks, INDEX_PAST, true, NULL);
-		(void)!rocks_set_merging(&l->index->rocks, INDEX_NAME, true, NULL);
-	}
+	gather_no_more(l);
 	(void)pthread_cond_destroy(&l->idle);
 	(void)pthread_cond_destroy(&l->work);
 	(void)pthread_mutex_destroy(&l->lock);

@@ -226,16 +226,6 @@ int rocks_ingest(struct rocks *r, int family, const char *path, struct hf_error 
 	return message ? rocks_error(message, -EIO, "add a file to the index", err) : 0;
 }
 
-int rocks_set_merging(struct rocks *r, int family, bool on, struct hf_error *err)
-{
-	static const char *const name[] = { "disable_auto_compactions" };
-	const char *const value[] = { on ? "false" : "true" };
-	char *message = NULL;
-
-	rocksdb_set_options_cf(r->db, r->families[family], 1, name, value, &message);
-	return message ? rocks_error(message, -EIO, "change the index's options", err) : 0;
-}
-
 uint64_t rocks_property(struct rocks *r, const char *name)
 {
 	uint64_t sum = 0;
