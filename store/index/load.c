@@ -90,7 +90,7 @@ static bool row_add(struct entry_row *r, struct entry *e)
 	return true;
 }
 
-/* For who goes through a row from its end: those before, which lie anywhere, are asked of the memory ahead.
+/* For who goes through a row from its end. Those before it lie anywhere: they are asked of the memory ahead.
  */
 static struct entry *row_last(const struct entry_row *r)
 {
@@ -304,9 +304,7 @@ static bool keep_entry(void *arg, struct entry *e)
 {
 	struct index_load *l = arg;
 
-	if (e->changed)
-		return true;
-	if (map_memory(l) <= l->wanted_bytes)
+	if (e->changed || map_memory(l) <= l->wanted_bytes)
 		return true;
 	if (e->used && !l->used_too) {
 		e->used = false;

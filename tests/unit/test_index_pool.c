@@ -87,6 +87,39 @@ static void test_pool_takes_again(void **unused)
 	pool_clear(&p);
 }
 
+static void test_pages(void **unused)
+{
+	enum { GROWTHS = 200 };
+	uint8_t *large[3], *bytes = NULL;
+	void *grown = NULL;
+	size_t cap = 0, len = 0;
+
+	(void)unused;
+	for (size_t i = 0; i < 3; i++) {
+		large[i] = pages_large();
+		assert_non_null(large[i]);
+		assert_int_equal((uintptr_t)large[i] % PAGES_LARGE_BYTES, 0);
+		memset(large[i], (int)i + 1, PAGES_LARGE_BYTES);
+	}
+	for (size_t i = 0; i < GROWTHS; i++) {
+		assert_true(pages_grow(&grown, &cap, len + i * 1000 + 1));
+		assert_true(cap >= len + i * 1000 + 1);
+		bytes = grown;
+		memset(bytes + len, (int)i, i * 1000 + 1);
+		len += i * 1000 + 1;
+	}
+	assert_false(pages_grow(&grown, &cap, SIZE_MAX - 5));
+	assert_ptr_equal(grown, bytes); /* and all is as it was */
+	for (size_t i = 0, at = 0; i < GROWTHS; at += i * 1000 + 1, i++)
+		assert_int_equal(bytes[at], (uint8_t)i);
+	pages_free(grown, cap);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(large[i][PAGES_LARGE_BYTES - 1], i + 1);
+		pages_free(large[i], PAGES_LARGE_BYTES);
+	}
+	pages_free(NULL, 0);
+}
+
 static void test_filter(void **unused)
 {
 	enum { KEYS = 100000 };
@@ -116,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_pool_takes_again),
+		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_filter),
 	};
 
