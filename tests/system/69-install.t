@@ -348,6 +348,7 @@ hf mount /var/lib/logged /srv/files
 eventually 10 grep -qE '^<30>.*holdfast\[[0-9]+\]: /var/lib/logged is mounted on /srv/files$' "$T/syslog"
 ok $? "in the background they go to syslog, as a daemon's" || diag "$(cat "$T/syslog")"
 hf unmount /srv/files
+eventually 10 grep -q '^<30>.* is unmounted from /srv/files' "$T/syslog"
 : > "$T/syslog"
 HOLDFAST_LOG=notice hf mount /var/lib/logged /srv/files
 for i in $(seq 20); do echo "$i" > "/srv/files/$i"; done
