@@ -99,12 +99,17 @@ void index_close(struct index *x)
 	free(x);
 }
 
+/* With less than that, what tells where a key is would come from the disk again and again. */
+enum { LEND_KEPT_BYTES = 4 << 20 };
+
 uint64_t index_lend(struct index *x)
 {
-	const uint64_t kept = x->rocks.cache_bytes / 4;
+	const uint64_t all = x->rocks.cache_bytes;
+	uint64_t kept = all / 4 > LEND_KEPT_BYTES ? all / 4 : LEND_KEPT_BYTES;
 
+	kept = kept < all ? kept : all;
 	rocksdb_cache_set_capacity(x->rocks.cache, kept);
-	return x->rocks.cache_bytes - kept + x->rocks.buffer_bytes;
+	return all - kept + x->rocks.buffer_bytes;
 }
 
 void index_lend_end(struct index *x)

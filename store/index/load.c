@@ -18,8 +18,9 @@ enum {
 	CHANGED_FRACTION = 12, /* of keys and values; twice while they are written */
 	RUNS_FRACTION = 12,    /* of each of two cycles */
 	FILTER_FRACTION = 32,
-	FILE_FRACTION = 512, /* a run smaller than this goes the way of all writes */
-	BUCKET_BYTES = 16,   /* of an entry's part of the map's table, at most */
+	FILE_FRACTION = 512,       /* a run smaller than this goes the way of all writes, */
+	HEAD_FILE_BYTES = 2 << 20, /* and so does the head's, whose file takes two flushes, below that */
+	BUCKET_BYTES = 16,         /* of an entry's part of the map's table, at most */
 	PREFETCH = 16,
 };
 
@@ -90,8 +91,7 @@ static bool row_add(struct entry_row *r, struct entry *e)
 	return true;
 }
 
-/* For who goes through a row from its end. Those before it lie anywhere: they are asked of the memory ahead.
- */
+/* For who goes through a row from its end: the entries lie anywhere, and those to come are prefetched. */
 static struct entry *row_last(const struct entry_row *r)
 {
 	if (r->n > PREFETCH)
@@ -199,11 +199,18 @@ static int file_ingest(struct index_load *l, int family, const struct load_run *
 	return code;
 }
 
+static bool goes_to_file(const struct index_load *l, int space, const struct load_run *run)
+{
+	const uint64_t bytes = load_run_memory(run);
+
+	return bytes > l->memory_bytes / FILE_FRACTION && (space != INDEX_HEAD || bytes > HEAD_FILE_BYTES);
+}
+
 /* One run, to a file or into the batch. */
 static int write_run(struct index_load *l, int space, struct load_run *run, rocksdb_writebatch_t *batch,
 		     struct hf_error *err)
 {
-	if (run->len > l->memory_bytes / FILE_FRACTION)
+	if (goes_to_file(l, space, run))
 		return file_ingest(l, space, run, err);
 	load_run_stage(run, &l->index->rocks, space, batch);
 	return 0;
@@ -214,7 +221,7 @@ static int write_cycle(struct index_load *l, struct cycle *c, struct hf_error *e
 {
 	CLEANUP(destroy_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
 	struct load_run *head = &c->runs[INDEX_HEAD], *meta = &c->runs[INDEX_META];
-	const bool tear = head->len > l->memory_bytes / FILE_FRACTION;
+	const bool tear = goes_to_file(l, INDEX_HEAD, head);
 	struct rocks *r = &l->index->rocks;
 	int code = 0;
 
