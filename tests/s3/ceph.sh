@@ -10,7 +10,7 @@
 # do nothing until a bucket's policy says so (arn:aws:iam:::user/writer).
 set -eu
 
-free_port() { perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport'; }
+free_port() { "$(dirname "${BASH_SOURCE[0]}")/../free-port"; }
 
 # No peer of this cluster is on another machine: it needs no keys, no copies, no placement groups to spare, and no patience.
 write_conf()

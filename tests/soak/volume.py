@@ -15,9 +15,7 @@ UNMOUNT_SECONDS = 120
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return int(run(Path(__file__).resolve().parent.parent / "free-port"))
 
 
 def open_below(top):

@@ -73,18 +73,7 @@ eventually()
 	done
 }
 
-# A port of loopback that nobody has now, and that the system gives to nobody who does not ask for it.
-free_port()
-{
-	perl -MIO::Socket::INET -e '
-		for (1 .. 1000) {
-			my $port = 10000 + int rand 20000;
-			next unless IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => $port);
-			print $port;
-			exit;
-		}
-		exit 1'
-}
+free_port() { "$TOP/tests/free-port"; }
 # answers PORT: does somebody listen there?
 answers() { (: < "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
 
