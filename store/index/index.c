@@ -32,25 +32,47 @@ static int locks_init(struct index *x)
 		pthread_rwlock_destroy(&x->lock);
 		return -code;
 	}
-	code = asked_init(&x->asked);
-	if (code < 0) {
-		pthread_mutex_destroy(&x->settling);
-		pthread_rwlock_destroy(&x->lock);
-	}
-	return code;
+	return 0;
 }
 
 static void locks_destroy(struct index *x)
 {
-	asked_release(&x->asked);
 	pthread_mutex_destroy(&x->settling);
 	pthread_rwlock_destroy(&x->lock);
+}
+
+static int memory_init(struct index *x, uint64_t budget_bytes)
+{
+	int code = map_init(&x->overlay, OVERLAY_TABLE_BITS);
+
+	TAILQ_INIT(&x->groups);
+	/* So that nobody who chooses names can choose collisions. Without it they could; nothing breaks. */
+	(void)!getrandom(&x->hash_seed, sizeof(x->hash_seed), GRND_NONBLOCK);
+	if (code < 0)
+		return code;
+	code = locks_init(x);
+	if (code == 0) {
+		code = recent_init(&x->recent, budget_bytes);
+		if (code < 0)
+			locks_destroy(x);
+	}
+	if (code < 0)
+		map_release(&x->overlay);
+	return code;
+}
+
+static void memory_release(struct index *x)
+{
+	map_release(&x->overlay);
+	locks_destroy(x);
+	recent_release(&x->recent);
 }
 
 int index_open(const struct index_options *o, struct index **ret, uint8_t **ret_state, size_t *ret_state_len,
 	       struct hf_error *err)
 {
 	CLEANUP(cleanup_free) struct index *x = NULL;
+	struct index_options rest = *o;
 	int code;
 
 	if (o->wipe && o->read_only)
@@ -61,20 +83,14 @@ int index_open(const struct index_options *o, struct index **ret, uint8_t **ret_
 			return code;
 	}
 	x = calloc(1, sizeof(*x));
-	if (!x || map_init(&x->overlay, OVERLAY_TABLE_BITS) < 0)
-		return hf_error_set(err, -ENOMEM, "open the index: no memory");
-	TAILQ_INIT(&x->groups);
-	/* So that nobody who chooses names can choose collisions. Without it they could; nothing breaks. */
-	(void)!getrandom(&x->hash_seed, sizeof(x->hash_seed), GRND_NONBLOCK);
-	code = locks_init(x);
+	code = x ? memory_init(x, o->cache_bytes) : -ENOMEM;
+	if (code < 0)
+		return hf_error_set(err, code, "open the index: %s", strerror(-code));
+	if (rest.cache_bytes > recent_bytes(&x->recent))
+		rest.cache_bytes -= recent_bytes(&x->recent);
+	code = rocks_open(&x->rocks, &rest, ret_state, ret_state_len, err);
 	if (code < 0) {
-		map_release(&x->overlay);
-		return hf_error_set(err, code, "open the index: locks: %s", strerror(-code));
-	}
-	code = rocks_open(&x->rocks, o, ret_state, ret_state_len, err);
-	if (code < 0) {
-		locks_destroy(x);
-		map_release(&x->overlay);
+		memory_release(x);
 		return code;
 	}
 	*ret = TAKE_PTR(x);
@@ -90,12 +106,11 @@ void index_close(struct index *x)
 	if (atomic_load(&x->rocks.failed) == 0 && !x->rocks.read_only)
 		(void)!rocks_flush(&x->rocks, NULL);
 	rocks_close(&x->rocks);
-	map_release(&x->overlay);
 	while ((g = TAILQ_FIRST(&x->groups))) {
 		TAILQ_REMOVE(&x->groups, g, in_list);
 		free(g);
 	}
-	locks_destroy(x);
+	memory_release(x);
 	free(x);
 }
 
@@ -126,18 +141,20 @@ static int overlay_get(const struct index *x, const struct map_key *key, struct 
 	return e ? entry_value(e, out) : -ENOENT;
 }
 
-/* What the overlay says nothing of. `writes`: of x, before it was asked. */
-static int get_settled(struct index *x, const struct map_key *k, uint64_t writes, struct buf *out,
+/* What the overlay says nothing of. `mark`: of before it was asked (recent.h). */
+static int get_settled(struct index *x, const struct map_key *k, uint64_t mark, struct buf *out,
 		       struct hf_error *err)
 {
 	const bool head = k->space == INDEX_HEAD;
-	int found = head ? asked_get(&x->asked, k, atomic_load(&x->writes), out) : -ENOENT;
+	int found = head ? recent_get(&x->recent, k, out) : -ENOENT;
+	struct span value;
 
 	if (found >= 0)
 		return buf_status(out) < 0 ? hf_error_set(err, -ENOMEM, "read the index: no memory") : found;
 	found = rocks_get(&x->rocks, (int)k->space, (struct span){ k->data, k->len }, out, err);
+	value = (struct span){ out->data, out->len };
 	if (found >= 0 && head)
-		asked_note(&x->asked, k, writes, found ? out : NULL);
+		recent_note(&x->recent, k, found ? &value : NULL, mark);
 	return found;
 }
 
@@ -145,14 +162,14 @@ int index_get(struct index *x, enum index_space space, const void *key, size_t k
 	      struct hf_error *err)
 {
 	struct map_key k = map_key_of(x->hash_seed, space, key, key_len);
-	uint64_t writes = atomic_load(&x->writes);
+	uint64_t mark = recent_mark(&x->recent, &k);
 	int found;
 
 	pthread_rwlock_rdlock(&x->lock);
 	found = overlay_get(x, &k, out);
 	pthread_rwlock_unlock(&x->lock);
 	if (found == -ENOENT)
-		return get_settled(x, &k, writes, out, err);
+		return get_settled(x, &k, mark, out, err);
 	if (buf_status(out) < 0)
 		return hf_error_set(err, -ENOMEM, "read the index: no memory");
 	return found;
@@ -275,7 +292,8 @@ void index_stats(struct index *x, struct index_stats *ret)
 	s.overlay_bytes = x->overlay.bytes;
 	pthread_rwlock_unlock(&x->lock);
 	s.disk_bytes = rocks_property(&x->rocks, "rocksdb.total-sst-files-size");
-	s.memory_bytes = s.overlay_bytes + rocksdb_cache_get_usage(x->rocks.cache) +
+	s.memory_bytes = s.overlay_bytes + recent_bytes(&x->recent) +
+			 rocksdb_cache_get_usage(x->rocks.cache) +
 			 rocks_property(&x->rocks, "rocksdb.cur-size-all-mem-tables") +
 			 rocks_property(&x->rocks, "rocksdb.estimate-table-readers-mem");
 	s.failed = atomic_load(&x->rocks.failed);

@@ -42,7 +42,7 @@ struct index;
 
 struct index_options {
 	const char *dir;      /* copied */
-	uint64_t cache_bytes; /* block cache and write buffers together; 0: 64 MiB */
+	uint64_t cache_bytes; /* what is kept of RocksDB and its write buffers together; 0: 64 MiB */
 	bool read_only;
 	bool wipe; /* delete what is there first: for a rebuild */
 };

@@ -18,10 +18,10 @@
 #ifndef STORE_INDEX_INTERNAL_H
 #define STORE_INDEX_INTERNAL_H
 
-#include "store/index/asked.h"
 #include "store/index/load.h"
 #include "store/index/map.h"
 #include "store/index/order.h"
+#include "store/index/recent.h"
 #include "store/index/rocks.h"
 
 struct group {
@@ -43,7 +43,7 @@ struct index {
 	atomic_uint_fast64_t settled; /* the last group whose settling began: no more publishes to it */
 	atomic_uint_fast64_t writes;  /* writes to RocksDB begun */
 	atomic_uint_fast64_t drops;   /* slices of dropping begun; changes under lock */
-	struct asked asked;
+	struct recent recent;
 };
 
 struct index_batch {

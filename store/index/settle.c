@@ -14,13 +14,16 @@ static void destroy_batch(rocksdb_writebatch_t **batch)
 	rocksdb_writebatch_destroy(*batch);
 }
 
-/* A version, whose value this is, into a write to RocksDB. */
-static void version_stage(const struct rocks *r, rocksdb_writebatch_t *batch, const struct linked *v,
+/* A version, whose value this is, into a write to RocksDB, which comes next. */
+static void version_stage(struct index *x, rocksdb_writebatch_t *batch, const struct linked *v,
 			  struct span value)
 {
 	const struct entry *e = v->entry;
-	rocksdb_column_family_handle_t *family = r->families[e->space];
+	rocksdb_column_family_handle_t *family = x->rocks.families[e->space];
+	const struct map_key key = { e->key, e->key_len, e->hash, (enum index_space)e->space };
 
+	if (e->space == INDEX_HEAD)
+		recent_tell(&x->recent, &key, v->version.deleted ? NULL : &value);
 	if (v->version.deleted)
 		rocksdb_writebatch_delete_cf(batch, family, (const char *)e->key, e->key_len);
 	else
@@ -56,7 +59,7 @@ static int stage_group(struct index *x, const struct group *g, rocksdb_writebatc
 				return hf_error_set(err, code,
 						    "settle the index: a value cannot be finished");
 		}
-		version_stage(&x->rocks, batch, v, code ? (struct span){ other.data, other.len } : value);
+		version_stage(x, batch, v, code ? (struct span){ other.data, other.len } : value);
 	}
 	return 0;
 }

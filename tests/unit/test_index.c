@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "store/index/asked.h"
 #include "tests/unit/index_helper.h"
 #include "tests/unit/scratch.h"
 
@@ -56,15 +55,15 @@ static void settle_one(struct index *x, uint64_t group)
 	assert_int_equal(index_settle(x, group, state, strlen(state), NULL, NULL, NULL), 0);
 }
 
-/* Asked for twice, so that the second answer may come from what is remembered. */
+/* Twice, so that the second answer may come from what is remembered of the first. */
 static void check_twice(struct index *x, const char *key, const char *value)
 {
 	check_one(x, key, value);
 	check_one(x, key, value);
 }
 
-/* What was told of a key is not told any more when it was made, changed, or deleted since. */
-static void test_asked_is_not_for_ever(void **unused)
+/* What is remembered of a key is not told any more when it was made, changed, or deleted since. */
+static void test_recent_is_present(void **unused)
 {
 	CLEANUP(scratch_remove) char *dir = scratch_make();
 	struct index *x = open_index_at(dir, NULL);
@@ -89,20 +88,21 @@ static void test_asked_is_not_for_ever(void **unused)
 }
 
 /* More keys than are remembered. */
-static void test_asked_of_many(void **unused)
+static void test_recent_of_many(void **unused)
 {
+	enum { KEYS = 12000 };
 	CLEANUP(scratch_remove) char *dir = scratch_make();
 	struct index *x = open_index_at(dir, NULL);
 	char key[16];
 
 	(void)unused;
-	for (int i = 0; i < 2 * ASKED_SLOTS; i += 2) {
+	for (int i = 0; i < KEYS; i += 2) {
 		(void)snprintf(key, sizeof(key), "k%d", i);
 		put_one(x, 1, key, key);
 	}
 	settle_one(x, 1);
 	for (int round = 0; round < 2; round++) {
-		for (int i = 0; i < 2 * ASKED_SLOTS; i++) {
+		for (int i = 0; i < KEYS; i++) {
 			(void)snprintf(key, sizeof(key), "k%d", i);
 			check_twice(x, key, i % 2 ? NULL : key);
 		}
@@ -251,8 +251,8 @@ static void test_scan_over_deletions(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_newest_group_counts), cmocka_unit_test(test_asked_is_not_for_ever),
-		cmocka_unit_test(test_asked_of_many),       cmocka_unit_test(test_settle_rewrites),
+		cmocka_unit_test(test_newest_group_counts), cmocka_unit_test(test_recent_is_present),
+		cmocka_unit_test(test_recent_of_many),      cmocka_unit_test(test_settle_rewrites),
 		cmocka_unit_test(test_large_batch),         cmocka_unit_test(test_scan_over_deletions),
 	};
 

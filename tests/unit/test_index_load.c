@@ -48,6 +48,33 @@ static void test_same_as_settled(void **unused)
 	expect_same_as_settled(&load_large);
 }
 
+/* What was read before is not what is read behind it. */
+static void test_readers_behind(void **unused)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	struct index *x = open_index(dir, NULL);
+	struct index_load *l = NULL;
+
+	(void)unused;
+	put_one(x, 1, "changed", "before");
+	put_one(x, 1, "deleted", "before");
+	assert_int_equal(index_settle(x, 1, "1", 1, NULL, NULL, NULL), 0);
+	check_one(x, "changed", "before");
+	check_one(x, "deleted", "before");
+	check_one(x, "made", NULL);
+	assert_int_equal(index_load_new(x, 1 << 20, &l, NULL), 0);
+	index_batch_put(index_load_batch(l), INDEX_HEAD, "changed", 7, "behind", 6);
+	index_batch_put(index_load_batch(l), INDEX_HEAD, "made", 4, "behind", 6);
+	index_batch_delete(index_load_batch(l), INDEX_HEAD, "deleted", 7);
+	assert_int_equal(index_load_mark(l, "2", 1, NULL), 0);
+	assert_int_equal(index_load_finish(l, NULL), 0);
+	index_load_free(l);
+	check_one(x, "changed", "behind");
+	check_one(x, "made", "behind");
+	check_one(x, "deleted", NULL);
+	index_close(x);
+}
+
 static void expect_sized(struct index_batch *b, uint32_t i, uint32_t len)
 {
 	CLEANUP(buf_release) struct buf out = BUF_INIT;
@@ -161,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_as_settled),
+		cmocka_unit_test(test_readers_behind),
 		cmocka_unit_test(test_sizes_drift),
 		cmocka_unit_test(test_filters_stay),
 	};

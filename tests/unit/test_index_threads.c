@@ -20,12 +20,13 @@
 #include "store/index/index.h"
 #include "tests/unit/scratch.h"
 
-enum { SET = 40, RUN_MS = 1500, PER_GROUP = 7 };
+enum { SET = 40, RUN_MS = 1500, PER_GROUP = 7, SELDOM = 48 };
 
 struct run {
 	struct index *x;
 	atomic_bool stop;
-	atomic_uint_fast64_t group; /* being published to */
+	atomic_uint_fast64_t group;          /* being published to */
+	atomic_uint_fast64_t seldom[SELDOM]; /* keys in turn, one a publish: what was said of each at least */
 	atomic_uint_fast64_t reads;
 	atomic_int faults;
 };
@@ -41,6 +42,23 @@ static void fault(struct run *run, const char *what)
 	fprintf(stderr, "%s\n", what);
 	atomic_fetch_add(&run->faults, 1);
 	atomic_store(&run->stop, true);
+}
+
+/* Most of the time in RocksDB alone. */
+static void seldom_key(uint8_t key[2], uint64_t i)
+{
+	key[0] = 's';
+	key[1] = (uint8_t)i;
+}
+
+/* Looks for what is not there, so that little else is remembered. */
+static void look_elsewhere(struct run *run, uint64_t *number)
+{
+	CLEANUP(buf_release) struct buf out = BUF_INIT;
+
+	for (int i = 0; i < 100; i++, ++*number)
+		if (index_get(run->x, INDEX_HEAD, number, sizeof(*number), &out, NULL) != 0)
+			fault(run, "get saw what is not there");
 }
 
 static void *publisher(void *arg)
@@ -61,8 +79,11 @@ static void *publisher(void *arg)
 			else
 				index_batch_put(b, INDEX_HEAD, key, 2, "", 0);
 		}
+		seldom_key(key, n % SELDOM);
+		index_batch_put(b, INDEX_HEAD, key, 2, &n, sizeof(n));
 		if (index_publish(run->x, b, atomic_load(&run->group), NULL) < 0)
 			fault(run, "publish");
+		atomic_store(&run->seldom[n % SELDOM], n);
 		if (n % PER_GROUP == 0)
 			atomic_fetch_add(&run->group, 1);
 	}
@@ -115,6 +136,28 @@ static void *scanner(void *arg)
 	return NULL;
 }
 
+static void *seldom_getter(void *arg)
+{
+	struct run *run = arg;
+	CLEANUP(buf_release) struct buf out = BUF_INIT;
+	uint64_t number = 0;
+	uint8_t key[2];
+
+	for (uint64_t i = 0; !atomic_load(&run->stop); i = (i + 1) % SELDOM) {
+		uint64_t least = atomic_load(&run->seldom[i]);
+		int found;
+
+		look_elsewhere(run, &number);
+
+		seldom_key(key, i);
+		found = index_get(run->x, INDEX_HEAD, key, 2, &out, NULL);
+		if (found < 0 || (found ? get_u64(out.data) : 0) < least)
+			fault(run, "get saw an old value of what changes seldom");
+		atomic_fetch_add(&run->reads, 1);
+	}
+	return NULL;
+}
+
 static void *getter(void *arg)
 {
 	struct run *run = arg;
@@ -150,7 +193,8 @@ static void *getter(void *arg)
 
 static void test_whole_publishes(void **unused)
 {
-	void *(*const roles[])(void *) = { publisher, settler, scanner, scanner, getter };
+	void *(*const roles[])(void *) = { publisher, settler,       scanner,      scanner,
+					   getter,    seldom_getter, seldom_getter };
 	CLEANUP(scratch_remove) char *dir = scratch_make();
 	struct index_options o = { .dir = dir, .cache_bytes = 1 };
 	struct timespec time = { RUN_MS / 1000, RUN_MS % 1000 * 1000000L };
