@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
+#include "fs/web/utf8.h"
 
 static bool is_plain(unsigned char c)
 {
@@ -114,15 +114,6 @@ static bool is_trouble(unsigned char c)
 	return c < 32 || c == 127 || strchr("/\\:*?\"<>|", c);
 }
 
-static bool is_utf8(const char *text)
-{
-	json_t *string = json_string(text);
-	bool is = string != NULL;
-
-	json_decref(string);
-	return is;
-}
-
 char *percent_attachment(const char *path)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -139,7 +130,7 @@ char *percent_attachment(const char *path)
 			if (*c != ' ' && !is_plain((unsigned char)*c))
 				*c = '_';
 		to = full;
-		for (const char *c = is_utf8(name) ? name : simple; *c; c++) {
+		for (const char *c = utf8_is_text(name) ? name : simple; *c; c++) {
 			if (is_plain((unsigned char)*c))
 				*to++ = *c;
 			else

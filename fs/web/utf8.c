@@ -19,3 +19,15 @@ size_t utf8_len(const char *text)
 		return 0;
 	return len;
 }
+
+bool utf8_is_text(const char *text)
+{
+	while (*text) {
+		size_t len = utf8_len(text);
+
+		if (len == 0)
+			return false;
+		text += len;
+	}
+	return true;
+}

@@ -3,6 +3,7 @@
 #ifndef FS_WEB_UTF8_H
 #define FS_WEB_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -10,5 +11,7 @@
  * U+10FFFF, cut off).
  */
 size_t utf8_len(const char *text);
+/* Is all of it such characters? */
+bool utf8_is_text(const char *text);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "holdfast/node.h"
 #include "store/crypto/wire.h"
+#include "store/node/cert_file.h"
 #include "store/node/check.h"
 #include "store/node/setup.h"
 #include "store/replica/shelf.h"
@@ -290,12 +291,6 @@ static int check_segments(struct check *c, struct hf_error *err)
 
 /* --- its certificates: those of segments are checked with them */
 
-static void note_cert(void *arg, const char *name)
-{
-	if (strncmp(name, "epoch-", 6) == 0 && strlen(name) == sizeof("epoch-0000000001.cert") - 1)
-		buf_add(arg, name, sizeof("epoch-0000000001.cert"));
-}
-
 static int check_cert(struct check *c, const char *name, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
@@ -321,11 +316,9 @@ static int check_cert(struct check *c, const char *name, struct hf_error *err)
 static int check_certs(struct check *c, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf names = BUF_INIT;
-	int r = c->os->list(c->os->state, c->dir, note_cert, &names);
+	int r = cert_file_list(c->os, c->dir, &names, err);
 
-	if (r < 0 || buf_status(&names) < 0)
-		return hf_error_set(err, r < 0 ? r : -ENOMEM, "cannot read the folder %s", c->dir);
-	for (size_t at = 0; r == 0 && at < names.len; at += sizeof("epoch-0000000001.cert"))
+	for (size_t at = 0; r == 0 && at < names.len; at += CERT_FILE_NAME_BYTES)
 		r = check_cert(c, (const char *)names.data + at, err);
 	return r;
 }

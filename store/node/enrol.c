@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/base/journal.h"
+#include "store/node/cert_file.h"
 #include "store/node/invitation.h"
 #include "store/node/volumes_internal.h"
 
@@ -14,8 +15,7 @@ static int write_cert(const struct os *os, const struct volume *v, const struct 
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
 	int r;
 
-	buf_add_text(&path, "%s/epoch-%010" PRIu32 ".cert", v->dir, cert->epoch);
-	(void)buf_cstr(&path);
+	cert_file_path(&path, v->dir, cert->epoch);
 	epoch_cert_encode(cert, &data);
 	if (buf_status(&path) < 0 || buf_status(&data) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory");
@@ -34,8 +34,7 @@ static int remove_higher(const struct os *os, const struct volume *v, uint32_t e
 	for (size_t i = v->n_certs; r == 0 && i > 0 && v->certs[i - 1].epoch > epoch; i--) {
 		CLEANUP(buf_release) struct buf path = BUF_INIT;
 
-		buf_add_text(&path, "%s/epoch-%010" PRIu32 ".cert", v->dir, v->certs[i - 1].epoch);
-		(void)buf_cstr(&path);
+		cert_file_path(&path, v->dir, v->certs[i - 1].epoch);
 		r = buf_status(&path);
 		if (r == 0)
 			r = os->unlink(os->state, (const char *)path.data);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "store/base/journal.h"
+#include "store/node/cert_file.h"
 #include "store/volume/kit.h"
 
 enum { EPOCHS_MAX = 4096 };
@@ -82,25 +83,6 @@ struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLUME_ID_B
 	return v;
 }
 
-struct cert_names {
-	struct buf names; /* of equal length, one behind the other */
-};
-
-enum { CERT_NAME_BYTES = sizeof("epoch-0000000001.cert") };
-
-static void note_cert(void *arg, const char *name)
-{
-	struct cert_names *c = arg;
-	char again[CERT_NAME_BYTES];
-	unsigned epoch;
-
-	if (strlen(name) + 1 != CERT_NAME_BYTES || sscanf(name, "epoch-%10u.cert", &epoch) != 1)
-		return;
-	(void)snprintf(again, sizeof(again), "epoch-%010u.cert", epoch);
-	if (strcmp(again, name) == 0)
-		buf_add(&c->names, name, CERT_NAME_BYTES);
-}
-
 static int load_cert(const struct os *os, struct volume *v, const char *name, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, data = BUF_INIT;
@@ -125,16 +107,11 @@ static int load_cert(const struct os *os, struct volume *v, const char *name, st
 
 static int load_certs(const struct os *os, struct volume *v, struct hf_error *err)
 {
-	struct cert_names c = { BUF_INIT };
-	int r = os->list(os->state, v->dir, note_cert, &c);
+	CLEANUP(buf_release) struct buf names = BUF_INIT;
+	int r = cert_file_list(os, v->dir, &names, err);
 
-	if (r < 0)
-		(void)hf_error_set(err, r, "cannot read the folder %s: %s", v->dir, strerror(-r));
-	else if (buf_status(&c.names) < 0)
-		r = hf_error_set(err, -ENOMEM, "no memory");
-	for (size_t at = 0; r == 0 && at < c.names.len; at += CERT_NAME_BYTES)
-		r = load_cert(os, v, (const char *)c.names.data + at, err);
-	buf_release(&c.names);
+	for (size_t at = 0; r == 0 && at < names.len; at += CERT_FILE_NAME_BYTES)
+		r = load_cert(os, v, (const char *)names.data + at, err);
 	return r;
 }
 

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store/volume/kit.h"
 #include "tests/unit/node_helper.h"
@@ -183,6 +184,35 @@ static void test_foreign_segment(void **state)
 	node_bench_release(&b);
 }
 
+/* A certificate that is damaged is found; what is only named much like one is somebody else's. */
+static void test_certificates(void **state)
+{
+	static const struct {
+		const char *name;
+		int faults;
+	} cases[] = {
+		{ "epoch-0000000002.cert", 1 }, { "epoch-00000000x2.cert", 0 },
+		{ "epoch-000000002.cert", 0 },  { "epoch-0000000002.cert~", 0 },
+		{ "epoch-          .cert", 0 },
+	};
+	struct node_bench b;
+	char path[300];
+	FILE *f;
+
+	(void)state;
+	node_bench_init(&b, GROUPS);
+	node_bench_enrol(&b);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		node_fixture_path(&b.node, b.id, cases[i].name, path);
+		f = fopen(path, "w");
+		assert_non_null(f);
+		assert_true(fputs("nonsense", f) >= 0 && fclose(f) == 0);
+		assert_int_equal(check(&b, NULL), cases[i].faults);
+		assert_int_equal(unlink(path), 0);
+	}
+	node_bench_release(&b);
+}
+
 static void test_which(void **state)
 {
 	struct hf_error err = HF_ERROR_INIT;
@@ -202,9 +232,8 @@ static void test_which(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_beside_appends),
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_foreign_segment),
+		cmocka_unit_test(test_beside_appends),  cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_foreign_segment), cmocka_unit_test(test_certificates),
 		cmocka_unit_test(test_which),
 	};
 
