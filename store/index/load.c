@@ -238,8 +238,9 @@ static int write_cycle(struct index_load *l, struct cycle *c, struct hf_error *e
 		return code;
 	load_run_stage(meta, r, INDEX_META, batch);
 	atomic_fetch_add(&l->index->writes, 1);
+	code = (tear ? rocks_mend : rocks_write)(r, batch, c->state.data, c->state.len, err);
 	recent_forget(&l->index->recent);
-	return (tear ? rocks_mend : rocks_write)(r, batch, c->state.data, c->state.len, err);
+	return code;
 }
 
 static void *load_thread(void *arg)

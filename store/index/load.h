@@ -9,9 +9,9 @@
  *   operation, as long as memory lasts: a key that changes often is written once in a while, and reading it
  *   does not go to RocksDB. Where the index was empty to begin with, a filter of what has left the map tells
  *   of most keys that are not in the map that they are nowhere.
- * - Nothing but a little, and the head's while memory is little, goes through a memtable: what is only ever
- * added and never read by an operation (the past, chunks, their names), and what has changed of the head, is
- * gathered in a *run*, sorted, written as a table file and ingested.
+ * - Nothing but a little, and the head where memory is little, goes through a memtable: what is only ever
+ *   added and never read by an operation (the past, chunks, their names), and what has changed of the head,
+ *   is gathered in a *run*, sorted, written as a table file and ingested.
  * - While one *cycle* (runs, and from time to time all that has changed in the map, with the state it leads
  *   to) is written by the loader's thread, the next is staged. The map gives up only what has been written.
  *

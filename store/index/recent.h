@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What RocksDB has of keys of the head that were read or settled lately: a small value, or that it has none
- * (internal to store/index, layer 2). A look into RocksDB costs some 20 microseconds, and what is written is
- * looked up before it is written again: a block's list, an inode, a name.
+ * (internal to store/index, layer 2). What is written is looked up before it is written again, a block's
+ * list, an inode, a name, and a look into RocksDB takes some microseconds.
  *
  * Sets of a few slots each, found by the key's hash. A set counts how often one of its keys was settled.
  *
@@ -62,7 +62,7 @@ int recent_get(struct recent *r, const struct map_key *key, struct buf *out);
 void recent_note(struct recent *r, const struct map_key *key, const struct span *value, uint64_t mark);
 /* This is about to be written to RocksDB, as above. */
 void recent_tell(struct recent *r, const struct map_key *key, const struct span *value);
-/* RocksDB is changed otherwise: nothing is known any more. */
+/* RocksDB has been changed otherwise, and nobody read meanwhile: nothing is known any more. */
 void recent_forget(struct recent *r);
 
 #endif

@@ -29,24 +29,26 @@ static int list_add(struct block_list *l, struct piece p)
 	return piece_push(&l->pieces, &l->n, &l->cap, p);
 }
 
-static int list_add_translated(struct run_table *runs, struct block_list *l, struct piece p)
+/* `become`: memory that is used again. */
+static int list_add_translated(struct run_table *runs, struct block_list *l, struct piece p,
+			       struct block_list *become)
 {
-	struct block_list become = BLOCK_LIST_INIT;
 	int r;
 
-	r = run_translate(runs, p.ref, p.off, p.len, &become.pieces, &become.n, &become.cap);
+	become->n = 0;
+	r = run_translate(runs, p.ref, p.off, p.len, &become->pieces, &become->n, &become->cap);
 	if (r == 0)
 		r = list_add(l, p);
 	else if (r > 0)
 		r = 0;
-	for (size_t i = 0; r == 0 && i < become.n; i++)
-		r = list_add(l, become.pieces[i]);
-	block_list_release(&become);
+	for (size_t i = 0; r == 0 && i < become->n; i++)
+		r = list_add(l, become->pieces[i]);
 	return r;
 }
 
 int block_list_decode(struct run_table *runs, struct span value, struct block_list *ret)
 {
+	CLEANUP(block_list_release) struct block_list become = BLOCK_LIST_INIT;
 	struct cursor c = cursor_of(value.data, value.len);
 	uint64_t total = 0;
 	int r = 0;
@@ -65,7 +67,8 @@ int block_list_decode(struct run_table *runs, struct span value, struct block_li
 			cursor_fail(&c);
 		if (cursor_status(&c) < 0)
 			break;
-		r = p.kind == PIECE_PENDING && runs ? list_add_translated(runs, ret, p) : list_add(ret, p);
+		r = p.kind == PIECE_PENDING && runs ? list_add_translated(runs, ret, p, &become) :
+						      list_add(ret, p);
 	}
 	return r < 0 ? r : cursor_finish(&c);
 }
@@ -114,7 +117,8 @@ static int list_copy_range(struct block_list *out, const struct block_list *l, u
 	return r;
 }
 
-int block_list_replace(struct block_list *l, uint32_t off, uint32_t len, const struct piece *pieces, size_t n)
+int block_list_replace(const struct block_list *l, uint32_t off, uint32_t len, const struct piece *pieces,
+		       size_t n, struct block_list *ret)
 {
 	struct block_list out = { .tid = l->tid };
 	int r;
@@ -131,8 +135,8 @@ int block_list_replace(struct block_list *l, uint32_t off, uint32_t len, const s
 	}
 	while (out.n > 0 && out.pieces[out.n - 1].kind == PIECE_HOLE)
 		out.n--;
-	free(l->pieces);
-	*l = out;
+	free(ret->pieces);
+	*ret = out;
 	return 0;
 }
 

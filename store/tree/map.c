@@ -95,13 +95,10 @@ static int change_block(struct tx *tx, struct inode *i, uint64_t block, uint32_t
 
 	if (i->allocated > 0) /* else it has no list at all */
 		r = tx_get(tx, &key, &old);
-	if (r == 1) {
+	if (r == 1)
 		r = get_list(tx, i, span_of(&old), &old_list);
-		if (r == 0)
-			r = get_list(tx, i, span_of(&old), &list);
-	}
 	if (r == 0)
-		r = block_list_replace(&list, off, len, pieces, n);
+		r = block_list_replace(&old_list, off, len, pieces, n, &list);
 	if (r < 0)
 		return r;
 	account(tx, i, block_list_allocated(&old_list), block_list_allocated(&list));
@@ -277,7 +274,7 @@ static int keep_block(struct tx *tx, struct inode *before, uint64_t block, void 
 		r = get_list(tx, before, span_of(&value), &list);
 	if (r == 0 && k->size - start < BLOCK_BYTES)
 		r = block_list_replace(&list, (uint32_t)(k->size - start),
-				       BLOCK_BYTES - (uint32_t)(k->size - start), NULL, 0);
+				       BLOCK_BYTES - (uint32_t)(k->size - start), NULL, 0, &list);
 	for (size_t n = 0; n < list.n; n++)
 		len += list.pieces[n].len;
 	return r < 0 || len == 0 ? r : change_block(tx, k->i, block, 0, len, list.pieces, list.n);

@@ -31,9 +31,9 @@ void block_list_release(struct block_list *l);
  */
 MUST_USE int block_list_decode(struct run_table *runs, struct span value, struct block_list *ret);
 void block_list_encode(const struct block_list *l, struct buf *out);
-/* Put pieces (together len bytes) in the place of [off, off + len). */
-MUST_USE int block_list_replace(struct block_list *l, uint32_t off, uint32_t len, const struct piece *pieces,
-				size_t n);
+/* l with pieces (together len bytes) in the place of [off, off + len). Replaces *ret, which may be l. */
+MUST_USE int block_list_replace(const struct block_list *l, uint32_t off, uint32_t len,
+				const struct piece *pieces, size_t n, struct block_list *ret);
 uint64_t block_list_allocated(const struct block_list *l);
 
 /*

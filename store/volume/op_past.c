@@ -85,7 +85,7 @@ static int add_block(void *arg, struct span key, struct span value)
 		return r == -ENOENT ? -EAGAIN : r;
 	left = b->size - block * BLOCK_BYTES;
 	if (left < BLOCK_BYTES)
-		r = block_list_replace(list, (uint32_t)left, BLOCK_BYTES - (uint32_t)left, NULL, 0);
+		r = block_list_replace(list, (uint32_t)left, BLOCK_BYTES - (uint32_t)left, NULL, 0, list);
 	for (size_t i = 0; r == 0 && !b->may_pend && i < list->n; i++)
 		r = list->pieces[i].kind == PIECE_PENDING ? -EAGAIN : 0;
 	return r;

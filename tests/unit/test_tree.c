@@ -78,7 +78,14 @@ static void test_block_lists(void **state)
 		}
 		for (uint32_t b = 0; b < len; b++)
 			cells[off + b] = b < len - half ? cell(&p[0], b) : cell(&p[1], b - (len - half));
-		assert_int_equal(block_list_replace(&l, off, len, p, half ? 2 : 1), 0);
+		/* into itself, or beside it */
+		assert_int_equal(block_list_replace(&l, off, len, p, half ? 2 : 1, k % 2 ? &l : &again), 0);
+		if (k % 2 == 0) {
+			struct block_list before = l;
+
+			l = again;
+			again = before;
+		}
 		compare_list(&l, cells);
 		buf_clear(&raw);
 		block_list_encode(&l, &raw);
@@ -87,7 +94,7 @@ static void test_block_lists(void **state)
 	}
 	/* neighbours that go on from one another are one */
 	assert_int_equal(block_list_replace(&l, 0, CELLS, &(struct piece){ .kind = PIECE_HOLE, .len = CELLS },
-					    1),
+					    1, &l),
 			 0);
 	assert_int_equal(l.n, 0);
 	for (uint32_t k = 0; k < 10; k++)
@@ -96,7 +103,7 @@ static void test_block_lists(void **state)
 								     .off = k * 10,
 								     .len = 10,
 								     .ref = 3 },
-						    1),
+						    1, &l),
 				 0);
 	assert_int_equal(l.n, 1);
 	/* cut short anywhere it is refused, or is another list; never read past its end */
