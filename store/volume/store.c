@@ -301,8 +301,9 @@ static int open_replay(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
 	const bool anew = p->state.point.end.segment == 0;
-	/* Nobody reads yet: half of what frames may have is lent; sorting and writing take the rest. */
-	const uint64_t memory = p->frame_bytes / 2;
+	/* Nobody reads yet: three quarters of what frames may have are lent; sorting and writing take the
+	 * rest. */
+	const uint64_t memory = p->frame_bytes / 4 * 3;
 	struct replay_end end = { .stop = false };
 	struct volume_state at;
 	int r;
