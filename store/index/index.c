@@ -141,7 +141,7 @@ static int overlay_get(const struct index *x, const struct map_key *key, struct 
 	return e ? entry_value(e, out) : -ENOENT;
 }
 
-/* What the overlay says nothing of. `mark`: of before it was asked (recent.h). */
+/* What the overlay says nothing of. `mark`, for the head: of before it was asked (recent.h). */
 static int get_settled(struct index *x, const struct map_key *k, uint64_t mark, struct buf *out,
 		       struct hf_error *err)
 {
@@ -162,7 +162,7 @@ int index_get(struct index *x, enum index_space space, const void *key, size_t k
 	      struct hf_error *err)
 {
 	struct map_key k = map_key_of(x->hash_seed, space, key, key_len);
-	uint64_t mark = recent_mark(&x->recent, &k);
+	uint64_t mark = space == INDEX_HEAD ? recent_mark(&x->recent, &k) : 0;
 	int found;
 
 	pthread_rwlock_rdlock(&x->lock);
