@@ -301,8 +301,10 @@ void *write_thread(void *store)
 		(void)pthread_mutex_lock(&s->write);
 		r = write_next(s, &err);
 		(void)pthread_mutex_lock(&s->sequence);
-		if (r == -ENOSPC)
+		if (r == -ENOSPC) {
+			room_tried(s, r);
 			wait_ms(s, &s->packed_cond, RETRY_MS);
+		}
 	}
 	(void)pthread_mutex_unlock(&s->sequence);
 	return NULL;

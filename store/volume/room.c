@@ -21,6 +21,11 @@ enum {
 	LAST_RESERVE = 2 << 20,
 	BUDGET_MAX = 16 << 20,
 	BUDGET_NS = 200000000,
+	/*
+	 * Tries of the writer and the settler that are worth waiting for when the file system says that it
+	 * has room again: the settler tries twice a second, and RocksDB looks every 5 s whether it may go on.
+	 */
+	TRIES_WORTH_WAITING = 24,
 };
 
 static uint64_t room_reserve(uint64_t total)
@@ -57,26 +62,43 @@ uint64_t room_left(const struct hf_store *s, uint64_t available)
 	return room_less(available, s->uncommitted_cost);
 }
 
-/* Ask what there is, and grant a budget from it: of what may grow, though who frees may have more. */
-static int room_renew(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err)
+/* Ask what there is. *ret_left: what such an operation may still cost; *ret_growing: one that grows. */
+static int room_ask(struct hf_store *s, bool grows, uint64_t *ret_left, uint64_t *ret_growing,
+		    struct hf_error *err)
 {
-	uint64_t free_bytes, total, laid_out, left;
+	uint64_t free_bytes, total, laid_out;
 	int r;
 
 	r = s->os->free_bytes(s->os->state, s->path, &free_bytes, &total);
 	if (r < 0)
 		return hf_error_set(err, r, "cannot ask how much room %s has: %s", s->path, strerror(-r));
 	laid_out = log_room(s->log);
-	left = room_left(s, room_to_grow(free_bytes, total, laid_out));
-	s->room_budget = left / 4 < BUDGET_MAX ? left / 4 : BUDGET_MAX;
+	*ret_growing = room_left(s, room_to_grow(free_bytes, total, laid_out));
+	*ret_left = grows ? *ret_growing : room_left(s, room_less(free_bytes + laid_out, LAST_RESERVE));
+	return 0;
+}
+
+static int room_none(struct hf_store *s, struct hf_error *err)
+{
+	return hf_error_set(err, -ENOSPC,
+			    "no room left below %s: free some space on its file system; "
+			    "nothing that was acknowledged is lost",
+			    s->path);
+}
+
+/* Grant a budget from what there is: of what may grow, though who frees may have more. */
+static int room_renew(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err)
+{
+	uint64_t left, growing;
+	int r;
+
+	r = room_ask(s, grows, &left, &growing, err);
+	if (r < 0)
+		return r;
+	s->room_budget = growing / 4 < BUDGET_MAX ? growing / 4 : BUDGET_MAX;
 	s->room_checked_ns = s->os->monotonic_ns(s->os->state);
-	if (!grows)
-		left = room_left(s, room_less(free_bytes + laid_out, LAST_RESERVE));
 	if (cost > left)
-		return hf_error_set(err, -ENOSPC,
-				    "no room left below %s: free some space on its file system; "
-				    "nothing that was acknowledged is lost",
-				    s->path);
+		return room_none(s, err);
 	s->room_budget = room_less(s->room_budget, cost);
 	return 0;
 }
@@ -87,6 +109,11 @@ static int room_failed(struct hf_store *s, struct hf_error *err)
 }
 
 /* Nothing gets through to where it would be settled: whoever waits for that may wait for ever. */
+static bool is_stuck(const struct hf_store *s)
+{
+	return s->settle_failed || s->no_room;
+}
+
 static int room_stuck(struct hf_store *s, struct hf_error *err)
 {
 	if (s->settle_failed && s->settle_failed != -ENOSPC)
@@ -95,8 +122,34 @@ static int room_stuck(struct hf_store *s, struct hf_error *err)
 			"the index in %s cannot be written: unmount, mend the disk and mount again "
 			"(nothing that was acknowledged is lost)",
 			s->path);
-	return hf_error_set(err, -ENOSPC, "no room left below %s: free some space on its file system",
-			    s->path);
+	return room_none(s, err);
+}
+
+/*
+ * The last try found no room. That the file system has some now is a hope until a try succeeds (room of
+ * another kind may be what lacks): it is waited for some tries long, and not again before one has succeeded.
+ */
+static bool next_try_may_do(struct hf_store *s, uint64_t cost, bool grows)
+{
+	uint64_t left, growing;
+
+	if (s->settle_failed && s->settle_failed != -ENOSPC)
+		return false;
+	if (room_ask(s, grows, &left, &growing, NULL) < 0 || cost > left) {
+		s->hope = (struct room_hope){ false, 0 };
+		return false;
+	}
+	if (!s->hope.has_room)
+		s->hope = (struct room_hope){ true, 0 };
+	return s->hope.tries < TRIES_WORTH_WAITING;
+}
+
+void room_tried(struct hf_store *s, int r)
+{
+	if (r == 0)
+		s->hope = (struct room_hope){ false, 0 };
+	else
+		s->hope.tries++;
 }
 
 /*
@@ -114,7 +167,7 @@ int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *e
 {
 	room_send_off(s);
 	while (!s->failed && s->pending_bytes > (grows ? s->pending_max : 2 * s->pending_max)) {
-		if (s->settle_failed || s->no_room)
+		if (is_stuck(s) && !next_try_may_do(s, cost, grows))
 			return room_stuck(s, err);
 		(void)pthread_cond_wait(&s->room_cond, &s->sequence);
 	}

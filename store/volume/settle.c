@@ -133,6 +133,7 @@ void *settle_thread(void *store)
 			flush_now_and_then(s, g, &clock, &err);
 		(void)pthread_mutex_lock(&s->sequence);
 		s->settle_failed = r;
+		room_tried(s, r);
 		if (r == 0) {
 			(void)queue_pop(&s->committed);
 			s->settled_group = g->id;

@@ -152,6 +152,12 @@ struct group_queue {
 	size_t n;
 };
 
+/* A try below found no room, though the file system says that it has some again (room.c). */
+struct room_hope {
+	bool has_room;  /* it was seen */
+	unsigned tries; /* since then, in vain */
+};
+
 /* What is counted: holdfast/metrics.h. */
 struct volume_meters {
 	uint64_t operations[HF_OPERATION_KINDS]; /* protected by sequence */
@@ -219,6 +225,7 @@ struct hf_store {
 	int settle_failed; /* RocksDB's present trouble, 0: none */
 	bool stopping;
 	uint64_t room_checked_ns, room_budget; /* room.c */
+	struct room_hope hope;
 
 	pthread_t threads[N_THREADS]; /* packer, writer, settler */
 	unsigned threads_started;
@@ -237,6 +244,8 @@ struct hf_store {
  * false for what frees.
  */
 MUST_USE int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err);
+/* The settler could settle a group or (-errno) could not, or the writer found no room. Requires sequence. */
+void room_tried(struct hf_store *s, int r);
 /* What can still be written, when the file system below has this much free. */
 uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t total);
 /*
