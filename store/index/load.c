@@ -145,36 +145,32 @@ static void destroy_batch(rocksdb_writebatch_t **batch)
 	rocksdb_writebatch_destroy(*batch);
 }
 
-/*
- * Merging over and over what grows all the time would be a large part of the work: what is not read before
- * the end is not merged until then, and the head, of which little is read, less often.
- */
-static const struct {
-	enum index_space space;
-	enum rocks_merging meanwhile;
-} merged[] = {
-	{ INDEX_PAST, ROCKS_MERGE_NOT },
-	{ INDEX_NAME, ROCKS_MERGE_NOT },
-	{ INDEX_HEAD, ROCKS_MERGE_LATE },
-};
+/* What is not read before the end is not merged until then: over and over that would be a large part of the
+ * work. */
+static const enum index_space only_added[] = { INDEX_PAST, INDEX_NAME };
 
-static int let_gather(struct index_load *l, struct hf_error *err)
+static int set_merging(struct index_load *l, bool on, struct hf_error *err)
 {
 	int code = 0;
 
+	for (size_t i = 0; code == 0 && i < sizeof(only_added) / sizeof(*only_added); i++)
+		code = rocks_set_merging(&l->index->rocks, (int)only_added[i], on, err);
+	return code;
+}
+
+static int let_gather(struct index_load *l, struct hf_error *err)
+{
 	if (l->gathering)
 		return 0;
 	l->gathering = true;
-	for (size_t i = 0; code == 0 && i < sizeof(merged) / sizeof(*merged); i++)
-		code = rocks_set_merging(&l->index->rocks, (int)merged[i].space, merged[i].meanwhile, err);
-	return code;
+	return set_merging(l, false, err);
 }
 
 /* At worst it is merged again from the next opening on. */
 static void gather_no_more(struct index_load *l)
 {
-	for (size_t i = 0; l->gathering && i < sizeof(merged) / sizeof(*merged); i++)
-		(void)!rocks_set_merging(&l->index->rocks, (int)merged[i].space, ROCKS_MERGE, NULL);
+	if (l->gathering)
+		(void)!set_merging(l, true, NULL);
 }
 
 static int file_ingest(struct index_load *l, int family, const struct load_run *run, struct hf_error *err)

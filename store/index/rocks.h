@@ -86,9 +86,8 @@ rocksdb_options_t *rocks_table_options(const struct rocks *r, int family);
  * over those that are there.
  */
 MUST_USE int rocks_ingest(struct rocks *r, int family, const char *path, struct hf_error *err);
-/* Merge the family's files in the background; when twice as many as else have gathered; not at all. */
-enum rocks_merging { ROCKS_MERGE, ROCKS_MERGE_LATE, ROCKS_MERGE_NOT };
-MUST_USE int rocks_set_merging(struct rocks *r, int family, enum rocks_merging when, struct hf_error *err);
+/* Merge the family's files in the background, as after opening, or do not. */
+MUST_USE int rocks_set_merging(struct rocks *r, int family, bool on, struct hf_error *err);
 
 /*
  * Turn RocksDB's message (freed) into a code (`otherwise` when it is none we know) and words: what was being

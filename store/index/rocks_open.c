@@ -183,16 +183,13 @@ rocksdb_options_t *rocks_table_options(const struct rocks *r, int family)
 	return family_options(r, &families[family], MIN_WRITE_BUFFER_BYTES, r->compression);
 }
 
-int rocks_set_merging(struct rocks *r, int family, enum rocks_merging when, struct hf_error *err)
+int rocks_set_merging(struct rocks *r, int family, bool on, struct hf_error *err)
 {
-	static const char *const names[] = { "disable_auto_compactions",
-					     "level0_file_num_compaction_trigger" };
-	const int gathered = families[family].files_gathered;
-	char number[16], *message = NULL;
-	const char *values[] = { when == ROCKS_MERGE_NOT ? "true" : "false", number };
+	static const char *const names[] = { "disable_auto_compactions" };
+	const char *values[] = { on ? "false" : "true" };
+	char *message = NULL;
 
-	(void)snprintf(number, sizeof(number), "%d", when == ROCKS_MERGE_LATE ? 2 * gathered : gathered);
-	rocksdb_set_options_cf(r->db, r->families[family], 2, names, values, &message);
+	rocksdb_set_options_cf(r->db, r->families[family], 1, names, values, &message);
 	return message ? rocks_error(message, -EIO, "change the index's options", err) : 0;
 }
 
