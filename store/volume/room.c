@@ -62,9 +62,8 @@ uint64_t room_left(const struct hf_store *s, uint64_t available)
 	return room_less(available, s->uncommitted_cost);
 }
 
-/* Ask what there is. *ret_left: what such an operation may still cost; *ret_growing: one that grows. */
-static int room_ask(struct hf_store *s, bool grows, uint64_t *ret_left, uint64_t *ret_growing,
-		    struct hf_error *err)
+/* Ask what there is. *ret_growing: what one that grows may still cost; *ret_freeing: one that frees. */
+static int room_ask(struct hf_store *s, uint64_t *ret_growing, uint64_t *ret_freeing, struct hf_error *err)
 {
 	uint64_t free_bytes, total, laid_out;
 	int r;
@@ -74,7 +73,7 @@ static int room_ask(struct hf_store *s, bool grows, uint64_t *ret_left, uint64_t
 		return hf_error_set(err, r, "cannot ask how much room %s has: %s", s->path, strerror(-r));
 	laid_out = log_room(s->log);
 	*ret_growing = room_left(s, room_to_grow(free_bytes, total, laid_out));
-	*ret_left = grows ? *ret_growing : room_left(s, room_less(free_bytes + laid_out, LAST_RESERVE));
+	*ret_freeing = room_left(s, room_less(free_bytes + laid_out, LAST_RESERVE));
 	return 0;
 }
 
@@ -89,15 +88,15 @@ static int room_none(struct hf_store *s, struct hf_error *err)
 /* Grant a budget from what there is: of what may grow, though who frees may have more. */
 static int room_renew(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err)
 {
-	uint64_t left, growing;
+	uint64_t growing, freeing;
 	int r;
 
-	r = room_ask(s, grows, &left, &growing, err);
+	r = room_ask(s, &growing, &freeing, err);
 	if (r < 0)
 		return r;
 	s->room_budget = growing / 4 < BUDGET_MAX ? growing / 4 : BUDGET_MAX;
 	s->room_checked_ns = s->os->monotonic_ns(s->os->state);
-	if (cost > left)
+	if (cost > (grows ? growing : freeing))
 		return room_none(s, err);
 	s->room_budget = room_less(s->room_budget, cost);
 	return 0;
@@ -129,19 +128,19 @@ static int room_stuck(struct hf_store *s, struct hf_error *err)
  * The last try found no room. That the file system has some now is a hope until a try succeeds (room of
  * another kind may be what lacks): it is waited for some tries long, and not again before one has succeeded.
  */
-static bool next_try_may_do(struct hf_store *s, uint64_t cost, bool grows)
+static bool next_try_may_do(struct hf_store *s, uint64_t cost)
 {
-	uint64_t left, growing;
+	uint64_t growing, freeing;
 
 	if (s->settle_failed && s->settle_failed != -ENOSPC)
 		return false;
-	if (room_ask(s, grows, &left, &growing, NULL) < 0 || cost > left) {
+	if (room_ask(s, &growing, &freeing, NULL) < 0 || growing == 0) {
 		s->hope = (struct room_hope){ false, 0 };
 		return false;
 	}
 	if (!s->hope.has_room)
 		s->hope = (struct room_hope){ true, 0 };
-	return s->hope.tries < TRIES_WORTH_WAITING;
+	return cost <= growing && s->hope.tries < TRIES_WORTH_WAITING;
 }
 
 void room_tried(struct hf_store *s, int r)
@@ -167,7 +166,7 @@ int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *e
 {
 	room_send_off(s);
 	while (!s->failed && s->pending_bytes > (grows ? s->pending_max : 2 * s->pending_max)) {
-		if (is_stuck(s) && !next_try_may_do(s, cost, grows))
+		if (is_stuck(s) && !next_try_may_do(s, cost))
 			return room_stuck(s, err);
 		(void)pthread_cond_wait(&s->room_cond, &s->sequence);
 	}
