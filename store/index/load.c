@@ -145,8 +145,7 @@ static void destroy_batch(rocksdb_writebatch_t **batch)
 	rocksdb_writebatch_destroy(*batch);
 }
 
-/* What is not read before the end is not merged until then: over and over that would be a large part of the
- * work. */
+/* Not read before the end, so not merged before it either: over and over that would be much of the work. */
 static const enum index_space only_added[] = { INDEX_PAST, INDEX_NAME };
 
 static int set_merging(struct index_load *l, bool on, struct hf_error *err)
