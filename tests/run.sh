@@ -31,13 +31,15 @@ passed=0 failed=0 tallied=0
 # What TAP and prove(1) call what was skipped.
 skipped='# *(SKIP|skip)|^[^ ]*\.t \.* *skipped: '
 
-# A long output's beginning and end: the failure, and what a sanitizer said when it was over.
+# A long output's beginning and end (where a sanitizer's words are), and what failed between them with why.
 ends()
 {
 	if [ "$(wc -l < "$1")" -le 100 ]; then
 		cat "$1"
 	else
-		head -n 50 "$1"
+		head -n 30 "$1"
+		echo "[…]"
+		head -n -50 "$1" | tail -n +31 | grep -A 10 '^not ok ' | head -n 100
 		echo "[…]"
 		tail -n 50 "$1"
 	fi

@@ -77,6 +77,7 @@ daemon-reload) ;;
 --now | start | restart)
 	[ "$1" != restart ] || "$0" stop "$unit"
 	user=$(of User)
+	: > "$T/notify/said" # another's READY is not its own
 	: > "$T/notify/$name.said"
 	(cd / && exec env NOTIFY_SOCKET="$T/notify/socket" ${user:+setpriv --reuid="$user" --regid="$user" --init-groups} \
 		bash -c "$(words "exec $(of ExecStart)")" 2>> "$T/notify/$name.log" > /dev/null) &
