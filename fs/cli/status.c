@@ -165,6 +165,7 @@ json_t *status_of_store(struct hf_store *store)
 	verified_to_json(store, answer);
 	json_object_set_new(answer, "alarms", open_alarms(store));
 	json_object_set_new(answer, "read_only", json_boolean(s.read_only));
+	json_object_set_new(answer, "index_damaged", json_boolean(s.index_damaged));
 	json_object_set_new(answer, "failed",
 			    s.failed ? json_string(s.failed_text[0] ? s.failed_text : hf_strerror(s.failed)) :
 				       json_null());
@@ -179,6 +180,7 @@ bool status_is_bad(const json_t *status)
 	size_t i;
 
 	if (json_is_string(json_object_get(status, "failed")) ||
+	    json_is_true(json_object_get(status, "index_damaged")) ||
 	    json_array_size(json_object_get(status, "damage")) > 0)
 		return true;
 	json_array_foreach(json_object_get(status, "replicas"), i, replica)
@@ -351,6 +353,9 @@ void status_print(const json_t *status)
 	       output_bytes(output_get_number(status, "log_bytes"), a),
 	       output_count(output_get_number(status, "log_segments"), b),
 	       output_bytes(output_get_number(status, "index_bytes"), c));
+	if (json_is_true(json_object_get(status, "index_damaged")))
+		printf("            %sthe index is damaged%s: unmount and mount again, and it is built anew\n",
+		       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE));
 	printf("chunks      %s distinct, %s\n", output_count(output_get_number(status, "chunks"), a),
 	       output_bytes(output_get_number(status, "chunk_bytes"), b));
 	printf("room        %s left on the disk below\n",

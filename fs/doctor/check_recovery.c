@@ -201,6 +201,14 @@ static void index_there(const struct facts *f, struct doctor_finding *ret)
 	char bytes[JUDGE_SPAN_BYTES];
 
 	judge_fine(ret, f->store.r.index ? "it is there" : "none yet, and the log is short");
+	if (f->store.r.index_damaged) {
+		judge_add(ret, DOCTOR_WARNING,
+			  "damage was found in it: until the next mount, which builds it anew from the whole "
+			  "log first, some files may not be read");
+		judge_remedy(ret,
+			     "unmount and mount it when you can do without it for as long as that takes");
+		return;
+	}
 	if (f->store.r.index || f->store.r.log.segment <= 1)
 		return;
 	judge_add(ret, DOCTOR_WARNING, "there is none: the next mount builds it from the whole log first");
@@ -218,6 +226,6 @@ static const struct doctor_check checks[] = {
 	{ "log-end", "recovery", "does the log end where it should?", log_end },
 	{ "log-verified", "recovery", "was every byte verified lately, and is none damaged?", log_verified },
 	{ "log-format", "recovery", "is the log's version the newest?", log_format },
-	{ "index", "recovery", "is there an index?", index_there },
+	{ "index", "recovery", "is there an index, and no damage known in it?", index_there },
 };
 const struct doctor_family family_recovery = JUDGE_FAMILY(checks);

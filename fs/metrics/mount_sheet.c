@@ -49,6 +49,8 @@ static void put_log(struct sheet *s, const struct hf_status *st)
 	sheet_one(s, "holdfast_log_bytes", SHEET_GAUGE, st->log_bytes, "Durable bytes of the log.");
 	sheet_one(s, "holdfast_log_segments", SHEET_GAUGE, st->log_segments, "Segments of the log.");
 	sheet_one(s, "holdfast_index_bytes", SHEET_GAUGE, st->index_bytes, "Bytes of the index on disk.");
+	sheet_one(s, "holdfast_index_damaged", SHEET_GAUGE, st->index_damaged,
+		  "1: damage was found in the index, which the next mount builds anew.");
 	sheet_one(s, "holdfast_chunks", SHEET_GAUGE, st->chunks, "Distinct chunks that were ever stored.");
 	sheet_one(s, "holdfast_chunk_bytes", SHEET_GAUGE, st->chunk_bytes,
 		  "Bytes of these, before compression.");

@@ -34,6 +34,7 @@ struct hf_readiness {
 	struct hf_key_info key; /* how the keys are kept */
 	int key_code;           /* 0, or why that is not known */
 	bool index;             /* there is one; else it is built at the next mount */
+	bool index_damaged;     /* there is one in which damage was found: the same */
 	uint64_t kit_ns;        /* when a kit was last seen to open it; 0: never */
 	uint64_t head_ns;       /* when a head was last given out (hf_note_head); 0: never */
 	uint64_t verified_ns;   /* when all of the log was last verified, in one pass; 0: never */

@@ -129,7 +129,8 @@ struct hf_status {
 	uint64_t free_bytes;          /* that the file system below has left for this store */
 	uint64_t chunks, chunk_bytes; /* distinct chunks, and their plain bytes */
 	bool read_only;               /* it was opened so */
-	int failed;                   /* 0, or the error that stopped writing */
+	bool index_damaged; /* which the next opening builds anew; until then some may not be read */
+	int failed;         /* 0, or the error that stopped writing */
 	char failed_text[HF_ERROR_TEXT_BYTES];
 };
 void hf_store_status(struct hf_store *store, struct hf_status *ret);

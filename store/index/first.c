@@ -84,8 +84,8 @@ static void reader_put(struct rocks *r, struct rocks_reader *i)
 }
 
 /* 1 when the reader shows a row of the range, 0, negative. */
-static int reader_first(struct rocks_reader *i, struct span from, struct span to, struct buf *out,
-			struct hf_error *err)
+static int reader_first(struct rocks *r, struct rocks_reader *i, struct span from, struct span to,
+			struct buf *out, struct hf_error *err)
 {
 	char *message = NULL;
 	struct span key, value;
@@ -93,7 +93,7 @@ static int reader_first(struct rocks_reader *i, struct span from, struct span to
 	rocksdb_iter_seek(i->iter, (const char *)from.data, from.len);
 	if (!rocksdb_iter_valid(i->iter)) {
 		rocksdb_iter_get_error(i->iter, &message);
-		return message ? rocks_error(message, -EIO, "read the index", err) : 0;
+		return message ? rocks_failure(r, message, -EIO, "read the index", err) : 0;
 	}
 	key.data = (const uint8_t *)rocksdb_iter_key(i->iter, &key.len);
 	if (span_compare(key, to) >= 0)
@@ -131,7 +131,7 @@ int index_first(struct index *x, enum index_space space, struct span from, struc
 	       memcmp(from.data, to.data, ROCKS_PREFIX_BYTES) == 0);
 	if (!i)
 		return hf_error_set(err, -ENOMEM, "read the index: no memory");
-	code = reader_first(i, from, to, out, err);
+	code = reader_first(&x->rocks, i, from, to, out, err);
 	if (code < 0)
 		reader_free(i);
 	else

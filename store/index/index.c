@@ -114,6 +114,11 @@ void index_close(struct index *x)
 	free(x);
 }
 
+bool index_is_damaged(const struct index *x)
+{
+	return atomic_load(&x->rocks.damaged);
+}
+
 /* With less than that, what tells where a key is would come from the disk again and again. */
 enum { LEND_KEPT_BYTES = 4 << 20 };
 
@@ -200,7 +205,8 @@ static int read_missing(struct index *x, enum index_space space, const rocksdb_r
 		size_t i = place[j];
 
 		if (messages[j]) {
-			results[i] = rocks_error(messages[j], -EIO, "read the index", failed ? NULL : err);
+			results[i] = rocks_failure(&x->rocks, messages[j], -EIO, "read the index",
+						   failed ? NULL : err);
 			failed = failed ? failed : results[i];
 		} else if (values[j]) {
 			const char *data = rocksdb_pinnableslice_value(values[j], &len);

@@ -57,6 +57,13 @@ struct index_options {
 MUST_USE int index_open(const struct index_options *o, struct index **ret, uint8_t **ret_state,
 			size_t *ret_state_len, struct hf_error *err);
 /*
+ * Was damage found, by any call since it was made? It lasts: what is not damaged can be read all the same,
+ * but RocksDB, once it has come upon damage in writing or merging, writes no more. The caller lets go of it,
+ * and opens again with wipe.
+ */
+bool index_is_damaged(const struct index *x);
+bool index_is_noted(const char *dir); /* the same of one at rest; false where there is none */
+/*
  * Flushes what is settled (unless it failed) and closes. What is in the overlay is dropped: the log has it.
  */
 void index_close(struct index *x);

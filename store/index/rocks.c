@@ -2,8 +2,10 @@
 #include "store/index/rocks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 const char rocks_state_key[] = "state";
@@ -12,6 +14,9 @@ const char rocks_mark_key[] = "mark";
 const char rocks_torn_key[] = "torn";
 /* Behind every other key of our own family, so that no file ever spans it. */
 static const char nudge_key[] = "~nudge";
+
+/* A file of the index's folder. */
+static const char damaged_name[] = "damaged";
 
 static const struct {
 	const char *words;
@@ -51,6 +56,37 @@ int rocks_error(char *message, int otherwise, const char *what, struct hf_error 
 	return hf_error_set(err, code, "%s: %s", what, words);
 }
 
+/* So that what is derived is derived again, whether or not the next opening comes upon the damage. */
+static void note_damage(struct rocks *r)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (r->read_only || atomic_exchange(&r->damaged, true))
+		return;
+	buf_add_text(&path, "%s/%s", r->dir, damaged_name);
+	if (buf_status(&path) == 0)
+		fd = open(buf_cstr(&path), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+int rocks_failure(struct rocks *r, char *message, int otherwise, const char *what, struct hf_error *err)
+{
+	const int code = rocks_error(message, otherwise, what, err);
+
+	if (code == -EUCLEAN)
+		note_damage(r);
+	return code;
+}
+
+bool index_is_noted(const char *dir)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	struct stat st;
+
+	buf_add_text(&path, "%s/%s", dir, damaged_name);
+	return buf_status(&path) == 0 && lstat(buf_cstr(&path), &st) == 0;
+}
+
 int rocks_get(struct rocks *r, int family, struct span key, struct buf *out, struct hf_error *err)
 {
 	rocksdb_pinnableslice_t *value;
@@ -62,7 +98,7 @@ int rocks_get(struct rocks *r, int family, struct span key, struct buf *out, str
 	value = rocksdb_get_pinned_cf(r->db, r->read, r->families[family], (const char *)key.data, key.len,
 				      &message);
 	if (message)
-		return rocks_error(message, -EIO, "read the index", err);
+		return rocks_failure(r, message, -EIO, "read the index", err);
 	if (!value)
 		return 0;
 	data = rocksdb_pinnableslice_value(value, &len);
@@ -87,7 +123,7 @@ int rocks_write(struct rocks *r, rocksdb_writebatch_t *batch, const void *state,
 	atomic_fetch_add(&r->writes, 1);
 	rocks_drop_readers(r);
 	if (message)
-		code = rocks_error(message, -EIO, "write the index", err);
+		code = rocks_failure(r, message, -EIO, "write the index", err);
 	atomic_store(&r->failed, code);
 	return code;
 }
@@ -102,7 +138,7 @@ static int persisted_mark(struct rocks *r, uint64_t *ret, struct hf_error *err)
 	value = rocksdb_get_cf(r->db, r->read_persisted, r->families[ROCKS_OWN], rocks_mark_key,
 			       strlen(rocks_mark_key), &len, &message);
 	if (message)
-		return rocks_error(message, -EIO, "read the index's flush mark", err);
+		return rocks_failure(r, message, -EIO, "read the index's flush mark", err);
 	if (value && len == 8)
 		*ret = get_u64((const uint8_t *)value);
 	rocksdb_free(value);
@@ -123,7 +159,7 @@ static int write_mark(struct rocks *r, uint64_t mark, struct hf_error *err)
 	rocksdb_writebatch_singledelete_cf(batch, own, nudge_key, sizeof(nudge_key) - 1);
 	rocksdb_write(r->db, r->write, batch, &message);
 	rocksdb_writebatch_destroy(batch);
-	return message ? rocks_error(message, -EIO, "write the index", err) : 0;
+	return message ? rocks_failure(r, message, -EIO, "write the index", err) : 0;
 }
 
 static int nudge(struct rocks *r, uint64_t mark, uint64_t *ret_persisted, struct hf_error *err)
@@ -223,7 +259,7 @@ int rocks_ingest(struct rocks *r, int family, const char *path, struct hf_error 
 	rocksdb_ingestexternalfileoptions_set_move_files(o, 1);
 	rocksdb_ingest_external_file_cf(r->db, r->families[family], &path, 1, o, &message);
 	rocksdb_ingestexternalfileoptions_destroy(o);
-	return message ? rocks_error(message, -EIO, "add a file to the index", err) : 0;
+	return message ? rocks_failure(r, message, -EIO, "add a file to the index", err) : 0;
 }
 
 uint64_t rocks_property(struct rocks *r, const char *name)

@@ -47,6 +47,7 @@ struct rocks {
 	struct rocks_reader *readers[ROCKS_READERS]; /* protected by readers_lock, with their number */
 	size_t n_readers;
 	atomic_bool unflushed; /* something was written since the last flush */
+	atomic_bool damaged;   /* found so, now or before: the folder has a file that says it */
 	atomic_int failed;     /* of the last write or flush: 0 or -errno */
 };
 
@@ -94,6 +95,8 @@ MUST_USE int rocks_set_merging(struct rocks *r, int family, bool on, struct hf_e
  * done.
  */
 int rocks_error(char *message, int otherwise, const char *what, struct hf_error *err);
+/* The same of an open database. Damage is noted in its folder, for the next opening. */
+int rocks_failure(struct rocks *r, char *message, int otherwise, const char *what, struct hf_error *err);
 
 uint64_t rocks_property(struct rocks *r, const char *name); /* summed over the families */
 

@@ -190,7 +190,7 @@ int rocks_set_merging(struct rocks *r, int family, bool on, struct hf_error *err
 	char *message = NULL;
 
 	rocksdb_set_options_cf(r->db, r->families[family], 1, names, values, &message);
-	return message ? rocks_error(message, -EIO, "change the index's options", err) : 0;
+	return message ? rocks_failure(r, message, -EIO, "change the index's options", err) : 0;
 }
 
 static void open_with(struct rocks *r, const struct index_options *o, int compression, int log_level,
@@ -262,7 +262,7 @@ static int check_version(struct rocks *r, struct hf_error *err)
 	put_u32(version, INDEX_VERSION);
 	rocksdb_put_cf(r->db, r->write, r->families[ROCKS_OWN], version_key, sizeof(version_key) - 1,
 		       (const char *)version, sizeof(version), &message);
-	return message ? rocks_error(message, -EIO, "write the index", err) : 0;
+	return message ? rocks_failure(r, message, -EIO, "write the index", err) : 0;
 }
 
 static int check_whole(struct rocks *r, struct hf_error *err)
@@ -374,6 +374,8 @@ int rocks_open(struct rocks *r, const struct index_options *o, uint8_t **ret_sta
 		rocks_close(r);
 		return code;
 	}
+	if (index_is_noted(r->dir))
+		atomic_store(&r->damaged, true);
 	*ret_state = state;
 	*ret_state_len = state_len;
 	return 0;

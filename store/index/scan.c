@@ -364,7 +364,7 @@ static int walk(struct scan *s, struct index_rows *rows, struct hf_error *err)
 			return hf_error_set(err, code, "walk the index: no memory");
 		rocksdb_iter_get_error(s->iter, &message);
 		if (message)
-			return rocks_error(message, -EIO, "walk the index", err);
+			return rocks_failure(&s->index->rocks, message, -EIO, "walk the index", err);
 		if (rows->n > 0 || !s->cut)
 			break;
 		rows->more = false;

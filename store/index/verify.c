@@ -16,7 +16,7 @@ static int verify_family(struct rocks *r, int family, rocksdb_readoptions_t *opt
 		continue;
 	rocksdb_iter_get_error(it, &message);
 	rocksdb_iter_destroy(it);
-	return message ? rocks_error(message, -EUCLEAN, "read the index", err) : 0;
+	return message ? rocks_failure(r, message, -EUCLEAN, "read the index", err) : 0;
 }
 
 int index_verify(struct index *x, struct hf_error *err)
@@ -24,6 +24,9 @@ int index_verify(struct index *x, struct hf_error *err)
 	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
 	int code = 0;
 
+	if (index_is_damaged(x))
+		code = hf_error_set(err, -EUCLEAN, "the index in %s was found damaged when it was in use",
+				    x->rocks.dir);
 	rocksdb_readoptions_set_verify_checksums(options, 1);
 	rocksdb_readoptions_set_fill_cache(options, 0);
 	rocksdb_readoptions_set_total_order_seek(options, 1);

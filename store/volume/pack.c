@@ -247,17 +247,37 @@ static int chunk_new(struct packing *p, const struct slice *sl, uint64_t number)
 	return buf_status(&g->frames[frame].plain);
 }
 
-/* A chunk of before that has these bytes, and may be named: 1, 0, negative. */
-static int find_chunk(struct packing *p, const uint8_t name[HASH_BYTES], uint64_t *ret, struct hf_error *err)
+/* Is this chunk, which has the name, one that may be named again? 1, 0, negative. */
+static int may_name(struct packing *p, const struct slice *sl, uint64_t number, struct hf_error *err)
 {
-	int r = tree_find_chunk(p->s->index, name, ret, err);
+	int r;
 
-	if (r == 1 && rot_has_chunk(p->s, *ret)) /* and maybe not retired yet */
+	if (rot_has_chunk(p->s, number)) /* and maybe not retired yet */
 		return 0;
-	if (r != 1 || !atomic_load(&p->s->has_retired))
+	if (atomic_load(&p->s->has_retired)) {
+		r = tree_chunk_is_retired(p->s->index, number, err);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	if (number >= p->s->chunks_of_others)
+		return 1;
+	return tree_chunk_is(&p->s->tree, number, p->s->epoch_start, sl->name, sl->len, err);
+}
+
+/*
+ * A chunk of before that has these bytes: 1, 0, negative. Where the index cannot be read, none is known of:
+ * bytes that were acknowledged are stored once more then, and not lost for want of something derived.
+ */
+static int find_chunk(struct packing *p, const struct slice *sl, uint64_t *ret, struct hf_error *err)
+{
+	int r = tree_find_chunk(p->s->index, sl->name, ret, err);
+
+	if (r == 1)
+		r = may_name(p, sl, *ret, err);
+	if (r != -EUCLEAN && r != -EIO)
 		return r;
-	r = tree_chunk_is_retired(p->s->index, *ret, err);
-	return r < 0 ? r : !r;
+	*err = (struct hf_error)HF_ERROR_INIT;
+	return 0;
 }
 
 /* Which chunk a slice is: one of this group, one of before, or a new one. */
@@ -272,9 +292,7 @@ static int slice_place(struct packing *p, const struct slice *sl, struct hf_erro
 	if (f) {
 		piece.ref = f->number;
 	} else {
-		r = find_chunk(p, sl->name, &piece.ref, err);
-		if (r == 1 && piece.ref < p->s->chunks_of_others)
-			r = tree_chunk_is(&p->s->tree, piece.ref, p->s->epoch_start, sl->name, sl->len, err);
+		r = find_chunk(p, sl, &piece.ref, err);
 		if (r < 0)
 			return r;
 		if (r == 0) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/index/index.h"
 #include "store/log/log.h"
 #include "store/replica/trail.h"
 #include "store/volume/files.h"
@@ -67,11 +68,12 @@ static int read_log_end(const char *path, const struct volume_descriptor *d, str
 	return r;
 }
 
-static bool has_index(const char *path)
+static void look_at_index(const char *path, struct hf_readiness *ret)
 {
-	CLEANUP(buf_release) struct buf file = BUF_INIT;
+	CLEANUP(buf_release) struct buf file = BUF_INIT, dir = BUF_INIT;
 
-	return os_join(&file, path, "index/CURRENT") && access((const char *)file.data, F_OK) == 0;
+	ret->index = os_join(&file, path, "index/CURRENT") && access((const char *)file.data, F_OK) == 0;
+	ret->index_damaged = ret->index && os_join(&dir, path, "index") && index_is_noted(buf_cstr(&dir));
 }
 
 static void read_notes(const char *path, const struct volume_descriptor *d, struct hf_readiness *ret)
@@ -106,7 +108,7 @@ int hf_readiness(const char *path, struct hf_readiness *ret, struct hf_error *er
 	volume_id_text(d.volume_id, got.volume_id);
 	got.created_ns = d.created_ns;
 	got.format_newest = FORMAT_VERSION;
-	got.index = has_index(path);
+	look_at_index(path, &got);
 	got.key_code = hf_key_kept(path, &got.key, NULL);
 	read_notes(path, &d, &got);
 	r = read_log_end(path, &d, &got.log, &words);

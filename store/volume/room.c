@@ -115,6 +115,12 @@ static bool is_stuck(const struct hf_store *s)
 
 static int room_stuck(struct hf_store *s, struct hf_error *err)
 {
+	if (s->settle_failed == -EUCLEAN)
+		return hf_error_set(
+			err, -EIO,
+			"the index in %s is damaged: unmount and mount again, and it is built anew "
+			"(nothing that was acknowledged is lost)",
+			s->path);
 	if (s->settle_failed && s->settle_failed != -ENOSPC)
 		return hf_error_set(
 			err, -EIO,

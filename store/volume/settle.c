@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/base/journal.h"
 #include "store/volume/volume.h"
 
 enum {
@@ -63,7 +64,7 @@ static int settle_group(struct hf_store *s, const struct group *g, struct hf_err
 	memcpy(v.volume_id, s->descriptor.volume_id, VOLUME_ID_BYTES);
 	volume_state_encode(&v, &state);
 	if (buf_status(&state) < 0)
-		return -ENOMEM;
+		return hf_error_set(err, -ENOMEM, "no memory");
 	return index_settle(s->index, g->id, state.data, state.len, tree_rewrite_pending, &s->tree, err);
 }
 
@@ -106,6 +107,22 @@ bool settle_is_urgent(const struct hf_store *s)
 	return s->stopping || s->committed.n >= GATHER_GROUPS || s->pending_bytes >= GATHER_BYTES;
 }
 
+/* That it fails, or does so no longer, is the operator's to know: much may be acknowledged meanwhile. */
+static void tell_change(const struct hf_store *s, int r, const struct hf_error *err)
+{
+	if (r == s->settle_failed)
+		return;
+	if (r == 0)
+		journal_line(LOG_NOTICE, "the index of %s is written again", s->path);
+	else if (r == -EUCLEAN)
+		journal_line(LOG_ERR,
+			     "the index of %s is damaged: unmount and mount again, and it is built anew (%s)",
+			     s->path, err->text);
+	else
+		journal_line(LOG_WARNING, "the index of %s cannot be written, which is tried again: %s",
+			     s->path, err->text);
+}
+
 /* Stops only when all that is durable is settled, or cannot be. */
 void *settle_thread(void *store)
 {
@@ -131,6 +148,7 @@ void *settle_thread(void *store)
 		r = settle_group(s, g, &err);
 		if (r == 0)
 			flush_now_and_then(s, g, &clock, &err);
+		tell_change(s, r, &err);
 		(void)pthread_mutex_lock(&s->sequence);
 		s->settle_failed = r;
 		room_tried(s, r);

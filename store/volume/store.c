@@ -110,6 +110,7 @@ struct opening {
 	const struct hf_open_options *o;
 	struct volume_state state; /* where the index is; point.end.segment 0: nowhere */
 	uint64_t index_bytes, frame_bytes;
+	bool rebuild; /* throw the index away, once what it says of the log was heard */
 };
 
 static int open_index(struct opening *p, bool wipe, struct hf_error *err)
@@ -139,14 +140,18 @@ static int open_index(struct opening *p, bool wipe, struct hf_error *err)
 }
 
 /*
- * A damaged index is no loss: it is thrown away and built anew. So is one that is to be rebuilt; but what it
- * says of the log is heard first, and it goes when the log has been opened.
+ * A damaged index is no loss: it is thrown away and built anew. So is one that is to be rebuilt, or in which
+ * damage was found when it was in use; but what it says of the log is heard first, and it goes when the log
+ * has been opened.
  */
 static int open_or_wipe_index(struct opening *p, struct hf_error *err)
 {
 	int r = open_index(p, false, err);
 
-	if (r == 0 || (r != -EUCLEAN && !(p->o->flags & HF_OPEN_REBUILD)))
+	/* Who only reads may have a log that lacks what the index has: he says so himself. */
+	if (r == 0 && index_is_damaged(p->s->index) && !p->s->read_only)
+		p->rebuild = true;
+	if (r == 0 || (r != -EUCLEAN && !p->rebuild))
 		return r;
 	p->state = (struct volume_state){ 0 };
 	return open_index(p, true, err);
@@ -190,11 +195,11 @@ static int open_log(struct opening *p, struct hf_error *err)
 	if (r < 0)
 		return r;
 	/* Who only reads sees the log as far as it goes; but an index that knows more is not taken away. */
-	if (!p->s->read_only || p->o->flags & HF_OPEN_REBUILD) {
+	if (!p->s->read_only || p->rebuild) {
 		lo.known = known.all;
 		lo.n_known = known.n;
 	}
-	if (p->o->flags & HF_OPEN_REBUILD)
+	if (p->rebuild)
 		p->state = (struct volume_state){ 0 };
 	r = log_open(&lo, p->state.point.end.segment ? &p->state.point : NULL, &p->s->log, err);
 	return r < 0 || p->s->read_only ? r : check_epoch(p->s, err);
@@ -247,8 +252,7 @@ static int open_parts(struct opening *p, struct hf_error *err)
 	if (r == 0)
 		r = rot_open(s);
 	if (r == 0)
-		r = p->o->flags & HF_OPEN_REBUILD ? remake_index(p, err) :
-						    index_batch_new(s->index, &s->batch);
+		r = p->rebuild ? remake_index(p, err) : index_batch_new(s->index, &s->batch);
 	if (r < 0 && err && !err->code)
 		(void)hf_error_set(err, r, "cannot open %s: %s", s->path, hf_strerror(r));
 	s->tree.index = s->index;
@@ -296,7 +300,10 @@ static int open_surely(struct opening *p, struct hf_error *err)
 	return log_make_sure(p->s->log, err);
 }
 
-/* Bring the index to where the log is; one to which the log's operations cannot be applied is made anew. */
+/*
+ * Bring the index to where the log is; one to which the log's operations cannot be applied, or in which
+ * damage is found by that, is made anew.
+ */
 static int open_replay(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
@@ -313,7 +320,7 @@ static int open_replay(struct opening *p, struct hf_error *err)
 	if (r < 0)
 		return r;
 	r = replay_log(s, anew ? NULL : &p->state, memory, &p->o->progress, &at, &end, err);
-	if (r < 0 && end.misfit && !anew) {
+	if (r < 0 && !anew && (end.misfit || (r == -EUCLEAN && index_is_damaged(s->index)))) {
 		*err = (struct hf_error)HF_ERROR_INIT;
 		r = remake_index(p, err);
 		if (r == 0)
@@ -451,6 +458,7 @@ int hf_store_open(const char *path, const struct hf_open_options *options, struc
 	}
 	share_memory(&p, cache < CACHE_BYTES_MIN ? CACHE_BYTES_MIN : cache);
 	p.s->read_only = p.o->flags & HF_OPEN_READ_ONLY;
+	p.rebuild = p.o->flags & HF_OPEN_REBUILD;
 	p.s->commit_interval_ms = p.o->commit_interval_ms ? p.o->commit_interval_ms : COMMIT_INTERVAL_MS;
 	r = open_all(&p, err);
 	if (r < 0) {
@@ -536,6 +544,7 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	volume_id_text(s->descriptor.volume_id, ret->volume_id);
 	ret->epoch = point.epoch;
 	ret->read_only = s->read_only;
+	ret->index_damaged = index_is_damaged(s->index);
 	ret->committed_tid = point.tid;
 	ret->committed_time_ns = point.time_ns;
 	ret->log_bytes = log.bytes;

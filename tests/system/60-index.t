@@ -75,6 +75,15 @@ harm "as it was long before" replace "$T/index.early"
 options=rebuild
 harm "thrown away by -o rebuild" true
 harm "its tables are overwritten, and it is rebuilt" overwrite '*.sst'
+options=
+hf unmount "$T/mnt" > /dev/null
+try "its large tables rot, in a part that no opening reads" eval '[ -n "$(find "$index" -name "*.sst" -size +8k -print -exec dd if=/dev/urandom of={} bs=1000 seek=2 count=1 conv=notrunc status=none \;)" ]'
+hf mount "$T/store" "$T/mnt" || bail "damage in tables keeps it from being mounted"
+pictures > /dev/null 2>&1
+is "$(hf status "$T/mnt" | grep -c "the index is damaged: unmount and mount again")" 1 "damage that is found in use is told"
+is "$(hf status "$T/mnt" --json | json index_damaged)" true "to programs as well"
+harm "found in use, and mounted again" true
+is "$(hf status "$T/mnt" --json | json index_damaged)" false "and it is told no more"
 # Killed while it is built anew, the mount before it is there, again and again, and each time a little later.
 killed()
 {
@@ -89,7 +98,6 @@ killed()
 		mountpoint -q "$T/mnt" && fusermount3 -u -z "$T/mnt"
 	done
 }
-options=
 harm "killed while it is rebuilt" killed
 hf init "$T/other" --kit-file "$T/otherkit" > /dev/null && mkdir "$T/othermnt" && hf mount "$T/other" "$T/othermnt" &&
 	cp -a "$TOP/docs" "$T/othermnt" && hf unmount "$T/othermnt" > /dev/null

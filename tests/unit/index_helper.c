@@ -8,7 +8,13 @@
 
 #include <cmocka.h>
 
+#include "store/index/internal.h"
 #include "tests/unit/index_helper.h"
+
+struct rocks *rocks_of(struct index *x)
+{
+	return &x->rocks;
+}
 
 struct index *open_index(const char *dir, struct buf *ret_state)
 {

@@ -3,7 +3,9 @@
 #ifndef TESTS_UNIT_INDEX_HELPER_H
 #define TESTS_UNIT_INDEX_HELPER_H
 
-#include "store/index/index.h"
+#include "store/index/rocks.h"
+
+struct rocks *rocks_of(struct index *x);
 
 /* With a small cache. The state it is at into ret_state (cleared first; NULL: not wanted). */
 struct index *open_index(const char *dir, struct buf *ret_state);

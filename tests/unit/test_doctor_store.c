@@ -91,6 +91,7 @@ static void the_log(void **state)
 	     f->store.r.format_newest = 2);
 	CASE("log-format", UNKNOWN, "", f->store.r.log.code = -EIO);
 	CASE("index", WARNING, "there is none", f->store.r.index = false);
+	CASE("index", WARNING, "damage was found in it", f->store.r.index_damaged = true);
 }
 
 static void who_can_get_at_it(void **state)

@@ -133,6 +133,8 @@ function chips(status) {
 		all.push(el("span", { class: "chip bad" }, many(alarms.length, "open alarm")));
 	if (status.failed)
 		all.push(el("span", { class: "chip bad" }, "writing has failed"));
+	if (status.index_damaged)
+		all.push(el("span", { class: "chip bad", title: "Nothing is lost: unmounted and mounted again, it is built anew." }, "the index is damaged"));
 	for (const r of status.replicas || [])
 		all.push(el("span", { class: r.state === "refused" || r.state === "unreachable" || r.state === "full" ? "chip bad" : "chip", title: r.error || r.url },
 			name(r.name), `: ${r.state}`, r.lag_seconds > 1 ? `, ${Math.round(r.lag_seconds)} s behind` : ""));
