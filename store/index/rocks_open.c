@@ -335,6 +335,25 @@ static int check_folder(const struct index_options *o, struct hf_error *err)
 	return 0;
 }
 
+/*
+ * RocksDB writes down its options at each opening and change of them, comes upon a log level that has no
+ * name, and leaves the beginning behind: it never takes such files away.
+ */
+static void drop_leftovers(const char *dir)
+{
+	DIR *folder = opendir(dir);
+	struct dirent *d;
+
+	while (folder && (d = readdir(folder))) {
+		const char *end = strrchr(d->d_name, '.');
+
+		if (strncmp(d->d_name, "OPTIONS-", 8) == 0 && end && strcmp(end, ".dbtmp") == 0)
+			(void)unlinkat(dirfd(folder), d->d_name, 0);
+	}
+	if (folder)
+		(void)closedir(folder);
+}
+
 static int make_options(struct rocks *r, const struct index_options *o)
 {
 	pthread_mutex_init(&r->flushing, NULL);
@@ -374,6 +393,8 @@ int rocks_open(struct rocks *r, const struct index_options *o, uint8_t **ret_sta
 		rocks_close(r);
 		return code;
 	}
+	if (!r->read_only)
+		drop_leftovers(r->dir);
 	if (index_is_noted(r->dir))
 		atomic_store(&r->damaged, true);
 	*ret_state = state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The index by hand: groups, settling, large batches, scans over deletions. */
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -248,12 +249,51 @@ static void test_scan_over_deletions(void **unused)
 	index_close(x);
 }
 
+static unsigned files_in(const char *dir)
+{
+	DIR *folder = opendir(dir);
+	unsigned n = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder))
+		n++;
+	closedir(folder);
+	return n;
+}
+
+static void open_and_write(const char *dir, uint64_t group)
+{
+	struct index *x = open_index(dir, NULL);
+
+	put_one(x, group, "k", "v");
+	assert_int_equal(index_settle(x, group, "1", 1, NULL, NULL, NULL), 0);
+	index_close(x);
+}
+
+/* As often as one likes: nothing is left behind that adds up. */
+static void test_opened_many_times(void **unused)
+{
+	enum { TIMES = 12 };
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	unsigned before;
+	uint64_t group = 1;
+
+	(void)unused;
+	for (; group <= TIMES; group++)
+		open_and_write(dir, group);
+	before = files_in(dir);
+	for (; group <= 3 * TIMES; group++)
+		open_and_write(dir, group);
+	assert_in_range(files_in(dir), 1, before + TIMES / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_newest_group_counts), cmocka_unit_test(test_recent_is_present),
 		cmocka_unit_test(test_recent_of_many),      cmocka_unit_test(test_settle_rewrites),
 		cmocka_unit_test(test_large_batch),         cmocka_unit_test(test_scan_over_deletions),
+		cmocka_unit_test(test_opened_many_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
