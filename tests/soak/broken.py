@@ -152,6 +152,48 @@ def reads_fail(soak):
     return wrong
 
 
+def rot(soak, folder):
+    """Bits of every table of the index that is not small change, here and there."""
+    rotten = 0
+    for path in folder.glob("*.sst"):
+        with open(path, "r+b") as f:
+            size = os.fstat(f.fileno()).st_size
+            for _ in range(4 if size > 8192 else 0):
+                at = soak.random.randrange(size)
+                was = os.pread(f.fileno(), 1, at)
+                if was:
+                    os.pwrite(f.fileno(), bytes([was[0] ^ 1 << soak.random.randrange(8)]), at)
+                    rotten += 1
+    return rotten
+
+
+def index_rots(soak):
+    """The index rots under load: it is told, and what was promised is there when it has been mounted again."""
+    bench = Bench(soak, "rot")
+    bench.load()
+    wrong, end = [], time.monotonic() + 120
+    while not bench.volume.status()["index_damaged"] and time.monotonic() < end:
+        rot(soak, bench.volume.store / "index")  # of which what is in memory is not read again
+        time.sleep(1)
+    if not bench.volume.status()["index_damaged"]:
+        wrong.append("the index has rotted for two minutes, and nobody was told")
+    time.sleep(5)
+    finish_all(bench.writers)
+    bench.volume.unmount()
+    bench.volume.mount()
+    status = bench.volume.status()
+    if status["index_damaged"] or status["failed"]:
+        wrong.append(f"mounted again it is no better: {status['failed']}")
+    wrong += bench.judge()
+    bench.volume.unmount()
+    wrong.append(bench.volume.check())
+    wrong = [w for w in wrong if w]
+    soak.count("indexes that rotted under load")
+    if not wrong:
+        bench.remove()
+    return wrong
+
+
 def broken(soak, seconds):
     end, number = time.monotonic() + seconds, 0
     faults = {"a disk that fails every write and sync": (("fail", "write"), ("fail", "none")),
@@ -168,3 +210,5 @@ def broken(soak, seconds):
         if number == len(faults):  # once
             wrong = reads_fail(soak)
             soak.ok(not wrong, "reads that fail are told to who reads, and are good again when the disk is", *wrong)
+            wrong = index_rots(soak)
+            soak.ok(not wrong, "an index that rots: it is told, and nothing promised is lost", *wrong)
