@@ -74,14 +74,14 @@ void groups_release(struct groups *g)
 }
 
 /*
- * Drop what is behind us from the window and read on: as much again as is there, so that a long group costs
- * no squares.
+ * Drop what is behind us from the window and read on: a part of what is there, so that a long group, whose
+ * frames are counted anew each time, costs no squares, and memory for little more than itself.
  */
 static int fill(struct groups *g, struct hf_error *err)
 {
 	size_t gone = (size_t)(g->v.point.end.offset - g->window_at), have = g->window.len - gone;
 	uint64_t at = g->window_at + g->window.len;
-	size_t more = have > WINDOW_BYTES ? have : WINDOW_BYTES;
+	size_t more = have / 4 > WINDOW_BYTES ? have / 4 : WINDOW_BYTES;
 	int r;
 
 	if (more > g->size - at)
