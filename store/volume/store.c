@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "store/base/journal.h"
 #include "store/replica/replica.h"
 #include "store/volume/guard.h"
 #include "store/volume/keys.h"
@@ -139,6 +140,12 @@ static int open_index(struct opening *p, bool wipe, struct hf_error *err)
 	return r;
 }
 
+/* That takes its time; and a disk that damages this may damage the log. */
+static void tell_anew(const struct hf_store *s, const char *why)
+{
+	journal_line(LOG_NOTICE, "the index of %s is built anew from the log: %s", s->path, why);
+}
+
 /*
  * A damaged index is no loss: it is thrown away and built anew. So is one that is to be rebuilt, or in which
  * damage was found when it was in use; but what it says of the log is heard first, and it goes when the log
@@ -149,10 +156,14 @@ static int open_or_wipe_index(struct opening *p, struct hf_error *err)
 	int r = open_index(p, false, err);
 
 	/* Who only reads may have a log that lacks what the index has: he says so himself. */
-	if (r == 0 && index_is_damaged(p->s->index) && !p->s->read_only)
+	if (r == 0 && index_is_damaged(p->s->index) && !p->s->read_only) {
+		tell_anew(p->s, "damage was found in it when it was in use");
 		p->rebuild = true;
+	}
 	if (r == 0 || (r != -EUCLEAN && !p->rebuild))
 		return r;
+	if (r == -EUCLEAN)
+		tell_anew(p->s, err->text[0] ? err->text : "it is of another volume");
 	p->state = (struct volume_state){ 0 };
 	return open_index(p, true, err);
 }
@@ -308,9 +319,9 @@ static int open_replay(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
 	const bool anew = p->state.point.end.segment == 0;
-	/* Nobody reads yet: three quarters of what frames may have are lent; sorting and writing take the
-	 * rest. */
-	const uint64_t memory = p->frame_bytes / 4 * 3;
+	/* Nobody reads yet: most of what frames may have is lent; groups, sorting and writing take the rest.
+	 */
+	const uint64_t memory = p->frame_bytes / 16 * 11;
 	struct replay_end end = { .stop = false };
 	struct volume_state at;
 	int r;
@@ -321,6 +332,7 @@ static int open_replay(struct opening *p, struct hf_error *err)
 		return r;
 	r = replay_log(s, anew ? NULL : &p->state, memory, &p->o->progress, &at, &end, err);
 	if (r < 0 && !anew && (end.misfit || (r == -EUCLEAN && index_is_damaged(s->index)))) {
+		tell_anew(s, err->text);
 		*err = (struct hf_error)HF_ERROR_INIT;
 		r = remake_index(p, err);
 		if (r == 0)
