@@ -164,6 +164,7 @@ def plot(base, results, into):
     data = base / "plot"
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
+    into.mkdir(parents=True, exist_ok=True)
 
     def write(name, rows):
         (data / name).write_text("".join(" ".join(str(c) for c in row) + "\n" for row in rows))
