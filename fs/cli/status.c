@@ -354,8 +354,9 @@ void status_print(const json_t *status)
 	       output_count(output_get_number(status, "log_segments"), b),
 	       output_bytes(output_get_number(status, "index_bytes"), c));
 	if (json_is_true(json_object_get(status, "index_damaged")))
-		printf("            %sthe index is damaged%s: unmount and mount again, and it is built anew\n",
-		       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE));
+		printf("            %sthe index is damaged%s: unmount and mount again%s, and it is built anew\n",
+		       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE),
+		       json_is_true(json_object_get(status, "read_only")) ? " with -o ro,rebuild" : "");
 	printf("chunks      %s distinct, %s\n", output_count(output_get_number(status, "chunks"), a),
 	       output_bytes(output_get_number(status, "chunk_bytes"), b));
 	printf("room        %s left on the disk below\n",

@@ -82,6 +82,9 @@ hf mount "$T/store" "$T/mnt" || bail "damage in tables keeps it from being mount
 pictures > /dev/null 2>&1
 is "$(hf status "$T/mnt" | grep -c "the index is damaged: unmount and mount again")" 1 "damage that is found in use is told"
 is "$(hf status "$T/mnt" --json | json index_damaged)" true "to programs as well"
+hf unmount "$T/mnt" > /dev/null
+hf mount "$T/store" "$T/mnt" -o ro > /dev/null
+is "$(hf status "$T/mnt" | grep -c "the index is damaged: unmount and mount again with -o ro,rebuild")" 1 "and who only reads, how to have it mended"
 harm "found in use, and mounted again" true
 is "$(hf status "$T/mnt" --json | json index_damaged)" false "and it is told no more"
 # Killed while it is built anew, the mount before it is there, again and again, and each time a little later.
