@@ -154,7 +154,6 @@ def reads_fail(soak):
 
 def rot(soak, folder):
     """Bits of every table of the index that is not small change, here and there."""
-    rotten = 0
     for path in folder.glob("*.sst"):
         with open(path, "r+b") as f:
             size = os.fstat(f.fileno()).st_size
@@ -163,8 +162,6 @@ def rot(soak, folder):
                 was = os.pread(f.fileno(), 1, at)
                 if was:
                     os.pwrite(f.fileno(), bytes([was[0] ^ 1 << soak.random.randrange(8)]), at)
-                    rotten += 1
-    return rotten
 
 
 def index_rots(soak):

@@ -270,7 +270,8 @@ static void open_and_write(const char *dir, uint64_t group)
 	index_close(x);
 }
 
-/* As often as one likes: nothing is left behind that adds up. */
+/* As often as one likes: nothing is left behind that adds up. (How many tables there are just then varies.)
+ */
 static void test_opened_many_times(void **unused)
 {
 	enum { TIMES = 12 };

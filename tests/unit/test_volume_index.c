@@ -21,7 +21,7 @@
 #include "tests/unit/scratch.h"
 #include "tests/unit/store_helper.h"
 
-enum { FILES = 100, ROUNDS_MAX = 60, TABLES_MAX = 64, PAUSE_MS = 10 };
+enum { FILES = 100, ROUNDS_MAX = 60, TABLES_MAX = 64, PAUSE_MS = 10, PAUSES_MAX = 6000 };
 
 static void pause_a_little(void)
 {
@@ -74,9 +74,10 @@ static void make_round(struct store_fixture *f, unsigned round)
 /* Everything is in files of RocksDB's; false: that failed. */
 static bool flush(struct store_fixture *f)
 {
-	while (status_of(f).pending_bytes > 0) {
+	for (unsigned pauses = 0; status_of(f).pending_bytes > 0; pauses++) {
 		if (status_of(f).index_damaged)
 			return false;
+		assert_true(pauses < PAUSES_MAX);
 		pause_a_little();
 	}
 	return index_flush(f->store->index, NULL) == 0;
@@ -151,10 +152,8 @@ static void write_all(struct store_fixture *f, const uint64_t inos[FILES], unsig
 	commit(f);
 }
 
-/*
- * RocksDB comes upon it when it merges, which nobody asked for. (What is written to was written to before,
- * and is known without reading.) What is acknowledged from then on is in the log.
- */
+/* RocksDB comes upon it when it merges, which nobody asked for. What is acknowledged from then on is in the
+ * log. */
 static void test_found_by_merging(void **state)
 {
 	struct store_fixture *f = *state;
