@@ -7,6 +7,11 @@
  * and reads the next. What may take long, it serves after it has given the lead away, so that others need not
  * wait for it. Whoever has served such a request is a follower, and waits for the lead.
  *
+ * Where requests that take long come several at a time, giving the lead away would wake one thread more for
+ * each. Whoever has served one while others are at theirs therefore *helps*: it reads requests too, beside
+ * the leader. He who gives the lead away while somebody helps wakes nobody: it is the helper's who reads
+ * next. With the first short request that it serves without the lead a helper becomes a follower again.
+ *
  * A short request may take long after all (a look-up that waits for the disk, a write that waits for the
  * pipeline). So while there is traffic the *sentinel*, which is the thread that called serve_run, looks
  * every TICK_MS whether the leader is still at the request it was at the time before, and if so has
@@ -46,6 +51,7 @@ enum {
 	SPIN_PROBE = 32, /* where spinning has not paid, it is tried again every so many requests */
 	SHORT_BYTES = 64 << 10,
 	KICK_MS = 20,
+	HELPERS_MAX = 3,
 };
 
 struct server {
@@ -60,6 +66,8 @@ struct server {
 	unsigned threads_max;
 	unsigned n_threads, waiting; /* protected by lock */
 	bool led;                    /* somebody leads; protected by lock */
+	atomic_uint helpers;         /* who read without the lead; written under lock */
+	atomic_uint long_requests;   /* that are being served */
 	int code;                    /* why it is over: 0 or -errno; protected by lock */
 	atomic_bool over;
 	atomic_bool sentinel_sleeps;
@@ -129,6 +137,8 @@ static void find_leader(struct server *s)
 {
 	s->led = false;
 	atomic_fetch_add(&s->ticket, 1);
+	if (atomic_load(&s->helpers) > 0)
+		return;
 	if (s->waiting > 0)
 		pthread_cond_signal(&s->lead_cond);
 	else
@@ -152,6 +162,13 @@ static void give_lead(struct reader *r)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Requires lock. */
+static void lead(struct reader *r)
+{
+	r->s->led = true;
+	r->ticket = atomic_fetch_add(&r->s->ticket, 1) + 1;
+}
+
 /* Wait for the lead. False: it is over. */
 static bool take_lead(struct reader *r)
 {
@@ -164,8 +181,7 @@ static bool take_lead(struct reader *r)
 		pthread_cond_wait(&s->lead_cond, &s->lock);
 	s->waiting--;
 	over = atomic_load(&s->over);
-	s->led = true;
-	r->ticket = atomic_fetch_add(&s->ticket, 1) + 1;
+	lead(r);
 	pthread_mutex_unlock(&s->lock);
 	return !over;
 }
@@ -219,7 +235,7 @@ static ssize_t wait_for_request(struct reader *r)
 
 static bool spinning_pays(struct reader *r)
 {
-	if (r->s->spin_fd < 0)
+	if (r->s->spin_fd < 0 || atomic_load_explicit(&r->s->helpers, memory_order_relaxed) > 0)
 		return false;
 	if (r->spin_score > 0)
 		return true;
@@ -247,6 +263,15 @@ static ssize_t spin_for_request(struct reader *r)
 	return n;
 }
 
+/* The length of a request as it is; anything else ends it all, and is 0. */
+static ssize_t or_end(struct server *s, ssize_t n)
+{
+	if (n >= 0)
+		return n;
+	end(s, n == -ENODEV ? 0 : (int)n); /* ENODEV: unmounted */
+	return 0;
+}
+
 /* The next request: its length; 0 when it is over or another thread leads. */
 static ssize_t next_request(struct reader *r)
 {
@@ -260,11 +285,7 @@ static ssize_t next_request(struct reader *r)
 		if (is_nothing(n))
 			n = wait_for_request(r);
 	} while (is_nothing(n));
-	if (n < 0) {
-		end(s, n == -ENODEV ? 0 : (int)n); /* ENODEV: unmounted */
-		return 0;
-	}
-	return n;
+	return or_end(s, n);
 }
 
 /* --- serving */
@@ -317,7 +338,8 @@ static void wake_sentinel(struct server *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void serve_request(struct reader *r, ssize_t len)
+/* True: it was a short one. */
+static bool serve_request(struct reader *r, ssize_t len)
 {
 	struct server *s = r->s;
 	const struct fuse_in_header *in = r->buf.mem;
@@ -326,8 +348,10 @@ static void serve_request(struct reader *r, ssize_t len)
 
 	if (keep && leads(r))
 		atomic_store_explicit(&s->busy, number, memory_order_relaxed);
-	else if (!keep)
+	if (!keep) {
 		give_lead(r);
+		atomic_fetch_add(&s->long_requests, 1);
+	}
 	wake_sentinel(s);
 	r->buf.size = (size_t)len;
 	r->opcode = in->opcode;
@@ -339,6 +363,57 @@ static void serve_request(struct reader *r, ssize_t len)
 		end(s, 0);
 	if (keep && leads(r))
 		atomic_store_explicit(&s->busy, 0, memory_order_relaxed);
+	if (!keep)
+		atomic_fetch_sub(&s->long_requests, 1);
+	return keep;
+}
+
+/* --- helping */
+
+static bool start_helping(struct reader *r)
+{
+	struct server *s = r->s;
+	bool may;
+
+	if (s->spin_fd == s->fd || atomic_load(&s->long_requests) == 0)
+		return false; /* all who wait in poll would be woken */
+	pthread_mutex_lock(&s->lock);
+	may = atomic_load(&s->helpers) < HELPERS_MAX && !atomic_load(&s->over);
+	if (may)
+		atomic_fetch_add(&s->helpers, 1);
+	pthread_mutex_unlock(&s->lock);
+	return may;
+}
+
+/* The lead is his who has read a request, if nobody has it. */
+static void stop_helping(struct reader *r)
+{
+	struct server *s = r->s;
+
+	pthread_mutex_lock(&s->lock);
+	atomic_fetch_sub(&s->helpers, 1);
+	if (!s->led)
+		lead(r);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* True: r leads now. */
+static bool help(struct reader *r)
+{
+	bool was_short = false;
+	ssize_t n;
+
+	while (!leads(r) && !was_short && start_helping(r)) {
+		n = wait_for_request(r);
+		stop_helping(r);
+		if (is_nothing(n))
+			continue;
+		n = or_end(r->s, n);
+		if (n == 0)
+			break;
+		was_short = serve_request(r, n);
+	}
+	return leads(r);
 }
 
 static void *reader_main(void *arg)
@@ -355,8 +430,10 @@ static void *reader_main(void *arg)
 	r.buf.mem = buffer;
 	tally_join(r.s->m);
 	while (take_lead(&r)) {
-		while (leads(&r) && (n = next_request(&r)) > 0)
-			serve_request(&r, n);
+		do {
+			while (leads(&r) && (n = next_request(&r)) > 0)
+				(void)serve_request(&r, n);
+		} while (!atomic_load(&r.s->over) && help(&r));
 		if (r.uncounted)
 			count_request(&r, now_ns());
 		if (leads(&r))
