@@ -114,10 +114,20 @@ static uint64_t times_find(struct times *t, uint64_t tid)
 	return found ? found->time_ns : time_of(t->m, tid); /* not committed yet */
 }
 
-/* As it is, or as it last was. */
-static int last_attr(struct mount *m, const struct hf_stretch *st, struct hf_attr *ret)
+/*
+ * As it last was, or is: when the life was found out, for what was there then may be gone by now, and reaped.
+ * (What came while that was found out may be in it, too.)
+ */
+static struct hf_view last_view(struct mount *m, const struct life *l, const struct hf_stretch *st)
 {
-	struct hf_view view = { m->store, st->until == HF_TID_HEAD ? HF_TID_HEAD : st->until - 1 };
+	uint64_t tid = st->from > l->tid ? st->from : l->tid;
+
+	return (struct hf_view){ m->store, st->until == HF_TID_HEAD ? tid : st->until - 1 };
+}
+
+static int last_attr(struct mount *m, const struct life *l, const struct hf_stretch *st, struct hf_attr *ret)
+{
+	struct hf_view view = last_view(m, l, st);
 
 	return hf_view_getattr(&view, st->ino, ret, NULL);
 }
@@ -140,7 +150,7 @@ static int arrange(struct mount *m, struct life *l)
 	}
 	if (until != HF_TID_HEAD) {
 		l->changed_ns = time_of(m, until);
-	} else if (last_attr(m, l->newest, &attr) == 0) {
+	} else if (last_attr(m, l, l->newest, &attr) == 0) {
 		l->changed_ns = (uint64_t)attr.ctime.tv_sec * 1000000000 + (uint64_t)attr.ctime.tv_nsec;
 	}
 	return 0;
@@ -259,9 +269,9 @@ int life_get(struct mount *m, const char *path, bool any, struct life **ret)
 
 /* --- its attributes */
 
-static bool has_acl(struct mount *m, const struct hf_stretch *st)
+static bool has_acl(struct mount *m, const struct life *l, const struct hf_stretch *st)
 {
-	struct hf_view view = { m->store, st->until == HF_TID_HEAD ? HF_TID_HEAD : st->until - 1 };
+	struct hf_view view = last_view(m, l, st);
 
 	return hf_view_getxattr(&view, st->ino, "system.posix_acl_access", NULL, 0, NULL) > 0;
 }
@@ -295,12 +305,12 @@ static int dir_attr(struct mount *m, const struct life *l, struct hf_attr *ret)
 
 		if (!S_ISDIR(st->type) || (before && before->ino == st->ino))
 			continue;
-		r = ++asked <= DIRS_ASKED ? last_attr(m, st, before ? &attr : ret) : 0;
+		r = ++asked <= DIRS_ASKED ? last_attr(m, l, st, before ? &attr : ret) : 0;
 		if (r < 0)
 			return r;
 		if (before && asked <= DIRS_ASKED)
 			restrict_mode(ret, &attr);
-		acl = acl || asked > DIRS_ASKED || has_acl(m, st);
+		acl = acl || asked > DIRS_ASKED || has_acl(m, l, st);
 		before = st;
 	}
 	if (acl)
@@ -312,7 +322,7 @@ int life_attr(struct mount *m, const struct life *l, struct hf_attr *ret)
 {
 	struct timespec t = { (time_t)(l->changed_ns / 1000000000), (long)(l->changed_ns % 1000000000) };
 	struct hf_attr attr = { 0 };
-	int r = l->is_dir ? dir_attr(m, l, &attr) : last_attr(m, l->newest, &attr);
+	int r = l->is_dir ? dir_attr(m, l, &attr) : last_attr(m, l, l->newest, &attr);
 
 	if (r < 0)
 		return r;

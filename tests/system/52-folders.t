@@ -57,6 +57,26 @@ ok $? "a name is removed though the file has another"
 printf a > grown && printf b >> grown && cat "$h/versions/grown/"* > /dev/null && first=$(tell "$h/versions/grown") && printf c >> grown
 is "$(tell "$h/versions/grown" | cut -c "1-${#first}")" "$first" "what was shown of a growing file stays as it was shown"
 is "$(cat "$h/versions/grown/$(ls "$h/versions/grown" | tail -n 1)")" abc "and what follows follows"
+lost=$(python3 - "$h/versions/saved" <<- 'END'
+	import os, sys
+	with open("saved", "w"):
+	    pass
+	saver = os.fork()
+	if saver == 0:
+	    for n in range(1500):
+	        with open("saving", "w") as file:
+	            file.write(str(n))
+	        os.replace("saving", "saved")
+	    os._exit(0)
+	while os.waitpid(saver, os.WNOHANG)[0] == 0:
+	    try:
+	        os.listdir(sys.argv[1])
+	        os.stat(sys.argv[1])
+	    except OSError as e:
+	        print(e)
+END
+)
+is "$lost" "" "a path has its versions while it is replaced again and again"
 ln -s somewhere link && ln -sfn elsewhere link
 is "$(for v in "$h/versions/link/"*; do readlink "$v"; done | xargs)" "somewhere elsewhere" "versions of a link are links"
 
