@@ -3,6 +3,7 @@
  * Node ids of the past. The kernel names an inode by 64 bits; an inode of the past is two such numbers,
  * (tid, inode), and what a path was is a whole path. So each that the kernel knows has an entry here, found
  * by id and by key, alive while its lookup count is above zero. Ids are never given out twice in a mount.
+ * They begin anywhere, lest a file handle of an earlier mount (NFS) leads to something else.
  *
  * st_ino of the past must differ from live numbers and be the same each time it is asked for, also after
  * the kernel forgot the node, for programs compare it. It is bit 62 and the inode number XORed with a mix
@@ -13,6 +14,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /* Without memory uthash would leave the process; entries are put back in order instead. */
 #define HASH_NONFATAL_OOM 1
@@ -23,6 +26,7 @@
 #define PAST (UINT64_C(1) << 63)
 #define PAST_INO (UINT64_C(1) << 62)
 #define FIRST_ID 16 /* below: the nodes that are no inodes, by kind */
+#define FIRST_MAX (UINT64_C(1) << 61)
 
 struct node_key {
 	uint64_t kind, tid, ino;
@@ -41,7 +45,9 @@ void nodes_init(struct nodes *n)
 {
 	pthread_mutex_init(&n->lock, NULL);
 	n->by_id = n->by_key = NULL;
-	n->next_id = FIRST_ID;
+	if (getentropy(&n->next_id, sizeof(n->next_id)) < 0)
+		n->next_id = (uint64_t)time(NULL) << 24;
+	n->next_id = FIRST_ID + n->next_id % FIRST_MAX;
 }
 
 static void drop_entry(struct nodes *n, struct node_entry *e)

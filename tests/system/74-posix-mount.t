@@ -104,6 +104,12 @@ if [ "$root" ]; then
 	remount
 	is "$("$T/handle" open "$T/mnt" "$handle")" live "a file handle outlives the mount"
 	fails "but not its file" 1 "Stale" "$T/handle" open "$T/mnt" "$gone"
+	moment=.history/at/tid-$(hf status "$T/mnt" --json | json committed_tid)
+	was=$("$T/handle" of "$moment/live")
+	is "$("$T/handle" open "$T/mnt" "$was")" live "the past has handles, too"
+	remount
+	[ -s "$moment/sparse" ] && [ -s "$moment/sparse2" ]
+	fails "which lead to nothing else after another mount" 1 "Stale" "$T/handle" open "$T/mnt" "$was"
 fi
 
 # --- who may use it
