@@ -188,12 +188,13 @@ void mount_changed_entry(uint64_t parent, const char *name)
 
 void mount_changed_tag(const char *name)
 {
-	const struct node tags = { .kind = NODE_TAGS };
+	static const struct node below[] = { { .kind = NODE_TAGS }, { .kind = NODE_AT } };
 	uint64_t id;
 
 	pthread_rwlock_rdlock(&current_lock);
-	if (current && nodes_ref(&current->nodes, &tags, &id) == 0) /* these are not counted */
-		fuse_lowlevel_notify_inval_entry(current->session, id, name, strlen(name));
+	for (size_t i = 0; current && i < sizeof(below) / sizeof(below[0]); i++)
+		if (nodes_ref(&current->nodes, &below[i], &id) == 0) /* these are not counted */
+			fuse_lowlevel_notify_inval_entry(current->session, id, name, strlen(name));
 	pthread_rwlock_unlock(&current_lock);
 }
 
@@ -406,14 +407,29 @@ static void *serve(void *arg)
 	return NULL;
 }
 
+/* What the kernel holds of a mount that is in use is written while there is somebody to write it. */
+static void write_out(const struct mount *m, const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_dev == m->dev && syncfs(fd) < 0)
+		mount_log(LOG_WARNING, "%s: not all of what was written was taken: %s", dir, strerror(errno));
+	close(fd);
+}
+
 /*
  * Take an idle mount away while it is still served, so that what it holds is written. A busy one is left
  * to libfuse.
  */
 static void unmount_idle(struct mount *m, const char *dir)
 {
-	if (!atomic_load(&m->ended) && m->dev == mounted_dev(dir))
-		mount_detach(dir, false);
+	if (atomic_load(&m->ended) || m->dev != mounted_dev(dir))
+		return;
+	write_out(m, dir);
+	mount_detach(dir, false);
 }
 
 static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg,

@@ -20,11 +20,14 @@ is "$(cd "$T/mnt/deep" && hf status --json | json mounted_on)" "$T/mnt" "status 
 try "snapshot of a mounted volume" hf snapshot "$T/mnt" named
 echo changed > "$T/mnt/file"
 is "$(cat "$T/mnt/.history/tags/named/file")" hello "and it is a folder"
+is "$(cat "$T/mnt/.history/at/named/file")" hello "a moment like others, too"
 try "tags of a mounted volume" eval 'hf tags "$T/mnt" --json | grep -q named'
 hf snapshot "$T/mnt" --remove named > /dev/null
-try "a name that was taken away leads nowhere, though it was known" test ! -e "$T/mnt/.history/tags/named"
+try "a name that was taken away leads nowhere, though it was known" test ! -e "$T/mnt/.history/at/named"
+try "nor among the tags" test ! -e "$T/mnt/.history/tags/named"
 hf snapshot "$T/mnt" named > /dev/null
 is "$(cat "$T/mnt/.history/tags/named/file")" changed "and may be given again"
+is "$(cat "$T/mnt/.history/at/named/file")" changed "to another moment"
 try "check of a mounted volume" hf check "$T/mnt"
 try "replicas are added while it is mounted" hf replica add "$T/store" "$T/copy2"
 
@@ -57,10 +60,26 @@ try "a dead mount is unmounted" hf unmount "$T/mnt"
 "$HOLDFAST" mount "$T/store" "$T/mnt" -f &
 front=$!
 try "mount -f serves" eventually 10 mountpoint -q "$T/mnt"
-kill "$front"
+# Half of it by a mapping, which no write(2) tells of; the file stays open until the mount has gone.
+python3 - "$T/mnt/held" "$front" <<- 'END'
+	import mmap, os, signal, sys, time
+	file, pid = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR), int(sys.argv[2])
+	os.write(file, b"w" * 300000)
+	os.ftruncate(file, 600000)
+	mapping = mmap.mmap(file, 600000)
+	mapping[300000:] = b"m" * 300000
+	os.kill(pid, signal.SIGTERM)
+	for _ in range(200):
+	    if not os.path.ismount(os.path.dirname(sys.argv[1])):
+	        break
+	    time.sleep(0.05)
+END
 wait "$front"
 is $? 0 "SIGTERM unmounts, and all is well"
 try "and the folder is free" eval '! mountpoint -q "$T/mnt"'
+hf mount "$T/store" "$T/mnt"
+is "$(tr -d m < "$T/mnt/held" | wc -c) $(tr -d w < "$T/mnt/held" | wc -c)" "300000 300000" "with all that was written by who still had a file open"
+hf unmount "$T/mnt"
 
 try "read-only" hf mount "$T/store" "$T/mnt" -o ro
 fails "takes no change" 1 "Read-only" touch "$T/mnt/new"
