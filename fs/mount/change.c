@@ -2,7 +2,7 @@
 /*
  * Requests that change the live tree. The past answers EROFS, to root as well. What the kernel remembers is
  * put right by the replies, but for the mode of a file whose setuid or setgid bit a write took away: those
- * attributes are dropped before the reply.
+ * attributes are dropped before the reply. What answers to others may still put wrong: stale.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -67,6 +67,8 @@ static void make(fuse_req_t req, uint64_t parent, const char *name, uint32_t mod
 	if (r == 0)
 		r = hf_create(mount_of(req)->store, parent, name, mode, fuse_req_ctx(req)->umask, rdev,
 			      target, &cred, &attr, NULL);
+	if (r == 0)
+		stale_changed(mount_of(req), parent);
 	r = durable(mount_of(req), r, true);
 	if (r < 0)
 		reply_code(req, r);
@@ -98,6 +100,8 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name
 		r = name_status(parent, name);
 	if (r == 0)
 		r = hf_link(mount_of(req)->store, ino, parent, name, &attr, NULL);
+	if (r == 0)
+		stale_changed(mount_of(req), parent);
 	r = durable(mount_of(req), r, true);
 	if (r < 0)
 		reply_code(req, r);
@@ -112,6 +116,8 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (r == 0)
 		r = hf_unlink(m->store, parent, name, NULL, NULL);
+	if (r == 0)
+		stale_changed(m, parent);
 	reply_code(req, durable(m, r, true));
 }
 
@@ -122,7 +128,19 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (r == 0)
 		r = hf_rmdir(m->store, parent, name, NULL, NULL);
+	if (r == 0)
+		stale_changed(m, parent);
 	reply_code(req, durable(m, r, true));
+}
+
+/* What has moved, by the name it has now. */
+static void moved(struct mount *m, uint64_t parent, const char *name)
+{
+	struct hf_attr attr;
+
+	stale_changed(m, parent);
+	if (hf_view_lookup(&m->head, parent, name, &attr, NULL) == 0)
+		stale_changed(m, attr.ino);
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
@@ -137,6 +155,10 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 		r = name_status(new_parent, new_name);
 	if (r == 0)
 		r = hf_rename(m->store, parent, name, new_parent, new_name, flags, NULL);
+	if (r == 0) {
+		moved(m, new_parent, new_name);
+		moved(m, parent, name); /* exchanged; else there is nothing any more */
+	}
 	reply_code(req, durable(m, r, true));
 }
 
@@ -282,6 +304,8 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 			 NULL);
 	if (r == 0 && loses)
 		mount_drop_attr(m, ino);
+	else if (r == 0)
+		stale_changed(m, ino);
 	reply_code(req, durable(m, r, false));
 }
 
@@ -353,13 +377,17 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	if (!wire_xattr(&x))
 		return reply_code(req, -EINVAL);
 	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, acl_kills_sgid(req, ino, &x), NULL);
+	if (r == 0)
+		stale_changed(m, ino);
 	reply_code(req, durable(m, r, false));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct mount *m = mount_of(req);
+	int r = node_id_is_live(ino) ? hf_removexattr(m->store, ino, name, NULL) : -EROFS;
 
-	reply_code(req, node_id_is_live(ino) ? durable(m, hf_removexattr(m->store, ino, name, NULL), false) :
-					       -EROFS);
+	if (r == 0)
+		stale_changed(m, ino);
+	reply_code(req, durable(m, r, false));
 }

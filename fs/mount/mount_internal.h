@@ -7,6 +7,7 @@
  *   nodes.c     node ids of the past, counted by the kernel's lookups
  *   tally.c     counting what is asked and answered
  *   reply.c     replies: attributes, entries and their lookup counts, buffers
+ *   stale.c     attributes that are out of date before the kernel has them
  *   history.c   .history, its README, at/ and tags/
  *   gmt.c       .history/gmt: moments as Samba names them
  *   life.c      what a path was, kept for the next request; its versions
@@ -139,6 +140,8 @@ struct tallies {
 	atomic_uint n;
 };
 
+struct stale_table;
+
 struct mount {
 	struct hf_store *store;
 	const struct mount_options *options;
@@ -150,6 +153,7 @@ struct mount {
 	struct lives lives;
 	struct seeks seeks;
 	struct tallies tallies;
+	struct stale_table *stale;
 	pthread_key_t buffer_key; /* reply.c */
 	struct timespec started;
 	uid_t uid;
@@ -232,6 +236,20 @@ void reply_errno(fuse_req_t req, int error); /* 0 or a positive errno, of mount_
 int entry_take(struct mount *m, const struct node *node, const struct hf_attr *attr, double entry_timeout_s,
 	       struct fuse_entry_param *ret);
 void entry_give_back(struct mount *m, uint64_t node_id);
+
+/* ---- stale.c */
+
+int stale_init(struct mount *m); /* -ENOMEM */
+void stale_release(struct mount *m);
+/* This thread begins to serve a request, of a client's thread (0: not known). */
+void stale_begin(struct mount *m, uint32_t pid);
+/* How long the kernel may keep a node's attributes, which this request has read, and is replied with. */
+double stale_timeout_s(struct mount *m, const struct node *node);
+/*
+ * This request has changed attributes of a live inode, and is not replied to yet. Of what the kernel does not
+ * count itself: names in a folder, extended attributes, space within a file's size.
+ */
+void stale_changed(struct mount *m, uint64_t ino);
 
 /* ---- history.c */
 

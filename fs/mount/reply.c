@@ -102,7 +102,7 @@ void reply_attr(fuse_req_t req, const struct node *node, const struct hf_attr *a
 	struct stat st;
 
 	reply_fill_stat(node, attr, &st);
-	fuse_reply_attr(req, &st, history_attr_timeout_s(node));
+	fuse_reply_attr(req, &st, stale_timeout_s(mount_of(req), node));
 }
 
 int entry_take(struct mount *m, const struct node *node, const struct hf_attr *attr, double entry_timeout_s,
@@ -118,7 +118,7 @@ int entry_take(struct mount *m, const struct node *node, const struct hf_attr *a
 	*ret = (struct fuse_entry_param){
 		.ino = id,
 		.generation = attr->generation,
-		.attr_timeout = history_attr_timeout_s(node),
+		.attr_timeout = stale_timeout_s(m, node),
 		.entry_timeout = entry_timeout_s,
 	};
 	reply_fill_stat(node, attr, &ret->attr);

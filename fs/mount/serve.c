@@ -357,6 +357,7 @@ static bool serve_request(struct reader *r, ssize_t len)
 	r->opcode = in->opcode;
 	r->uncounted = true;
 	hf_act_for(in->uid);
+	stale_begin(s->m, in->pid);
 	if (!wire_serve(s->m, r->from_fd, r->buf.mem, r->buf.size))
 		fuse_session_process_buf(s->m->session, &r->buf);
 	if (fuse_session_exited(s->m->session)) /* libfuse cannot go on, and has said why */

@@ -519,8 +519,11 @@ static int mount_init(struct mount *m)
 	m->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m->stop_fd < 0)
 		return -errno;
-	r = reply_init(m);
+	r = stale_init(m);
+	if (r == 0)
+		r = reply_init(m);
 	if (r < 0) {
+		stale_release(m);
 		close(m->stop_fd);
 		return r;
 	}
@@ -540,6 +543,7 @@ static void mount_release(struct mount *m)
 	lives_release(&m->lives);
 	nodes_release(&m->nodes);
 	reply_release(m);
+	stale_release(m);
 	close(m->stop_fd);
 }
 

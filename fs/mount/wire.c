@@ -219,7 +219,7 @@ static void serve_statx(struct mount *m, int fd)
 		send_reply(fd, mount_fault(r, NULL, "reading the attributes", t.ino), NULL, 0);
 		return;
 	}
-	out.attr_valid = (uint64_t)history_attr_timeout_s(&t.node);
+	out.attr_valid = (uint64_t)stale_timeout_s(m, &t.node);
 	out.stat = (struct statx_body){
 		.mask = STATX_BASIC_STATS | STATX_BTIME,
 		.blksize = 4096,

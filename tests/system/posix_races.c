@@ -2,13 +2,16 @@
 /* Several processes at one thing. */
 #include "posix.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 /* True when n children have ended well. */
 static bool all_well(int n)
@@ -184,11 +187,146 @@ static const char *reads_during_writes(void)
 	return NULL;
 }
 
+/* What listers and who changes what they list share. */
+struct listing_race {
+	atomic_bool go, over;
+	atomic_int idle;
+};
+
+enum { LISTED = 40, LISTERS = 3 };
+
+static const char *listed_name(unsigned i, const char *below)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "d%u%s", i % LISTED, below);
+	return name;
+}
+
+/* `ls -l`, again and again, as long as it may. */
+static void list_while(struct listing_race *race, int who)
+{
+	char own[16];
+
+	snprintf(own, sizeof(own), "own%d", who);
+	while (!atomic_load(&race->over)) {
+		struct dirent *entry;
+		struct stat st;
+		DIR *dir;
+
+		if (!atomic_load(&race->go)) {
+			atomic_fetch_add(&race->idle, 1);
+			while (!atomic_load(&race->go) && !atomic_load(&race->over))
+				usleep(50);
+			atomic_fetch_sub(&race->idle, 1);
+		}
+		/* another listing than the one before, so that it is asked for */
+		if (!made(own, "", 0600) || unlink(own) < 0 || !(dir = opendir(".")))
+			_exit(1);
+		while ((entry = readdir(dir)))
+			(void)lstat(entry->d_name, &st);
+		(void)closedir(dir);
+	}
+	_exit(0);
+}
+
+static bool is_as_it_is(const char *name)
+{
+	struct statx kept, asked;
+
+	return statx(AT_FDCWD, name, 0, STATX_BASIC_STATS, &kept) == 0 &&
+	       statx(AT_FDCWD, name, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &asked) == 0 &&
+	       kept.stx_nlink == asked.stx_nlink && kept.stx_mode == asked.stx_mode &&
+	       kept.stx_blocks == asked.stx_blocks && kept.stx_mtime.tv_sec == asked.stx_mtime.tv_sec &&
+	       kept.stx_mtime.tv_nsec == asked.stx_mtime.tv_nsec &&
+	       kept.stx_ctime.tv_sec == asked.stx_ctime.tv_sec &&
+	       kept.stx_ctime.tv_nsec == asked.stx_ctime.tv_nsec;
+}
+
+/* change() makes some change of number n to the listed thing i; afterwards all are stat'ed. */
+static const char *list_beside(bool (*change)(unsigned i, unsigned n))
+{
+	enum { ROUNDS = 60, CHANGES = 30 };
+	struct listing_race *race =
+		mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned wrong = 0, n = 0;
+
+	CHECK(race != MAP_FAILED);
+	for (int who = 0; who < LISTERS; who++)
+		if (fork() == 0)
+			list_while(race, who);
+	for (int round = 0; round < ROUNDS; round++) {
+		atomic_store(&race->go, true);
+		usleep(200 + 37 * (unsigned)(round % 50));
+		for (int k = 0; k < CHANGES; k++, n++)
+			CHECK(change(n * 7, n));
+		atomic_store(&race->go, false);
+		while (atomic_load(&race->idle) < LISTERS)
+			usleep(50);
+		for (unsigned i = 0; i < LISTED; i++)
+			wrong += !is_as_it_is(listed_name(i, ""));
+	}
+	atomic_store(&race->over, true);
+	CHECK(all_well(LISTERS) && wrong == 0);
+	return NULL;
+}
+
+static bool make_below(unsigned i, unsigned n)
+{
+	char below[16];
+
+	snprintf(below, sizeof(below), "/x%u", n);
+	return mkdir(listed_name(i, below), 0755) == 0;
+}
+
+static const char *folders_listed_and_filled(void)
+{
+	for (unsigned i = 0; i < LISTED; i++)
+		CHECK(mkdir(listed_name(i, ""), 0755) == 0);
+	return list_beside(make_below);
+}
+
+static bool set_value(unsigned i, unsigned n)
+{
+	return setxattr(listed_name(i, ""), "user.number", &n, sizeof(n), 0) == 0;
+}
+
+static bool punch(unsigned i, unsigned n)
+{
+	int fd = open(listed_name(i, ""), O_RDWR);
+	bool good = fd >= 0 &&
+		    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, n % 16 * 4096, 4096) == 0;
+
+	return fd >= 0 && close(fd) == 0 && good;
+}
+
+static const char *make_listed_files(void)
+{
+	for (unsigned i = 0; i < LISTED; i++)
+		CHECK(made(listed_name(i, ""), "", 0644) && truncate(listed_name(i, ""), 16 * 4096) == 0);
+	return NULL;
+}
+
+static const char *files_listed_and_labelled(void)
+{
+	PASS_ON(make_listed_files());
+	return list_beside(set_value);
+}
+
+static const char *files_listed_and_punched(void)
+{
+	PASS_ON(make_listed_files());
+	return list_beside(punch);
+}
+
 const struct check checks_races[] = {
 	{ "unlink, and read and write on", unlink_and_use },
 	{ "one of many makes the name", one_wins },
 	{ "rename replaces in one step", replaced_in_one_step },
 	{ "directories moved into each other", moved_into_each_other },
 	{ "reads during writes and truncates", reads_during_writes },
+	{ "folders are listed while they are filled, and then are what they are", folders_listed_and_filled },
+	{ "files are listed while they get extended attributes", files_listed_and_labelled },
+	{ "files are listed while holes are punched", files_listed_and_punched },
 	{ NULL, NULL },
 };
