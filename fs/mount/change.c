@@ -10,6 +10,8 @@
 
 #include "fs/mount/mount_internal.h"
 
+enum { WORTH_CUTTING_BYTES = 1 << 20 };
+
 /* The root's name for the past is not anybody's to make, remove or replace. */
 static bool is_reserved(uint64_t parent, const char *name)
 {
@@ -309,7 +311,37 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 	reply_code(req, durable(m, r, false));
 }
 
-/* From the past, EXDEV: the kernel then reads and writes instead. */
+/*
+ * After a copy the kernel drops whole pages of the destination. In one that was copied into in part, that
+ * would lose what somebody stores in the rest through a mapping meanwhile; so only whole pages are copied,
+ * and what ends the file. -EOPNOTSUPP: the kernel then reads and writes instead, all of it; a copy that is
+ * not short ends earlier, and who goes on has the kernel do the rest.
+ */
+static int cut_to_pages(struct mount *m, uint64_t in, uint64_t in_off, uint64_t out, uint64_t out_off,
+			size_t *len)
+{
+	struct hf_attr from, to;
+	size_t rest;
+	int r = hf_view_getattr(&m->head, in, &from, NULL);
+
+	if (r == 0)
+		r = hf_view_getattr(&m->head, out, &to, NULL);
+	if (r < 0)
+		return r;
+	if (in_off >= from.size_bytes) /* nothing, or why not */
+		return 0;
+	if (out_off % PAGE_BYTES)
+		return -EOPNOTSUPP;
+	if (*len > from.size_bytes - in_off)
+		*len = (size_t)(from.size_bytes - in_off);
+	rest = (size_t)((out_off + *len) % PAGE_BYTES);
+	if (rest == 0 || out_off + *len >= to.size_bytes)
+		return 0;
+	*len -= rest;
+	return *len >= WORTH_CUTTING_BYTES ? 0 : -EOPNOTSUPP;
+}
+
+/* From the past, EXDEV: the same. */
 void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse_file_info *in_fi,
 			fuse_ino_t out, off_t out_off, struct fuse_file_info *out_fi, size_t len, int flags)
 {
@@ -324,6 +356,9 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 		return reply_code(req, -EROFS);
 	if (!node_id_is_live(in))
 		return reply_code(req, -EXDEV);
+	n = cut_to_pages(m, in, (uint64_t)in_off, out, (uint64_t)out_off, &len);
+	if (n < 0)
+		return reply_code(req, (int)n);
 	loses = loses_bits(req, out, kill);
 	n = hf_copy_range(m->store, in, (uint64_t)in_off, out, (uint64_t)out_off, len,
 			  kill ? HF_WRITE_KILL_PRIV : 0, NULL);

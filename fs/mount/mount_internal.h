@@ -60,6 +60,7 @@
 #define HISTORY_NAME ".history"
 #define FOREVER_S 1e9 /* longer than any mount lasts */
 #define MAX_WRITE_BYTES (1024 * 1024)
+#define PAGE_BYTES 4096u /* of the kernel's cache */
 
 /* ---- nodes.c */
 

@@ -99,7 +99,7 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
 
 /*
  * Metadata only: the destination names the same chunks. May copy less than len (the source's end; 64 MiB that
- * are no holes). Overlap in one file: -EINVAL.
+ * are no holes, up to a multiple of 4 KiB in the destination). Overlap in one file: -EINVAL.
  */
 ssize_t hf_copy_range(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino,
 		      uint64_t offset, size_t len, unsigned flags, struct hf_error *err);

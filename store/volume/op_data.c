@@ -10,7 +10,7 @@
 #include "store/volume/guard.h"
 #include "store/volume/volume.h"
 
-enum { WRITE_BYTES_MAX = 16 << 20, SMALL_WRITE_BYTES = 1024 };
+enum { WRITE_BYTES_MAX = 16 << 20, SMALL_WRITE_BYTES = 1024, PAGE_BYTES = 4096 };
 
 static struct stream *stream_find(struct group *g, uint64_t ino)
 {
@@ -315,12 +315,13 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
 }
 
 /*
- * So that others need not wait long: no more blocks than a step has, be it in the source or in the way.
- * Requires sequence.
+ * So that others need not wait long: no more blocks than a step has, be it in the source or in the way; then
+ * up to where a page of the destination ends. Requires sequence.
  */
 static int shorten_copy(struct hf_store *s, uint64_t src_ino, uint64_t src_offset, uint64_t ino,
 			uint64_t offset, size_t *len, struct hf_error *err)
 {
+	const size_t asked = *len;
 	uint64_t src_end, end;
 	int r = tree_blocks_end(&s->tree, src_ino, src_offset, RANGE_STEP_BLOCKS, &src_end, err);
 
@@ -332,6 +333,8 @@ static int shorten_copy(struct hf_store *s, uint64_t src_ino, uint64_t src_offse
 		*len = (size_t)(src_end - src_offset);
 	if (*len > end - offset)
 		*len = (size_t)(end - offset);
+	if (*len<asked && * len> PAGE_BYTES)
+		*len -= (size_t)((offset + *len) % PAGE_BYTES);
 	return 0;
 }
 

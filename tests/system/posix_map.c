@@ -163,6 +163,45 @@ static const char *holes_written_through_a_mapping(void)
 	return NULL;
 }
 
+/*
+ * Copies into a part of a page, again and again; the rest of it is stored to through a mapping. From the
+ * middle of the page, and up to it.
+ */
+static const char *stores_beside_copies(void)
+{
+	enum { PAGE = 4096, LEN = 3 * PAGE, STORES = 1000 };
+	static const struct {
+		off_t to;
+		size_t n;
+		unsigned at;
+	} copies[] = { { PAGE + 2048, 2000, PAGE + 20 }, { 0, PAGE + 100, PAGE + 3000 } };
+	int fd = make("f", "", 0644), source = make("source", "", 0644);
+	volatile char *map;
+
+	CHECK(ftruncate(fd, LEN) == 0 && ftruncate(source, LEN) == 0);
+	map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	for (unsigned i = 0; i < sizeof(copies) / sizeof(copies[0]); i++) {
+		unsigned lost = 0;
+		pid_t copier = fork();
+
+		while (copier == 0) {
+			loff_t from = 0, to = copies[i].to;
+
+			if (copy_file_range(source, &from, fd, &to, copies[i].n, 0) < 0)
+				_exit(1);
+		}
+		for (unsigned k = 0; k < STORES; k++) {
+			map[copies[i].at] = (char)k;
+			usleep(100);
+			lost += map[copies[i].at] != (char)k;
+		}
+		CHECK(kill(copier, SIGKILL) == 0 && waitpid(copier, NULL, 0) == copier && lost == 0);
+	}
+	CHECK(munmap((void *)map, LEN) == 0 && close(fd) == 0 && close(source) == 0);
+	return NULL;
+}
+
 const struct check checks_map[] = {
 	{ "shared mappings", mapped },
 	{ "truncate under mappings, SIGBUS", cut_under_a_mapping },
@@ -170,5 +209,6 @@ const struct check checks_map[] = {
 	{ "mappings need the rights of their descriptor", rights_of_mappings },
 	{ "behind the end of a mapped file", behind_the_end },
 	{ "SEEK_DATA of what a mapping holds", holes_written_through_a_mapping },
+	{ "what a mapping stores beside copy_file_range", stores_beside_copies },
 	{ NULL, NULL },
 };
