@@ -6,9 +6,10 @@
  *
  * Permissions are not checked (see view.h); what is checked is what a file system must: existence, types,
  * emptiness, loops, limits, room. Errors common to all: -EROFS (read-only store), -EIO (an earlier commit
- * failed), -ENOSPC (no room; removing still works), -ENOMEM, -ESTALE. Times POSIX asks for are set to the
- * operation's own. A call waits only when more data is under way to the disk than the store keeps in memory
- * (an eighth of cache_bytes, 16 to 64 MiB), never for a disk or a replica otherwise.
+ * failed), -ENOSPC (no room; removing still works), -ENOMEM, -EMFILE and -ENFILE (much is under way, and no
+ * descriptors for the log just now), -ESTALE. Times POSIX asks for are set to the operation's own. A call
+ * waits only when more data is under way to the disk than the store keeps in memory (an eighth of
+ * cache_bytes, 16 to 64 MiB), never for a disk or a replica otherwise.
  *
  * `struct hf_attr *ret` outputs may be NULL.
  */

@@ -104,7 +104,11 @@ int hf_store_open(const char *path, const struct hf_open_options *options, struc
  */
 int hf_store_close(struct hf_store *store, struct hf_error *err);
 
-/* Everything acknowledged before this call is durable when it returns 0. -EIO, -ENOSPC. */
+/*
+ * Everything acknowledged before this call is durable when it returns 0. -EIO: no more changes are taken.
+ * -ENOSPC, -ENOMEM, -EMFILE, -ENFILE: room, memory or descriptors lack at present; nothing acknowledged is
+ * lost, and it is tried again by itself.
+ */
 int hf_store_commit(struct hf_store *store, struct hf_error *err);
 
 /*

@@ -2,8 +2,8 @@
 /*
  * Making groups durable, in order, in two steps that work beside each other: a group is packed while the one
  * before it is written. Each step is done by whoever comes first: its own thread, or a caller who needs a
- * group durable (fsync), who so waits for no thread to wake up. A group that finds no room in the log stays
- * the next to be written, and is tried again.
+ * group durable (fsync), who so waits for no thread to wake up. A group for which there is no room, memory or
+ * descriptor just now stays the next of its step, and is tried again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -72,6 +72,39 @@ struct group *queue_pop(struct group_queue *q)
 	return g;
 }
 
+static void queue_push_back(struct group_queue *q, struct group *g)
+{
+	g->next = q->first;
+	q->first = g;
+	if (!q->last)
+		q->last = g;
+	q->n++;
+}
+
+/* May it be otherwise in a moment? */
+static bool is_passing(int r)
+{
+	return r == -ENOSPC || r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+static bool log_takes_more(const struct hf_store *s)
+{
+	struct log_stats stats;
+
+	log_stats(s->log, &stats);
+	return stats.failed == 0;
+}
+
+/* Why a step waits to be tried again; 0: it does not. Requires sequence. */
+static void note_stuck(struct hf_store *s, int *stuck, int r)
+{
+	*stuck = r;
+	if (r == 0)
+		return;
+	s->room_budget = 0; /* what was measured holds no more */
+	(void)pthread_cond_broadcast(&s->room_cond);
+}
+
 static struct group *next_sealed(struct hf_store *s)
 {
 	struct group *g;
@@ -123,16 +156,26 @@ static void group_is_durable(struct hf_store *s, struct group *g)
 }
 
 /* Requires write. */
-static int write_group(struct hf_store *s, struct group *g, struct hf_error *err)
+static int put_in_log(struct hf_store *s, struct group *g, struct hf_error *err)
 {
 	uint64_t began_ns = s->os->monotonic_ns(s->os->state);
 	int r = log_commit(s->log, g->frames, g->n_frames, g->state.tid, g->state.time_ns, err);
 
 	meters_commit(s, g, s->os->monotonic_ns(s->os->state) - began_ns, r < 0);
-	if (r == 0) {
-		log_durable(s->log, &g->point);
+	if (r < 0)
+		return r;
+	log_durable(s->log, &g->point);
+	g->in_log = true;
+	return 0;
+}
+
+/* Requires write. What fails in between is done by the next try, and nothing twice. */
+static int write_group(struct hf_store *s, struct group *g, struct hf_error *err)
+{
+	int r = g->in_log ? 0 : put_in_log(s, g, err);
+
+	if (r == 0)
 		r = publish_places(s, g, err);
-	}
 	if (r == 0) {
 		for (size_t i = 0; i < g->n_frames; i++)
 			log_frame_release(&g->frames[i]);
@@ -141,20 +184,31 @@ static int write_group(struct hf_store *s, struct group *g, struct hf_error *err
 }
 
 /*
- * Pack the next sealed group, if there is one. Requires pack, and gives it up: while sequence is held, so
- * that who finds it taken and waits for progress misses none. tell_writer: nobody else writes it.
+ * Pack the next sealed group, if there is one; what fails and may pass leaves it the next. Requires pack, and
+ * gives it up: while sequence is held, so that who finds it taken and waits for progress misses none.
+ * tell_writer: nobody else writes it.
  */
 static int pack_next(struct hf_store *s, bool tell_writer, struct hf_error *err)
 {
 	struct group *g = next_sealed(s);
 	int r = g ? pack_group(s, g, err) : 0;
+	const bool again = is_passing(r);
 
-	if (r < 0) /* before the writer can see the group */
-		volume_fail(s, r, err->code ? err->text : "memory ran out while packing a group");
+	if (again) {
+		group_unpack(g);
+		(void)hf_error_set(err, r, "what was changed cannot be packed now (%s); it is tried again",
+				   hf_strerror(r));
+	} else if (r < 0) { /* before the writer can see the group */
+		volume_fail(s, r, err->code ? err->text : "packing a group failed");
+	}
 	(void)pthread_mutex_lock(&s->sequence);
 	if (g) {
 		s->packing = NULL;
-		queue_push(&s->packed, g);
+		if (again)
+			queue_push_back(&s->sealed, g);
+		else
+			queue_push(&s->packed, g);
+		note_stuck(s, &s->pack_stuck, again ? r : 0);
 		if (tell_writer)
 			(void)pthread_cond_signal(&s->packed_cond);
 	}
@@ -165,12 +219,13 @@ static int pack_next(struct hf_store *s, bool tell_writer, struct hf_error *err)
 }
 
 /*
- * Write the next packed group, if there is one; on -ENOSPC it stays the next. Requires write, and gives it up
- * as pack_next does pack.
+ * Write the next packed group, if there is one; what fails and may pass leaves it the next. Requires write,
+ * and gives it up as pack_next does pack.
  */
 static int write_next(struct hf_store *s, struct hf_error *err)
 {
 	struct group *g;
+	bool again;
 	int r = 0;
 
 	(void)pthread_mutex_lock(&s->sequence);
@@ -178,17 +233,14 @@ static int write_next(struct hf_store *s, struct hf_error *err)
 	(void)pthread_mutex_unlock(&s->sequence);
 	if (g)
 		r = write_group(s, g, err);
-	if (r < 0 && r != -ENOSPC) /* before anybody can try the group again: part of it may be in the log */
+	again = is_passing(r) && log_takes_more(s);
+	if (r < 0 && !again) /* before anybody can try the group again: part of it may be in the log */
 		volume_fail(s, r, err->text);
 	(void)pthread_mutex_lock(&s->sequence);
 	if (g) {
 		if (r == 0)
 			group_is_durable(s, g);
-		s->no_room = r == -ENOSPC;
-	}
-	if (s->no_room) {
-		s->room_budget = 0; /* what was measured holds no more */
-		(void)pthread_cond_broadcast(&s->room_cond);
+		note_stuck(s, &s->write_stuck, again ? r : 0);
 	}
 	if (s->sealed.first)
 		(void)pthread_cond_signal(&s->sealed_cond); /* there is room for another packed group */
@@ -205,7 +257,7 @@ static bool is_due(const struct group_queue *q, uint64_t group)
 
 /*
  * One step towards the group, or wait until others have made one. Requires sequence, and lets go of it
- * meanwhile. -ENOSPC; what else fails is in s->failed.
+ * meanwhile. What fails for now; for good: it is in s->failed.
  */
 static int commit_step(struct hf_store *s, uint64_t group, struct hf_error *err)
 {
@@ -222,7 +274,7 @@ static int commit_step(struct hf_store *s, uint64_t group, struct hf_error *err)
 		return 0;
 	}
 	(void)pthread_mutex_lock(&s->sequence);
-	return r == -ENOSPC ? r : 0;
+	return s->failed ? 0 : r;
 }
 
 int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err)
@@ -235,9 +287,10 @@ int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err)
 	(void)pthread_mutex_lock(&s->sequence);
 	while (r == 0 && s->durable_group < group)
 		r = s->failed ? hf_error_set(err, -EIO, "%s", s->failed_text) : commit_step(s, group, err);
-	if (r < 0)
-		(void)pthread_cond_signal(
-			&s->packed_cond); /* what is packed and not written is left to the writer */
+	if (r < 0) { /* what is left of it is left to the threads */
+		(void)pthread_cond_signal(&s->sealed_cond);
+		(void)pthread_cond_signal(&s->packed_cond);
+	}
 	(void)pthread_mutex_unlock(&s->sequence);
 	return r;
 }
@@ -267,6 +320,7 @@ void *pack_thread(void *store)
 	(void)pthread_mutex_lock(&s->sequence);
 	while (!s->stopping) {
 		bool work = s->sealed.first && s->packed.n < PACKED_MAX && !s->failed;
+		int r;
 
 		if (!work && !s->failed && interval_over(s, &ms) && group_seal(s, &sealed) == 0)
 			work = s->sealed.first && s->packed.n < PACKED_MAX;
@@ -277,8 +331,12 @@ void *pack_thread(void *store)
 		}
 		(void)pthread_mutex_unlock(&s->sequence);
 		(void)pthread_mutex_lock(&s->pack);
-		(void)pack_next(s, true, &err); /* a failure has been noted by volume_fail */
+		r = pack_next(s, true, &err);
 		(void)pthread_mutex_lock(&s->sequence);
+		if (r < 0 && !s->failed) {
+			room_tried(s, r);
+			wait_ms(s, &s->sealed_cond, RETRY_MS);
+		}
 	}
 	(void)pthread_mutex_unlock(&s->sequence);
 	return NULL;
@@ -301,7 +359,7 @@ void *write_thread(void *store)
 		(void)pthread_mutex_lock(&s->write);
 		r = write_next(s, &err);
 		(void)pthread_mutex_lock(&s->sequence);
-		if (r == -ENOSPC) {
+		if (r < 0 && !s->failed) {
 			room_tried(s, r);
 			wait_ms(s, &s->packed_cond, RETRY_MS);
 		}

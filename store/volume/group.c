@@ -27,17 +27,26 @@ static void group_free_streams(struct group *g)
 	}
 }
 
+void group_unpack(struct group *g)
+{
+	for (size_t i = 0; i < g->n_frames; i++)
+		log_frame_release(&g->frames[i]);
+	free(TAKE_PTR(g->frames));
+	g->n_frames = 0;
+	free(TAKE_PTR(g->chunks));
+	g->n_chunks = g->cap_chunks = 0;
+	for (size_t i = 0; i < g->n_runs; i++) {
+		free(TAKE_PTR(g->runs[i].pieces));
+		g->runs[i].n = g->runs[i].cap = 0;
+	}
+}
+
 void group_free(struct group *g)
 {
 	if (!g)
 		return;
 	group_free_streams(g);
-	for (size_t i = 0; i < g->n_frames; i++)
-		log_frame_release(&g->frames[i]);
-	for (size_t i = 0; i < g->n_runs; i++)
-		free(g->runs[i].pieces);
-	free(g->frames);
-	free(g->chunks);
+	group_unpack(g);
 	free(g->items);
 	free(g->notes);
 	free(g->runs);

@@ -110,11 +110,13 @@ static int room_failed(struct hf_store *s, struct hf_error *err)
 /* Nothing gets through to where it would be settled: whoever waits for that may wait for ever. */
 static bool is_stuck(const struct hf_store *s)
 {
-	return s->settle_failed || s->no_room;
+	return s->settle_failed || s->pack_stuck || s->write_stuck;
 }
 
 static int room_stuck(struct hf_store *s, struct hf_error *err)
 {
+	const int stuck = s->write_stuck ? s->write_stuck : s->pack_stuck;
+
 	if (s->settle_failed == -EUCLEAN)
 		return hf_error_set(
 			err, -EIO,
@@ -127,6 +129,11 @@ static int room_stuck(struct hf_store *s, struct hf_error *err)
 			"the index in %s cannot be written: unmount, mend the disk and mount again "
 			"(nothing that was acknowledged is lost)",
 			s->path);
+	if (stuck && stuck != -ENOSPC)
+		return hf_error_set(err, stuck,
+				    "the log in %s cannot be written now, which is tried again: %s (nothing "
+				    "that was acknowledged is lost)",
+				    s->path, hf_strerror(stuck));
 	return room_none(s, err);
 }
 

@@ -489,7 +489,8 @@ int hf_store_open(const char *path, const struct hf_open_options *options, struc
 /* Is a group waiting for the one that is being written, and on its way? Requires sequence. */
 static bool line_is_full(const struct hf_store *s)
 {
-	return !s->failed && !s->no_room && (s->sealed.first || s->packing || s->packed.n > 1);
+	return !s->failed && !s->pack_stuck && !s->write_stuck &&
+	       (s->sealed.first || s->packing || s->packed.n > 1);
 }
 
 int hf_store_commit(struct hf_store *s, struct hf_error *err)

@@ -121,6 +121,7 @@ struct group {
 	uint64_t next_chunk, chunk_bytes; /* counters after it */
 
 	/* committed */
+	bool in_log; /* and the index may not know yet where */
 	struct log_point point;
 	/* the group that was open when the runs were resolved: the last that may name them */
 	uint64_t open_at_resolve;
@@ -202,7 +203,7 @@ struct hf_store {
 	pthread_cond_t sealed_cond;
 	pthread_cond_t packed_cond; /* the writer: something is packed that nobody else writes, or to stop */
 	pthread_cond_t settle_cond; /* the settler: something is committed, or to stop */
-	pthread_cond_t room_cond;   /* pending_bytes fell, no_room, or failed */
+	pthread_cond_t room_cond;   /* pending_bytes fell, or a step is stuck or failed */
 	pthread_cond_t progress_cond; /* who needs a group: one was packed or written, or cannot be */
 	struct tree_state state;      /* after the last operation */
 	uint64_t before_ns; /* time of the one before the last, or its row, that was not a reaping */
@@ -214,8 +215,10 @@ struct hf_store {
 	struct group_queue packed;    /* to be written */
 	struct group_queue committed; /* to be settled */
 	struct group_queue settled;   /* their runs may still be named */
-	bool no_room;                 /* the next packed group found no room in the log */
-	uint64_t durable_group;       /* all groups up to this one are durable */
+	/* why the next sealed group could not be packed, the next packed one not written: for now; 0: not so
+	 */
+	int pack_stuck, write_stuck;
+	uint64_t durable_group; /* all groups up to this one are durable */
 	uint64_t settled_group;
 	uint64_t pending_bytes;    /* cost of groups not yet settled */
 	uint64_t uncommitted_cost; /* cost of groups not yet committed: promised to the log's room */
@@ -240,11 +243,12 @@ struct hf_store {
 };
 
 /*
- * --- room.c: admission. 0 with room promised, -ENOSPC, -EROFS, -EIO. May wait for the pipeline. `grows`:
- * false for what frees.
+ * --- room.c: admission. 0 with room promised, -ENOSPC, -EIO, or what keeps the pipeline from going on. May
+ * wait for it. `grows`: false for what frees.
  */
 MUST_USE int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err);
-/* The settler could settle a group or (-errno) could not, or the writer found no room. Requires sequence. */
+/* The settler could settle a group or (-errno) could not, or packer or writer could not go on. Requires
+ * sequence. */
 void room_tried(struct hf_store *s, int r);
 /* What can still be written, when the file system below has this much free. */
 uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t total);
@@ -257,6 +261,7 @@ uint64_t room_left(const struct hf_store *s, uint64_t available);
 /* --- group.c: all require sequence */
 MUST_USE struct group *group_new(uint64_t id, const struct tree_state *before);
 void group_free(struct group *g);
+void group_unpack(struct group *g); /* as it was when it was sealed. Requires pack, not sequence */
 /* memory for n (at most ROW_OPS) more items, and a run and stream: then adding cannot fail */
 MUST_USE int group_reserve(struct group *g, size_t n);
 /* What a group holds, to come back to while nothing of what was added since has happened. */
@@ -331,6 +336,7 @@ bool refs_have_reapable(struct hf_store *s);
 void refs_free(struct hf_store *s);
 
 /* --- pack.c: requires pack */
+/* What fails leaves the group half packed: group_unpack. */
 MUST_USE int pack_group(struct hf_store *s, struct group *g, struct hf_error *err);
 
 /* --- commit.c */
@@ -338,7 +344,10 @@ void queue_push(struct group_queue *q, struct group *g);
 struct group *queue_pop(struct group_queue *q);
 /* Wait for cond, so long at most. Requires sequence. */
 void wait_ms(struct hf_store *s, pthread_cond_t *cond, unsigned ms);
-/* Make all groups up to this one durable. -EIO and what failed, -ENOSPC. */
+/*
+ * Make all groups up to this one durable. -EIO and what failed; -ENOSPC, -ENOMEM, -EMFILE, -ENFILE: not now,
+ * and it is tried again.
+ */
 MUST_USE int commit_until(struct hf_store *s, uint64_t group, struct hf_error *err);
 void *pack_thread(void *store);
 void *write_thread(void *store);
