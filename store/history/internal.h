@@ -30,6 +30,17 @@ MUST_USE int state_of(const struct hf_view *v, uint64_t ino, struct hf_attr *ret
 MUST_USE int path_of(const struct hf_view *v, uint64_t ino, struct buf *out, struct hf_error *err);
 
 /*
+ * Going up from directory to directory, however deep they are: climb_circles is asked of each, and says so
+ * when it was there already (Brent's algorithm: after at most three times as many steps as there are
+ * directories). That is a damaged index: climb_error. {0} at first.
+ */
+struct climb {
+	uint64_t seen, n, turn;
+};
+bool climb_circles(struct climb *c, uint64_t dir);
+int climb_error(struct hf_error *err);
+
+/*
  * Where directories were, remembered: one answer holds until the directory is moved. For walks that ask of
  * many moments.
  */

@@ -12,10 +12,7 @@
 #include "store/history/internal.h"
 #include "store/tree/view_internal.h"
 
-enum {
-	DEPTH_MAX = 4096,        /* of directories; more is an index that goes in circles */
-	REMEMBERED_MAX = 500000, /* places; then all are forgotten */
-};
+enum { REMEMBERED_MAX = 500000 }; /* places; then all are forgotten */
 
 /*
  * Of an inode: of a directory its one place, which stays the same however often the directory itself changes;
@@ -222,10 +219,30 @@ static int place_find(struct places *p, uint64_t tid, uint64_t ino, struct place
 	return 1;
 }
 
+bool climb_circles(struct climb *c, uint64_t dir)
+{
+	if (c->n > 0 && dir == c->seen)
+		return true;
+	if (c->n == c->turn) {
+		c->seen = dir;
+		c->turn = 2 * c->turn + 1;
+		c->n = 0;
+	}
+	c->n++;
+	return false;
+}
+
+int climb_error(struct hf_error *err)
+{
+	return hf_error_set(err, -EUCLEAN, "the index of names goes in circles: mount with -o rebuild");
+}
+
 /* Is a directory below another, or that one? 1, 0. */
 static int dir_below(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir, struct hf_error *err)
 {
-	for (int depth = 0; depth < DEPTH_MAX; depth++) {
+	struct climb climb = { 0 };
+
+	for (;;) {
 		struct place *a;
 		int r;
 
@@ -233,6 +250,8 @@ static int dir_below(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir,
 			return 1;
 		if (ino == ROOT_INO || ino == 0)
 			return 0;
+		if (climb_circles(&climb, ino))
+			return climb_error(err);
 		r = place_find(p, tid, ino, &a, err);
 		if (r <= 0)
 			return r;
@@ -240,7 +259,6 @@ static int dir_below(struct places *p, uint64_t tid, uint64_t ino, uint64_t dir,
 			return 0;
 		ino = a->dir;
 	}
-	return hf_error_set(err, -EUCLEAN, "the index of names goes in circles: mount with -o rebuild");
 }
 
 struct below {
@@ -312,11 +330,12 @@ static int put_path(struct places *p, uint64_t tid, uint64_t dir, const char *la
 		    struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf names = BUF_INIT; /* upwards, a NUL behind each */
+	struct climb climb = { 0 };
 	size_t end;
 
 	if (last)
 		buf_add(&names, last, strlen(last) + 1);
-	for (int depth = 0; dir != ROOT_INO; depth++) {
+	while (dir != ROOT_INO) {
 		struct place *a;
 		int r = place_find(p, tid, dir, &a, err);
 
@@ -326,9 +345,8 @@ static int put_path(struct places *p, uint64_t tid, uint64_t dir, const char *la
 			return r;
 		if (r == 0)
 			return hf_error_set(err, -ENOENT, "it had no name then");
-		if (depth == DEPTH_MAX)
-			return hf_error_set(err, -EUCLEAN,
-					    "the index of names goes in circles: mount with -o rebuild");
+		if (climb_circles(&climb, dir))
+			return climb_error(err);
 		buf_add(&names, a->name, strlen(a->name) + 1);
 		dir = a->dir;
 	}

@@ -15,7 +15,6 @@ enum {
 	ROWS_AN_OP = 4,  /* that may be looked at to know it */
 	SEEN_THEN = 1,
 	SEEN_NOW = 2,
-	DEPTH_MAX = 4096,
 };
 
 struct dirty {
@@ -30,10 +29,10 @@ static void dirty_release(struct dirty *d)
 	numbers_release(&d->within);
 }
 
-/* The folder and those above it, at one of the two moments. */
+/* The folder and those above it, at one of the two moments: up to one that is marked, so in no circle. */
 static int mark(struct restore *r, const struct hf_view *v, uint64_t dir, uint64_t seen)
 {
-	for (int depth = 0; depth < DEPTH_MAX; depth++) {
+	for (;;) {
 		struct restore_pair *p;
 		struct hf_attr attr;
 		int code;
@@ -56,7 +55,6 @@ static int mark(struct restore *r, const struct hf_view *v, uint64_t dir, uint64
 		if (code < 0)
 			return code;
 	}
-	return 0;
 }
 
 static int mark_both(struct restore *r, uint64_t dir)

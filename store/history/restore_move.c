@@ -11,8 +11,6 @@
 
 #include "store/history/restore.h"
 
-enum { DEPTH_MAX = 4096 };
-
 /* --- what a dry run takes to be done */
 
 static uint32_t names_gone(const struct restore *r, uint64_t ino)
@@ -93,13 +91,17 @@ int restore_find_inode(struct restore *r, uint64_t ino, struct hf_attr *ret)
 /* Is a live folder below another, or that one? 1, 0. */
 static int is_below(struct restore *r, uint64_t dir, uint64_t top)
 {
-	for (int depth = 0; top && dir && depth < DEPTH_MAX; depth++) {
+	struct climb climb = { 0 };
+
+	while (top && dir) {
 		int code;
 
 		if (dir == top)
 			return 1;
 		if (dir == HF_ROOT_INO)
 			return 0;
+		if (climb_circles(&climb, dir))
+			return climb_error(r->err);
 		code = hf_view_parent(&r->now, dir, &dir, r->err);
 		if (code < 0)
 			return code;
