@@ -17,7 +17,7 @@ enum { LIST_AT_ONCE = 512, TOLD_EVERY = 1024 };
 static void restore_release(struct restore *r)
 {
 	for (size_t i = 0; i < r->n_dirs; i++)
-		free(r->dirs[i].path);
+		free(r->dirs[i].name);
 	free(r->dirs);
 	node_release(&r->was);
 	restore_pairs_free(&r->twins);
@@ -93,11 +93,44 @@ static void tell_seen(struct restore *r)
 		r->progress->fn(r->progress->arg, "restoring", r->seen, 0);
 }
 
+/* The path of a folder in its place, into out with a NUL. Kept for each it would take too much where they are
+ * deep. */
+static int dir_path(const struct restore *r, size_t index, struct buf *out)
+{
+	size_t len = 0, at;
+	int code;
+
+	for (size_t i = index; i > 0; i = r->dirs[i].above)
+		len += strlen(r->dirs[i].name) + 1;
+	at = strlen(r->dirs[0].name);
+	len = at == 0 && len > 0 ? len - 1 : at + len; /* no slash behind the root */
+	buf_clear(out);
+	code = buf_reserve(out, len + 1);
+	if (code < 0)
+		return code;
+	out->len = len + 1;
+	out->data[len] = 0;
+	for (size_t i = index; i > 0; i = r->dirs[i].above) {
+		size_t n = strlen(r->dirs[i].name);
+
+		len -= n;
+		memcpy(out->data + len, r->dirs[i].name, n);
+		if (len > 0)
+			out->data[--len] = '/';
+	}
+	memcpy(out->data, r->dirs[0].name, len);
+	return 0;
+}
+
 static int place_names(struct restore *r, size_t index, struct listing *l)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
-	int code;
+	CLEANUP(buf_release) struct buf above = BUF_INIT;
+	int code = dir_path(r, index, &above);
 
+	if (code < 0)
+		return code;
+	r->placing = index;
 	l->cookie = 0;
 	while ((code = list_some(r, &r->then, r->dirs[index].then, 0, l)) > 0) {
 		for (size_t i = 0; i < l->n; i++) {
@@ -105,7 +138,7 @@ static int place_names(struct restore *r, size_t index, struct listing *l)
 			struct restore_spot spot = { .parent = d->now, .name = l->v[i].name };
 			struct hf_attr was, is;
 
-			code = restore_path(d->path, spot.name, &path);
+			code = restore_path((const char *)above.data, spot.name, &path);
 			spot.path = (const char *)path.data;
 			if (code == 0)
 				code = restore_look_back(r, l->v[i].ino, &was);
@@ -118,10 +151,10 @@ static int place_names(struct restore *r, size_t index, struct listing *l)
 			tell_seen(r);
 		}
 	}
-	return code < 0 ? failed_at(r, r->dirs[index].path, code) : 0;
+	return code < 0 ? failed_at(r, (const char *)above.data, code) : 0;
 }
 
-static int remove_others(struct restore *r, const struct restore_dir *d, struct listing *l)
+static int remove_others(struct restore *r, const struct restore_dir *d, const char *dir, struct listing *l)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	int code;
@@ -137,8 +170,8 @@ static int remove_others(struct restore *r, const struct restore_dir *d, struct 
 			if (code == 0)
 				continue;
 			if (code != -ENOENT)
-				return failed_at(r, d->path, hf_error_set(r->err, code, "%s", here.text));
-			code = restore_path(d->path, spot.name, &path);
+				return failed_at(r, dir, hf_error_set(r->err, code, "%s", here.text));
+			code = restore_path(dir, spot.name, &path);
 			spot.path = (const char *)path.data;
 			if (code == 0)
 				code = restore_remove(r, &spot, &l->v[i].attr);
@@ -155,9 +188,9 @@ static bool same_mtime(const struct hf_attr *a, const struct hf_attr *b)
 	return a->mtime.tv_sec == b->mtime.tv_sec && a->mtime.tv_nsec == b->mtime.tv_nsec;
 }
 
-static int finish_dir(struct restore *r, const struct restore_dir *d)
+static int finish_dir(struct restore *r, const struct restore_dir *d, const char *path)
 {
-	const struct restore_spot spot = { .path = d->path, .name = "" };
+	const struct restore_spot spot = { .path = path, .name = "" };
 	struct hf_attr was, is;
 	int code, differ;
 
@@ -183,6 +216,7 @@ static int finish_dir(struct restore *r, const struct restore_dir *d)
 static int restore_tree(struct restore *r)
 {
 	CLEANUP(cleanup_free) struct listing *l = malloc(sizeof(*l));
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	int code = l ? 0 : -ENOMEM;
 
 	for (size_t i = 0; code == 0 && i < r->n_dirs; i++)
@@ -190,10 +224,12 @@ static int restore_tree(struct restore *r)
 	for (size_t i = r->n_dirs; code == 0 && i > 0; i--) {
 		const struct restore_dir *d = &r->dirs[i - 1];
 
-		if (d->now && !d->fresh)
-			code = remove_others(r, d, l);
+		code = dir_path(r, i - 1, &path);
+		if (code == 0 && d->now && !d->fresh)
+			code = remove_others(r, d, (const char *)path.data, l);
 		if (code == 0)
-			code = failed_at(r, d->path, finish_dir(r, d));
+			code = failed_at(r, (const char *)path.data,
+					 finish_dir(r, d, (const char *)path.data));
 	}
 	return code == 0 ? restore_remove_displaced(r) : code;
 }
@@ -324,9 +360,9 @@ static int restore_at_dest(struct restore *r, const struct hf_attr *was)
 	if (code == 0)
 		code = restore_tree(r);
 	for (size_t i = above.n; code == 0 && i > 0; i--) { /* their times: something was made in them */
-		const struct restore_dir d = { above.v[i - 1].then, above.v[i - 1].now, true, "" };
+		const struct restore_dir d = { above.v[i - 1].then, above.v[i - 1].now, true, 0, NULL };
 
-		code = finish_dir(r, &d);
+		code = finish_dir(r, &d, "");
 	}
 	return code;
 }

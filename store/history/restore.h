@@ -15,8 +15,9 @@ struct restore_pair {
 /* A folder that is (or would be) in its place: what is in it comes next, then its own attributes. */
 struct restore_dir {
 	uint64_t then, now;
-	bool fresh; /* made just now: it is empty */
-	char *path;
+	bool fresh;   /* made just now: it is empty */
+	size_t above; /* which it is in */
+	char *name;   /* in that; of the first: its path */
 };
 
 /* A place in the live tree. parent 0: the folder is not there, in a dry run. */
@@ -44,6 +45,7 @@ struct restore {
 		*placed; /* by now: what is in its place, of what could be taken for something else */
 	struct restore_dir *dirs; /* each behind the one it is in */
 	size_t n_dirs, cap_dirs;
+	size_t placing; /* the one of which the names are placed */
 	/* of a dry run: */
 	struct restore_pair *gone; /* by now: of inodes that would be removed, how many names (then) */
 	struct restore_pair *away; /* by now: moved back, and not where they are seen any more */
@@ -75,14 +77,15 @@ MUST_USE int restore_look_back(struct restore *r, uint64_t ino, struct hf_attr *
 MUST_USE int restore_create(struct restore *r, const struct hf_attr *was, const struct restore_spot *spot,
 			    struct hf_attr *ret);
 
-/* --- restore_place.c: finding it its place, and making room there */
+/* --- restore_place.c: finding it its place */
 
 /* The entry of this name is to be what it was; is: what it is now, NULL: nothing. */
 MUST_USE int restore_place(struct restore *r, const struct restore_spot *spot, const struct hf_attr *was,
 			   const struct hf_attr *is);
-/* Take away what is there, with all that is below it. */
-MUST_USE int restore_remove(struct restore *r, const struct restore_spot *spot, const struct hf_attr *is);
 MUST_USE bool restore_is_placed(const struct restore *r, uint64_t ino);
+
+/* --- restore_remove.c: take away what is there, with all that is below it */
+MUST_USE int restore_remove(struct restore *r, const struct restore_spot *spot, const struct hf_attr *is);
 
 /* --- restore_move.c: where things are, and moving them back */
 

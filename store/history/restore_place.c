@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finding what is to stand at a place, and making room (restore.h). Whatever can be kept is kept: what is at
+ * Finding what is to stand at a place (restore.h). Whatever can be kept is kept: what is at
  * the place, if it can be made what was there without touching anything else; or the very inode, if it only
  * was moved away since. An inode that has its place is taken for nothing else.
  */
@@ -10,8 +10,6 @@
 #include <sys/stat.h>
 
 #include "store/history/restore.h"
-
-enum { REMOVE_AT_ONCE = 64 };
 
 /* --- what is in its place */
 
@@ -97,78 +95,6 @@ static int is_usable(struct restore *r, const struct hf_attr *was, const struct 
 	return code < 0 ? code : !code;
 }
 
-/* --- making room */
-
-struct removing {
-	struct restore *r;
-	size_t n;
-	struct {
-		uint64_t cookie;
-		struct hf_attr attr;
-		char name[NAME_BYTES_MAX + 1];
-	} v[REMOVE_AT_ONCE];
-};
-
-static int take_name(void *arg, const char *name, uint64_t ino, uint32_t type, uint64_t cookie,
-		     const struct hf_attr *attr)
-{
-	struct removing *m = arg;
-
-	(void)ino;
-	(void)type;
-	if (m->n == REMOVE_AT_ONCE)
-		return 1;
-	m->v[m->n].cookie = cookie;
-	m->v[m->n].attr = *attr;
-	memcpy(m->v[m->n++].name, name, strlen(name) + 1);
-	return 0;
-}
-
-static int remove_below(struct restore *r, const struct restore_spot *spot, uint64_t ino)
-{
-	CLEANUP(cleanup_free) struct removing *m = malloc(sizeof(*m));
-	CLEANUP(buf_release) struct buf path = BUF_INIT;
-	uint64_t cookie = 0;
-	int code = m ? 0 : -ENOMEM;
-
-	while (code == 0) {
-		m->n = 0;
-		code = hf_view_readdir(&r->now, ino, cookie, HF_READDIR_ATTR, take_name, m, r->err);
-		if (code < 0 || m->n == 0)
-			return code < 0 ? code : 0;
-		code = 0;
-		for (size_t i = 0; code == 0 && i < m->n; i++) {
-			struct restore_spot at = { .parent = ino, .name = m->v[i].name };
-
-			cookie = m->v[i].cookie;
-			code = restore_path(spot->path, m->v[i].name, &path);
-			at.path = (const char *)path.data;
-			if (code == 0)
-				code = restore_remove(r, &at, &m->v[i].attr);
-		}
-	}
-	return code;
-}
-
-int restore_remove(struct restore *r, const struct restore_spot *spot, const struct hf_attr *is)
-{
-	int code;
-
-	if (r->dry && restore_is_away(r, is->ino))
-		return 0; /* by then it would not be here any more */
-	code = restore_send_home(r, spot, is);
-	if (code != 0)
-		return code == 1 ? 0 : code;
-	if (S_ISDIR(is->mode))
-		code = remove_below(r, spot, is->ino);
-	if (code == 0 && r->dry)
-		code = restore_note_gone(r, is->ino);
-	else if (code == 0)
-		code = S_ISDIR(is->mode) ? hf_rmdir(r->s, spot->parent, spot->name, NULL, r->err) :
-					   hf_unlink(r->s, spot->parent, spot->name, NULL, r->err);
-	return code < 0 ? code : restore_tell(r, HF_RESTORED_REMOVED, spot, is->mode, is->ino, 0);
-}
-
 /* --- one place */
 
 static int add_dir(struct restore *r, const struct restore_spot *spot, uint64_t then, uint64_t now,
@@ -186,8 +112,9 @@ static int add_dir(struct restore *r, const struct restore_spot *spot, uint64_t 
 		r->cap_dirs = cap;
 	}
 	d = &r->dirs[r->n_dirs];
-	*d = (struct restore_dir){ then, now, fresh, strdup(spot->path) };
-	if (!d->path)
+	*d = (struct restore_dir){ then, now, fresh, r->placing,
+				   strdup(r->n_dirs ? spot->name : spot->path) };
+	if (!d->name)
 		return -ENOMEM;
 	r->n_dirs++;
 	if (r->n_dirs == 1 && now)
