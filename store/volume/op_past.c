@@ -249,6 +249,24 @@ static int look(const struct hf_view *src, const struct inode *was, uint64_t ino
 	return r < 0 ? r : find_stretch(&then, &now, was->size, st);
 }
 
+/* Can all of it be read, as far as there is doubt? Not with the sequence held: it may read much. */
+static bool is_whole(struct hf_store *s, const struct stretch *st)
+{
+	struct rot_look last = { 0 };
+
+	for (size_t i = 0; i < st->n; i++)
+		if (st->pieces[i].kind == PIECE_CHUNK && rot_lost_chunk(s, st->pieces[i].ref, &last))
+			return false;
+	return true;
+}
+
+static int given_up(struct hf_error *err)
+{
+	return hf_error_set(err, -ENODATA,
+			    "these bytes were given up to be pruned, or were found damaged: no file may be "
+			    "made of them again but by writing them anew");
+}
+
 /* May all chunks be named? What is damaged is maybe not retired yet. Requires sequence. */
 static int check_retired(struct hf_store *s, const struct stretch *st, struct hf_error *err)
 {
@@ -266,11 +284,7 @@ static int check_retired(struct hf_store *s, const struct stretch *st, struct hf
 		if (r == 0)
 			r = rot_has_chunk(s, asked);
 		if (r != 0)
-			return r < 0 ? r :
-				       hf_error_set(err, -ENODATA,
-						    "these bytes were given up to be pruned, or were found "
-						    "damaged: no file may be made of them again but by "
-						    "writing them anew");
+			return r < 0 ? r : given_up(err);
 	}
 	return 0;
 }
@@ -287,7 +301,7 @@ static void fill_write(struct op *op, uint64_t ino, const struct stretch *st)
 static int name_stretch(struct hf_store *s, uint64_t ino, struct stretch *st, struct hf_error *err)
 {
 	struct op op;
-	int r = op_begin(s, st->n * PIECE_COST, true, err);
+	int r = is_whole(s, st) ? op_begin(s, st->n * PIECE_COST, true, err) : given_up(err);
 
 	if (r < 0)
 		return r;
@@ -420,6 +434,8 @@ int past_create(const struct hf_view *src, const struct inode *was, uint64_t par
 	r = whole_contents(src, was, &st, err);
 	if (r != 1)
 		return r;
+	if (!is_whole(s, &st))
+		return 0;
 	r = op_begin_row(s, ROW_OPS, st.n * PIECE_COST, true, err);
 	if (r < 0)
 		return r;

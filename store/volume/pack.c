@@ -45,6 +45,7 @@ struct packing {
 	size_t cap_frames;
 	size_t n_data; /* data frames */
 	size_t shared; /* the data frame that takes small chunks now + 1; 0: none */
+	struct rot_look look;
 };
 
 static int slice_add(struct packing *p, const struct run_part *part, uint32_t off, uint32_t len, size_t run)
@@ -252,7 +253,7 @@ static int may_name(struct packing *p, const struct slice *sl, uint64_t number, 
 {
 	int r;
 
-	if (rot_has_chunk(p->s, number)) /* and maybe not retired yet */
+	if (rot_lost_chunk(p->s, number, &p->look)) /* and maybe not retired yet */
 		return 0;
 	if (atomic_load(&p->s->has_retired)) {
 		r = tree_chunk_is_retired(p->s->index, number, err);

@@ -17,12 +17,12 @@
 static void met_by_reader(void *arg, struct log_pos pos, int code, const char *words)
 {
 	(void)words;
-	if (code == -EUCLEAN)
-		rot_found(arg, pos, "the frame's bytes are not those that were written");
-	else if (code == -EPROTONOSUPPORT)
-		rot_found(arg, pos, "the frame is of no kind that was written");
-	else if (code == -EIO)
-		rot_found(arg, pos, "the disk does not give the frame (EIO)");
+	rot_met(arg, pos, code);
+}
+
+static void count_known(struct rot *r)
+{
+	atomic_store(&r->n, r->v.n + r->v.more);
 }
 
 int rot_open(struct hf_store *s)
@@ -40,7 +40,7 @@ int rot_open(struct hf_store *s)
 	(void)pthread_cond_init(&r->changed, &attr);
 	(void)pthread_condattr_destroy(&attr);
 	verified_read(s->os, s->path, s->descriptor.volume_id, &r->v);
-	atomic_init(&r->n, r->v.n);
+	count_known(r);
 	r->n_told = r->v.n; /* by who found it, or it is in status */
 	for (size_t i = 0; i < r->v.n; i++)
 		r->unsettled |= !r->v.damage[i].retired;
@@ -65,22 +65,34 @@ void rot_free(struct hf_store *s)
 void rot_found(struct hf_store *s, struct log_pos pos, const char *words)
 {
 	struct rot *r = s->rot;
+	bool more;
 
 	(void)pthread_mutex_lock(&r->lock);
+	more = r->v.more;
 	if (verified_add(&r->v, pos, words, s->os->now_ns(s->os->state))) {
-		atomic_store(&r->n, r->v.n);
 		r->unsettled = r->unwritten = true;
 		(void)pthread_cond_broadcast(&r->changed);
 	}
+	r->unwritten |= r->v.more != more;
+	count_known(r);
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-/* What does not stay is no damage any more. */
+void rot_met(struct hf_store *s, struct log_pos pos, int code)
+{
+	if (code == -EUCLEAN)
+		rot_found(s, pos, "the frame's bytes are not those that were written");
+	else if (code == -EPROTONOSUPPORT)
+		rot_found(s, pos, "the frame is of no kind that was written");
+	else if (code == -EIO)
+		rot_found(s, pos, "the disk does not give the frame (EIO)");
+}
+
+/* What does not stay is no damage any more. Requires lock. */
 static void keep(struct rot *r, bool (*stays)(const void *arg, const struct hf_damage *d), const void *arg)
 {
 	size_t kept = 0, told = 0;
 
-	(void)pthread_mutex_lock(&r->lock);
 	for (size_t i = 0; i < r->v.n; i++) {
 		if (!stays(arg, &r->v.damage[i]))
 			continue;
@@ -91,8 +103,7 @@ static void keep(struct rot *r, bool (*stays)(const void *arg, const struct hf_d
 		r->unwritten = r->unretired = true;
 	r->v.n = kept;
 	r->n_told = told;
-	atomic_store(&r->n, kept);
-	(void)pthread_mutex_unlock(&r->lock);
+	count_known(r);
 }
 
 struct sight {
@@ -110,7 +121,13 @@ static bool is_still_seen(const void *arg, const struct hf_damage *d)
 
 void rot_seen(struct hf_store *s, const struct verified *seen, uint64_t since_ns)
 {
-	keep(s->rot, is_still_seen, &(struct sight){ seen, since_ns });
+	struct rot *r = s->rot;
+
+	(void)pthread_mutex_lock(&r->lock);
+	if (r->v.more && !seen->more && r->v.n < HF_DAMAGE_MAX) /* else something found since may be in it */
+		r->v.more = false;
+	keep(r, is_still_seen, &(struct sight){ seen, since_ns });
+	(void)pthread_mutex_unlock(&r->lock);
 }
 
 static bool is_elsewhere(const void *arg, const struct hf_damage *d)
@@ -122,7 +139,9 @@ static bool is_elsewhere(const void *arg, const struct hf_damage *d)
 
 void rot_healed(struct hf_store *s, uint32_t segment)
 {
+	(void)pthread_mutex_lock(&s->rot->lock);
 	keep(s->rot, is_elsewhere, &segment);
+	(void)pthread_mutex_unlock(&s->rot->lock);
 }
 
 bool rot_begin_repair(struct hf_store *s)
@@ -150,7 +169,8 @@ bool rot_is_bad(struct hf_store *s, struct log_pos frame)
 	bool bad;
 
 	(void)pthread_mutex_lock(&r->lock);
-	bad = verified_find(&r->v, frame) < r->v.n;
+	bad = verified_find(&r->v, frame) < r->v.n ||
+	      verified_find(&r->v, (struct log_pos){ frame.segment, 0 }) < r->v.n;
 	(void)pthread_mutex_unlock(&r->lock);
 	return bad;
 }
@@ -161,6 +181,19 @@ bool rot_has_chunk(struct hf_store *s, uint64_t number)
 
 	return rot_knows_some(s) && tree_chunk_place(&s->tree, number, &place, NULL) == 0 &&
 	       rot_is_bad(s, place.frame);
+}
+
+bool rot_doubts(struct hf_store *s, uint32_t segment)
+{
+	struct rot *r = s->rot;
+	bool doubts;
+
+	(void)pthread_mutex_lock(&r->lock);
+	doubts = r->v.more;
+	for (size_t i = 0; !doubts && i < r->v.n; i++)
+		doubts = r->v.damage[i].segment == segment;
+	(void)pthread_mutex_unlock(&r->lock);
+	return doubts;
 }
 
 /* --- the file */
@@ -257,25 +290,11 @@ static void note_retired(struct rot *r, struct log_pos pos, bool done)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-/* 0 when no operation will name what is in this frame, and that is durable. */
-static int retire_frame(struct hf_store *s, struct log_pos pos)
-{
-	struct chunk_range range;
-	struct hf_error err = HF_ERROR_INIT;
-	int r = rot_chunks(s, pos, &range, &err), known = 1;
-
-	if (r == 1)
-		r = known = tree_chunk_is_retired(s->index, range.first, &err);
-	if (known == 0)
-		r = volume_retire(s, &range, 1, &err);
-	return r < 0 ? r : hf_store_commit(s, &err);
-}
-
 void rot_settle(struct hf_store *s)
 {
 	struct rot *r = s->rot;
 	struct hf_damage d;
-	struct log_pos pos;
+	struct log_pos pos, walked = { 0, 0 };
 	size_t at = 0;
 	bool wanted;
 
@@ -289,7 +308,7 @@ void rot_settle(struct hf_store *s)
 	while (next_untold(r, &d))
 		tell(s, &d);
 	while (!s->read_only && next_unretired(r, &at, &pos))
-		note_retired(r, pos, retire_frame(s, pos) == 0);
+		note_retired(r, pos, rot_retire(s, pos, &walked) == 0);
 	write_down(r);
 }
 

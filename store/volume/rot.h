@@ -27,7 +27,7 @@ struct rot {
 	size_t n_told;         /* the first of v.damage an alarm was raised of */
 	uint64_t segment_done; /* bytes of v.segment that the scrub has read */
 
-	atomic_size_t n; /* v.n, to be read without the lock */
+	atomic_size_t n; /* v.n, and 1 when there is more: to be read without the lock */
 
 	pthread_mutex_t writing; /* one writes the file at a time; before lock */
 
@@ -43,13 +43,23 @@ void rot_free(struct hf_store *s);
 
 /* A frame there (or what should be one, or the segment, offset 0) is damaged. */
 void rot_found(struct hf_store *s, struct log_pos pos, const char *words);
-/* Is any known; is this frame; is the one that a chunk is in? (Without a place it was written just now.) */
+/* Who has read the frame there has met this failure: it is noted when it is damage. */
+void rot_met(struct hf_store *s, struct log_pos pos, int code);
+/*
+ * Is any known; is this frame, or all of its segment (which may be gone, though it is still open here); is
+ * the one that a chunk is in? (Without a place it was written just now.)
+ */
 static inline bool rot_knows_some(const struct hf_store *s)
 {
 	return atomic_load(&s->rot->n) > 0;
 }
 bool rot_is_bad(struct hf_store *s, struct log_pos frame);
 bool rot_has_chunk(struct hf_store *s, uint64_t number);
+/*
+ * What is known are places where a frame begins. Behind a header that is damaged none may be known up to the
+ * next commit, and of what is found beyond HF_DAMAGE_MAX none is: can there be more of this in the segment?
+ */
+bool rot_doubts(struct hf_store *s, uint32_t segment);
 /* All was looked at since then, and this found: what was known before, and not seen, is no damage any more.
  */
 void rot_seen(struct hf_store *s, const struct verified *seen, uint64_t since_ns);
@@ -58,6 +68,23 @@ bool rot_begin_repair(struct hf_store *s);
 void rot_end_repair(struct hf_store *s);
 /* A segment was healed. */
 void rot_healed(struct hf_store *s, uint32_t segment);
+
+/* rot_chunk.c */
+struct rot_look {             /* zeros at first */
+	struct log_pos frame; /* the last that was looked at */
+	bool bad;
+};
+/*
+ * As rot_has_chunk; and where the segment is in doubt, the frame is read from the disk. One that cannot be
+ * read counts as damaged, whatever keeps it from being read.
+ */
+bool rot_lost_chunk(struct hf_store *s, uint64_t number, struct rot_look *last);
+/*
+ * No operation is to name what is in the frame at pos; nor, when headers lead no further from there, what
+ * cannot be read of the rest of its segment: *walked is where that was looked through from. 0 when all that
+ * is durable.
+ */
+MUST_USE int rot_retire(struct hf_store *s, struct log_pos pos, struct log_pos *walked);
 
 /*
  * Write down, tell and retire what was told. May do an operation and wait for it to be durable; so not from

@@ -41,9 +41,8 @@ static int compare_chunk(struct hf_store *s, uint64_t number, struct log_pos pos
 	return r;
 }
 
-/* The first of n chunks whose frame is at or behind pos; with `behind`, behind it. */
-static int find_chunk(struct hf_store *s, struct log_pos pos, bool behind, uint64_t n, uint64_t *ret,
-		      struct hf_error *err)
+/* The first of n chunks whose frame is at or behind pos. */
+static int find_chunk(struct hf_store *s, struct log_pos pos, uint64_t n, uint64_t *ret, struct hf_error *err)
 {
 	uint64_t low = 0, high = n;
 
@@ -53,7 +52,7 @@ static int find_chunk(struct hf_store *s, struct log_pos pos, bool behind, uint6
 
 		if (r < 0)
 			return r;
-		if (c < 0 || (behind && c == 0))
+		if (c < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -62,18 +61,24 @@ static int find_chunk(struct hf_store *s, struct log_pos pos, bool behind, uint6
 	return 0;
 }
 
-int rot_chunks(struct hf_store *s, struct log_pos pos, struct chunk_range *ret, struct hf_error *err)
+int rot_chunks_between(struct hf_store *s, struct log_pos from, struct log_pos to, struct chunk_range *ret,
+		       struct hf_error *err)
 {
 	const uint64_t n = count_chunks(s);
 	uint64_t first = 0, end = 0;
-	int r = find_chunk(s, pos, false, n, &first, err);
+	int r = find_chunk(s, from, n, &first, err);
 
 	if (r == 0)
-		r = find_chunk(s, pos, true, n, &end, err);
+		r = find_chunk(s, to, n, &end, err);
 	if (r < 0 || end == first)
 		return r;
 	*ret = (struct chunk_range){ first, end - first };
 	return 1;
+}
+
+int rot_chunks(struct hf_store *s, struct log_pos pos, struct chunk_range *ret, struct hf_error *err)
+{
+	return rot_chunks_between(s, pos, (struct log_pos){ pos.segment, pos.offset + 1 }, ret, err);
 }
 
 /* --- operations */

@@ -8,6 +8,9 @@
 /* The chunks of the data frame at pos: 1; 0: the index knows of none there; negative: it cannot be read. */
 MUST_USE int rot_chunks(struct hf_store *s, struct log_pos pos, struct chunk_range *ret,
 			struct hf_error *err);
+/* Those of all frames from `from` on that begin in front of `to`, as rot_chunks. */
+MUST_USE int rot_chunks_between(struct hf_store *s, struct log_pos from, struct log_pos to,
+				struct chunk_range *ret, struct hf_error *err);
 
 /*
  * "PATH as written at MOMENT (tid-N)" of the first operation that was made of it, if its group's records can

@@ -37,6 +37,8 @@ static bool read_all(const json_t *o, const uint8_t volume_id[VOLUME_ID_BYTES], 
 	    json_get_u64(o, "began_ns", &ret->began_ns) < 0 ||
 	    json_get_u32(o, "segment", &ret->segment) < 0 || !json_is_array(list))
 		return false;
+	if (json_get_bool(o, "more", &ret->more) < 0)
+		ret->more = false;
 	json_array_foreach(list, i, one) {
 		if (ret->n < HF_DAMAGE_MAX && read_damage(one, &ret->damage[ret->n]))
 			ret->n++;
@@ -92,9 +94,9 @@ int verified_write(const struct os *os, const char *path, const uint8_t volume_i
 	decimal(v->complete_ns, complete);
 	decimal(v->complete_tid, tid);
 	decimal(v->began_ns, began);
-	o = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:o}", "version", 1, "volume", id, "complete_ns",
+	o = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:b, s:o}", "version", 1, "volume", id, "complete_ns",
 		      complete, "complete_tid", tid, "began_ns", began, "segment", (json_int_t)v->segment,
-		      "damage", list);
+		      "more", v->more, "damage", list);
 	if (!o || json_write(o, &text) < 0 || !os_join(&file, path, file_name))
 		return -ENOMEM;
 	return os_write_file(os, (const char *)file.data, text.data, text.len, 0600);
@@ -115,8 +117,12 @@ int verified_add(struct verified *v, struct log_pos pos, const char *words, uint
 {
 	struct hf_damage *d;
 
-	if (v->n == HF_DAMAGE_MAX || verified_find(v, pos) < v->n)
+	if (verified_find(v, pos) < v->n)
 		return 0;
+	if (v->n == HF_DAMAGE_MAX) {
+		v->more = true;
+		return 0;
+	}
 	d = &v->damage[v->n++];
 	*d = (struct hf_damage){ .segment = pos.segment, .offset = pos.offset, .found_ns = now_ns };
 	(void)snprintf(d->words, sizeof(d->words), "%s", words);
