@@ -204,8 +204,8 @@ void log_wake(struct log *l);
 /*
  * Plaintext of the frame at pos (any frame before the durable point) into out (cleared first). Verifies.
  * expected: how many bytes of it there are at least, as far as is known (0: nothing is); that many are asked
- * of the disk at once. -EUCLEAN: damaged; the words name segment, offset and what it means. -ENODATA: pruned
- * by the owner (FORMAT.md §14). -EINVAL: no such place.
+ * of the disk at once. -EUCLEAN: damaged, its header too; the words name segment, offset and what it means.
+ * -ENODATA: pruned by the owner (FORMAT.md §14). -EINVAL: no such place.
  */
 MUST_USE int log_read_frame(const struct log *l, struct log_pos pos, size_t expected, struct buf *out,
 			    struct hf_error *err);

@@ -67,13 +67,16 @@ static int say_pruned(const struct reading *g)
 			    list->before_tid);
 }
 
-/* The header, which raw begins with. */
+/*
+ * The header, which raw begins with. Who knows of a frame here could read it once: what looks like a later
+ * version's is damage.
+ */
 static int read_header(struct reading *g, const struct buf *raw)
 {
 	int r = frame_header_decode(raw->data, &g->h, g->err);
 
 	if (r < 0)
-		return r;
+		return r == -EPROTONOSUPPORT ? -EUCLEAN : r;
 	if (g->h.type == FRAME_PRUNED)
 		return say_pruned(g);
 	if (g->h.type == FRAME_COMMIT)

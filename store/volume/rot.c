@@ -82,8 +82,6 @@ void rot_met(struct hf_store *s, struct log_pos pos, int code)
 {
 	if (code == -EUCLEAN)
 		rot_found(s, pos, "the frame's bytes are not those that were written");
-	else if (code == -EPROTONOSUPPORT)
-		rot_found(s, pos, "the frame is of no kind that was written");
 	else if (code == -EIO)
 		rot_found(s, pos, "the disk does not give the frame (EIO)");
 }

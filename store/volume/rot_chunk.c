@@ -78,7 +78,7 @@ static int retire_chunk(struct retiring *t, uint64_t number)
 /* Is that a failure of what is there, or of what it takes to look at it? */
 static bool is_damage(int r)
 {
-	return r == -EUCLEAN || r == -EPROTONOSUPPORT || r == -EIO || r == -EINVAL || r == -ENOENT;
+	return r == -EUCLEAN || r == -EIO || r == -EINVAL || r == -ENOENT;
 }
 
 /* All from pos to the end of its segment that cannot be read; of a whole segment (offset 0), all. */

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "holdfast/history.h"
 #include "store/format/format.h"
 #include "store/os/os.h"
 #include "store/volume/rot.h"
@@ -150,6 +151,53 @@ static void test_check_remembers(void **state)
 	one_release(&o);
 }
 
+/* --- a header */
+
+/* A bit of each field of the frame's header, the body being whole. */
+static const struct {
+	uint8_t at, mask;
+} header_bits[] = { { 0, 1 }, { 4, 1 << 6 },  { 5, 1 << 3 }, { 7, 1 },
+		    { 8, 1 }, { 11, 1 << 7 }, { 12, 1 },     { 30, 1 } };
+
+static int restored_one(void *arg, const struct hf_restored *r)
+{
+	(void)arg;
+	(void)r;
+	return 0;
+}
+
+/* A file whose present contents cannot be read is brought back all the same. */
+static void test_header_of_what_is_restored(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(header_bits) / sizeof(header_bits[0]); i++) {
+		struct hf_restore_summary sum;
+		struct hf_error err = HF_ERROR_INIT;
+		uint8_t other[3 * BYTES];
+		uint64_t before;
+		struct one o;
+
+		one_init(&o);
+		store_open(&o.f, 0);
+		fill_random(other, sizeof(other), 8);
+		put(&o.f, make_file(&o.f, "filler"), 0, other,
+		    sizeof(other)); /* so that segment 1 is sealed */
+		commit(&o.f);
+		put(&o.f, o.ino, 0, other, BYTES);
+		commit(&o.f);
+		before = head(&o.f);
+		put(&o.f, o.ino, 0, o.data, BYTES); /* made of the frame once more */
+		commit(&o.f);
+		store_close(&o.f);
+		flip_byte(o.segment, o.offset + header_bits[i].at, header_bits[i].mask);
+		store_open(&o.f, 0);
+		if (hf_restore(o.f.store, before, "/file", NULL, 0, restored_one, NULL, NULL, &sum, &err) < 0)
+			fail_msg("%s", err.text);
+		expect_bytes(&o.f, HF_TID_HEAD, o.ino, 0, other, BYTES);
+		one_release(&o);
+	}
+}
+
 /* --- what is known changes while it is gone through */
 
 /* What is healed takes nobody's place among those that were told. */
@@ -212,9 +260,13 @@ static void test_retired_the_next_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stored_anew),     cmocka_unit_test(test_retired_in_the_log),
-		cmocka_unit_test(test_not_named_again), cmocka_unit_test(test_check_remembers),
-		cmocka_unit_test(test_told_each),       cmocka_unit_test(test_retired_the_next_time),
+		cmocka_unit_test(test_stored_anew),
+		cmocka_unit_test(test_retired_in_the_log),
+		cmocka_unit_test(test_not_named_again),
+		cmocka_unit_test(test_check_remembers),
+		cmocka_unit_test(test_told_each),
+		cmocka_unit_test(test_retired_the_next_time),
+		cmocka_unit_test(test_header_of_what_is_restored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
