@@ -86,7 +86,8 @@ int tree_chunk_is(const struct tree *t, uint64_t number, uint32_t since, const u
 		return r < 0 ? r : 1;
 	r = frame_cache_get(t->frames, place.frame, (size_t)place.off + place.len, &frame, err);
 	if (r == -EUCLEAN || r == -EINVAL) {
-		*err = (struct hf_error)HF_ERROR_INIT;
+		if (err)
+			*err = (struct hf_error)HF_ERROR_INIT;
 		return 0;
 	}
 	if (r < 0)

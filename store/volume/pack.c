@@ -249,40 +249,34 @@ static int chunk_new(struct packing *p, const struct slice *sl, uint64_t number)
 }
 
 /* Is this chunk, which has the name, one that may be named again? 1, 0, negative. */
-static int may_name(struct packing *p, const struct slice *sl, uint64_t number, struct hf_error *err)
+static int may_name(struct packing *p, const struct slice *sl, uint64_t number)
 {
 	int r;
 
 	if (rot_lost_chunk(p->s, number, &p->look)) /* and maybe not retired yet */
 		return 0;
 	if (atomic_load(&p->s->has_retired)) {
-		r = tree_chunk_is_retired(p->s->index, number, err);
+		r = tree_chunk_is_retired(p->s->index, number, NULL);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
 	if (number >= p->s->chunks_of_others)
 		return 1;
-	return tree_chunk_is(&p->s->tree, number, p->s->epoch_start, sl->name, sl->len, err);
+	return tree_chunk_is(&p->s->tree, number, p->s->epoch_start, sl->name, sl->len, NULL);
 }
 
 /*
- * A chunk of before that has these bytes: 1, 0, negative. Where the index cannot be read, none is known of:
- * bytes that were acknowledged are stored once more then, and not lost for want of something derived.
+ * Is there a chunk of before that has these bytes? Where that cannot be found out, whatever it is that fails,
+ * there is none: bytes that were acknowledged are stored once more then, and not lost for want of a chunk
+ * that would only have saved room.
  */
-static int find_chunk(struct packing *p, const struct slice *sl, uint64_t *ret, struct hf_error *err)
+static bool find_chunk(struct packing *p, const struct slice *sl, uint64_t *ret)
 {
-	int r = tree_find_chunk(p->s->index, sl->name, ret, err);
-
-	if (r == 1)
-		r = may_name(p, sl, *ret, err);
-	if (r != -EUCLEAN && r != -EIO)
-		return r;
-	*err = (struct hf_error)HF_ERROR_INIT;
-	return 0;
+	return tree_find_chunk(p->s->index, sl->name, ret, NULL) == 1 && may_name(p, sl, *ret) == 1;
 }
 
 /* Which chunk a slice is: one of this group, one of before, or a new one. */
-static int slice_place(struct packing *p, const struct slice *sl, struct hf_error *err)
+static int slice_place(struct packing *p, const struct slice *sl)
 {
 	struct packed_run *run = &p->g->runs[sl->run];
 	struct piece piece = { .kind = PIECE_CHUNK, .len = sl->len };
@@ -292,17 +286,12 @@ static int slice_place(struct packing *p, const struct slice *sl, struct hf_erro
 	HASH_FIND(hh, p->found, sl->name, HASH_BYTES, f);
 	if (f) {
 		piece.ref = f->number;
-	} else {
-		r = find_chunk(p, sl, &piece.ref, err);
+	} else if (!find_chunk(p, sl, &piece.ref)) {
+		piece.ref = p->g->next_chunk++;
+		p->g->chunk_bytes += sl->len;
+		r = chunk_new(p, sl, piece.ref);
 		if (r < 0)
 			return r;
-		if (r == 0) {
-			piece.ref = p->g->next_chunk++;
-			p->g->chunk_bytes += sl->len;
-			r = chunk_new(p, sl, piece.ref);
-			if (r < 0)
-				return r;
-		}
 	}
 	return piece_push(&run->pieces, &run->n, &run->cap, piece);
 }
@@ -543,7 +532,7 @@ static int pack(struct packing *p, struct hf_error *err)
 		return r;
 	workers_run(p->s->workers, (p->n + NAMES_AT_ONCE - 1) / NAMES_AT_ONCE, name_slices, p);
 	for (size_t i = 0; r == 0 && i < p->n; i++)
-		r = slice_place(p, &p->slices[i], err);
+		r = slice_place(p, &p->slices[i]);
 	p->n_data = g->n_frames;
 	if (r == 0)
 		r = renumber(p);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "holdfast/history.h"
+#include "holdfast/key.h"
 #include "store/format/format.h"
 #include "store/os/os.h"
 #include "store/volume/rot.h"
@@ -159,6 +160,62 @@ static const struct {
 } header_bits[] = { { 0, 1 }, { 4, 1 << 6 },  { 5, 1 << 3 }, { 7, 1 },
 		    { 8, 1 }, { 11, 1 << 7 }, { 12, 1 },     { 30, 1 } };
 
+static void begin_epoch(struct one *o)
+{
+	static const struct hf_rekey_told told;
+	struct hf_rekey done;
+
+	assert_int_equal(hf_rekey(o->f.path, o->f.kit, 0, &told, &done, NULL), 0);
+}
+
+/* The same bytes, to another file; what else was done is in the same group, and nothing stops. */
+static void expect_stored_anew(struct one *o)
+{
+	uint64_t chunks = status_of(&o->f).chunks, copy, other;
+	struct hf_error err = HF_ERROR_INIT;
+
+	other = make_file(&o->f, "other");
+	put_text(&o->f, other, 0, "acknowledged");
+	copy = make_file(&o->f, "copy");
+	put(&o->f, copy, 0, o->data, BYTES);
+	if (hf_fsync(o->f.store, copy, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(status_of(&o->f).chunks, chunks + 2);
+	assert_int_equal(try_read(o, copy), BYTES);
+	expect_text(&o->f, HF_TID_HEAD, other, "acknowledged");
+}
+
+/* Behind another epoch, the bytes are looked at before they are named: by who writes. */
+static void test_header_of_another_epoch(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(header_bits) / sizeof(header_bits[0]); i++) {
+		struct one o;
+
+		one_init(&o);
+		begin_epoch(&o);
+		flip_byte(o.segment, o.offset + header_bits[i].at, header_bits[i].mask);
+		store_open(&o.f, 0);
+		expect_stored_anew(&o);
+		one_release(&o);
+	}
+}
+
+/* What is no damage does not stop it either. */
+static void test_segment_of_another_epoch_cannot_be_opened(void **state)
+{
+	struct one o;
+
+	(void)state;
+	one_init(&o);
+	begin_epoch(&o);
+	store_open(&o.f, 0);
+	assert_int_equal(unlink(o.segment), 0);
+	log_forget_segment(o.f.store->log, 1); /* nor is it open still */
+	expect_stored_anew(&o);
+	one_release(&o);
+}
+
 static int restored_one(void *arg, const struct hf_restored *r)
 {
 	(void)arg;
@@ -266,6 +323,8 @@ int main(void)
 		cmocka_unit_test(test_check_remembers),
 		cmocka_unit_test(test_told_each),
 		cmocka_unit_test(test_retired_the_next_time),
+		cmocka_unit_test(test_header_of_another_epoch),
+		cmocka_unit_test(test_segment_of_another_epoch_cannot_be_opened),
 		cmocka_unit_test(test_header_of_what_is_restored),
 	};
 
