@@ -180,6 +180,7 @@ static int run_put_back(const struct asked *a)
 		output_json(answer);
 	} else {
 		print_put_back(a, answer, path);
+		restore_print_held(&a->target, answer);
 	}
 	json_decref(answer);
 	return CLI_FINE;

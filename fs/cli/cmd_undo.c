@@ -147,6 +147,7 @@ static int do_it(struct undo *u, struct restore_report *plan)
 		restore_print_counts(answer, false);
 		if (back)
 			printf("to take that back: %s\n", back);
+		restore_print_held(&u->target, answer);
 	}
 	json_decref(answer);
 	return CLI_FINE;

@@ -30,6 +30,8 @@ struct telling {
 	const struct operation_listener *listener;
 	bool dry, tell;
 	uint64_t folder; /* whose listing the kernel is yet to drop; 0: none */
+	json_t *held;    /* paths of files whose length and times the kernel keeps; NULL: none yet */
+	uint64_t held_more;
 };
 
 /* --- the kernel */
@@ -40,6 +42,21 @@ static void drop_listing(struct telling *t, uint64_t next)
 	if (t->folder && t->folder != next)
 		mount_changed_inode(t->folder);
 	t->folder = next;
+}
+
+/* So many are named. */
+#define HELD_MAX 100
+
+static void hold(struct telling *t, const char *path)
+{
+	json_t *line = json_object();
+
+	if (!t->held)
+		t->held = json_array();
+	if (json_array_size(t->held) >= HELD_MAX || !line || output_set_path(line, "path", path) < 0 ||
+	    json_array_append(t->held, line) < 0)
+		t->held_more++;
+	json_decref(line);
 }
 
 static void drop(struct telling *t, const struct hf_restored *d)
@@ -54,8 +71,12 @@ static void drop(struct telling *t, const struct hf_restored *d)
 		mount_changed_entry(d->parent_before, d->name_before);
 		mount_changed_inode(d->parent_before);
 	}
-	if (d->ino)
+	if (!d->ino)
+		return;
+	if (!S_ISREG(d->type) || d->kind == HF_RESTORED_REMOVED)
 		mount_changed_inode(d->ino);
+	else if (mount_changed_file(d->ino, d->parent, d->name) < 0)
+		hold(t, d->path);
 }
 
 /* --- telling */
@@ -117,7 +138,7 @@ static uint64_t sum_of(const struct hf_restore_summary *sum)
 }
 
 static json_t *answer_of(struct hf_store *store, const struct hf_point *point,
-			 const struct hf_restore_summary *sum)
+			 const struct hf_restore_summary *sum, const struct telling *t)
 {
 	struct hf_point before = { .tid = sum->before_tid };
 	json_t *answer = point_to_json(point), *more;
@@ -128,6 +149,10 @@ static json_t *answer_of(struct hf_store *store, const struct hf_point *point,
 			 "moved", output_number(sum->moved), "removed", output_number(sum->removed),
 			 "contents", output_number(sum->contents), "attributes",
 			 output_number(sum->attributes), "bytes", output_number(sum->bytes));
+	if (t->held)
+		(void)json_object_set(more, "held", t->held);
+	if (t->held_more)
+		(void)json_object_set_new(more, "held_more", output_number(t->held_more));
 	if (!answer || !more || json_object_update(answer, more) < 0) {
 		json_decref(answer);
 		answer = NULL;
@@ -205,10 +230,11 @@ json_t *put_back(struct hf_store *store, const json_t *request, const struct ope
 			say_half(&sum, err);
 	}
 	if (r == 0) {
-		answer = answer_of(store, &at.point, &sum);
+		answer = answer_of(store, &at.point, &sum, &t);
 		if (!answer)
 			no_memory(err);
 	}
+	json_decref(t.held);
 	target_at_release(&at);
 	return answer;
 }

@@ -7,7 +7,8 @@
  *   {"do": "put-back", "path": P, "moment": M, "dest": D, "dry": bool, "undo": bool, "tell": bool}
  *       dest absent: in place. With "tell" each change is told as it is made, as the text of an object {kind,
  * path, before, type, bytes}. Answers {tid, time, moment, before: {tid, …}, created, linked, moved, removed,
- * contents, attributes, bytes}.
+ * contents, attributes, bytes}; and, if there are any, "held": [{path}], files in use whose length
+ * and times of before the kernel keeps (mount_changed_file), with "held_more" that are not named.
  *   {"do": "last-change", "path": P}
  *       what was last done to or below P: {tid: just before it, moment, first: {…}, last: {…}, operations,
  * uid}

@@ -122,6 +122,27 @@ char *restore_shown_path(const struct target *t, const char *path)
 	return shown;
 }
 
+void restore_print_held(const struct target *t, const json_t *answer)
+{
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "held"), i, line) {
+		CLEANUP(cli_cleanup_free) char *path = output_get_path(line, "path");
+		CLEANUP(cli_cleanup_free) char *shown = path ? restore_shown_path(t, path) : NULL;
+
+		fputs("holdfast: ", stderr);
+		print_name(stderr, shown ? shown : "");
+		fputs(" is restored, but in use (a program runs from it, or the mount is read-only), and until a "
+		      "second after that the kernel goes by the length and time that it had: neither read nor "
+		      "write it before\n",
+		      stderr);
+	}
+	if (output_get_number(answer, "held_more"))
+		fprintf(stderr, "holdfast: and %" PRIu64 " more like that\n",
+			output_get_number(answer, "held_more"));
+}
+
 char *restore_undo_command(const struct target *t, const char *path, const json_t *answer)
 {
 	CLEANUP(cli_cleanup_free) char *seen = location_path(&t->location, path);

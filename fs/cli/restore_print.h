@@ -24,6 +24,8 @@ void restore_sync_mount(const struct location *location);
 /* How many names; a line of it, "3 made, 1 removed", of what was or (dry) would be done. */
 uint64_t restore_count(const json_t *answer);
 void restore_print_counts(const json_t *answer, bool dry);
+/* Files in use whose length and times of before the kernel keeps, if there are any: to stderr. */
+void restore_print_held(const struct target *t, const json_t *answer);
 
 /* The command that takes it back; path: in the volume. malloc'ed, NULL without memory. */
 char *restore_undo_command(const struct target *t, const char *path, const json_t *answer);

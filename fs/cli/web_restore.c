@@ -89,6 +89,22 @@ static void find_mount(const struct location *location, struct target *target)
 	mountinfo_release(&m);
 }
 
+/* Paths as the page has them. */
+static void escape_held(json_t *answer)
+{
+	json_t *paths = json_array();
+	const json_t *line;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "held"), i, line) {
+		json_t *path = escaped(line, "path");
+
+		if (path)
+			(void)json_array_append_new(paths, path);
+	}
+	(void)json_object_set_new(answer, "held", paths);
+}
+
 static void add_undo(const struct target *target, json_t *answer)
 {
 	CLEANUP(cli_cleanup_free) char *undo = restore_undo_command(target, target->path, answer);
@@ -117,6 +133,7 @@ json_t *web_restore(const struct location *location, const json_t *request, web_
 		(void)json_object_set(answer, "changes", g.changes);
 		(void)json_object_set_new(answer, "more", output_number(g.more));
 	} else if (answer) {
+		escape_held(answer);
 		add_undo(&target, answer);
 	} else if (err->code == -EROFS) {
 		hf_error_set(err, -EROFS,

@@ -251,6 +251,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, str
 	(void)fi;
 	if (!node_id_is_live(ino))
 		return reply_code(req, -EROFS);
+	if (refresh_setattr(req, ino, to_set))
+		return;
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (to_set & bits[i].fuse)
 			change.mask |= bits[i].mask;

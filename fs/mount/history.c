@@ -210,6 +210,8 @@ static void lookup_top(fuse_req_t req, const char *name)
 		return versions_reply_root(req);
 	if (strcmp(name, "deleted") == 0)
 		return deleted_reply_root(req);
+	if (refresh_lookup(req, name))
+		return;
 	if (strcmp(name, "..") != 0)
 		return reply_code(req, -ENOENT);
 	r = hf_view_getattr(&m->head, HF_ROOT_INO, &attr, NULL);

@@ -113,6 +113,13 @@ int mount_clear_dead(const char *dir, const char *store_path, struct hf_error *e
  */
 /* Contents, attributes, a directory's listing. */
 void mount_changed_inode(uint64_t ino);
+/*
+ * Contents or attributes of a regular file, one of whose names is this. With -o coalesce the kernel has a
+ * length and times of its own, which are put right; where that cannot be (-errno), for a program runs from it
+ * or the mount was made read-only, that is done soon after it can be, and who reads or writes the file until
+ * then does so by the length that it had.
+ */
+int mount_changed_file(uint64_t ino, uint64_t parent, const char *name);
 /* Which inode a name is of, or that it is none; the listing that it is in is another thing. */
 void mount_changed_entry(uint64_t parent, const char *name);
 /* A tag's name was taken away, or given to another moment. */

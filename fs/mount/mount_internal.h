@@ -15,6 +15,7 @@
  *   deleted.c   .history/deleted
  *   readdir.c   listings of all of them
  *   seek.c      where a file has holes, which the kernel must write out first to know
+ *   refresh.c   a file's length and times, for a kernel that keeps its own
  *   read.c      requests that read, of the live tree and of the past alike
  *   change.c    requests that change the live tree; the past answers EROFS
  *   serve.c     the threads that read requests and serve them
@@ -36,7 +37,7 @@
  *
  * Threads: those of serve.c, a request each, and one of seek.c. Fields of struct mount are set before the
  * first request and immutable, but for `nodes`, `lives` and `seeks`, which have a lock of their own each,
- * held across nothing.
+ * held across nothing, and `refresh`, whose lock no thread takes that serves.
  */
 #ifndef FS_MOUNT_MOUNT_INTERNAL_H
 #define FS_MOUNT_MOUNT_INTERNAL_H
@@ -134,6 +135,15 @@ struct lives {
 	size_t n;                       /* protected by lock */
 };
 
+enum { REFRESH_HELD_MAX = 256 };
+struct refresh {
+	pthread_mutex_t turn;            /* one file at a time; held across requests to this very mount */
+	atomic_int thread;               /* whose requests they are; 0: there are none */
+	_Atomic(uint64_t) ino;           /* of which file; set before `thread` */
+	uint64_t held[REFRESH_HELD_MAX]; /* files in use, to be tried again; protected by turn */
+	unsigned n_held;                 /* protected by turn */
+};
+
 enum { TALLIES_MAX = 160, TALLY_ALIGN = 128 }; /* threads that answer; a pair of cache lines */
 struct tally;
 struct tallies {
@@ -147,12 +157,14 @@ struct mount {
 	struct hf_store *store;
 	const struct mount_options *options;
 	struct fuse_session *session;
+	const char *dir; /* where it is mounted; borrowed */
 	struct hf_view head;
 	bool fixed; /* head is of one moment, not what is now: */
 	struct hf_point moment;
 	struct nodes nodes;
 	struct lives lives;
 	struct seeks seeks;
+	struct refresh refresh;
 	struct tallies tallies;
 	struct stale_table *stale;
 	pthread_key_t buffer_key; /* reply.c */
@@ -385,6 +397,31 @@ void seek_stop(struct mount *m); /* while requests are still served: waits for t
 void seek_release(struct mount *m);
 /* SEEK_DATA or SEEK_HOLE in a live inode; answers the request, now or later. */
 void seek_live(fuse_req_t req, uint64_t ino, uint64_t off, int whence);
+
+/* ---- refresh.c */
+
+void refresh_init(struct mount *m);
+void refresh_release(struct mount *m);
+/*
+ * Contents and attributes of a live regular file, one of whose names this is, were changed behind the
+ * kernel's back: what it knows of them is dropped, and with -o coalesce put right where it would not take it
+ * from a reply. From a thread that serves no request and holds none of the store's locks; blocks for as long
+ * as the kernel does. 0: the kernel knows what is, or nothing. Else the file is in use, the kernel keeps its
+ * length and times, and it is held: -ETXTBSY (a program that runs), -EROFS (the kernel's mount is read-only),
+ * -EAGAIN (somebody has a lease on it), -EXDEV (something else is mounted there now), -EACCES, -EPERM
+ * (somebody else's file), ….
+ */
+int refresh_file(struct mount *m, uint64_t ino, uint64_t parent, const char *name);
+/*
+ * Those that are held, once more, from such a thread too: whether any still are. Nobody tells when a file is
+ * in use no more.
+ */
+bool refresh_held(struct mount *m);
+/* Of the requests that come of that: true, it was one and is answered. */
+bool refresh_lookup(fuse_req_t req, const char *name);
+bool refresh_setattr(fuse_req_t req, uint64_t ino, int to_set);
+/* The attribute is not there for this request: the kernel would take it away before it truncates. */
+bool refresh_hides_xattr(fuse_req_t req, uint64_t ino, const char *name);
 
 /* ---- readdir.c, read.c, change.c: libfuse's operations */
 

@@ -213,6 +213,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 
 	if (size > XATTR_MAX)
 		size = XATTR_MAX;
+	if (n == 0 && refresh_hides_xattr(req, ino, name))
+		n = -ENODATA;
 	if (n == 0 && size && !(bytes = reply_buffer(m, size)))
 		n = -ENOMEM;
 	if (n == 0)

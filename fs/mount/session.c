@@ -24,6 +24,7 @@
 #include "fs/mount/mount_internal.h"
 
 #define READ_AHEAD_KB 4096
+#define HELD_AGAIN_MS 1000
 
 static const struct fuse_lowlevel_ops operations;
 
@@ -176,6 +177,17 @@ void mount_changed_inode(uint64_t ino)
 	if (current)
 		fuse_lowlevel_notify_inval_inode(current->session, ino, 0, 0);
 	pthread_rwlock_unlock(&current_lock);
+}
+
+int mount_changed_file(uint64_t ino, uint64_t parent, const char *name)
+{
+	int r = 0;
+
+	pthread_rwlock_rdlock(&current_lock);
+	if (current)
+		r = refresh_file(current, ino, parent, name);
+	pthread_rwlock_unlock(&current_lock);
+	return r;
 }
 
 void mount_changed_entry(uint64_t parent, const char *name)
@@ -450,7 +462,7 @@ static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void 
 	}
 	while (!atomic_load(&m->ended) && !should_stop(m)) {
 		drop_pages_now(m);
-		wait_event(m, -1);
+		wait_event(m, refresh_held(m) ? HELD_AGAIN_MS : -1);
 	}
 	seek_stop(m);
 	unmount_idle(m, dir);
@@ -506,8 +518,8 @@ static int run_session(struct mount *m, const char *dir, void (*ready)(void *arg
 	current = m;
 	pthread_rwlock_unlock(&current_lock);
 	r = serve_until_end(m, dir, ready, arg, err);
+	serve_free(m->server); /* its file of the connection with it, so that retire ends that */
 	retire(m);
-	serve_free(m->server);
 	return r;
 }
 
@@ -530,6 +542,7 @@ static int mount_init(struct mount *m)
 	nodes_init(&m->nodes);
 	lives_init(&m->lives);
 	seek_init(m);
+	refresh_init(m);
 	pthread_mutex_init(&m->drop_lock, NULL);
 	return 0;
 }
@@ -538,6 +551,7 @@ static void mount_release(struct mount *m)
 {
 	pthread_mutex_destroy(&m->drop_lock);
 	free(m->drop);
+	refresh_release(m);
 	seek_release(m);
 	tally_release(m);
 	lives_release(&m->lives);
@@ -565,6 +579,7 @@ int mount_run(struct hf_store *store, const char *dir, const struct mount_option
 	struct mount m = {
 		.store = store,
 		.options = options,
+		.dir = dir,
 		.head = { store, HF_TID_HEAD },
 		.uid = getuid(),
 		.gid = getgid(),

@@ -50,6 +50,9 @@ function result(answer) {
 	if (sum(answer) === 0)
 		return [el("p", {}, "It was like that already: nothing was changed.")];
 	return [el("p", {}, el("strong", {}, "Restored.")), countList(answer, "done"),
+		answer.held?.length && el("p", {}, "In use: a program runs from these, or the mount is read-only. Until a second after that " +
+			"the kernel goes by the length and time that they had; nothing should read or write them before."),
+		answer.held?.length && el("ul", {}, answer.held.map(path => el("li", {}, name(shown(path))))),
 		answer.undo && el("p", {}, "This takes it back:"),
 		answer.undo && el("pre", { class: "undo", tabindex: "0", role: "group", "aria-label": "Command that takes it back" }, answer.undo)];
 }
