@@ -119,7 +119,7 @@ int64_t hf_copy_past(const struct hf_view *src, uint64_t src_ino, uint64_t ino, 
 /*
  * flags: XATTR_CREATE, XATTR_REPLACE of setxattr(2). Names in user., trusted., security. and the two POSIX
  * ACLs in system.; an access ACL also sets the mode (kill_sgid: clear setgid with it). -EEXIST, -ENODATA,
- * -EOPNOTSUPP, -E2BIG, -ERANGE.
+ * -EOPNOTSUPP, -EINVAL, -E2BIG, -ERANGE.
  */
 int hf_setxattr(struct hf_store *s, uint64_t ino, const char *name, const void *value, size_t len, int flags,
 		int kill_sgid, struct hf_error *err);

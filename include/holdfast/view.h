@@ -83,7 +83,8 @@ ssize_t hf_view_read(const struct hf_view *view, uint64_t ino, uint64_t offset, 
 int64_t hf_view_seek(const struct hf_view *view, uint64_t ino, uint64_t offset, int whence,
 		     struct hf_error *err);
 
-/* As getxattr(2) and listxattr(2): size 0 asks for the length; -ENODATA, -ERANGE. */
+/* As getxattr(2) and listxattr(2): size 0 asks for the length; -ENODATA, -ERANGE;
+ * -EOPNOTSUPP, -EINVAL: no attribute has such a name (hf_setxattr). */
 ssize_t hf_view_getxattr(const struct hf_view *view, uint64_t ino, const char *name, void *out, size_t size,
 			 struct hf_error *err);
 ssize_t hf_view_listxattr(const struct hf_view *view, uint64_t ino, char *out, size_t size,

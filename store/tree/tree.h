@@ -173,6 +173,8 @@ ssize_t tree_read(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t off
 		  struct hf_error *err);
 int64_t tree_seek(const struct tree *t, uint64_t tid, uint64_t ino, uint64_t offset, int whence,
 		  struct hf_error *err);
+/* What an attribute may be called, to get, set and remove it. -EOPNOTSUPP, -ERANGE, -EINVAL. */
+MUST_USE int tree_check_xattr_name(const char *name, struct hf_error *err);
 ssize_t tree_getxattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, void *out,
 		      size_t size, struct hf_error *err);
 ssize_t tree_listxattr(const struct tree *t, uint64_t tid, uint64_t ino, char *out, size_t size,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "store/tree/acl.h"
 #include "store/tree/tx.h"
 #include "store/tree/view_internal.h"
 
@@ -159,6 +160,25 @@ ssize_t tree_readlink(const struct tree *t, uint64_t tid, uint64_t ino, char *ou
 	return (ssize_t)n.i.target.len;
 }
 
+static bool name_known(const char *name)
+{
+	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
+	       strncmp(name, "security.", 9) == 0 || strcmp(name, ACL_ACCESS_NAME) == 0 ||
+	       strcmp(name, ACL_DEFAULT_NAME) == 0;
+}
+
+int tree_check_xattr_name(const char *name, struct hf_error *err)
+{
+	if (!name_known(name))
+		return hf_error_set(
+			err, -EOPNOTSUPP,
+			"attributes begin with user., trusted. or security., or are the two ACLs");
+	if (strlen(name) > NAME_BYTES_MAX || strchr(name, '.')[1] == 0)
+		return hf_error_set(err, strlen(name) > NAME_BYTES_MAX ? -ERANGE : -EINVAL,
+				    "an attribute's name has 1 to %d bytes", NAME_BYTES_MAX);
+	return 0;
+}
+
 int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *name, struct buf *out,
 	       struct hf_error *err)
 {
@@ -166,11 +186,8 @@ int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const char *nam
 	CLEANUP(node_release) struct node n = NODE_INIT;
 	struct key key;
 	struct cursor c;
-	int r;
+	int r = view_inode(t, tid, ino, &n, err);
 
-	if (strlen(name) > NAME_BYTES_MAX)
-		return hf_error_set(err, -ERANGE, "an attribute's name has at most %d bytes", NAME_BYTES_MAX);
-	r = view_inode(t, tid, ino, &n, err);
 	if (r < 0 || !(n.i.flags & INODE_HAS_XATTRS))
 		return r;
 	key = key_xattr(ino, span_text(name));
@@ -192,8 +209,11 @@ ssize_t tree_getxattr(const struct tree *t, uint64_t tid, uint64_t ino, const ch
 		      size_t size, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf value = BUF_INIT;
-	int r = tree_xattr(t, tid, ino, name, &value, err);
+	int r = tree_check_xattr_name(name, err);
 
+	if (r < 0)
+		return r;
+	r = tree_xattr(t, tid, ino, name, &value, err);
 	if (r < 0)
 		return r;
 	if (r == 0)

@@ -118,25 +118,13 @@ int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change
 	return r;
 }
 
-static bool name_known(const char *name)
-{
-	return strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
-	       strncmp(name, "security.", 9) == 0 || strcmp(name, ACL_ACCESS_NAME) == 0 ||
-	       strcmp(name, ACL_DEFAULT_NAME) == 0;
-}
-
 static int check_xattr(const char *name, size_t len, struct hf_error *err)
 {
-	if (!name_known(name))
-		return hf_error_set(
-			err, -EOPNOTSUPP,
-			"attributes begin with user., trusted. or security., or are the two ACLs");
-	if (strlen(name) > NAME_BYTES_MAX || strchr(name, '.')[1] == 0)
-		return hf_error_set(err, strlen(name) > NAME_BYTES_MAX ? -ERANGE : -EINVAL,
-				    "an attribute's name has 1 to %d bytes", NAME_BYTES_MAX);
-	return len > XATTR_VALUE_BYTES_MAX ?
-		       hf_error_set(err, -E2BIG, "an attribute has at most %d bytes", XATTR_VALUE_BYTES_MAX) :
-		       0;
+	int r = tree_check_xattr_name(name, err);
+
+	if (r == 0 && len > XATTR_VALUE_BYTES_MAX)
+		r = hf_error_set(err, -E2BIG, "an attribute has at most %d bytes", XATTR_VALUE_BYTES_MAX);
+	return r;
 }
 
 static int check_present(struct hf_store *s, uint64_t ino, const char *name, int flags, struct hf_error *err)
@@ -224,7 +212,7 @@ int hf_setxattr(struct hf_store *s, uint64_t ino, const char *name, const void *
 int hf_removexattr(struct hf_store *s, uint64_t ino, const char *name, struct hf_error *err)
 {
 	struct op op = { .type = OP_REMOVEXATTR };
-	int r = check_xattr(name, 0, err);
+	int r = tree_check_xattr_name(name, err);
 
 	if (r == 0)
 		r = op_begin(s, 0, false, err);

@@ -52,6 +52,9 @@ static const char *somebodys_attributes(void)
  */
 static const char *whose_attributes(void)
 {
+	static const char *const unknown[] = {
+		"nowhere.x", "foo.bar", "x", "user", "system.nfs4_acl", "system.posix_acl_accessible"
+	};
 	char name[300], got[300];
 
 	memset(name, 'n', sizeof(name));
@@ -62,8 +65,18 @@ static const char *whose_attributes(void)
 	name[255] = 'n';
 	name[256] = 0;
 	FAILS(ERANGE, setxattr("f", name, "", 0, 0));
-	FAILS(EOPNOTSUPP, setxattr("f", "nowhere.x", "", 0, 0));
-	CHECK(setxattr("f", "user.", "", 0, 0) < 0 && setxattr("f", "", "", 0, 0) < 0 && errno == ERANGE);
+	FAILS(ERANGE, getxattr("f", name, NULL, 0));
+	FAILS(ERANGE, removexattr("f", name));
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		FAILS(EOPNOTSUPP, setxattr("f", unknown[i], "", 0, 0));
+		FAILS(EOPNOTSUPP, getxattr("f", unknown[i], got, sizeof(got)));
+		FAILS(EOPNOTSUPP, getxattr("f", unknown[i], NULL, 0));
+		FAILS(EOPNOTSUPP, removexattr("f", unknown[i]));
+	}
+	FAILS(EINVAL, setxattr("f", "user.", "", 0, 0));
+	FAILS(EINVAL, getxattr("f", "user.", got, sizeof(got)));
+	FAILS(EINVAL, removexattr("f", "user."));
+	FAILS(ERANGE, setxattr("f", "", "", 0, 0));
 	CHECK(setxattr("f", "user.u", "a\0b", 3, 0) == 0 && getxattr("f", "user.u", got, 3) == 3 &&
 	      memcmp(got, "a\0b", 3) == 0);
 	CHECK(setxattr("f", "user.u", "short", 5, XATTR_REPLACE) == 0 &&
