@@ -123,6 +123,7 @@ int64_t hf_copy_past(const struct hf_view *src, uint64_t src_ino, uint64_t ino, 
  */
 int hf_setxattr(struct hf_store *s, uint64_t ino, const char *name, const void *value, size_t len, int flags,
 		int kill_sgid, struct hf_error *err);
+/* -ENODATA: it is not there, but for an ACL, of which there is then nothing to remove. */
 int hf_removexattr(struct hf_store *s, uint64_t ino, const char *name, struct hf_error *err);
 
 /*

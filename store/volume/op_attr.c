@@ -209,6 +209,18 @@ int hf_setxattr(struct hf_store *s, uint64_t ino, const char *name, const void *
 	return r;
 }
 
+/* An ACL that is not there is removed already: that is no operation. Requires sequence. */
+static int is_removed_acl(struct hf_store *s, uint64_t ino, const char *name, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf old = BUF_INIT;
+	int r;
+
+	if (strcmp(name, ACL_ACCESS_NAME) != 0 && strcmp(name, ACL_DEFAULT_NAME) != 0)
+		return 0;
+	r = tree_xattr(&s->tree, HF_TID_HEAD, ino, name, &old, err);
+	return r < 0 ? r : r == 0;
+}
+
 int hf_removexattr(struct hf_store *s, uint64_t ino, const char *name, struct hf_error *err)
 {
 	struct op op = { .type = OP_REMOVEXATTR };
@@ -220,9 +232,11 @@ int hf_removexattr(struct hf_store *s, uint64_t ino, const char *name, struct hf
 		return r;
 	op.removexattr.ino = ino;
 	op.removexattr.name = text_span(name);
-	r = op_run(s, &op, err);
+	r = is_removed_acl(s, ino, name, err);
+	if (r == 0)
+		r = op_run(s, &op, err);
 	op_end(s);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int tag(struct hf_store *s, const char *name, uint64_t tid_plus_1, struct hf_error *err)

@@ -100,6 +100,26 @@ static const char *forms(void)
 	return NULL;
 }
 
+/* What is to be without an ACL may be without one already; of other attributes that is an error. */
+static const char *none(void)
+{
+	const struct acl acl = list_of(6, 6, 4, 4, 6, 0), empty = { .head = { POSIX_ACL_XATTR_VERSION } };
+
+	CHECK(made("f", "", 0640) && mkdir("d", 0755) == 0);
+	if (set("f", ACCESS_ACL, &acl) < 0 && errno == EOPNOTSUPP)
+		SKIP("no ACLs");
+	CHECK(removexattr("f", ACCESS_ACL) == 0 && removexattr("f", ACCESS_ACL) == 0 && mode_of("f") == 0660);
+	CHECK(removexattr("d", ACCESS_ACL) == 0 && removexattr("d", DEFAULT_ACL) == 0 &&
+	      removexattr("f", DEFAULT_ACL) == 0);
+	CHECK(setxattr("d", ACCESS_ACL, "", 0, 0) == 0 && setxattr("d", DEFAULT_ACL, "", 0, 0) == 0 &&
+	      set("d", ACCESS_ACL, &empty) == 0 && set("d", DEFAULT_ACL, &empty) == 0);
+	CHECK(mode_of("d") == 0755 && set("d", DEFAULT_ACL, &acl) == 0 &&
+	      setxattr("d", DEFAULT_ACL, "", 0, 0) == 0);
+	FAILS(ENODATA, getxattr("d", DEFAULT_ACL, NULL, 0));
+	FAILS(ENODATA, removexattr("d", "user.none"));
+	return NULL;
+}
+
 static const char *inheritance(void)
 {
 	const struct acl down = list_of(7, 7, 5, 6, 7, 5), file = list_of(6, 7, 5, 6, 4, 0),
@@ -201,6 +221,7 @@ static const char *groups_and_owners(void)
 
 const struct check checks_acl[] = {
 	{ "ACLs: their forms, and the mode", forms },
+	{ "ACLs: none", none },
 	{ "ACLs: inherited", inheritance },
 	{ "ACLs: enforced", enforcement },
 	{ "ACLs: supplementary groups, and who may set them", groups_and_owners },

@@ -196,6 +196,21 @@ static void test_odd_mode(void **state)
 	assert_int_equal(attr_of(f, attr.ino).mode, S_IFREG | 0644);
 }
 
+/* To take away an ACL that is not there is no operation. */
+static void test_no_acl(void **state)
+{
+	struct store_fixture *f = *state;
+	uint64_t a = make_file(f, "a");
+	struct hf_status before, after;
+
+	hf_store_status(f->store, &before);
+	assert_int_equal(hf_removexattr(f->store, a, ACL_ACCESS_NAME, NULL), 0);
+	assert_int_equal(hf_removexattr(f->store, a, ACL_DEFAULT_NAME, NULL), 0);
+	assert_int_equal(hf_removexattr(f->store, a + 1, ACL_ACCESS_NAME, NULL), -ESTALE);
+	hf_store_status(f->store, &after);
+	assert_true(after.head_tid == before.head_tid);
+}
+
 /* An operation that fails leaves nothing of its record behind. */
 static void test_failed_record(void **state)
 {
@@ -222,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_references, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_many, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_no_acl, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_late_reference, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_twice, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_longest_record, store_setup, store_teardown),
