@@ -47,6 +47,7 @@ int hf_create(struct hf_store *s, uint64_t parent, const char *name, uint32_t mo
 
 /*
  * A regular file without a name (O_TMPFILE), in the care of the caller: it comes with one reference (hf_ref).
+ * -ENOENT: parent is gone, or removed.
  */
 int hf_create_nameless(struct hf_store *s, uint64_t parent, uint32_t mode, uint32_t umask,
 		       const struct hf_cred *cred, struct hf_attr *ret, struct hf_error *err);
