@@ -10,8 +10,9 @@
  * owner lets go is taken away beside it: shelf_prune.h.)
  *  4. After a sync has failed, or a failed write could not be taken back, the shelf takes nothing more (-EIO)
  * until opened anew.
- *  5. Before an append of several groups, or of a new segment, is written, DIR/append says durably which
- * bytes it will be; a crash can leave those, and no others, with a valid commit behind torn bytes.
+ *  5. Before an append of several groups, of a new segment, or of a group with what begins like a commit in
+ * a frame, is written, DIR/append says durably which bytes it will be; a crash can leave those, and no
+ * others, with a valid commit behind torn bytes.
  *
  * All calls are thread-safe. Appends are done one at a time; reads go on meanwhile.
  */

@@ -198,7 +198,7 @@ static int append_end(struct shelf *s, struct log_pos at, const uint8_t *data, s
 	r = verify(&v, at, data, len, &groups, err);
 	if (r < 0)
 		return r;
-	noted = at.offset == 0 || groups > 1;
+	noted = at.offset == 0 || groups > 1 || shelf_may_mislead(data, len);
 	r = noted ? write_note(s, &note, true) : 0;
 	if (r < 0)
 		return shelf_say_io(err, r, "write the note in", s->dir);

@@ -198,12 +198,20 @@ struct search {
 	uint64_t at;
 };
 
+static const char commit_start[5] = { 'H', 'F', 'r', '1', FRAME_COMMIT };
+
+bool shelf_may_mislead(const void *data, size_t len)
+{
+	return len > COMMIT_FRAME_BYTES &&
+	       memmem(data, len - COMMIT_FRAME_BYTES, commit_start, sizeof(commit_start)) != NULL;
+}
+
 static bool proves_damage(const struct search *s, const uint8_t *frame, uint64_t offset)
 {
 	const uint8_t *body = frame + FRAME_HEADER_BYTES;
 	struct frame_header h;
 
-	return memcmp(frame, "HFr1\3", 5) == 0 && offset >= s->from &&
+	return memcmp(frame, commit_start, sizeof(commit_start)) == 0 && offset >= s->from &&
 	       frame_header_decode(frame, &h, NULL) == 0 && h.body_len == COMMIT_BODY_BYTES &&
 	       get_u64(body) >= s->number &&
 	       commit_check_signature(s->v->header.cert.writer_public, s->v->volume_id, s->v->header.segment,

@@ -36,6 +36,13 @@ struct shelf_scan {
 };
 
 /*
+ * Might this group (one, with its commit at the end), cut short, seem to prove damage? Who has the writer key
+ * chooses what a frame's body is, and can put a commit in it that is signed for its very place. Of what a
+ * writer seals, one in 2^40 bytes begins like one.
+ */
+bool shelf_may_mislead(const void *data, size_t len);
+
+/*
  * Verify segment number `segment` in fd and leave v behind its last group. `v` was begun for the volume.
  * -EUCLEAN: bytes that do not verify are damage and not a torn append.
  */
