@@ -9,7 +9,7 @@ static const char *const alarm_kinds[] = {
 	"bad_signature", "epoch_over",   "below_floor",
 	"silent",        "stalled",      "budget",
 	"clock",         "space",        "prune",
-	"damaged",       NULL,
+	"damage",        "damaged",      NULL,
 };
 
 static void put_requests(struct sheet *s, const struct hf_node_metrics *m)

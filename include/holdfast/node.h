@@ -45,8 +45,9 @@ int hf_node_invite(const char *dir, const char *volume_id, const char *host, uns
 		   char **ret, struct hf_error *err);
 
 /*
- * Serve on threads of its own; returns when it listens. -EBUSY: served already; -EADDRINUSE; -EUCLEAN: a
- * volume's log in dir is damaged.
+ * Serve on threads of its own; returns when it listens. A volume whose log is damaged, or cannot be read, is
+ * not served, and an alarm; the others are. -EBUSY: served already; -EADDRINUSE; -EUCLEAN and others: there
+ * are volumes, and none can be served.
  */
 int hf_node_start(const char *dir, struct hf_node **ret, struct hf_error *err);
 /* Where it really listens, as "https://127.0.0.1:43211". Borrowed. */
@@ -83,7 +84,7 @@ struct hf_node_status {
 	size_t n_alarms;
 	struct hf_node_volume *volumes;
 	size_t n_volumes;
-	/* why no volume is here, or not what new ones get: it cannot be read. "": it can */
+	/* why a volume is not here, or not what new ones get: it cannot be read. "": it can */
 	char failed[HF_ERROR_TEXT_BYTES];
 };
 

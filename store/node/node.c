@@ -287,6 +287,19 @@ static int take_lock(struct hf_node *node, struct hf_error *err)
 	return node->lock < 0 ? node->lock : 0;
 }
 
+/* The others go on without them. */
+static void tell_faults(const struct service *s)
+{
+	const struct volume_fault *f;
+
+	for (size_t i = 0; (f = volumes_nth_fault(s->volumes, i)); i++)
+		alarms_raise(
+			s->alarms, "damage", f->id_text,
+			"it is not served: %s. See holdfast node check; when it is healed, serve the node "
+			"anew",
+			f->why.text);
+}
+
 static int node_open(struct hf_node *node, struct hf_error *err)
 {
 	struct service *s = &node->service;
@@ -316,6 +329,8 @@ static int node_open(struct hf_node *node, struct hf_error *err)
 	if (!s->read_only)
 		note_address(node);
 	r = start_watching(node, &setup, err);
+	if (r == 0)
+		tell_faults(s);
 	return r < 0 ? r : start_server(node, err);
 }
 
@@ -366,13 +381,13 @@ void hf_node_stop(struct hf_node *node)
 
 /* --- what it has counted */
 
-/* Those whose size can be told. */
+/* Those that are served, and whose size can be told. */
 static int describe_volumes(const struct hf_node *node, struct hf_node_metrics *ret)
 {
 	struct volumes *volumes = node->service.volumes;
 	size_t max = volumes_count(volumes);
 	struct volume *v;
-	int failed = 0;
+	int failed = volumes_nth_fault(volumes, 0) ? -EUCLEAN : 0;
 
 	ret->volumes = calloc(max + 1, sizeof(*ret->volumes));
 	if (!ret->volumes)

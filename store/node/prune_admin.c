@@ -46,8 +46,10 @@ static int admin_open(struct admin *a, const char *dir, struct hf_error *err)
 	if (r < 0)
 		return r;
 	r = -EUCLEAN;
-	for (int i = 0; r == -EUCLEAN && i < LOOKS_MAX; i++) {
+	for (int i = 0; (r == -EUCLEAN || (r == 0 && volumes_nth_fault(a->volumes, 0))) && i < LOOKS_MAX;
+	     i++) {
 		local = (struct hf_error)HF_ERROR_INIT;
+		volumes_close(TAKE_PTR(a->volumes));
 		r = volumes_open(a->os, dir, true, &a->volumes, &local);
 	}
 	if (r < 0 && err)
@@ -205,10 +207,17 @@ int hf_node_prune_cancel(const char *dir, uint32_t number, struct hf_node_prune 
 	CLEANUP(admin_close) struct admin a;
 	struct hf_node_prune p;
 	struct wanted w = { number, &p };
+	const struct volume_fault *f = NULL;
 	int r = admin_open(&a, dir, err);
 
 	if (r == 0)
 		r = each_list(&a, cancel_this, &w, err);
+	if (r == 0)
+		f = volumes_nth_fault(a.volumes, 0);
+	if (f)
+		return hf_error_set(err, f->why.code,
+				    "there is no prune %" PRIu32 " of a volume that can be opened; %s",
+				    number, f->why.text);
 	if (r == 0)
 		return hf_error_set(err, -ENOENT, "there is no prune %" PRIu32 " on this node", number);
 	if (r < 0)
@@ -234,9 +243,12 @@ static int check_segments(const struct admin *a, struct volume *v, const struct 
 
 static int judge(struct admin *a, const struct prune_list *list, struct volume **ret, struct hf_error *err)
 {
+	const struct volume_fault *f = volumes_fault_of(a->volumes, list->volume_id);
 	int r;
 
 	*ret = volumes_find(a->volumes, list->volume_id);
+	if (f)
+		return hf_error_set(err, f->why.code, "%s", f->why.text);
 	if (!*ret)
 		return hf_error_set(err, -ENOENT, "the volume that the list is of is not on this node");
 	r = prune_judge(a->os, list, *ret, a->identity.name, err);

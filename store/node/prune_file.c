@@ -197,23 +197,34 @@ int prune_file_turn(const char *node_dir, struct hf_error *err)
 	return TAKE_FD(fd);
 }
 
+static int last_number_in(const struct os *os, const char *dir, size_t *ret_n, uint32_t *last,
+			  struct hf_error *err)
+{
+	CLEANUP(cleanup_free) uint32_t *numbers = NULL;
+	int r = grants_numbers(os, dir, &numbers, ret_n, err);
+
+	if (r == 0 && *ret_n > 0 && numbers[*ret_n - 1] > *last)
+		*last = numbers[*ret_n - 1];
+	return r;
+}
+
+/* Of a volume that cannot be opened, too: no number is given twice. */
 static int last_number(const struct os *os, struct volumes *volumes, const struct volume *of, size_t *ret_of,
 		       uint32_t *ret, struct hf_error *err)
 {
+	const struct volume_fault *f;
 	struct volume *v;
+	size_t n = 0;
 	int r = 0;
 
 	*ret = 0;
 	for (size_t i = 0; r == 0 && (v = volumes_nth(volumes, i)); i++) {
-		CLEANUP(cleanup_free) uint32_t *numbers = NULL;
-		size_t n = 0;
-
-		r = grants_numbers(os, volume_dir(v), &numbers, &n, err);
-		if (r == 0 && n > 0 && numbers[n - 1] > *ret)
-			*ret = numbers[n - 1];
+		r = last_number_in(os, volume_dir(v), &n, ret, err);
 		if (v == of)
 			*ret_of = n;
 	}
+	for (size_t i = 0; r == 0 && (f = volumes_nth_fault(volumes, i)); i++)
+		r = last_number_in(os, f->dir, &n, ret, err);
 	return r;
 }
 

@@ -356,6 +356,13 @@ static bool judge_key(struct request *q)
 	struct epoch_cert cert;
 
 	q->volume = volumes_find(q->service->volumes, q->volume_id);
+	if (volumes_fault_of(q->service->volumes, q->volume_id)) {
+		answer_error(
+			q, MHD_HTTP_INTERNAL_SERVER_ERROR, "damaged",
+			"this volume could not be opened when the node was started, and is not served: the "
+			"node's log says why");
+		return false;
+	}
 	if (q->route == ROUTE_VOLUME && q->has_body)
 		return true;
 	if (!q->volume) {

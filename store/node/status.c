@@ -81,6 +81,23 @@ void status_of_volume(const struct os *os, struct volume *v, uint64_t silent_aft
 		(void)snprintf(ret->budget_failed, sizeof(ret->budget_failed), "%s", why.text);
 }
 
+/* Others are described all the same. */
+static int add_faults(const struct volumes *volumes, const struct hf_node_status *s, struct hf_error *err)
+{
+	const struct volume_fault *first = volumes_nth_fault(volumes, 0);
+	size_t n = 0;
+
+	if (!first)
+		return 0;
+	while (volumes_nth_fault(volumes, n))
+		n++;
+	if (n > 1)
+		return hf_error_set(err, first->why.code,
+				    "%zu of %zu volumes cannot be opened, the first: %s", n, n + s->n_volumes,
+				    first->why.text);
+	return hf_error_set(err, first->why.code, "%s", first->why.text);
+}
+
 static int try_describe_all(const struct os *os, const char *dir, struct hf_node_status *s,
 			    struct hf_error *err)
 {
@@ -96,8 +113,10 @@ static int try_describe_all(const struct os *os, const char *dir, struct hf_node
 	for (size_t i = 0; r == 0 && (v = volumes_nth(volumes, i)); i++) {
 		status_of_volume(os, v, s->silent_after_ns, &s->volumes[i]);
 		r = add_bytes(volume_shelf(v), &s->volumes[i], err);
-		s->n_volumes = i + 1;
+		s->n_volumes += r == 0;
 	}
+	if (r == 0)
+		r = add_faults(volumes, s, err);
 	volumes_close(volumes);
 	return r;
 }
@@ -120,7 +139,6 @@ static void describe_all(const struct os *os, const char *dir, struct hf_node_st
 	}
 	if (r == 0)
 		return;
-	s->n_volumes = 0;
 	(void)snprintf(s->failed, sizeof(s->failed), "%s", err.text[0] ? err.text : strerror(-r));
 }
 

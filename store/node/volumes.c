@@ -185,6 +185,29 @@ static void note_volume(void *arg, const char *name)
 		buf_add(arg, id, sizeof(id));
 }
 
+static int note_fault(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES], const struct hf_error *why)
+{
+	struct volume_fault *more = reallocarray(vs->faults, vs->n_faults + 1, sizeof(*more)), *f;
+
+	if (!more)
+		return -ENOMEM;
+	vs->faults = more;
+	f = &more[vs->n_faults];
+	memcpy(f->id, id, VOLUME_ID_BYTES);
+	volume_id_text(id, f->id_text);
+	f->why = *why;
+	if (asprintf(&f->dir, "%s/%s", vs->volumes, f->id_text) < 0)
+		return -ENOMEM;
+	vs->n_faults++;
+	return 0;
+}
+
+/* Is it this process that lacks something, and not the volume? */
+static bool is_our_want(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 static int open_all(struct volumes *vs, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf ids = BUF_INIT;
@@ -195,10 +218,16 @@ static int open_all(struct volumes *vs, struct hf_error *err)
 	if (buf_status(&ids) < 0)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	for (size_t at = 0; at < ids.len; at += VOLUME_ID_BYTES) {
-		r = open_volume(vs, ids.data + at, err);
-		if (r < 0)
-			return r;
+		struct hf_error why = HF_ERROR_INIT;
+
+		r = open_volume(vs, ids.data + at, &why);
+		if (is_our_want(r))
+			return hf_error_set(err, r, "%s", why.text);
+		if (r < 0 && note_fault(vs, ids.data + at, &why) < 0)
+			return hf_error_set(err, -ENOMEM, "no memory");
 	}
+	if (vs->n == 0 && vs->n_faults > 0)
+		return hf_error_set(err, vs->faults[0].why.code, "%s", vs->faults[0].why.text);
 	return 0;
 }
 
@@ -235,6 +264,9 @@ void volumes_close(struct volumes *vs)
 	(void)pthread_mutex_destroy(&vs->lock);
 	(void)pthread_mutex_destroy(&vs->enrol_lock);
 	free(vs->all);
+	for (size_t i = 0; i < vs->n_faults; i++)
+		free(vs->faults[i].dir);
+	free(vs->faults);
 	free(vs->volumes);
 	free(vs->dir);
 	free(vs);
@@ -262,6 +294,19 @@ struct volume *volumes_find(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES
 			found = vs->all[i];
 	(void)pthread_mutex_unlock(&vs->lock);
 	return found;
+}
+
+const struct volume_fault *volumes_fault_of(const struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES])
+{
+	for (size_t i = 0; i < vs->n_faults; i++)
+		if (memcmp(vs->faults[i].id, id, VOLUME_ID_BYTES) == 0)
+			return &vs->faults[i];
+	return NULL;
+}
+
+const struct volume_fault *volumes_nth_fault(const struct volumes *vs, size_t i)
+{
+	return i < vs->n_faults ? &vs->faults[i] : NULL;
 }
 
 struct volume *volumes_nth(struct volumes *vs, size_t i)

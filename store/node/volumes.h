@@ -17,13 +17,25 @@ struct volume;
 struct volumes;
 
 /*
- * Open all of DIR/volumes. -EUCLEAN and others of shelf_open: the words name the volume. What a crash left of
- * an enrolment is left out. read_only: to look at only, also while a process serves them; nothing is changed.
+ * Open all of DIR/volumes. One that cannot be opened keeps none from the others: it is a fault (below).
+ * Only when none can be opened is that an error, the first one's (-EUCLEAN and others of shelf_open; the
+ * words name the volume). What a crash left of an enrolment is left out. read_only: to look
+ * at only, also while a process serves them; nothing is changed.
  */
 MUST_USE int volumes_open(const struct os *os, const char *dir, bool read_only, struct volumes **ret,
 			  struct hf_error *err);
 void volumes_close(struct volumes *vs); /* NULL is fine; nobody uses a volume any more */
 size_t volumes_count(struct volumes *vs);
+
+/* A volume that is here, and could not be opened: it stays so. */
+struct volume_fault {
+	uint8_t id[VOLUME_ID_BYTES];
+	char id_text[HF_VOLUME_ID_TEXT_BYTES];
+	char *dir;
+	struct hf_error why;
+};
+const struct volume_fault *volumes_fault_of(const struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES]);
+const struct volume_fault *volumes_nth_fault(const struct volumes *vs, size_t i); /* NULL behind the last */
 
 struct volume *volumes_find(struct volumes *vs, const uint8_t id[VOLUME_ID_BYTES]); /* NULL: not here */
 

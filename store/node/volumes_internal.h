@@ -29,6 +29,8 @@ struct volumes {
 	pthread_mutex_t lock;       /* for all and n; before a volume's lock */
 	struct volume **all;
 	size_t n;
+	struct volume_fault *faults; /* immutable once they are open */
+	size_t n_faults;
 };
 
 /* NULL: no memory. */

@@ -15,6 +15,7 @@ What an attack is, and where it is performed:
     takes an epoch, uses keys after theirs  11-requests.t; 12-poison.t, at the end
     downgrades the format                   here
     fills the replica                       13-full.t, 20-http.t (bodies without end); tests/system/44-budget.t
+    leaves it torn in a crash               16-torn.t
     has history pruned                      14-prune.t; tests/system/44-prune.t
     stops replication quietly               tests/system/42-alarms.t
     corrupts the index, the store, a socket 40-local.t; tests/system/60-index.t
