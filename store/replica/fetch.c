@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "store/replica/patience.h"
 #include "store/replica/prefetch.h"
 
 enum { FETCH_STEP_BYTES = 8 << 20 };
@@ -14,6 +15,7 @@ struct fetch {
 	struct shelf *shelf;
 	const struct log_point *head;
 	const struct hf_progress *progress;
+	struct patience patience;
 	struct log_pos at; /* of bytes.data */
 	struct buf bytes;  /* got, and not appended yet */
 	size_t walked;     /* in bytes: frames up to here are whole */
@@ -112,7 +114,9 @@ static int fetch_step(struct fetch *f, bool *ret_ended, struct hf_error *err)
 		return hf_error_set(err, -EUCLEAN,
 				    "segment %" PRIu32 " of the replica is larger than a segment can be",
 				    f->at.segment);
-	n = prefetch_read(&f->peer, from, FETCH_STEP_BYTES, &f->bytes, err);
+	do /* what was read before the connection was lost is not in f->bytes */
+		n = prefetch_read(&f->peer, from, FETCH_STEP_BYTES, &f->bytes, err);
+	while (patience_again(&f->patience, n < 0 ? (int)n : 0, err));
 	if (n < 0)
 		return (int)n;
 	*ret_ended = n == 0;
@@ -174,7 +178,11 @@ static int fetch_all(struct fetch *f, struct hf_error *err)
 int fetch_log(struct peer *peer, const struct log_point *head, struct shelf *shelf,
 	      const struct hf_progress *progress, struct hf_error *err)
 {
-	struct fetch f = { .shelf = shelf, .head = head, .progress = progress, .bytes = BUF_INIT };
+	struct fetch f = { .shelf = shelf,
+			   .head = head,
+			   .progress = progress,
+			   .patience = { .progress = progress, .met = true }, /* it told its head */
+			   .bytes = BUF_INIT };
 	struct log_point here;
 	int r;
 

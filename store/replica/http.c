@@ -116,6 +116,8 @@ static int number_of(CURL *c, CURLcode code)
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 	case CURLE_GOT_NOTHING:
+	case CURLE_SSL_CONNECT_ERROR: /* closed before there was a connection; certificates have codes of
+					 their own */
 		return -ECONNRESET;
 	default:
 		return -EIO;

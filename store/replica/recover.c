@@ -18,6 +18,7 @@
 #include "store/replica/config.h"
 #include "store/replica/fetch.h"
 #include "store/replica/freshness.h"
+#include "store/replica/patience.h"
 #include "store/replica/prunes.h"
 #include "store/replica/s3_credentials.h"
 #include "store/replica/trail.h"
@@ -36,6 +37,7 @@ struct recovery {
 	const uint8_t *volume_id;
 	struct place *place;
 	struct peer *peer;
+	struct patience patience;
 	struct shelf *shelf;
 	struct keyring *keys;
 	struct epoch_cert cert;
@@ -126,6 +128,22 @@ static int open_peer(struct recovery *v, struct hf_error *err)
 	return peer_open(&o, &v->peer, err);
 }
 
+/* A bucket is asked as often by itself. */
+static bool again(struct recovery *v, int r, struct hf_error *err)
+{
+	return v->place->kind == PLACE_NODE && patience_again(&v->patience, r, err);
+}
+
+static int ask_position(struct recovery *v, struct receipt *ret, struct hf_error *err)
+{
+	int r;
+
+	do
+		r = peer_position(v->peer, ret, err);
+	while (again(v, r, err));
+	return r;
+}
+
 /* Ask before anything is made: a wrong kit or address then leaves nothing behind. */
 static int probe(struct recovery *v, struct hf_error *err)
 {
@@ -133,7 +151,7 @@ static int probe(struct recovery *v, struct hf_error *err)
 	int r = open_peer(v, err);
 
 	if (r == 0)
-		r = peer_position(v->peer, &head, err);
+		r = ask_position(v, &head, err);
 	return r < 0 ? r : freshness_reaches(&v->fresh, &head.point, err);
 }
 
@@ -160,7 +178,7 @@ static int fetch(struct recovery *v, struct hf_error *err)
 	if (peer_fetches(v->peer))
 		return fetch_verified(v, err);
 	for (int round = 0; round < ROUNDS_MAX; round++) {
-		r = peer_position(v->peer, &head, err);
+		r = ask_position(v, &head, err);
 		if (r == 0 && head.point.end.segment == 0)
 			r = hf_error_set(err, -ENOENT, "the replica knows the volume, but has nothing of it");
 		if (r == 0)
@@ -223,8 +241,11 @@ static bool takes_nothing(int r)
 static int tell(struct recovery *v, struct receipt *ret_head, struct hf_error *err)
 {
 	struct hf_error why = HF_ERROR_INIT;
-	int r = peer_enrol(v->peer, &v->cert, NULL, ret_head, &why);
+	int r;
 
+	do /* told twice, it changes nothing the second time */
+		r = peer_enrol(v->peer, &v->cert, NULL, ret_head, &why);
+	while (again(v, r, &why));
 	if (takes_nothing(r)) {
 		v->untold = why;
 		return 0;
@@ -444,7 +465,9 @@ static int recover(struct recovery *v, struct hf_recovery *ret, struct log_point
 	struct receipt told;
 	int r, begun;
 
-	r = prunes_fetch(v->os, v->peer, v->path, v->volume_id, err);
+	do /* what is here already is kept once */
+		r = prunes_fetch(v->os, v->peer, v->path, v->volume_id, err);
+	while (again(v, r, err));
 	if (r < 0)
 		return r;
 	r = shelf_open(v->os, v->path, v->volume_id, false, &v->shelf, NULL, err);
@@ -522,6 +545,7 @@ int recover_run(const struct recover_options *o, const char *path, struct hf_rec
 			      .rehearsal = o->rehearsal,
 			      .place = o->place,
 			      .progress = o->progress,
+			      .patience = { .progress = o->progress },
 			      .keeping = o->keeping };
 	CLEANUP(cleanup_fd) int lock = -1;
 	int r;

@@ -219,6 +219,39 @@ RECOVERY = {
 }
 to, words = recovered("truth", node, store)
 tap.ok(to, "the truth, told by the same process, makes a store", words)
+
+
+def unlucky(times, fail):
+    """Fails so often, and is honest from then on."""
+    left = [times]
+
+    def answer(h):
+        if left[0] == 0 or fail(h) is False:
+            return False
+        left[0] -= 1
+        return True
+    return Lie(answer=answer)
+
+
+def hang_up(h):
+    h.close_connection = True
+
+
+def cut_off(h):
+    """In the midst of a part of the log."""
+    if "/log/" not in h.path:
+        return False
+    h.wfile.write(b"HTTP/1.1 206 Partial Content\r\nContent-Length: %d\r\n\r\n" % size + T.segment.raw[:size // 2])
+    h.close_connection = True
+    return True
+
+
+for number, (name, fail) in enumerate({"is too busy": lambda h: h.refuse(503, "busy"),
+                                       "hangs up": hang_up,
+                                       "is lost in the midst": cut_off}.items()):
+    liar.lie, liar.epoch = unlucky(5, fail), 1
+    to, words = recovered(f"patient{number}", node, store)
+    tap.ok(to, f"five times the other end {name}: a recovery asks again, and makes a store", words)
 for number, (name, (lie, why)) in enumerate(RECOVERY.items()):
     liar.lie, liar.epoch = lie, 1
     to, words = recovered(f"lied{number}", node, store)
