@@ -21,13 +21,14 @@ static json_t *budget_to_json(uint64_t bytes)
 
 static json_t *volume_to_json(const struct hf_node_volume *v)
 {
-	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s}", "volume",
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:s}", "volume",
 			 v->volume_id, "epoch", (json_int_t)v->epoch, "tid", output_number(v->tid), "commit",
 			 output_number(v->commit), "time", output_time(v->time_ns), "bytes",
 			 output_number(v->bytes), "segments", output_number(v->segments), "heard_time",
 			 output_time(v->heard_ns), "writer_tid", output_number(v->said_tid), "writer_commit",
 			 output_number(v->said_commit), "silent", v->silent, "budget_bytes",
-			 budget_to_json(v->budget_bytes), "budget_failed", v->budget_failed);
+			 budget_to_json(v->budget_bytes), "budget_used_bytes",
+			 output_number(v->budget_used_bytes), "budget_failed", v->budget_failed);
 }
 
 static json_t *status_to_json(const char *dir, const struct hf_node_status *s)
@@ -66,7 +67,8 @@ static void print_volume(const struct hf_node_volume *v)
 		printf("            TAKES NOTHING: %s\n", v->budget_failed);
 	else if (v->budget_bytes != UINT64_MAX)
 		printf("            %.0f%% of its budget of %s\n",
-		       v->budget_bytes ? 100.0 * (double)v->bytes / (double)v->budget_bytes : 100.0,
+		       v->budget_bytes ? 100.0 * (double)v->budget_used_bytes / (double)v->budget_bytes :
+					 100.0,
 		       output_bytes(v->budget_bytes, a));
 	if (v->said_commit > v->commit)
 		printf("            its writer has tid-%" PRIu64 "\n", v->said_tid);

@@ -72,6 +72,7 @@ struct hf_node_volume {
 	uint64_t said_tid, said_commit; /* how far that said its log is; 0: it did not */
 	bool silent;
 	uint64_t budget_bytes;                   /* UINT64_MAX: none */
+	uint64_t budget_used_bytes;              /* of it: bytes, but that a short segment counts more */
 	char budget_failed[HF_ERROR_TEXT_BYTES]; /* why it cannot be read, and nothing is taken; "": it can */
 };
 

@@ -128,7 +128,7 @@ static void add_about(struct request *q, struct volume *v, struct MHD_Response *
 	(void)snprintf(a.software, sizeof(a.software), "%s", blank ? blank + 1 : version);
 	if (budget_read(os, volume_dir(v), &a.budget_bytes, NULL) < 0)
 		a.budget_bytes = 0; /* one that cannot be read allows nothing */
-	if (budget_used(volume_budget(v), volume_shelf(v), &a.used_bytes, NULL) < 0 ||
+	if (budget_used(volume_budget(v), volume_shelf(v), &a.used_bytes, NULL, NULL) < 0 ||
 	    os->free_bytes(os->state, q->service->dir, &a.free_bytes, &total) < 0)
 		return;
 	about_text(&a, &text);

@@ -129,7 +129,12 @@ int hf_node_set_budget(const char *dir, const char *volume_id, uint64_t bytes, s
 
 /* --- counting. Requires b->lock. */
 
-/* Segments before this one, which are full and do not change. One whose file is gone takes no room. */
+uint64_t budget_charge(uint64_t bytes)
+{
+	return bytes > BUDGET_SEGMENT_BYTES ? bytes : BUDGET_SEGMENT_BYTES;
+}
+
+/* Segments before this one, which have ended and do not change. One whose file is gone takes no room. */
 static int count_before(struct budget *b, struct shelf *s, uint32_t segment, struct hf_error *err)
 {
 	while (b->counted + 1 < segment) {
@@ -138,7 +143,10 @@ static int count_before(struct budget *b, struct shelf *s, uint32_t segment, str
 
 		if (r < 0 && r != -EUCLEAN)
 			return r;
-		b->bytes += r == 0 ? bytes : 0;
+		if (r == 0) {
+			b->bytes += bytes;
+			b->charged += budget_charge(bytes);
+		}
 		b->counted++;
 	}
 	return 0;
@@ -150,11 +158,11 @@ static int used(struct budget *b, struct shelf *s, const struct log_point *end, 
 	int r = count_before(b, s, end->end.segment, err);
 
 	if (r == 0)
-		*ret = b->bytes + end->end.offset;
+		*ret = b->charged + end->end.offset;
 	return r;
 }
 
-int budget_used(struct budget *b, struct shelf *s, uint64_t *ret, struct hf_error *err)
+int budget_used(struct budget *b, struct shelf *s, uint64_t *ret, uint64_t *ret_bytes, struct hf_error *err)
 {
 	struct log_point end;
 	int r;
@@ -162,6 +170,8 @@ int budget_used(struct budget *b, struct shelf *s, uint64_t *ret, struct hf_erro
 	(void)pthread_mutex_lock(&b->lock);
 	shelf_position(s, &end);
 	r = used(b, s, &end, ret, err);
+	if (r == 0 && ret_bytes)
+		*ret_bytes = b->bytes + end.end.offset;
 	(void)pthread_mutex_unlock(&b->lock);
 	return r;
 }
@@ -179,6 +189,14 @@ static bool is_at_end(struct log_pos at, struct log_pos end)
 					   at.offset == 0 && at.segment == end.segment + 1;
 }
 
+/* What would count more: a segment that begins ends the one before. */
+static uint64_t cost(const struct budget_append *a, struct log_pos end)
+{
+	bool ends_one = a->at.segment != end.segment && end.segment > 0;
+
+	return a->len + (ends_one ? budget_charge(end.offset) - end.offset : 0);
+}
+
 static int refuse(struct budget *b, struct budget_append *a, uint64_t limit, uint64_t bytes)
 {
 	b->refused = true;
@@ -194,7 +212,7 @@ static int judge(struct budget *b, struct shelf *s, struct budget_append *a, uin
 		 const char *unread, struct hf_error *err)
 {
 	struct log_point end;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, more;
 	int r;
 
 	shelf_position(s, &end);
@@ -205,15 +223,17 @@ static int judge(struct budget *b, struct shelf *s, struct budget_append *a, uin
 		return r;
 	if (unread)
 		return hf_error_set(err, refuse(b, a, 0, bytes), "full: %s", unread);
-	if (bytes <= limit && a->len <= limit - bytes) {
-		a->look = b->told_percent == 0 && near(limit, bytes + a->len);
+	more = cost(a, end.end);
+	if (bytes <= limit && more <= limit - bytes) {
+		a->look = b->told_percent == 0 && near(limit, bytes + more);
 		return 0;
 	}
 	return hf_error_set(err, refuse(b, a, limit, bytes),
 			    "full: the volume has used %" PRIu64 " bytes of its budget of %" PRIu64
-			    " bytes on this node, and %zu more do not fit. The node's operator can raise it: "
+			    " bytes on this node, and %" PRIu64
+			    " more do not fit. The node's operator can raise it: "
 			    "holdfast node budget",
-			    bytes, limit, a->len);
+			    bytes, limit, more);
 }
 
 int budget_admit(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
@@ -283,7 +303,7 @@ void budget_look(struct budget *b, const struct os *os, const char *dir, struct 
 	bool tell;
 	int r = budget_read(os, dir, &limit, &err);
 
-	if (r == 0 && budget_used(b, s, &bytes, &err) < 0)
+	if (r == 0 && budget_used(b, s, &bytes, NULL, &err) < 0)
 		return; /* appends and reads say so, each */
 	(void)pthread_mutex_lock(&b->lock);
 	tell = news(b, limit, bytes, mono_ns, &percent);

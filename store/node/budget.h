@@ -13,18 +13,24 @@
 #include "store/alarm/alarms.h"
 #include "store/replica/shelf.h"
 
-enum { BUDGET_NEAR_PERCENT = 90, BUDGET_AGAIN_S = 86400 };
+enum {
+	BUDGET_NEAR_PERCENT = 90,
+	BUDGET_AGAIN_S = 86400,
+	/* What a segment that has ended counts at least: a file takes blocks and an inode, however short it
+	   is. */
+	BUDGET_SEGMENT_BYTES = 64 << 10,
+};
 #define BUDGET_NONE UINT64_MAX /* as much as there is */
 
 struct budget {
 	pthread_mutex_t append_lock; /* one append at a time is judged and written; before the shelf's */
 	pthread_mutex_t lock;        /* for all that follows; held while sizes of segments are asked for */
-	uint32_t counted;            /* segments up to this one are full and in `bytes` */
-	uint64_t bytes;
-	bool refused;          /* an append, under told_limit */
-	uint64_t told_limit;   /* what is below was told of */
-	unsigned told_percent; /* 0: nothing */
-	uint64_t told_ns;      /* monotonic */
+	uint32_t counted;        /* segments up to this one have ended, and are in `bytes` and `charged` */
+	uint64_t bytes, charged; /* their lengths; what they count */
+	bool refused;            /* an append, under told_limit */
+	uint64_t told_limit;     /* what is below was told of */
+	unsigned told_percent;   /* 0: nothing */
+	uint64_t told_ns;        /* monotonic */
 };
 
 void budget_init(struct budget *b);
@@ -38,8 +44,11 @@ MUST_USE int budget_read(const struct os *os, const char *dir, uint64_t *ret, st
 MUST_USE int budget_write(const struct os *os, const char *dir, uint64_t bytes,
 			  struct hf_error *err); /* durable */
 
-/* What the volume's segments take now. */
-MUST_USE int budget_used(struct budget *b, struct shelf *s, uint64_t *ret, struct hf_error *err);
+/* Into *ret what the volume's segments count now, and into *ret_bytes (may be NULL) how long they are. */
+MUST_USE int budget_used(struct budget *b, struct shelf *s, uint64_t *ret, uint64_t *ret_bytes,
+			 struct hf_error *err);
+/* What a segment of this length counts once it has ended. */
+uint64_t budget_charge(uint64_t bytes);
 
 struct budget_append {
 	struct log_pos at;

@@ -397,7 +397,8 @@ static int describe_volumes(const struct hf_node *node, struct hf_node_metrics *
 		int r;
 
 		status_of_volume(node->service.os, v, node->silent_after_ns, out);
-		r = budget_used(volume_budget(v), volume_shelf(v), &out->bytes, NULL);
+		r = budget_used(volume_budget(v), volume_shelf(v), &out->budget_used_bytes, &out->bytes,
+				NULL);
 		if (r == 0)
 			ret->n_volumes++;
 		else

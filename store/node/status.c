@@ -46,8 +46,10 @@ static int add_bytes(struct shelf *shelf, struct hf_node_volume *ret, struct hf_
 
 	for (uint32_t n = 1; r == 0 && n <= ret->segments; n++) {
 		r = shelf_segment_bytes(shelf, n, &bytes, err);
-		if (r == 0)
-			ret->bytes += bytes;
+		if (r < 0)
+			break;
+		ret->bytes += bytes;
+		ret->budget_used_bytes += n < ret->segments ? budget_charge(bytes) : bytes;
 	}
 	return r;
 }

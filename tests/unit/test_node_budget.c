@@ -55,6 +55,7 @@ static const char *send_all(struct node_bench *b, char code[32])
 	return code;
 }
 
+/* As its budget counts them. */
 static uint64_t bytes_there(const struct node_bench *b)
 {
 	struct hf_node_status s;
@@ -62,7 +63,8 @@ static uint64_t bytes_there(const struct node_bench *b)
 
 	assert_int_equal(hf_node_status(b->node.dir, &s, NULL), 0);
 	assert_int_equal(s.n_volumes, 1);
-	bytes = s.volumes[0].bytes;
+	bytes = s.volumes[0].budget_used_bytes;
+	assert_in_range(s.volumes[0].bytes, bytes - bytes / 8, bytes); /* in segments of nearly 64 KiB */
 	hf_node_status_release(&s);
 	return bytes;
 }
@@ -215,6 +217,40 @@ static void test_damaged(void **state)
 	node_bench_release(&b);
 }
 
+/* Files take room however short they are: a budget bounds how many there are, too. */
+static void test_short_segments(void **state)
+{
+	enum { BUDGET = 512 << 10, SHORT_BYTES = 8 << 10, FILES_MAX = BUDGET / BUDGET_SEGMENT_BYTES + 1 };
+	struct hf_node_status s;
+	struct node_bench b;
+	char code[32];
+
+	(void)state;
+	node_bench_init(&b, 1);
+	log_close(b.log);
+	remove_folder(b.volume.dir);
+	b.volume.options.segment_bytes = SHORT_BYTES;
+	assert_int_equal(log_create(&b.volume.options, &b.volume.cert, &b.log, NULL), 0);
+	log_put_groups(b.log, 1, GROUPS, NODE_BENCH_GROUP_BYTES);
+	node_bench_enrol(&b);
+	set_budget(&b, BUDGET);
+	assert_string_equal(send_all(&b, code), "over_budget");
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(hf_node_status(b.node.dir, &s, NULL), 0);
+		assert_in_range(s.volumes[0].segments, FILES_MAX - 1, FILES_MAX);
+		assert_in_range(s.volumes[0].bytes, 1, FILES_MAX * SHORT_BYTES);
+		assert_in_range(s.volumes[0].budget_used_bytes, BUDGET - BUDGET_SEGMENT_BYTES, BUDGET);
+		hf_node_status_release(&s);
+		node_fixture_stop(&b.node);
+		assert_int_equal(node_fixture_start(&b.node), 0);
+		assert_string_equal(send_all(&b, code), "over_budget");
+	}
+	/* Whose segments are short for good reason goes on when there is room. */
+	set_budget(&b, 64 << 20);
+	assert_string_equal(send_all(&b, code), "");
+	node_bench_release(&b);
+}
+
 static void test_what_cannot_be_set(void **state)
 {
 	struct hf_error err = HF_ERROR_INIT;
@@ -233,11 +269,9 @@ static void test_what_cannot_be_set(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_over_budget),
-		cmocka_unit_test(test_alarm),
-		cmocka_unit_test(test_default),
-		cmocka_unit_test(test_damaged),
-		cmocka_unit_test(test_what_cannot_be_set),
+		cmocka_unit_test(test_over_budget),    cmocka_unit_test(test_alarm),
+		cmocka_unit_test(test_default),        cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_short_segments), cmocka_unit_test(test_what_cannot_be_set),
 	};
 
 	return crypto_init() < 0 || cmocka_run_group_tests_name("node budget", tests, NULL, NULL);
