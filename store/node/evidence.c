@@ -8,16 +8,46 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "holdfast/kit.h"
 #include "store/replica/json.h"
+
+enum { ITEM_TEXT_BYTES_MAX = 64 << 10 };
+
+/* What is kept of one volume. */
+struct share {
+	char volume[HF_VOLUME_ID_TEXT_BYTES];
+	unsigned files;
+	uint64_t bytes;
+};
 
 struct evidence {
 	const struct os *os;
 	char *dir; /* DIR/evidence */
 	pthread_mutex_t lock;
-	unsigned files; /* items kept */
+	unsigned files; /* items kept, of all */
 	unsigned next;  /* number of the next */
-	uint64_t bytes;
+	uint64_t bytes; /* of all */
+	struct share *shares;
+	size_t n_shares;
 };
+
+/* NULL: no memory. Requires e->lock, or that nobody else has e. */
+static struct share *share_of(struct evidence *e, const char *volume)
+{
+	struct share *more;
+
+	for (size_t i = 0; i < e->n_shares; i++)
+		if (strcmp(e->shares[i].volume, volume) == 0)
+			return &e->shares[i];
+	more = reallocarray(e->shares, e->n_shares + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	e->shares = more;
+	more += e->n_shares++;
+	memset(more, 0, sizeof(*more));
+	(void)snprintf(more->volume, sizeof(more->volume), "%s", volume);
+	return more;
+}
 
 static void note_item(void *arg, const char *name)
 {
@@ -39,23 +69,61 @@ static void item_path(const struct evidence *e, unsigned number, const char *end
 	(void)buf_cstr(out);
 }
 
-static void add_sizes(struct evidence *e)
+static uint64_t size_of(const struct evidence *e, const char *path)
 {
-	for (unsigned i = 0; i < e->next; i++) {
-		CLEANUP(buf_release) struct buf path = BUF_INIT;
-		uint64_t size = 0;
-		int fd;
+	uint64_t size = 0;
+	int fd = e->os->open(e->os->state, path, O_RDONLY, 0);
 
-		item_path(e, i, "bin", &path);
-		if (buf_status(&path) < 0)
-			return;
-		fd = e->os->open(e->os->state, (const char *)path.data, O_RDONLY, 0);
-		if (fd < 0)
-			continue;
-		if (e->os->size(e->os->state, fd, &size) == 0)
-			e->bytes += size;
-		(void)e->os->close(e->os->state, fd);
-	}
+	if (fd < 0)
+		return 0;
+	if (e->os->size(e->os->state, fd, &size) < 0)
+		size = 0;
+	(void)e->os->close(e->os->state, fd);
+	return size;
+}
+
+/* Which volume an item is of; false: it cannot be told, and counts as nobody's. */
+static bool volume_of(const struct evidence *e, const char *path, char ret[HF_VOLUME_ID_TEXT_BYTES])
+{
+	CLEANUP(buf_release) struct buf text = BUF_INIT;
+	CLEANUP(json_decrefp) json_t *o = NULL;
+
+	if (os_read_file(e->os, path, ITEM_TEXT_BYTES_MAX, &text) < 0)
+		return false;
+	o = json_read(text.data, text.len);
+	return o && json_get_text(o, "volume", ret, HF_VOLUME_ID_TEXT_BYTES) == 0;
+}
+
+static int add_item(struct evidence *e, unsigned number)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT, body_path = BUF_INIT;
+	char volume[HF_VOLUME_ID_TEXT_BYTES];
+	struct share *share;
+	uint64_t bytes;
+
+	item_path(e, number, "json", &path);
+	item_path(e, number, "bin", &body_path);
+	if (buf_status(&path) < 0 || buf_status(&body_path) < 0)
+		return -ENOMEM;
+	bytes = size_of(e, (const char *)body_path.data);
+	e->bytes += bytes;
+	if (!volume_of(e, (const char *)path.data, volume))
+		return 0;
+	share = share_of(e, volume);
+	if (!share)
+		return -ENOMEM;
+	share->files++;
+	share->bytes += bytes;
+	return 0;
+}
+
+static int add_items(struct evidence *e)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < e->next; i++)
+		r = add_item(e, i);
+	return r;
 }
 
 int evidence_open(const struct os *os, const char *dir, struct evidence **ret, struct hf_error *err)
@@ -78,7 +146,10 @@ int evidence_open(const struct os *os, const char *dir, struct evidence **ret, s
 		evidence_close(e);
 		return r;
 	}
-	add_sizes(e);
+	if (add_items(e) < 0) {
+		evidence_close(e);
+		return hf_error_set(err, -ENOMEM, "no memory");
+	}
 	*ret = e;
 	return 0;
 }
@@ -88,6 +159,7 @@ void evidence_close(struct evidence *e)
 	if (!e)
 		return;
 	(void)pthread_mutex_destroy(&e->lock);
+	free(e->shares);
 	free(e->dir);
 	free(e);
 }
@@ -110,10 +182,10 @@ static int describe(const struct evidence *e, const struct evidence_item *item, 
 	return json_write(o, out);
 }
 
-static int write_item(struct evidence *e, const struct evidence_item *item)
+static int write_item(struct evidence *e, struct share *share, const struct evidence_item *item)
 {
 	CLEANUP(buf_release) struct buf path = BUF_INIT, body_path = BUF_INIT, text = BUF_INIT;
-	bool with_body = e->bytes + item->body_len <= EVIDENCE_BYTES_MAX;
+	bool with_body = share->bytes + item->body_len <= EVIDENCE_BYTES_MAX;
 	int r = 0;
 
 	item_path(e, e->next, "json", &path);
@@ -128,22 +200,29 @@ static int write_item(struct evidence *e, const struct evidence_item *item)
 		(void)e->os->unlink(e->os->state, (const char *)body_path.data);
 		return r;
 	}
-	if (with_body)
+	if (with_body) {
 		e->bytes += item->body_len;
+		share->bytes += item->body_len;
+	}
 	e->files++;
+	share->files++;
 	e->next++;
 	return 0;
 }
 
 int evidence_keep(struct evidence *e, const struct evidence_item *item, unsigned *ret_number)
 {
+	struct share *share;
 	unsigned number;
-	int r = -EDQUOT;
+	int r;
 
 	(void)pthread_mutex_lock(&e->lock);
 	number = e->next;
-	if (e->files < EVIDENCE_FILES_MAX)
-		r = write_item(e, item);
+	share = share_of(e, item->volume);
+	if (!share)
+		r = -ENOMEM;
+	else
+		r = share->files < EVIDENCE_FILES_MAX ? write_item(e, share, item) : -EDQUOT;
 	(void)pthread_mutex_unlock(&e->lock);
 	if (r == 0)
 		*ret_number = number;
