@@ -48,9 +48,28 @@ void pace_sent(struct pace *p, size_t bytes, uint64_t now_ns)
 
 size_t pace_step(const struct pace *p, size_t max)
 {
-	if (!p->rate || p->rate >= max)
-		return max;
-	return p->rate > PACE_FLOW_MIN ? (size_t)p->rate : PACE_FLOW_MIN;
+	size_t share = p->rate > PACE_FLOW_MIN ? (size_t)p->rate : PACE_FLOW_MIN;
+
+	if (p->step && p->step < max)
+		max = p->step;
+	return p->rate && share < max ? share : max;
+}
+
+void pace_lost(struct pace *p, size_t bytes)
+{
+	size_t was = p->step && p->step < bytes ? p->step : bytes;
+
+	p->step = was / 2 > PACE_STEP_MIN ? was / 2 : PACE_STEP_MIN;
+	p->taken = 0;
+}
+
+/* Little proves little: what is much shorter than a step would have come through a slower line, too. */
+void pace_taken(struct pace *p, size_t bytes, size_t max)
+{
+	if (!p->step || bytes < p->step / 2 || ++p->taken < PACE_TAKEN)
+		return;
+	p->taken = 0;
+	p->step = p->step < max / 2 ? p->step * 2 : 0;
 }
 
 uint64_t pace_flow(const struct pace *p)

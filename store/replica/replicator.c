@@ -200,6 +200,19 @@ static void set_sending(struct replicator *r)
 	replicator_set_state(r, HF_REPLICA_REGRESSED, &words);
 }
 
+/* A node gives a request only so long, and cuts off what takes longer: the next one is to be shorter. */
+static void note_sending(struct replicator *r, int n)
+{
+	if (r->place.kind != PLACE_NODE)
+		return;
+	(void)pthread_mutex_lock(&r->lock);
+	if (n == -ETIMEDOUT || n == -ECONNRESET)
+		pace_lost(&r->pace, r->data.len);
+	else if (n == 0)
+		pace_taken(&r->pace, r->data.len, SEND_BYTES);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
 static int send_bytes(struct replicator *r, const struct log_point *behind, struct hf_error *err)
 {
 	struct receipt receipt;
@@ -208,6 +221,7 @@ static int send_bytes(struct replicator *r, const struct log_point *behind, stru
 	if (!r->no_room) /* what is tried again is full still, for all that is known */
 		set_sending(r);
 	n = peer_append(r->peer, r->next, r->data.data, r->data.len, &receipt, err);
+	note_sending(r, n);
 	if (n == -ERANGE) { /* an answer was lost, or the replica lost something: it says where it is */
 		replicator_sent(r, r->data.len, false);
 		r->positioned = false;

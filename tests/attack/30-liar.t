@@ -15,6 +15,7 @@ from client import b64url
 from liar import Liar, Lie
 from nacl.signing import SigningKey
 
+MIB = 1 << 20
 T = Theft()
 node, other, store, last = T.node, T.other, T.store, T.last
 REPLICA = f"{node.place.host}-{node.place.port}"
@@ -154,6 +155,26 @@ tap.ok(int(replica()["acked_tid"]) <= last.tid, "and acknowledges nothing", repl
 since, n = replica()["failing_since"], len(sent)
 ok = tap.eventually(60, lambda: len(sent) > n + 1)
 tap.ok(ok and since and replica()["failing_since"] == since, "and is failing for as long as it takes nothing", replica())
+lengths = []
+
+
+def cut_long(h):
+    """As a node does, or whatever is in between, when a long request has not come through in time."""
+    length = int(h.headers.get("Content-Length", 0))
+    if h.command != "POST" or "/log" not in h.path:
+        return False
+    lengths.append(length)
+    if length <= MIB:
+        return False
+    h.close_connection = True
+    return True
+
+
+for i in range(48):
+    store.write(f"backlog{i}", os.urandom(MIB // 4))
+liar.lie = Lie(answer=cut_long)
+ok = tap.eventually(90, lambda: lengths and lengths[-1] <= MIB)
+tap.ok(ok and lengths[0] > 4 * MIB, "what is cut off for being long is sent in shorter pieces", lengths)
 tap.must("unmount", store.mnt, "--timeout", "0")
 
 # --- in between, with another certificate

@@ -133,13 +133,52 @@ static void test_any_rate(void **state)
 	}
 }
 
+/* A line that is slower than nodes have patience: cut off until what is sent at once comes through. */
+static void test_step(void **state)
+{
+	enum { MAX = 8 << 20, THROUGH = 600 << 10 };
+	struct pace p = pace_at(0);
+	unsigned lost = 0, taken = 0;
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		size_t step = pace_step(&p, MAX);
+
+		if (step > THROUGH) {
+			pace_lost(&p, step);
+			lost++;
+		} else {
+			pace_taken(&p, step, MAX);
+			taken++;
+		}
+	}
+	assert_true(taken > 160); /* four are lost in the beginning, and then one in nine */
+	assert_true(lost > 10);
+	/* A line that is fast again gets all of it after a while, and what is short does not hasten it. */
+	for (int i = 0; i < 1000; i++)
+		pace_taken(&p, 1000, MAX);
+	assert_true(pace_step(&p, MAX) <= 2 * THROUGH);
+	for (int i = 0; i < 6 * PACE_TAKEN; i++)
+		pace_taken(&p, pace_step(&p, MAX), MAX);
+	assert_int_equal(pace_step(&p, MAX), MAX);
+	/* Never nothing, also of what is longer than a step, and its share of the line stays. */
+	for (int i = 0; i < 30; i++)
+		pace_lost(&p, MAX);
+	assert_int_equal(pace_step(&p, MAX), PACE_STEP_MIN);
+	pace_set(&p, 20 << 10, start_ns);
+	assert_int_equal(pace_step(&p, MAX), PACE_STEP_MIN);
+	pace_taken(&p, 5, MAX);
+	pace_set(&p, 1 << 20, start_ns);
+	assert_int_equal(pace_step(&p, MAX), PACE_STEP_MIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_limit),   cmocka_unit_test(test_owes),
 		cmocka_unit_test(test_average),    cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_clock_back), cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_any_rate),
+		cmocka_unit_test(test_any_rate),   cmocka_unit_test(test_step),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
