@@ -18,13 +18,11 @@ static const uint64_t second_ns = UINT64_C(1000000000);
 void budget_init(struct budget *b)
 {
 	memset(b, 0, sizeof(*b));
-	(void)pthread_mutex_init(&b->append_lock, NULL);
 	(void)pthread_mutex_init(&b->lock, NULL);
 }
 
 void budget_release(struct budget *b)
 {
-	(void)pthread_mutex_destroy(&b->append_lock);
 	(void)pthread_mutex_destroy(&b->lock);
 }
 
@@ -255,14 +253,9 @@ int budget_admit(struct budget *b, const struct os *os, const char *dir, struct 
 int budget_append(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
 		  struct budget_append *a, struct log_point *ret, struct hf_error *err)
 {
-	int r;
+	int r = budget_admit(b, os, dir, s, a, err);
 
-	(void)pthread_mutex_lock(&b->append_lock);
-	r = budget_admit(b, os, dir, s, a, err);
-	if (r == 0)
-		r = shelf_append(s, a->at, a->data, a->len, ret, err);
-	(void)pthread_mutex_unlock(&b->append_lock);
-	return r;
+	return r == 0 ? shelf_append(s, a->at, a->data, a->len, ret, err) : r;
 }
 
 /* --- telling */

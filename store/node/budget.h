@@ -23,8 +23,7 @@ enum {
 #define BUDGET_NONE UINT64_MAX /* as much as there is */
 
 struct budget {
-	pthread_mutex_t append_lock; /* one append at a time is judged and written; before the shelf's */
-	pthread_mutex_t lock;        /* for all that follows; held while sizes of segments are asked for */
+	pthread_mutex_t lock;    /* for all that follows; held while sizes of segments are asked for */
 	uint32_t counted;        /* segments up to this one have ended, and are in `bytes` and `charged` */
 	uint64_t bytes, charged; /* their lengths; what they count */
 	bool refused;            /* an append, under told_limit */
@@ -66,7 +65,7 @@ struct budget_append {
  */
 MUST_USE int budget_admit(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
 			  struct budget_append *a, struct hf_error *err);
-/* That, then shelf_append, and nothing in between. */
+/* That, then shelf_append. Requires the volume's append_lock (volume_hold). */
 MUST_USE int budget_append(struct budget *b, const struct os *os, const char *dir, struct shelf *s,
 			   struct budget_append *a, struct log_point *ret, struct hf_error *err);
 

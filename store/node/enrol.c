@@ -112,6 +112,7 @@ static int check_floor(struct volume *v, const struct epoch_cert *cert, struct h
 	return r;
 }
 
+/* Requires v->append_lock: nothing is appended between looking where the log ends and the new epoch. */
 static int enrol_epoch(struct volumes *vs, struct volume *v, const struct epoch_cert *cert, bool by_owner,
 		       const uint8_t *token, struct hf_error *err)
 {
@@ -196,10 +197,13 @@ int volumes_enrol(struct volumes *vs, const struct epoch_cert *cert, bool by_own
 
 	(void)pthread_mutex_lock(&vs->enrol_lock);
 	v = volumes_find(vs, cert->volume_id);
-	if (v)
+	if (v) {
+		(void)pthread_mutex_lock(&v->append_lock);
 		r = enrol_epoch(vs, v, cert, by_owner, token, err);
-	else
+		(void)pthread_mutex_unlock(&v->append_lock);
+	} else {
 		r = enrol_volume(vs, cert, token, &v, err);
+	}
 	(void)pthread_mutex_unlock(&vs->enrol_lock);
 	if (r == 0)
 		*ret = v;

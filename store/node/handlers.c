@@ -206,11 +206,14 @@ static void handle_append(struct request *q)
 	struct log_point point;
 	int r = 0;
 
+	if (!request_hold(q))
+		return;
 	if (q->offset == 0)
 		r = volume_check_header(q->volume, q->body.data, q->body.len, &err);
 	if (r == 0)
 		r = budget_append(volume_budget(q->volume), q->service->os, volume_dir(q->volume),
 				  volume_shelf(q->volume), &a, &point, &err);
+	volume_let_go(q->volume);
 	look_at_budget(q, &a);
 	if (a.over)
 		answer_over_budget(q, a.limit, a.used, err.text);
@@ -390,15 +393,20 @@ static bool judge_known(struct request *q)
 	return ours && !mine;
 }
 
+/* 0: it is here now, or q has been answered. */
 static int keep_known(struct request *q, struct hf_error *err)
 {
 	CLEANUP(cleanup_fd) int turn = prune_file_turn(q->service->dir, err);
 	uint32_t number;
 	int r = turn;
 
-	if (r >= 0)
+	if (r >= 0 && !request_hold(q))
+		return 0;
+	if (r >= 0) {
 		r = prune_file_put(q->service->os, q->service->volumes, q->volume, q->body.data, q->body.len,
 				   &number, err);
+		volume_let_go(q->volume);
+	}
 	return r == -EEXIST ? 0 : r;
 }
 
@@ -411,6 +419,8 @@ static void handle_known(struct request *q)
 	if (!judge_known(q))
 		return;
 	r = keep_known(q, &err);
+	if (q->answered)
+		return;
 	if (r == 0)
 		r = shelf_load_grants(volume_shelf(q->volume), &err);
 	if (r == 0) {

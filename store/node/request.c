@@ -350,11 +350,29 @@ void request_alarm_past_writer(struct request *q)
 		q->method, q->target, q->params.keyid);
 }
 
-/* May this key ask this? A PUT is judged with its certificate. */
-static bool judge_key(struct request *q)
+/* By what q->key is now. */
+static void refuse_key(struct request *q)
 {
 	struct epoch_cert cert;
 
+	volume_newest_cert(q->volume, &cert);
+	if (q->key == VOLUME_KEY_PAST_WRITER)
+		answer_error(
+			q, MHD_HTTP_FORBIDDEN, "epoch_over",
+			"epoch over: this volume is written by the writer of epoch %" PRIu32
+			" now, and this key is of an earlier one: a store that signs with it is a copy from "
+			"before",
+			cert.epoch);
+	else
+		answer_error(q, MHD_HTTP_FORBIDDEN, "not_allowed", "%s",
+			     q->key == VOLUME_KEY_UNKNOWN ?
+				     "this key is neither this volume's owner nor its writer" :
+				     "the owner key does not append: only the epoch's writer does");
+}
+
+/* May this key ask this? A PUT is judged with its certificate. */
+static bool judge_key(struct request *q)
+{
 	q->volume = volumes_find(q->service->volumes, q->volume_id);
 	if (volumes_fault_of(q->service->volumes, q->volume_id)) {
 		answer_error(
@@ -370,25 +388,25 @@ static bool judge_key(struct request *q)
 		return false;
 	}
 	q->key = volume_judge_key(q->volume, q->params.key);
-	volume_newest_cert(q->volume, &cert);
-	if (q->key == VOLUME_KEY_PAST_WRITER) {
+	if (q->key == VOLUME_KEY_WRITER || (q->key == VOLUME_KEY_OWNER && !q->has_body))
+		return true;
+	if (q->key == VOLUME_KEY_PAST_WRITER)
 		alarm_of_past_writer(q);
-		answer_error(
-			q, MHD_HTTP_FORBIDDEN, "epoch_over",
-			"epoch over: this volume is written by the writer of epoch %" PRIu32
-			" now, and this key is of an earlier one: a store that signs with it is a copy from "
-			"before",
-			cert.epoch);
-		return false;
-	}
-	if (q->key == VOLUME_KEY_UNKNOWN || (q->has_body && q->key != VOLUME_KEY_WRITER)) {
-		answer_error(q, MHD_HTTP_FORBIDDEN, "not_allowed", "%s",
-			     q->key == VOLUME_KEY_UNKNOWN ?
-				     "this key is neither this volume's owner nor its writer" :
-				     "the owner key does not append: only the epoch's writer does");
-		return false;
-	}
-	return true;
+	refuse_key(q);
+	return false;
+}
+
+bool request_hold(struct request *q)
+{
+	q->key = volume_hold(q->volume, q->params.key);
+	if (q->key == VOLUME_KEY_WRITER)
+		return true;
+	volume_let_go(q->volume);
+	q->proved = false;
+	if (q->key == VOLUME_KEY_PAST_WRITER)
+		request_alarm_past_writer(q);
+	refuse_key(q);
+	return false;
 }
 
 static void note_pulse(struct request *q)

@@ -95,6 +95,11 @@ const char *request_said_twice(const struct request *q); /* a header that may no
 bool request_prove(struct request *q);
 int request_remember(struct request *q, struct volume *v); /* as nonces_add, among those of v */
 void request_alarm_past_writer(struct request *q); /* it was proved by the key of an epoch that is over */
+/*
+ * The body is there: is the key still the writer's? true: it is, and no epoch begins before volume_let_go;
+ * false: it has been answered.
+ */
+MUST_USE bool request_hold(struct request *q);
 
 bool handle_append_early(struct request *q); /* an append is proved: true, or it has been answered */
 void handle(struct request *q);              /* the request is proved (but for PUT) and its body whole */

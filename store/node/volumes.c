@@ -57,6 +57,7 @@ void volume_free(struct volume *v)
 	nonces_free(v->nonces);
 	pulse_release(&v->pulse);
 	budget_release(&v->budget);
+	(void)pthread_mutex_destroy(&v->append_lock);
 	(void)pthread_mutex_destroy(&v->lock);
 	free(v->certs);
 	free(v->dir);
@@ -69,6 +70,7 @@ struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLUME_ID_B
 
 	if (!v)
 		return NULL;
+	(void)pthread_mutex_init(&v->append_lock, NULL);
 	(void)pthread_mutex_init(&v->lock, NULL);
 	pulse_init(&v->pulse, vs->os->monotonic_ns(vs->os->state));
 	budget_init(&v->budget);
@@ -373,6 +375,17 @@ enum volume_key volume_judge_key(struct volume *v, const uint8_t key[PUBLIC_KEY_
 		is = VOLUME_KEY_OWNER;
 	(void)pthread_mutex_unlock(&v->lock);
 	return is;
+}
+
+enum volume_key volume_hold(struct volume *v, const uint8_t key[PUBLIC_KEY_BYTES])
+{
+	(void)pthread_mutex_lock(&v->append_lock);
+	return volume_judge_key(v, key);
+}
+
+void volume_let_go(struct volume *v)
+{
+	(void)pthread_mutex_unlock(&v->append_lock);
 }
 
 int volume_check_header(struct volume *v, const void *header, size_t len, struct hf_error *err)

@@ -54,6 +54,12 @@ struct nonces *volume_nonces(struct volume *v); /* of requests that its keys of 
 /* What a key may do here. */
 enum volume_key { VOLUME_KEY_UNKNOWN, VOLUME_KEY_PAST_WRITER, VOLUME_KEY_WRITER, VOLUME_KEY_OWNER };
 enum volume_key volume_judge_key(struct volume *v, const uint8_t key[PUBLIC_KEY_BYTES]);
+/*
+ * That, and until volume_let_go no epoch begins and nobody else holds the volume: what the key may do, it
+ * still may when it is durable. Waits for an append, or an enrolment, that is under way.
+ */
+MUST_USE enum volume_key volume_hold(struct volume *v, const uint8_t key[PUBLIC_KEY_BYTES]);
+void volume_let_go(struct volume *v);
 
 /*
  * May a segment begin under this certificate? 0; -EKEYREJECTED: of an epoch that was not enrolled here, or

@@ -12,6 +12,9 @@ struct volume {
 	char id_text[HF_VOLUME_ID_TEXT_BYTES];
 	char *dir;
 	struct shelf *shelf;
+	/* One append at a time is judged and written, and an epoch begins between two; before volumes.lock.
+	 */
+	pthread_mutex_t append_lock;
 	pthread_mutex_t lock;
 	struct epoch_cert *certs; /* by epoch, rising; at least one */
 	size_t n_certs;

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import log
 import tap
 from bench import Theft, recovered, tree
+from client import Connection
 from log import behind, frame, group, sealed_frame
 
 T = Theft()
@@ -83,7 +84,16 @@ got = T.append(point, raw)
 tap.ok(got.status == 200, "a commit of the year 2262 is taken: times are shown, and not trusted", got)
 now = int(got.json["node_time_ns"])
 tap.ok(now < 2**62, "the receipt has the node's own time", got)
+position = behind(point, raw)
+held = T.request("POST", f"{T.volume}/log/{position.segment}?offset={position.offset}", group(keys, position)).raw()
+late = Connection(node.place)
+late.send(held[:-1])
+tap.ok(T.ask("GET", T.volume).status == 200, "the thief holds back the end of an append, its key still the writer's")
 to, mnt = recover("future")
+late.send(held[-1:])
+T.attack.expect("its end comes when another epoch has begun", late.answer("POST"), 403, "epoch_over")
+late.close()
+tap.ok(tap.eventually(5, lambda: "epoch_over" in node.alarms()), "which is an alarm", node.alarms())
 tap.must("mount", to, mnt)
 tap.equal(wrong_moments(mnt), [], "every moment is there, to the byte")
 try:
@@ -106,7 +116,6 @@ tap.ok(tap.eventually(30, lambda: states() == {"current"}), "to the node, too", 
 # The epoch is over for the thief, in every way.
 attack = T.attack
 attack.begin()
-position = behind(point, raw)
 for name, got in {
     "asks where it is": T.ask("GET", T.volume),
     "lists": T.ask("GET", f"{T.volume}/log"),

@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "store/format/prune.h"
 #include "store/volume/kit.h"
 #include "store/node/volumes.h"
-#include "tests/unit/node_helper.h"
+#include "tests/unit/raw_client.h"
 
 static struct keyring *later;    /* the writer of epoch 2 */
 static struct epoch_cert second; /* whose certificate this is */
@@ -82,6 +85,152 @@ static void test_past_writer(void **state)
 	assert_int_equal(alarms_of(&b, "epoch_over"), 4);
 	bench_release(&b);
 }
+
+/* --- begun before the epoch, and ended in it */
+
+enum { HELD = 3 };
+
+/* A request that is let in, and lacks the last byte of its body. */
+struct held {
+	struct raw raw;
+	uint8_t last;
+};
+
+static struct held hold(const struct wire *w)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT;
+	struct held h = { .last = ((const uint8_t *)w->body)[w->body_len - 1] };
+
+	raw_request(w, "Expect: 100-continue\r\n", false, &bytes);
+	h.raw = raw_connect(w->node, NULL, true);
+	assert_true(raw_send(&h.raw, bytes.data, bytes.len));
+	assert_true(raw_goes_on(&h.raw));
+	assert_true(raw_send(&h.raw, w->body, w->body_len - 1));
+	return h;
+}
+
+static void expect_over(struct held *h)
+{
+	CLEANUP(buf_release) struct buf answer = BUF_INIT;
+
+	assert_true(raw_send(&h->raw, &h->last, 1));
+	assert_int_equal(raw_answer(&h->raw, &answer), 403);
+	assert_non_null(strstr(buf_cstr(&answer), "\"epoch_over\""));
+	raw_close(&h->raw);
+}
+
+/* What the owner let another node forget. */
+static void make_list(const struct node_bench *b, struct buf *out)
+{
+	const struct prune_range range = { 320, 100 };
+	struct prune_segment segment = { .segment = 1, .ranges = &range, .n = 1 };
+	struct prune_list list = {
+		.epoch = 1, .at_segment = 2, .at_offset = 1000, .segments = &segment, .n = 1
+	};
+
+	assert_int_equal(prune_list_encode(&list, b->volume.owner, out), 0);
+}
+
+/* Whoever has the old key holds back the end of what he asks for until the owner has begun another epoch. */
+static void test_held(void **state)
+{
+	CLEANUP(buf_release) struct buf list = BUF_INIT;
+	struct held held[HELD];
+	struct node_bench b;
+	struct wire w;
+	struct log_point sent;
+	char path[256];
+
+	(void)state;
+	node_bench_init_sent(&b, 3, 60);
+	sent = b.point;
+	assert_int_equal(owner_keyring(b.volume.owner, &later), 0);
+	log_fixture_cert(&b.volume, later, 2, &sent, &second);
+	w = node_bench_append(&b, sent.end, 1 << 20); /* with the segment's seal */
+	held[0] = hold(&w);
+	w = node_bench_append(&b, (struct log_pos){ 2, 0 }, 1 << 20);
+	held[1] = hold(&w);
+	make_list(&b, &list);
+	w = wire_read(&b.node, b.writer, b.id, "/prunes", NULL);
+	w.method = "POST";
+	w.body = list.data;
+	w.body_len = list.len;
+	held[2] = hold(&w);
+	begin_second(&b);
+	assert_int_equal(alarms_of(&b, "epoch_over"), 0);
+	for (int i = 0; i < HELD; i++)
+		expect_over(&held[i]);
+	w = wire_position(&b.node, b.owner, b.id);
+	assert_int_equal(log_pos_compare(wire_expect(&w, 200, NULL).point.end, sent.end), 0);
+	assert_int_equal(node_fixture_evidence(&b.node), 0);
+	node_fixture_path(&b.node, b.id, "prunes/000001.list", path);
+	assert_int_equal(access(path, F_OK), -1);
+	node_fixture_stop(&b.node); /* which writes down how often */
+	assert_int_equal(alarms_of(&b, "epoch_over"), HELD);
+	bench_release(&b);
+}
+
+enum { STREAM = 40 };
+
+struct stream {
+	struct node_bench *b;
+	struct buf requests[STREAM]; /* a group each, in order */
+	unsigned n, statuses[STREAM];
+};
+
+static void *stream_run(void *arg)
+{
+	struct stream *s = arg;
+	struct raw raw = raw_connect(&s->b->node, NULL, true);
+
+	for (unsigned i = 0; i < s->n && raw_send(&raw, s->requests[i].data, s->requests[i].len); i++)
+		s->statuses[i] = raw_answer(&raw, NULL);
+	raw_close(&raw);
+	return NULL;
+}
+
+/* Appends, one behind the other, while an epoch begins: all that was taken is in the receipt for that. */
+static void test_stream(void **state)
+{
+	struct stream s = { .n = 0 };
+	struct node_bench b;
+	struct receipt over;
+	struct log_point at;
+	pthread_t thread;
+	struct wire w;
+
+	(void)state;
+	bench_init(&b);
+	s.b = &b;
+	log_put_groups(b.log, 4, 12, NODE_BENCH_GROUP_BYTES);
+	for (at = b.point; s.n < STREAM && b.point.end.segment == 1; at = b.point) {
+		struct buf data = BUF_INIT;
+
+		if (log_read_raw(b.log, at.end, 1, &data, &b.point, NULL) != 0) {
+			buf_release(&data);
+			break;
+		}
+		w = wire_append(&b.node, b.writer, b.id, at.end, data.data, data.len);
+		raw_request(&w, NULL, true, &s.requests[s.n++]);
+		buf_release(&data);
+	}
+	assert_in_range(s.n, 3, STREAM);
+	assert_int_equal(pthread_create(&thread, NULL, stream_run, &s), 0);
+	(void)usleep(15000);
+	w = wire_enrol(&b.node, b.owner, &second, &b.body, NULL);
+	over = wire_expect(&w, 200, NULL);
+	assert_int_equal(over.enrolled_epoch, 2);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	w = wire_position(&b.node, b.owner, b.id);
+	assert_int_equal(log_pos_compare(wire_expect(&w, 200, NULL).point.end, over.point.end), 0);
+	for (unsigned i = 1; i < s.n; i++) /* none is taken behind one that was not */
+		assert_false(s.statuses[i] == 200 && s.statuses[i - 1] != 200);
+	for (unsigned i = 0; i < s.n; i++)
+		buf_release(&s.requests[i]);
+	bench_release(&b);
+}
+
+/* --- */
 
 static void test_new_epochs(void **state)
 {
@@ -162,10 +311,9 @@ static void test_other_floors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_past_writer),
-		cmocka_unit_test(test_new_epochs),
-		cmocka_unit_test(test_floor),
-		cmocka_unit_test(test_other_floors),
+		cmocka_unit_test(test_past_writer), cmocka_unit_test(test_held),
+		cmocka_unit_test(test_stream),      cmocka_unit_test(test_new_epochs),
+		cmocka_unit_test(test_floor),       cmocka_unit_test(test_other_floors),
 	};
 
 	return crypto_init() < 0 || cmocka_run_group_tests_name("node epochs", tests, NULL, NULL);
