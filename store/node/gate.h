@@ -26,6 +26,7 @@ enum {
 	GATE_IDLE_S = 30,         /* from an answer to the next request line */
 	GATE_TRANSFER_S = 30,     /* a body, or an answer; and for each so many bytes a second more */
 	GATE_BYTES_PER_S = 16 << 10,
+	GATE_SMALL_BODY_BYTES = 4 << 10,   /* up to this they are bounded by how many guests there are */
 	GATE_VOLUME_BODY_BYTES = 16 << 20, /* of one volume in memory at once; a larger one comes alone */
 	GATE_BODY_BYTES = 192 << 20,       /* of all, but for one that is larger than that */
 };
@@ -59,7 +60,10 @@ void gate_go(struct gate *g, struct guest *guest, enum gate_stage stage, uint64_
 /* Its request is proved by the owner or the writer of this volume. false: that key has as many as it may at
  * once. */
 MUST_USE bool gate_know(struct gate *g, struct guest *guest, const void *volume, bool is_owner);
-/* A share of the memory for bodies, until the request ends. false: there is none now. */
+/*
+ * A share of the memory for bodies, until the request ends. false: there is none now. A small one is not
+ * counted: what an owner sends to begin an epoch must not wait until the writer lets go of his.
+ */
 MUST_USE bool gate_reserve(struct gate *g, struct guest *guest, const void *volume, size_t bytes);
 
 struct gate_stats {

@@ -303,6 +303,9 @@ static void test_bodies(void **state)
 		assert_true(gate_know(b.gate, b.guests[i], &volumes[i], false));
 		assert_int_equal(gate_reserve(b.gate, b.guests[i], &volumes[i], 16 * MIB), i < 16);
 	}
+	/* A small one comes however much there is. */
+	assert_false(gate_reserve(b.gate, b.guests[17], &volumes[0], GATE_SMALL_BODY_BYTES + 1));
+	assert_true(gate_reserve(b.gate, b.guests[17], &volumes[0], GATE_SMALL_BODY_BYTES));
 	gate_go(b.gate, b.guests[0], GATE_IDLE, 0);
 	gate_go(b.gate, b.guests[1], GATE_IDLE, 0);
 	assert_true(gate_reserve(b.gate, b.guests[16], &volumes[16], 16 * MIB));
