@@ -140,6 +140,7 @@ static int enrol_epoch(struct volumes *vs, struct volume *v, const struct epoch_
 	(void)pthread_mutex_unlock(&v->lock);
 	if (r < 0)
 		return hf_error_set(err, r, "no room for another certificate");
+	nonces_clear(v->of_writer); /* nothing of that key is taken any more */
 	journal_line(LOG_NOTICE,
 		     "volume %s: epoch %" PRIu32 " enrolled; earlier writer keys are refused from now on",
 		     v->id_text, cert->epoch);

@@ -98,7 +98,7 @@ static void handle_enrol(struct request *q)
 		answer_enrol_failure(q, r, &err);
 		return;
 	}
-	if (!q->volume) /* else it is remembered; and what is not finds its certificate here, and changes
+	if (!q->proved) /* else it is remembered; and what is not finds its certificate here, and changes
 			   nothing */
 		(void)request_remember(q, v);
 	answer_receipt(q, v);

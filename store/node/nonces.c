@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/node/nonces.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 
@@ -8,15 +9,31 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+enum {
+	REACH_S = HTTP_SIG_CLOCK_SLACK_S + NONCES_CLOCK_STEP_S, /* how far from now what is kept was signed */
+	SECONDS = 1024,
+};
+
+static_assert(2 * REACH_S + 1 <= SECONDS, "each second within reach has a place of its own");
+
 struct nonce {
 	uint8_t id[SHORT_HASH_BYTES];
-	uint64_t until_s;
+	struct nonce *next; /* signed in the same second */
 	UT_hash_handle hh;
 };
 
+struct second {
+	uint64_t created_s; /* while there are any */
+	struct nonce *first;
+};
+
 struct nonces {
-	pthread_mutex_t lock;
-	struct nonce *table; /* in order of insertion: that of until_s while the clock does not jump */
+	pthread_mutex_t lock; /* for all that follows */
+	struct nonce *table;
+	struct second seconds[SECONDS]; /* by created_s, modulo their number */
+	uint64_t now_s;                 /* all that is kept is within reach of this */
+	uint64_t floor_s;               /* what was signed before is not known any more; 0: of nothing */
+	uint64_t told_s;                /* 0: never */
 };
 
 int nonces_new(struct nonces **ret)
@@ -30,45 +47,111 @@ int nonces_new(struct nonces **ret)
 	return 0;
 }
 
-static void drop(struct nonces *n, struct nonce *one)
+/* All that follows up to nonces_add requires n->lock, or that nobody else has n. */
+static void drop_second(struct nonces *n, struct second *s)
 {
-	HASH_DEL(n->table, one);
-	free(one);
+	while (s->first) {
+		struct nonce *one = s->first;
+
+		s->first = one->next;
+		HASH_DEL(n->table, one);
+		free(one);
+	}
+}
+
+static void drop_all(struct nonces *n)
+{
+	for (size_t i = 0; i < SECONDS; i++)
+		drop_second(n, &n->seconds[i]);
+	n->floor_s = 0;
 }
 
 void nonces_free(struct nonces *n)
 {
 	if (!n)
 		return;
-	while (n->table)
-		drop(n, n->table);
+	drop_all(n);
 	(void)pthread_mutex_destroy(&n->lock);
 	free(n);
 }
 
-static int add_locked(struct nonces *n, const uint8_t id[SHORT_HASH_BYTES], uint64_t now_s)
+static bool within_reach(uint64_t created_s, uint64_t now_s)
 {
-	struct nonce *one;
+	return created_s + REACH_S >= now_s && created_s <= now_s + REACH_S;
+}
 
-	HASH_FIND(hh, n->table, id, SHORT_HASH_BYTES, one);
-	if (one)
-		return -EEXIST;
-	while (n->table && n->table->until_s < now_s)
-		drop(n, n->table);
-	if (HASH_COUNT(n->table) >= NONCES_MAX)
-		return -EBUSY;
-	one = calloc(1, sizeof(*one));
+/* Let go of what is not accepted any more, and of what a clock that was ahead has left. */
+static void move_to(struct nonces *n, uint64_t now_s)
+{
+	if (now_s == n->now_s)
+		return;
+	for (size_t i = 0; i < SECONDS; i++)
+		if (n->seconds[i].first && !within_reach(n->seconds[i].created_s, now_s))
+			drop_second(n, &n->seconds[i]);
+	if (n->floor_s > now_s + REACH_S + 1)
+		n->floor_s = 0;
+	n->now_s = now_s;
+}
+
+static void drop_earliest(struct nonces *n)
+{
+	struct second *earliest = NULL;
+
+	for (size_t i = 0; i < SECONDS; i++)
+		if (n->seconds[i].first && (!earliest || n->seconds[i].created_s < earliest->created_s))
+			earliest = &n->seconds[i];
+	assert(earliest);
+	n->floor_s = earliest->created_s + 1;
+	drop_second(n, earliest);
+}
+
+static int keep(struct nonces *n, const uint8_t id[SHORT_HASH_BYTES], uint64_t created_s)
+{
+	struct second *s = &n->seconds[created_s % SECONDS];
+	struct nonce *one = calloc(1, sizeof(*one));
+
 	if (!one)
 		return -ENOMEM;
 	memcpy(one->id, id, SHORT_HASH_BYTES);
-	/* `created` may lie as far in the future as the slack, and is accepted for the slack behind that. */
-	one->until_s = now_s + 2 * HTTP_SIG_CLOCK_SLACK_S + 1;
 	HASH_ADD(hh, n->table, id, SHORT_HASH_BYTES, one);
 	if (!one->hh.tbl) {
 		free(one);
 		return -ENOMEM;
 	}
+	s->created_s = created_s;
+	one->next = s->first;
+	s->first = one;
 	return 0;
+}
+
+static bool may_tell(struct nonces *n, uint64_t now_s)
+{
+	if (n->told_s && now_s >= n->told_s && now_s - n->told_s < NONCES_TELL_EVERY_S)
+		return false;
+	n->told_s = now_s;
+	return true;
+}
+
+static int add_locked(struct nonces *n, const uint8_t id[SHORT_HASH_BYTES], uint64_t created_s,
+		      uint64_t now_s)
+{
+	struct nonce *one;
+	bool full;
+	int r;
+
+	HASH_FIND(hh, n->table, id, SHORT_HASH_BYTES, one);
+	if (one)
+		return -EEXIST;
+	move_to(n, now_s);
+	if (!within_reach(created_s, now_s))
+		return -ESTALE;
+	full = HASH_COUNT(n->table) >= NONCES_MAX;
+	if (full && created_s >= n->floor_s)
+		drop_earliest(n);
+	if (created_s < n->floor_s)
+		return n->floor_s <= now_s ? -ESTALE : -EBUSY;
+	r = keep(n, id, created_s);
+	return r == 0 && full && may_tell(n, now_s) ? 1 : r;
 }
 
 int nonces_add(struct nonces *n, const struct http_sig_params *params, uint64_t now_s)
@@ -82,7 +165,14 @@ int nonces_add(struct nonces *n, const struct http_sig_params *params, uint64_t 
 	hash_add(&h, params->nonce, sizeof(params->nonce));
 	hash_end(&h, id, sizeof(id));
 	(void)pthread_mutex_lock(&n->lock);
-	r = add_locked(n, id, now_s);
+	r = add_locked(n, id, params->created_s, now_s);
 	(void)pthread_mutex_unlock(&n->lock);
 	return r;
+}
+
+void nonces_clear(struct nonces *n)
+{
+	(void)pthread_mutex_lock(&n->lock);
+	drop_all(n);
+	(void)pthread_mutex_unlock(&n->lock);
 }

@@ -419,16 +419,41 @@ static void note_pulse(struct request *q)
 
 int request_remember(struct request *q, struct volume *v)
 {
-	return nonces_add(volume_nonces(v), &q->params, now_s(q));
+	bool is_owner = volume_judge_key(v, q->params.key) == VOLUME_KEY_OWNER;
+	int r = nonces_add(volume_nonces(v, is_owner), &q->params, now_s(q));
+
+	if (r == 1)
+		journal_line(
+			LOG_WARNING,
+			"volume %s: its %s has made more requests in the last minutes than are remembered "
+			"(%d): what it signed before the last of them is refused",
+			volume_id_words(v), is_owner ? "owner" : "writer", NONCES_MAX);
+	return r == 1 ? 0 : r;
 }
 
 /*
- * Is it of a volume that is here, and of nobody whose time is over? Anybody can sign for one of his own,
- * without end, and whoever stole an old writer key for that volume: of such nothing is remembered.
+ * Is it of a volume that is here, and by a key of now? Anybody can sign for one of his own, without end, and
+ * whoever stole an old writer key for that volume: of such nothing is remembered.
  */
 static bool counts(const struct request *q)
 {
-	return q->volume && volume_judge_key(q->volume, q->params.key) != VOLUME_KEY_PAST_WRITER;
+	enum volume_key key = q->volume ? volume_judge_key(q->volume, q->params.key) : VOLUME_KEY_UNKNOWN;
+
+	return key == VOLUME_KEY_WRITER || key == VOLUME_KEY_OWNER;
+}
+
+static void refuse_nonce(struct request *q, int r)
+{
+	if (r == -EEXIST)
+		answer_error(q, MHD_HTTP_FORBIDDEN, "replayed", "this request has been made already");
+	else if (r == -ESTALE)
+		answer_error(q, MHD_HTTP_UNAUTHORIZED, "clock",
+			     "this key makes so many requests that what was signed at %" PRIu64
+			     " may have been made already: sign by the node's clock",
+			     q->params.created_s);
+	else
+		answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+			     "too many requests by this key in the last minutes");
 }
 
 bool request_prove(struct request *q)
@@ -449,11 +474,7 @@ bool request_prove(struct request *q)
 		note_pulse(q);
 		return true;
 	}
-	if (r == -EEXIST)
-		answer_error(q, MHD_HTTP_FORBIDDEN, "replayed", "this request has been made already");
-	else
-		answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
-			     "too many requests in the last minutes");
+	refuse_nonce(q, r);
 	return false;
 }
 

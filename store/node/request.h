@@ -76,7 +76,7 @@ struct request {
 	uint8_t sig[SIGNATURE_BYTES];
 	struct volume *volume;
 	enum volume_key key;
-	bool proved; /* signed by a key of a volume that is here, and not of an epoch that is over */
+	bool proved; /* signed by the owner or the writer of now, of a volume that is here */
 };
 
 /* One line more about who is refused, or of the server, as journal_quota_take. */
@@ -93,7 +93,8 @@ struct http_sig_request request_covered(const struct request *q);
 const char *request_said_twice(const struct request *q); /* a header that may not be; NULL: none (once.c) */
 /* The signature itself, then, if that makes it proved, the nonce: true, or it has been answered. */
 bool request_prove(struct request *q);
-int request_remember(struct request *q, struct volume *v); /* as nonces_add, among those of v */
+/* As nonces_add, among those of v and this key's; what is to be told has been. */
+int request_remember(struct request *q, struct volume *v);
 void request_alarm_past_writer(struct request *q); /* it was proved by the key of an epoch that is over */
 /*
  * The body is there: is the key still the writer's? true: it is, and no epoch begins before volume_let_go;

@@ -54,7 +54,8 @@ void volume_free(struct volume *v)
 	if (!v)
 		return;
 	shelf_close(v->shelf);
-	nonces_free(v->nonces);
+	nonces_free(v->of_writer);
+	nonces_free(v->of_owner);
 	pulse_release(&v->pulse);
 	budget_release(&v->budget);
 	(void)pthread_mutex_destroy(&v->append_lock);
@@ -78,7 +79,7 @@ struct volume *volume_new(const struct volumes *vs, const uint8_t id[VOLUME_ID_B
 	volume_id_text(id, v->id_text);
 	if (asprintf(&v->dir, "%s/%s", vs->volumes, v->id_text) < 0)
 		v->dir = NULL;
-	if (!v->dir || nonces_new(&v->nonces) < 0) {
+	if (!v->dir || nonces_new(&v->of_writer) < 0 || nonces_new(&v->of_owner) < 0) {
 		volume_free(v);
 		return NULL;
 	}
@@ -341,9 +342,9 @@ struct budget *volume_budget(struct volume *v)
 	return &v->budget;
 }
 
-struct nonces *volume_nonces(struct volume *v)
+struct nonces *volume_nonces(struct volume *v, bool is_owner)
 {
-	return v->nonces;
+	return is_owner ? v->of_owner : v->of_writer;
 }
 
 const uint8_t *volume_id(const struct volume *v)

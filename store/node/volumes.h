@@ -49,7 +49,8 @@ void volume_newest_cert(struct volume *v, struct epoch_cert *ret);
 const char *volume_dir(const struct volume *v);
 struct pulse *volume_pulse(struct volume *v);
 struct budget *volume_budget(struct volume *v);
-struct nonces *volume_nonces(struct volume *v); /* of requests that its keys of now have proved */
+/* Of requests that its keys of now have proved; the owner's are apart. */
+struct nonces *volume_nonces(struct volume *v, bool is_owner);
 
 /* What a key may do here. */
 enum volume_key { VOLUME_KEY_UNKNOWN, VOLUME_KEY_PAST_WRITER, VOLUME_KEY_WRITER, VOLUME_KEY_OWNER };

@@ -20,7 +20,7 @@ struct volume {
 	size_t n_certs;
 	struct pulse pulse; /* with a lock of its own, as the next */
 	struct budget budget;
-	struct nonces *nonces;
+	struct nonces *of_writer, *of_owner;
 };
 
 struct volumes {

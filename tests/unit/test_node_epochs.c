@@ -278,6 +278,39 @@ static void test_new_epochs(void **state)
 	bench_release(&b);
 }
 
+/* --- what was seen */
+
+/* More than is remembered of a writer: the owner is not kept out by it, nor the next writer. */
+static void test_nonces(void **state)
+{
+	struct http_sig_params params = { .created_s = 1795412730 };
+	struct volume *v, *again;
+	struct node_bench b;
+	struct volumes *vs;
+	struct nonces *writers, *owners;
+
+	(void)state;
+	bench_init(&b);
+	node_fixture_stop(&b.node);
+	assert_int_equal(volumes_open(os_posix(), b.node.dir, false, &vs, NULL), 0);
+	v = volumes_find(vs, b.id);
+	writers = volume_nonces(v, false);
+	owners = volume_nonces(v, true);
+	for (uint64_t i = 0; i < NONCES_MAX; i++) {
+		memcpy(params.nonce, &i, sizeof(i));
+		assert_int_equal(nonces_add(writers, &params, params.created_s), 0);
+	}
+	memset(params.nonce, 'x', sizeof(params.nonce));
+	assert_int_equal(nonces_add(writers, &params, params.created_s), -EBUSY);
+	assert_int_equal(nonces_add(owners, &params, params.created_s), 0);
+	assert_int_equal(volumes_enrol(vs, &second, true, NULL, &again, NULL), 0);
+	assert_ptr_equal(again, v);
+	assert_int_equal(nonces_add(writers, &params, params.created_s), 0);
+	assert_int_equal(nonces_add(owners, &params, params.created_s), -EEXIST);
+	volumes_close(vs);
+	bench_release(&b);
+}
+
 static void test_floor(void **state)
 {
 	struct epoch_cert certs[2] = { { .epoch = 1, .format_floor = 1 }, { .epoch = 2, .format_floor = 3 } };
@@ -332,10 +365,10 @@ static void test_other_floors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_body_memory),  cmocka_unit_test(test_past_writer),
-		cmocka_unit_test(test_held),         cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_new_epochs),   cmocka_unit_test(test_floor),
-		cmocka_unit_test(test_other_floors),
+		cmocka_unit_test(test_body_memory), cmocka_unit_test(test_past_writer),
+		cmocka_unit_test(test_held),        cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_new_epochs),  cmocka_unit_test(test_nonces),
+		cmocka_unit_test(test_floor),       cmocka_unit_test(test_other_floors),
 	};
 
 	return crypto_init() < 0 || cmocka_run_group_tests_name("node epochs", tests, NULL, NULL);
