@@ -34,7 +34,38 @@ static void print_freshness(const struct hf_recovery *r)
 	}
 }
 
-static void print_epoch(const struct hf_recovery *r, const char *store)
+/* Nobody was told: who takes the old key still, and what ends that. */
+static void print_untold(const struct hf_recovery *r, const char *from, const char *store)
+{
+	switch (r->source) {
+	case HF_RECOVERED_FROM_NODE:
+		printf("epoch %u has begun, BUT THE REPLICA WAS NOT TOLD: the writer key of the lost machine counts "
+		       "there still, and nothing is replicated.\n  %s\n  When it takes again: holdfast node invite "
+		       "DIR --volume ID there, then holdfast replica add %s INVITATION\n",
+		       r->epoch, r->untold_text, store);
+		break;
+	case HF_RECOVERED_FROM_FOLDER:
+		printf("epoch %u has begun, BUT THE REPLICA WAS NOT TOLD: the writer key of the lost machine counts "
+		       "there still, and nothing is replicated.\n  %s\n  Keep that machine from the folder, for what "
+		       "it adds locks this store out; when the folder takes again: holdfast replica add %s %s\n",
+		       r->epoch, r->untold_text, store, from);
+		break;
+	case HF_RECOVERED_FROM_STORE:
+		printf("epoch %u has begun, BUT NO REPLICA WAS TOLD: the writer key of before counts at each of them "
+		       "still, and nothing is replicated.\n  %s\n  Add each again: holdfast replica add %s "
+		       "INVITATION|DIR, of a node with an invitation made there by holdfast node invite DIR --volume "
+		       "ID. And mount the old store no more\n",
+		       r->epoch, r->untold_text, store);
+		break;
+	case HF_RECOVERED_FROM_BUCKET:
+		printf("epoch %u has begun, BUT THE BUCKET WAS NOT TOLD: it takes what the lost machine's "
+		       "credentials put there still, and nothing is replicated.\n  %s\n  Withdraw those "
+		       "credentials; then holdfast replica add %s BUCKET, with others that cannot delete\n",
+		       r->epoch, r->untold_text, store);
+	}
+}
+
+static void print_epoch(const struct hf_recovery *r, const char *from, const char *store)
 {
 	if (r->newest_only)
 		printf("these credentials may not list versions: only the newest of each object was seen, whoever "
@@ -43,19 +74,17 @@ static void print_epoch(const struct hf_recovery *r, const char *store)
 		printf("%llu objects lie behind the end, and nothing leads to them: put there by others, or what "
 		       "leads to them is gone\n",
 		       (unsigned long long)r->behind);
-	if (!r->untold_text[0])
-		printf("epoch %u has begun: the writer key of the lost machine is dead. %s\n", r->epoch,
-		       r->goes_on ? "Replication goes on from here." :
-				    "Nothing is replicated yet: holdfast replica add, and of a bucket with "
-				    "credentials that cannot delete.");
+	if (r->untold_text[0])
+		print_untold(r, from, store);
 	else
-		printf("epoch %u has begun, BUT THE REPLICA WAS NOT TOLD: the writer key of the lost machine counts "
-		       "there still, and nothing is replicated.\n  %s\n  When it takes again: holdfast node invite "
-		       "DIR --volume ID there, then holdfast replica add %s INVITATION\n",
-		       r->epoch, r->untold_text, store);
+		printf("epoch %u has begun, and the %s was told: it refuses the writer key of the lost machine. "
+		       "Replication goes on from here. Another replica refuses that key when it was added anew "
+		       "to this store\n",
+		       r->epoch, r->source == HF_RECOVERED_FROM_FOLDER ? "folder" : "replica");
 }
 
-static void print_result(const struct hf_recovery *r, double seconds, const char *store, bool json)
+static void print_result(const struct hf_recovery *r, double seconds, const char *from, const char *store,
+			 bool json)
 {
 	char moment[OUTPUT_TEXT_BYTES], a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES];
 	json_t *answer;
@@ -77,7 +106,7 @@ static void print_result(const struct hf_recovery *r, double seconds, const char
 	printf("recovered to %s (tid-%llu): %s fetched and verified in %s\n", moment,
 	       (unsigned long long)r->tid, output_bytes(r->bytes, a), output_duration(seconds, b));
 	print_freshness(r);
-	print_epoch(r, store);
+	print_epoch(r, from, store);
 	printf("Next: holdfast mount %s DIR\n", store);
 }
 
@@ -122,7 +151,7 @@ static int recover(const struct arguments *a)
 	secret_release(&secret);
 	if (r < 0)
 		return cli_fail_error(&err);
-	print_result(&recovery, progress_now() - start, a->store, a->json);
+	print_result(&recovery, progress_now() - start, a->from, a->store, a->json);
 	return CLI_FINE;
 }
 
@@ -190,15 +219,17 @@ const struct command command_recover = {
 		"                 [--accept-stale] [--passphrase | --passphrase-fd N] STORE [--json]\n"
 		"\n"
 		"Make a new store from one replica and the recovery kit, on a bare machine: fetch\n"
-		"the log, verify every signature, start a new epoch with a new key, so that\n"
-		"whoever holds the old one can write no more. When it is cut short, run it again:\n"
-		"it goes on where it was.\n"
+		"the log, verify every signature, start a new epoch with a new key. A node or a\n"
+		"folder that is told of it takes nothing more from whoever holds the old one; it\n"
+		"says so, and where none was told. When it is cut short, run it again: it goes on\n"
+		"where it was.\n"
 		"\n"
 		"  --from PLACE   an invitation made on the node with holdfast node invite DIR\n"
 		"                 --volume ID, the node's URL as status prints it, a bucket\n"
 		"                 (s3://…, as status prints it; with credentials, in the same\n"
 		"                 variables as for holdfast replica, that may list versions), or\n"
-		"                 a folder that was a replica\n"
+		"                 a folder that was a replica, or a store's own, which tells no\n"
+		"                 replica: each of them is to be added again\n"
 		"  --kit KIT      the kit file, or a file with its HF1- line\n"
 		"  --head HEAD    a line that holdfast head once printed, or a file of them: proves\n"
 		"                 that this replica serves nothing older than that. If its log has\n"

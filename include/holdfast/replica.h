@@ -172,28 +172,38 @@ struct hf_heads {
 	bool accept_stale; /* a head that the replica lacks is no reason to refuse */
 };
 
+/* What a volume was recovered from, which says who could be told of the new epoch. */
+enum hf_recovery_source {
+	HF_RECOVERED_FROM_NODE,
+	HF_RECOVERED_FROM_FOLDER, /* a folder replica */
+	HF_RECOVERED_FROM_STORE,  /* a store's own folder, or a copy of what a node keeps: tells nobody */
+	HF_RECOVERED_FROM_BUCKET, /* checks no keys */
+};
+
 struct hf_recovery {
 	uint64_t tid, time_ns; /* the last moment that came back */
 	uint64_t bytes, segments;
 	uint32_t epoch; /* the new one */
 	enum hf_freshness freshness;
-	uint64_t proven_ns;                   /* time of the newest saved head that is in it; 0: none */
+	uint64_t proven_ns; /* time of the newest saved head that is in it; 0: none */
+	enum hf_recovery_source source;
 	bool goes_on;                         /* the new store ships to where it came from */
 	bool newest_only;                     /* bucket: older versions could not be listed */
 	uint64_t behind;                      /* bucket: objects behind the end, to which nothing leads */
 	char stale_text[HF_ERROR_TEXT_BYTES]; /* STALE: which is not, and why; else "" */
 	/*
-	 * Why the replica could not be told of the new epoch (it is full, or read-only); "": it was. Then the
-	 * old writer counts there still, and the new store has no replica, until it is added again with an
-	 * invitation.
+	 * Why the replica was not told of the new epoch (it is full, read-only, written to by somebody, or of
+	 * a kind that is told nothing); "": it was, and refuses the old writer. Not told, the old writer
+	 * counts there still, and the new store has no replica, until it is added again.
 	 */
 	char untold_text[HF_ERROR_TEXT_BYTES];
 };
 
 /*
  * Make a store at `path` (absent or empty) from a replica and the kit alone: fetch the log, verify every byte
- * of chain and signatures, start a new epoch with a new writer key, enrol it with the replica it came from,
- * so that replication goes on (not with a bucket: credentials that recover are not kept). On failure `path`
+ * of chain and signatures, start a new epoch with a new writer key, enrol it with the replica it came from, a
+ * node or a folder, so that replication goes on (not with a bucket: credentials that recover are not kept;
+ * nor with a store's own folder, which is no replica). On failure `path`
  * is left with what was fetched, and running again resumes. -EKEYREJECTED: the kit is not this volume's;
  * -ENOENT: the replica has no such volume.
  */

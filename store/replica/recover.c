@@ -3,9 +3,10 @@
  * A new primary from a replica and the kit (layer 4). The order matters: what the owner let go is learned;
  * the log is fetched; it is held against saved heads, so that a replica with an older state is left as it is;
  * the node is given the new epoch's certificate, which locks the old writer key out; if the old writer was
- * quicker, what it added is fetched and a new certificate made; then the epoch begins here; the descriptor,
- * without which a store is not a store, comes last. PATH/recovery marks a folder in which this is under way,
- * for which volume. A rehearsal does the same, but for telling the replica and for shipping to it.
+ * quicker, what it added is fetched and a new certificate made; then the epoch begins here (a folder replica
+ * is locked meanwhile, and told after that); the descriptor, without which a store is not a store, comes
+ * last. PATH/recovery marks a folder in which this is under way, for which volume. A rehearsal does the same,
+ * but for telling the replica and for shipping to it.
  */
 #include "store/replica/recover.h"
 
@@ -20,6 +21,7 @@
 #include "store/replica/freshness.h"
 #include "store/replica/patience.h"
 #include "store/replica/prunes.h"
+#include "store/replica/recover_folder.h"
 #include "store/replica/s3_credentials.h"
 #include "store/replica/trail.h"
 #include "store/volume/keys.h"
@@ -38,6 +40,7 @@ struct recovery {
 	struct place *place;
 	struct peer *peer;
 	struct patience patience;
+	bool folder_held; /* peer is a folder replica to which nobody else appends */
 	struct shelf *shelf;
 	struct keyring *keys;
 	struct epoch_cert cert;
@@ -45,6 +48,7 @@ struct recovery {
 	const struct hf_keeping *keeping; /* NULL: plain */
 	struct peer_fetched fetched;
 	bool goes_on;
+	enum hf_recovery_source source;
 	struct hf_error untold; /* why the replica could not be told of the new epoch; code 0: it was */
 };
 
@@ -105,7 +109,7 @@ static int prepare_folder(const struct recovery *v, struct hf_error *err)
 
 /* --- the other end */
 
-static int open_peer(struct recovery *v, struct hf_error *err)
+static struct peer_options options_of(const struct recovery *v)
 {
 	struct peer_options o = {
 		.os = v->os,
@@ -113,10 +117,17 @@ static int open_peer(struct recovery *v, struct hf_error *err)
 		.signer = v->owner ? http_signer_of_owner(v->owner) : http_signer_of_writer(v->by_keys),
 	};
 
+	memcpy(o.volume_id, v->volume_id, VOLUME_ID_BYTES);
+	return o;
+}
+
+static int open_peer(struct recovery *v, struct hf_error *err)
+{
+	struct peer_options o = options_of(v);
+
 	if (v->place->has_volume && memcmp(v->place->volume_id, v->volume_id, VOLUME_ID_BYTES) != 0)
 		return hf_error_set(err, -EKEYREJECTED,
 				    "the kit is not that of the volume that the replica's URL names");
-	memcpy(o.volume_id, v->volume_id, VOLUME_ID_BYTES);
 	memcpy(v->place->volume_id, v->volume_id, VOLUME_ID_BYTES);
 	v->place->has_volume = true;
 	if (v->place->kind == PLACE_BUCKET && !v->place->s3->credentials.access_key[0]) {
@@ -253,6 +264,59 @@ static int tell(struct recovery *v, struct receipt *ret_head, struct hf_error *e
 	return r < 0 ? hf_error_set(err, r, "%s", why.text) : 0;
 }
 
+/*
+ * What it is that is recovered from, and, of a folder that is a replica, hold it: what was added since it was
+ * fetched is fetched from there too. One that cannot be held, since somebody writes to it or it is read-only,
+ * is no failure: it is noted.
+ */
+static int hold_folder(struct recovery *v, bool begun, struct hf_error *err)
+{
+	struct peer_options o = options_of(v);
+	struct peer *held;
+	struct receipt head;
+
+	if (!recover_folder_is_replica(v->os, v->place, v->volume_id)) {
+		v->source = HF_RECOVERED_FROM_STORE;
+		(void)hf_error_set(
+			&v->untold, -EOPNOTSUPP,
+			"%s is a store's folder or a copy of what a node keeps, and no replica that "
+			"could be told",
+			v->place->path);
+		return 0;
+	}
+	v->source = HF_RECOVERED_FROM_FOLDER;
+	if (recover_folder_hold(&o, &held, &head, &v->untold) < 0)
+		return 0;
+	peer_free(v->peer);
+	v->peer = held;
+	v->folder_held = true;
+	return begun || at_head(v, &head.point) ? 0 : fetch(v, err);
+}
+
+/* begun: the epoch was, by an earlier run. */
+static int hold(struct recovery *v, bool begun, struct hf_error *err)
+{
+	v->source = v->place->kind == PLACE_BUCKET ? HF_RECOVERED_FROM_BUCKET : HF_RECOVERED_FROM_NODE;
+	if (v->place->kind == PLACE_DIRECTORY && !v->rehearsal)
+		return hold_folder(v, begun, err);
+	if (v->place->kind == PLACE_BUCKET && !v->rehearsal)
+		(void)hf_error_set(&v->untold, -EOPNOTSUPP, "a bucket checks no writer key");
+	return 0;
+}
+
+/* What it refuses is noted: what it had comes back all the same. */
+static int tell_folder(struct recovery *v, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+
+	if (!under(v, "log", &dir))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	if (v->folder_held)
+		(void)!recover_folder_tell(v->peer, v->os, (const char *)dir.data, v->cert.first_segment,
+					   &v->untold);
+	return 0;
+}
+
 /* Lock the old writer out. It may have been quicker than we were: then once more from where it is now. */
 static int take_over(struct recovery *v, struct hf_error *err)
 {
@@ -341,33 +405,12 @@ static int keep_volume_key(struct recovery *v, struct hf_error *err)
 
 /* --- what makes it a store */
 
-/* Where to go on replicating to. A volume's own folder is a replica's only under its own name. */
-static int replica_place(struct recovery *v)
-{
-	CLEANUP(buf_release) struct buf inside = BUF_INIT;
-	char id[HF_VOLUME_ID_TEXT_BYTES];
-	char *slash;
-
-	if (v->place->kind !=
-	    PLACE_DIRECTORY) /* credentials that recover can do more than a writer's should */
-		return v->place->kind == PLACE_NODE;
-	for (size_t len = strlen(v->place->path); len > 1 && v->place->path[len - 1] == '/'; len--)
-		v->place->path[len - 1] = 0;
-	volume_id_text(v->volume_id, id);
-	slash = strrchr(v->place->path, '/');
-	if (slash && slash > v->place->path && strcmp(slash + 1, id) == 0) {
-		*slash = 0;
-		return 1;
-	}
-	return directory_find(v->os, v->place->path, v->volume_id, false, &inside, NULL) == 0;
-}
-
 static int write_replica(struct recovery *v, struct hf_error *err)
 {
 	char name[CONFIG_NAME_BYTES];
 
-	/* not told, it would refuse the new writer */
-	v->goes_on = !v->rehearsal && v->untold.code == 0 && replica_place(v);
+	/* not told, it would refuse the new writer; of a bucket, credentials that recover can do too much */
+	v->goes_on = !v->rehearsal && v->untold.code == 0;
 	if (!v->goes_on)
 		return 0;
 	config_make_name(v->place, name);
@@ -437,6 +480,7 @@ static int sum_up(struct recovery *v, const struct log_point *head, struct hf_re
 		.epoch = v->cert.epoch,
 		.freshness = v->fresh.verdict,
 		.proven_ns = v->fresh.time_ns,
+		.source = v->source,
 		.goes_on = v->goes_on,
 		.newest_only = v->fetched.newest_only,
 		.behind = v->fetched.behind,
@@ -453,16 +497,30 @@ static int make_ours(struct recovery *v, struct log_point *ret_head, struct hf_e
 
 	if (r < 0)
 		return hf_error_set(err, r, "no locked memory for the volume key");
-	r = v->owner ? take_over(v, err) : keep_volume_key(v, err);
+	r = v->owner ? hold(v, false, err) : 0;
+	if (r == 0)
+		r = v->owner ? take_over(v, err) : keep_volume_key(v, err);
 	shelf_position(v->shelf, ret_head);
-	return r == 0 && v->owner ? begin_epoch(v, err) : r;
+	if (r == 0 && v->owner)
+		r = begin_epoch(v, err);
+	return r == 0 && v->owner ? tell_folder(v, err) : r;
+}
+
+/* The epoch was begun by an earlier run; whether that could tell the replica nobody knows now. */
+static int tell_again(struct recovery *v, struct hf_error *err)
+{
+	struct receipt told;
+	int r = hold(v, true, err);
+
+	if (r < 0 || v->rehearsal)
+		return r;
+	return v->place->kind == PLACE_NODE ? tell(v, &told, err) : tell_folder(v, err);
 }
 
 static int recover(struct recovery *v, struct hf_recovery *ret, struct log_point *ret_end,
 		   struct hf_error *err)
 {
 	struct log_point head;
-	struct receipt told;
 	int r, begun;
 
 	do /* what is here already is kept once */
@@ -482,11 +540,7 @@ static int recover(struct recovery *v, struct hf_recovery *ret, struct log_point
 	if (r < 0)
 		return r;
 	shelf_position(v->shelf, &head);
-	if (!begun)
-		r = make_ours(v, &head, err);
-	else if (v->place->kind == PLACE_NODE &&
-		 !v->rehearsal) /* whether the earlier run could tell it nobody knows now */
-		r = tell(v, &told, err);
+	r = begun ? tell_again(v, err) : make_ours(v, &head, err);
 	if (r == 0)
 		r = finish(v, err);
 	if (r == 0)

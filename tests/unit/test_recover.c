@@ -102,18 +102,18 @@ static void test_from_directory(void **state)
 	assert_int_equal(rescue_recover(&b, place).tid, GROUPS);
 	rescue_check_store(&b, 2, GROUPS);
 	assert_true(rescue_has(b.path, "replicas/disk.json"));
-	/* From the volume's folder itself. */
+	/* From the volume's folder itself, which was told of that epoch. */
 	log_fixture_path(&b.volume, "second", b.path);
 	*strrchr(inside, '/') = 0;
 	assert_int_equal(rescue_recover(&b, inside).tid, GROUPS);
-	rescue_check_store(&b, 2, GROUPS);
+	rescue_check_store(&b, 3, GROUPS);
 	assert_true(rescue_has(b.path, "replicas/disk.json"));
 	/* From a folder under another name: it comes back, and is no replica. */
 	(void)snprintf(volume, sizeof(volume), "%s-copy", place);
 	assert_int_equal(rename(inside, volume), 0);
 	log_fixture_path(&b.volume, "third", b.path);
 	(void)rescue_recover(&b, volume);
-	rescue_check_store(&b, 2, GROUPS);
+	rescue_check_store(&b, 4, GROUPS);
 	assert_true(!rescue_has(b.path, "replicas/disk-copy.json"));
 	rescue_release(&b);
 }
