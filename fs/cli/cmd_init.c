@@ -113,6 +113,16 @@ static int prepare_keeping(struct arguments *a, const char *store, char *key_fil
 	return r < 0 || !key_file ? r : unlock_use_key_file(key_file, err);
 }
 
+/* What is written wrong is said before anything is made. */
+static int check_replicas(const struct arguments *a, const char *store, struct hf_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->n_replicas; i++)
+		r = hf_replica_check_place(store, a->replicas[i], err);
+	return r;
+}
+
 /* The kit first: a volume whose kit could not be kept must not come to be. */
 static int make_volume(struct arguments *a, struct hf_kit *kit, struct hf_error *err)
 {
@@ -129,6 +139,8 @@ static int make_volume(struct arguments *a, struct hf_kit *kit, struct hf_error 
 		r = outside(a->kit_qr, store, "kit", &kit_qr, err);
 	if (r == 0)
 		r = outside(a->key_file, store, "key", &key_file, err);
+	if (r == 0)
+		r = check_replicas(a, store, err);
 	if (r == 0)
 		r = prepare_keeping(a, store, key_file, err);
 	if (r == 0)

@@ -248,7 +248,7 @@ const struct command command_replica = {
 		 "               Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the\n"
 		 "               file AWS_SHARED_CREDENTIALS_FILE; they should put and get only\n"
 		 "  DIR          a folder on another disk or an NFS mount: no defence against root\n"
-		 "               on this machine\n"
+		 "               on this machine. Not in the store, nor where it is mounted\n"
 		 "  RATE         bytes a second that it is sent at most, on average, as 500K or 10M;\n"
 		 "               recovering is never held back\n"
 		 "  acknowledge  that it had gone back to an older copy of itself, as list says\n"

@@ -114,17 +114,26 @@ struct hf_replica_options {
 
 /*
  * Add a replica: enrols with the node (uses the invitation up), or makes the directory; remembers it in
- * replicas/. It gets the whole log, from the beginning. -EEXIST, -ECONNREFUSED and the like, -EKEYREJECTED
- * (the node's key is not the one pinned), -EACCES (invitation used, expired or unknown), -EINVAL, -ENOSPC
- * (there are 64 already), -ECANCELED. A bucket is tried first: what it enforces is told to `found`. Its
- * credentials are kept in replicas/, mode 0600. -EPERM: something dangerous was found, and without_lock is
- * not set; -ENOKEY: no credentials; -EINVAL: a retention shorter than the bucket's own.
+ * replicas/. It gets the whole log, from the beginning. -EEXIST (the name is taken, or the same node, bucket
+ * or folder is a replica under another), -ECONNREFUSED and the like, -EKEYREJECTED (the node's key is not the
+ * one pinned), -EACCES (invitation used, expired or unknown), -EINVAL (of no such form, or a folder in the
+ * store itself or in its mount), -ENOSPC (there are 64 already), -ECANCELED. A bucket is tried first: what it
+ * enforces is told to `found`. Its credentials are kept in replicas/, mode 0600. -EPERM: something dangerous
+ * was found, and without_lock is not set; -ENOKEY: no credentials; -EINVAL: a retention shorter than the
+ * bucket's own.
  */
 int hf_replica_add_with(const char *path, const char *place, const struct hf_replica_options *options,
 			struct hf_error *err);
 int hf_store_replica_add(struct hf_store *store, const char *place, const struct hf_replica_options *options,
 			 struct hf_error *err);
 int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err);
+
+/*
+ * As far as that can be told without asking it: could this place be a replica of the store at `path`
+ * (absolute; it need not be there yet)? Nothing is made. -EINVAL: it is of no form that is known, or a folder
+ * in the store or in its mount.
+ */
+int hf_replica_check_place(const char *path, const char *place, struct hf_error *err);
 
 /*
  * Ship no more to this one, and forget it. Nothing that it holds is removed, and a node goes on taking what

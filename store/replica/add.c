@@ -16,6 +16,7 @@
 #include "store/replica/s3_probe.h"
 #include "store/replica/shelf_scan.h"
 #include "store/replica/trail.h"
+#include "store/replica/within.h"
 #include "store/volume/files.h"
 
 /* The certificate of the epoch the log is in: in the header of its last segment, or the one before when a
@@ -76,6 +77,31 @@ static int check_place(const struct place *place, const struct keyring *keys, st
 	return 0;
 }
 
+/* Two names for one replica would be one copy that is taken for two. */
+static int check_new(const struct replica_home *home, const struct place *place, struct hf_error *err)
+{
+	char **names = NULL;
+	size_t n = 0;
+	int r = config_list(home->os, home->path, &names, &n, err);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct place p;
+
+		if (config_read(home->os, home->path, names[i], &p, NULL) < 0)
+			continue; /* damaged: nobody knows where it is */
+		if (place_is_same(&p, place) || (p.kind == PLACE_DIRECTORY && place->kind == p.kind &&
+						 within_is_same(p.path, place->path)))
+			r = hf_error_set(
+				err, -EEXIST,
+				"that is the replica %s already, and a second name makes no second copy; "
+				"to add it anew, first: holdfast replica remove %s %s",
+				names[i], home->path, names[i]);
+		place_release(&p);
+	}
+	config_free_names(names, n);
+	return r;
+}
+
 /* Whether the other end is one to rely on, as far as that can be tried. */
 static int probe(const struct replica_home *home, struct place *place,
 		 const struct hf_replica_options *options, struct probing *probing, struct hf_error *err)
@@ -126,6 +152,10 @@ static int add_place(const struct replica_home *home, struct place *place,
 		return hf_error_set(err, -EKEYREJECTED,
 				    "%s has no writer key: a replica takes nothing from it", home->path);
 	r = check_place(place, home->keys, err);
+	if (r == 0)
+		r = within_check(place, home->path, keyring_volume_id(home->keys), err);
+	if (r == 0)
+		r = check_new(home, place, err);
 	if (r == 0)
 		r = probe(home, place, options, &probing, err);
 	if (r == 0)
@@ -290,6 +320,14 @@ int hf_replica_add_with(const char *path, const char *place, const struct hf_rep
 	if (r == 0)
 		r = read_cert(s.home.os, path, &s.cert, err);
 	return r < 0 ? r : replica_add(&s.home, place, options, err);
+}
+
+int hf_replica_check_place(const char *path, const char *place_text, struct hf_error *err)
+{
+	CLEANUP(place_release) struct place place = { .path = NULL };
+	int r = place_parse(place_text, &place, err);
+
+	return r < 0 ? r : within_check(&place, path, NULL, err);
 }
 
 int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A directory replica: a shelf in a folder of this machine (layer 4). Opened at the first question, so that a
- * disk that is not mounted yet is asked again later; locked while it is open for writing.
+ * disk that is not mounted yet is asked again later; locked while it is open for writing. Not written to
+ * where it lies in its own store, or in that store's mount.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include "store/replica/peer.h"
 #include "store/replica/prunes.h"
 #include "store/replica/shelf.h"
+#include "store/replica/within.h"
 #include "store/volume/files.h"
 #include "store/volume/kit.h"
 
@@ -18,6 +20,7 @@ struct directory {
 	struct peer peer;
 	const struct os *os;
 	char *path;
+	char *store; /* whose replica it is; NULL: not one that is open here */
 	bool writable;
 	uint8_t volume_id[VOLUME_ID_BYTES];
 	struct shelf *shelf; /* NULL until it could be opened */
@@ -77,6 +80,16 @@ int directory_find(const struct os *os, const char *path, const uint8_t volume_i
 	return hf_error_set(err, -ENOENT, "%s has no volume %s, nor any other", path, id);
 }
 
+/* A volume may be mounted over its replica's folder at any time: then what opens there by its path is in it.
+ */
+static int check_apart(struct directory *d, struct hf_error *err)
+{
+	const struct place place = { .kind = PLACE_DIRECTORY, .path = d->path };
+	int r = d->store ? within_check(&place, d->store, d->volume_id, err) : 0;
+
+	return r == -EINVAL ? -EACCES : r;
+}
+
 static int open_shelf(struct directory *d, struct hf_error *err)
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
@@ -84,6 +97,9 @@ static int open_shelf(struct directory *d, struct hf_error *err)
 
 	if (d->shelf)
 		return 0;
+	r = check_apart(d, err);
+	if (r < 0)
+		return r;
 	r = directory_find(d->os, d->path, d->volume_id, !d->writable, &dir, err);
 	if (r < 0)
 		return r;
@@ -93,8 +109,12 @@ static int open_shelf(struct directory *d, struct hf_error *err)
 			return d->lock;
 	}
 	r = shelf_open(d->os, (const char *)dir.data, d->volume_id, !d->writable, &d->shelf, NULL, err);
-	if (r == 0)
-		shelf_forget(d->shelf);
+	if (r < 0)
+		return r;
+	shelf_forget(d->shelf);
+	r = check_apart(d, err); /* it may have been mounted just before */
+	if (r < 0)
+		shelf_close(TAKE_PTR(d->shelf));
 	return r;
 }
 
@@ -112,7 +132,7 @@ static int directory_position(struct peer *p, struct receipt *ret, struct hf_err
 {
 	struct directory *d = (struct directory *)p;
 	struct log_point point;
-	int r = open_shelf(d, err);
+	int r = d->shelf ? check_apart(d, err) : open_shelf(d, err);
 
 	if (r < 0)
 		return r;
@@ -148,6 +168,8 @@ static int directory_append(struct peer *p, struct log_pos at, const void *data,
 	struct log_point point;
 	int r = open_shelf(d, err);
 
+	if (r == 0 && at.offset == 0) /* a file is made, by its path */
+		r = check_apart(d, err);
 	if (r == 0)
 		r = shelf_append(d->shelf, at, data, len, &point, err);
 	if (r == -EIO) { /* what is on the disk is unknown: look again before the next */
@@ -222,6 +244,7 @@ static void directory_free(struct peer *p)
 	if (d->lock >= 0)
 		(void)close(d->lock);
 	free(d->path);
+	free(d->store);
 	free(d);
 }
 
@@ -239,10 +262,17 @@ static const struct peer_ops directory_ops = {
 int directory_open(const struct peer_options *o, struct peer **ret, struct hf_error *err)
 {
 	struct directory *d = calloc(1, sizeof(*d));
+	const char *slash = o->log_dir ? strrchr(o->log_dir, '/') : NULL;
 
 	if (d)
 		d->path = strdup(o->place->path);
-	if (!d || !d->path) {
+	if (d && slash)
+		d->store = strndup(o->log_dir, (size_t)(slash - o->log_dir));
+	if (!d || !d->path || (slash && !d->store)) {
+		if (d) {
+			free(d->path);
+			free(d->store);
+		}
 		free(d);
 		return hf_error_set(err, -ENOMEM, "no memory");
 	}

@@ -422,7 +422,7 @@ static void folders_and_damaged_files(void **state)
 	(void)state;
 	bench_init(&b);
 	describe(&b);
-	log_fixture_path(&b.volume, "copy", place);
+	(void)snprintf(place, sizeof(place), "%.140s-copy", b.store);
 	assert_int_equal(hf_replica_add(b.store, place, "disk", NULL), 0);
 	p = only_replica(b.store);
 	assert_int_equal(p.kind, HF_PLACE_DIRECTORY);
@@ -438,6 +438,7 @@ static void folders_and_damaged_files(void **state)
 	assert_true(p.text[0]);
 	assert_int_equal(hf_replica_knock(b.store, "disk", 5000, &k, NULL), -EUCLEAN);
 	bench_release(&b);
+	remove_folder(place);
 }
 
 int main(void)

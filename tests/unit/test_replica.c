@@ -116,6 +116,8 @@ static void test_directory(void **state)
 	bench_init(&b);
 	log_put_groups(b.log, 1, 100, BENCH_GROUP_BYTES);
 	log_fixture_path(&b.volume, "copy", place);
+	assert_int_equal(hf_replica_add(b.store, place, "disk", &err), -EINVAL); /* in the store itself */
+	(void)snprintf(place, sizeof(place), "%.140s-copy", b.store);
 	assert_int_equal(hf_replica_add(b.store, place, "disk", &err), 0);
 	assert_int_equal(hf_replica_add(b.store, place, "disk", &err), -EEXIST);
 	bench_add_node(&b, "node");
@@ -129,6 +131,7 @@ static void test_directory(void **state)
 	node_fixture_path(&b.node, b.id, "log", copy);
 	bench_compare_copy(&b, copy);
 	bench_release(&b);
+	remove_folder(place);
 }
 
 /* The store goes back to an earlier state of itself: the replica holds more, and nothing more is sent. */
@@ -244,21 +247,24 @@ static void test_add_and_remove(void **state)
 	assert_int_equal(hf_replica_add(b.store, "holdfast-invite:AAAA", NULL, &err), -EINVAL);
 	assert_int_equal(hf_replica_add("/nowhere", line, NULL, &err), -ENOENT);
 	assert_int_equal(hf_replica_add(b.store, line, "one", &err), 0);
-	assert_int_equal(hf_replica_add(b.store, line, "two", &err),
-			 0); /* enrolled already: the invitation is not even looked at */
+	assert_int_equal(hf_replica_add(b.store, line, "two", &err), -EEXIST); /* it is the same node */
+	assert_non_null(strstr(err.text, "the replica one already"));
 	bench_start(&b);
-	assert_int_equal(replica_set_status(b.set, &status, 1), 2);
+	assert_int_equal(replica_set_status(b.set, &status, 1), 1);
 	(void)snprintf(url, sizeof(url), "%s", status.url);
 	assert_int_equal(strncmp(url, "https://127.0.0.1:", 18), 0);
 	replica_set_stop(b.set);
 	b.set = NULL;
 	assert_int_equal(hf_replica_remove(b.store, "one", &err), 0);
 	assert_int_equal(hf_replica_remove(b.store, "one", &err), -ENOENT);
+	/* Enrolled already: the invitation is not even looked at. */
+	assert_int_equal(hf_replica_add(b.store, line, "two", &err), 0);
 	assert_int_equal(hf_replica_remove(b.store, "two", &err), 0);
 	/* By the URL that status prints. */
 	assert_int_equal(hf_replica_add(b.store, url, "again", &err), 0);
 	url[strlen(url) - 1] = url[strlen(url) - 1] == '0' ? '1' : '0';
 	assert_int_equal(hf_replica_add(b.store, url, "wrong", &err), -EKEYREJECTED);
+	assert_int_equal(hf_replica_remove(b.store, "again", &err), 0);
 	/* A used invitation, by another volume. */
 	struct bench other;
 	bench_init(&other);
