@@ -65,20 +65,6 @@ static int report(const struct drill_plan *plan, const struct arguments *a, cons
 	return code;
 }
 
-/* What failed for want of room is said as that too: it may say nothing of the replica. */
-static bool lacked_room(const json_t *steps)
-{
-	const json_t *step;
-	size_t i;
-
-	json_array_foreach(steps, i, step)
-		if (!strcmp(output_get_text(step, "verdict"), "FAIL") &&
-		    (strstr(output_get_text(step, "words"), strerror(ENOSPC)) ||
-		     strstr(output_get_text(step, "words"), strerror(EDQUOT))))
-			return true;
-	return false;
-}
-
 /*
  * What it had is not what it has, after it was tried: then what was fetched before may be the better copy.
  * All of it is left where it is.
@@ -111,12 +97,13 @@ static int rehearse(const struct arguments *a, struct drill_plan *plan, const ch
 		code = cli_fail("drill: could not be shut off from the primary, so nothing was rehearsed%s%s",
 				a->json ? ": " : "",
 				a->json ? output_get_text(json_array_get(d.steps, 0), "words") : "");
+	else if (json_is_true(json_object_get(end, "no_room")) && !drill_step_was(d.steps, NULL, "FAIL"))
+		code = cli_fail(
+			"drill: it could not be run, and nothing was noted: there is no room in %s; name "
+			"another folder with --dir, or restore less with --bytes",
+			plan->scratch);
 	else
 		code = report(plan, a, store, &d, end, began_ns);
-	if (end && lacked_room(d.steps))
-		code = cli_fail("drill: there is no room in %s; name another folder with --dir, or restore "
-				"less with --bytes",
-				plan->scratch);
 	*ret_keep = drill_step_was(d.steps, "unchanged", "FAIL") && drill_step_was(d.steps, "fetch", "PASS");
 	if (*ret_keep)
 		say_kept(plan);
@@ -384,7 +371,8 @@ const struct command command_drill = {
 		 "                 first. For a log that is too large; it is no drill that passes\n"
 		 "  --record RESULT   keep, in this store, what a drill elsewhere printed with --json\n"
 		 "\n"
-		 "Exit code 0: nothing failed; 1: a step did; 2: it could not be run.\n"
+		 "Exit code 0: nothing failed; 1: a step did; 2: it could not be run (what is named is\n"
+		 "no replica or no head, there is no room in DIR): nothing is kept then.\n"
 		 "\n"
 		 "  holdfast drill /srv/git\n"
 		 "  holdfast drill --from 'https://replica.example.net:7443/v1/volumes/…' --kit - --json > "

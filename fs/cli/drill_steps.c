@@ -31,7 +31,7 @@ struct steps {
 
 	char *store; /* the scratch one's path */
 	char passphrase[PASSPHRASE_BYTES + 1];
-	bool fetched, failed;
+	bool fetched, failed, no_room;
 	struct hf_recovery recovery;
 	struct hf_store *open;
 	bool behind, verified;
@@ -98,6 +98,24 @@ static void begin(struct steps *s)
 static const char *why(const struct hf_error *err)
 {
 	return err->text[0] ? err->text : hf_strerror(err->code);
+}
+
+/*
+ * What could not be written here for want of room says nothing of the replica: the step was not done. Of a
+ * file that was not written the words alone may be left.
+ */
+static void fail(struct steps *s, const char *name, int code, const char *words)
+{
+	char text[HF_ERROR_TEXT_BYTES + 40];
+
+	if (code != -ENOSPC && code != -EDQUOT && !strstr(words, strerror(ENOSPC)) &&
+	    !strstr(words, strerror(EDQUOT))) {
+		step(s, name, HF_DRILL_FAIL, words);
+		return;
+	}
+	s->no_room = true;
+	(void)snprintf(text, sizeof(text), "could not be done here: %s", words);
+	step(s, name, HF_DRILL_SKIP, text);
 }
 
 /* --- the keys of the store that is made: under a passphrase that is nowhere but in this process */
@@ -181,7 +199,7 @@ static bool fetch(struct steps *s)
 	r = hf_drill_recover(s->plan->drill, s->store, &keeping, &s->progress, &s->recovery, &err);
 	s->fetch_s = progress_now() - s->began;
 	if (r < 0) {
-		step(s, "fetch", HF_DRILL_FAIL, why(&err));
+		fail(s, "fetch", r, why(&err));
 		return false;
 	}
 	s->fetched = true;
@@ -225,7 +243,7 @@ static bool rebuild(struct steps *s)
 	r = hf_store_open(s->store, &options, &s->open, &err);
 	s->rebuild_s = progress_now() - s->began;
 	if (r < 0) {
-		step(s, "rebuild", HF_DRILL_FAIL, why(&err));
+		fail(s, "rebuild", r, why(&err));
 		return false;
 	}
 	hf_store_status(s->open, &status);
@@ -266,7 +284,7 @@ static bool restore(struct steps *s)
 	r = drill_moment_restore(&s->newest, &s->listener, &err);
 	s->restore_s = progress_now() - s->began;
 	if (r < 0 || s->newest.failed > 0) {
-		step(s, "restore", HF_DRILL_FAIL, r < 0 ? why(&err) : s->newest.first);
+		fail(s, "restore", r, r < 0 ? why(&err) : s->newest.first);
 		return false;
 	}
 	moment_words(&s->newest, words, sizeof(words));
@@ -379,7 +397,7 @@ static void past(struct steps *s)
 		const size_t at = strlen(tids);
 
 		if (try_moment(s, tid, words, sizeof(words)) < 0) {
-			step(s, "past", HF_DRILL_FAIL, words);
+			fail(s, "past", 0, words);
 			return;
 		}
 		(void)snprintf(tids + at, sizeof(tids) - at, "%stid-%llu", at ? ", " : "",
@@ -408,7 +426,7 @@ static void epoch(struct steps *s)
 	if (r == 0)
 		r = hf_store_commit(s->open, &err);
 	if (r < 0) {
-		step(s, "epoch", HF_DRILL_FAIL, why(&err));
+		fail(s, "epoch", r, why(&err));
 		return;
 	}
 	(void)snprintf(words, sizeof(words),
@@ -459,7 +477,7 @@ static void skip_from(struct steps *s, const char *first)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		on = on || !strcmp(names[i], first);
 		if (on)
-			skip(s, names[i], "not done, for a step before it failed");
+			skip(s, names[i], "not done, for a step before it was not");
 	}
 }
 
@@ -477,7 +495,7 @@ static void recover_all(struct steps *s)
 	if (restore(s))
 		compare(s);
 	else
-		skip(s, "compare", "not done, for a step before it failed");
+		skip(s, "compare", "not done, for a step before it was not");
 	verify(s);
 	past(s);
 	epoch(s);
@@ -492,14 +510,14 @@ static void sample(struct steps *s)
 	int r;
 
 	if (!reach(s)) {
-		skip(s, "sample", "not done, for a step before it failed");
+		skip(s, "sample", "not done, for a step before it was not");
 		return;
 	}
 	begin(s);
 	r = hf_drill_sample(s->plan->drill, s->store, s->plan->sample_bytes, &s->progress, &s->sampled, &err);
 	s->fetch_s = progress_now() - s->began;
 	if (r < 0) {
-		step(s, "sample", HF_DRILL_FAIL, why(&err));
+		fail(s, "sample", r, why(&err));
 		return;
 	}
 	s->segments = s->sampled.of;
@@ -542,6 +560,8 @@ static void say_end(struct steps *s)
 						 "freshness", hf_freshness_name(s->recovery.freshness),
 						 "sampled", sampled_to_json(s), "log_bytes",
 						 output_number(s->sampled.log_bytes)));
+	if (end && s->no_room)
+		json_object_set_new(end, "no_room", json_true());
 	say(s, json_pack("{s:o}", "end", end ? end : json_null()));
 }
 

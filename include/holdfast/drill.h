@@ -117,9 +117,10 @@ struct hf_drill_options {
 
 /*
  * Reads of the store, and of the environment a bucket's credentials. Nobody is asked anything but a
- * passphrase (key.h), and no thread is started. -ENOENT: no store, no such replica; -EINVAL: neither store
- * nor kit and place; -EKEYREJECTED: the kit is of another volume than the store; -ENOKEY, -EUCLEAN and
- * others: what must be read cannot be.
+ * passphrase (key.h), and no thread is started. -ENOENT: no store, no such replica, no folder with this
+ * volume; -EINVAL: neither store nor kit and place; -EKEYREJECTED: the kit is of another volume than the
+ * store, or a head is; -EUCLEAN: what is given as a head is none; -ENOKEY and others: what must be read
+ * cannot be.
  */
 int hf_drill_open(const struct hf_drill_options *o, struct hf_drill **ret, struct hf_error *err);
 void hf_drill_free(struct hf_drill *d); /* NULL is fine */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/replica/freshness.h"
 #include "store/replica/recover.h"
 #include "store/replica/s3_credentials.h"
 #include "store/replica/trail.h"
@@ -189,6 +190,35 @@ static int find_place(struct hf_drill *d, const struct hf_drill_options *o, stru
 	return r < 0 ? r : find_credentials(d, err);
 }
 
+/*
+ * A folder that is named, and not as one of the store's replicas, has to be there with this volume in it:
+ * else it is a typing error, and says nothing of the volume. One of the store's that is gone is a failure.
+ */
+static int check_folder(const struct hf_drill *d, const struct hf_drill_options *o, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	struct hf_error why = HF_ERROR_INIT;
+	int r = 0;
+
+	if (d->place.kind == PLACE_DIRECTORY && !d->name[0])
+		r = directory_find(d->os, d->place.path, d->volume_id, true, &dir, &why);
+	if (r == 0 || (r == -EKEYREJECTED && !o->store)) /* the kit is of another volume: the drill says it */
+		return 0;
+	return hf_error_set(err, r, "%s%s%s", why.text,
+			    o->store ? "; nor is that the name of a replica of " : "",
+			    o->store ? o->store : "");
+}
+
+/* What is no head, or another volume's, is not held against the replica. */
+static int check_heads(const struct hf_drill *d, struct hf_error *err)
+{
+	struct freshness f;
+	int r = freshness_begin(&f, d->heads, d->volume_id, err);
+
+	freshness_release(&f);
+	return r;
+}
+
 /* Which segments were verified before: without that, all are as good as any other. */
 static void read_seen(struct hf_drill *d, const char *store)
 {
@@ -222,7 +252,11 @@ int hf_drill_open(const struct hf_drill_options *o, struct hf_drill **ret, struc
 	if (o->store)
 		r = read_store(d, o->store, err);
 	if (r == 0)
+		r = check_heads(d, err);
+	if (r == 0)
 		r = find_place(d, o, err);
+	if (r == 0)
+		r = check_folder(d, o, err);
 	if (r == 0 && o->store)
 		read_seen(d, o->store);
 	if (r < 0) {

@@ -20,7 +20,7 @@ static int check_volume(const struct head *h, const uint8_t volume_id[VOLUME_ID_
 		return 0;
 	volume_id_text(h->volume_id, theirs);
 	volume_id_text(volume_id, ours);
-	return hf_error_set(err, -EKEYREJECTED, "the saved head is of volume %s, and the kit of volume %s",
+	return hf_error_set(err, -EKEYREJECTED, "the saved head is of volume %s, and not of volume %s",
 			    theirs, ours);
 }
 

@@ -124,6 +124,25 @@ fails "another volume's kit" 2 'this kit is of volume' hf drill "$T/store" --kit
 drill 1 "another volume's kit, elsewhere," --from "$T/copy" --kit "$T/other.kit"
 is "$(verdict reach) $(verdict fetch)" "FAIL SKIP" "brings nothing back"
 fails "a replica that is none" 2 '' hf drill "$T/store" --from 'https://nobody'
+kept=$(cat "$T/store/drills")
+fails "a name that is none" 2 'nope: No such file.*nor is that the name of a replica' hf drill "$T/store" --from nope
+fails "a folder without it" 2 'has no volume .*nor is that the name' hf drill "$T/store" --from "$T/scratch"
+fails "the same elsewhere" 2 'nope: No such file' hf drill --from nope --kit "$T/kit"
+fails "a head that is none" 2 'head' hf drill "$T/store" --head garbage
+hf mount "$T/other" "$T/scratch" && echo x > "$T/scratch/x" && sync "$T/scratch/x"
+fails "another volume's head" 2 'head is of volume' hf drill "$T/store" --head "$(hf head "$T/scratch")"
+hf unmount "$T/scratch" > /dev/null
+if [ "$(id -u)" -eq 0 ]; then
+	mkdir "$T/small" && mount -t tmpfs -o size=64k tmpfs "$T/small"
+	fails "no room for it" 2 'could not be run.*no room in' hf drill "$T/store" --from near --dir "$T/small"
+	grep -q '^SKIP  fetch .*could not be done here' "$T/.out" && ! grep -q 'FAIL\|would not come back' "$T/.out"
+	ok $? "is no failure of the volume" || diag "$(cat "$T/.out")"
+	fails "nor for a sample" 2 'could not be run.*no room in' hf drill "$T/store" --from near --sample 1G --dir "$T/small"
+	umount "$T/small"
+else
+	ok 0 "no room # SKIP needs root"
+fi
+is "$(cat "$T/store/drills")" "$kept" "none of these is kept, so that none is an alarm"
 fails "a number that is none" 2 'bytes nought' hf drill "$T/store" --bytes nought
 fails "the same of moments" 2 'moments' hf drill "$T/store" --moments 1001
 fails "a kit that is none" 2 'kit' hf drill --from "$T/copy" --kit /dev/null
