@@ -78,6 +78,11 @@ int cli_fail_error(const struct hf_error *err)
 	return cli_fail("%s", err->text[0] ? err->text : hf_strerror(err->code));
 }
 
+int cli_fail_rows(const struct hf_error *err)
+{
+	return ferror(stdout) ? CLI_FAILED : cli_fail_error(err);
+}
+
 int cli_absolute(const char *path, char **ret, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *copy = NULL;

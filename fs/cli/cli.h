@@ -8,7 +8,8 @@
  * control.h); the subcommand itself only reads its arguments, asks, and prints.
  *
  * Exit codes: 0 fine, 1 found something wrong, 2 could not. Errors are one line on stderr, "holdfast: what;
- * what to do".
+ * what to do". What a command prints it need not flush: main.c does, and a command whose output did not get
+ * out could not.
  */
 #ifndef FS_CLI_CLI_H
 #define FS_CLI_CLI_H
@@ -66,6 +67,8 @@ bool cli_operands(const struct command *self, int argc, int min, int max);
 /* "holdfast: …" on stderr; returns CLI_FAILED. */
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_fail_error(const struct hf_error *err);
+/* Where rows were printed until one did not get out: that is said by main.c, and better. */
+int cli_fail_rows(const struct hf_error *err);
 
 /* An absolute path of what exists or could be made: the folder it is in must exist. malloc'ed. */
 int cli_absolute(const char *path, char **ret, struct hf_error *err);

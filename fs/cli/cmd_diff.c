@@ -174,7 +174,7 @@ static int run(const struct command *self, int argc, char **argv)
 	r = compare(argv[optind], argv[optind + 1], argc - optind - 2, argv + optind + 2, &printing, &err);
 	json_decref(printing.rows);
 	if (r < 0)
-		return cli_fail_error(&err);
+		return cli_fail_rows(&err);
 	return printing.found ? CLI_FOUND : CLI_FINE;
 }
 

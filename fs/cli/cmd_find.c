@@ -69,7 +69,7 @@ static int search(const char *pattern, int count, char **words, struct printing 
 	json_decref(request);
 	target_release(&printing->target);
 	if (!answer)
-		return cli_fail_error(&err);
+		return cli_fail_rows(&err);
 	json_decref(answer);
 	return CLI_FINE;
 }

@@ -86,10 +86,9 @@ static int show(int count, char **words, const struct wanted *w, bool json)
 	json_decref(request);
 	target_release(&target);
 	if (!answer)
-		return cli_fail_error(&err);
+		return cli_fail_rows(&err);
 	json_decref(answer);
-	return fflush(stdout) == 0 && !ferror(stdout) ? CLI_FINE :
-							cli_fail("what was found cannot be written out");
+	return CLI_FINE;
 }
 
 static int run(const struct command *self, int argc, char **argv)

@@ -30,9 +30,8 @@ static int print_link(struct web *web, const char *store, bool json)
 	} else {
 		printf("%s\n", link);
 	}
-	(void)fflush(stdout);
 	explicit_bzero(link, sizeof(link));
-	return CLI_FINE;
+	return output_flush() < 0 ? CLI_FAILED : CLI_FINE;
 }
 
 static void print_words(const struct web *web, bool asks)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +9,7 @@
 #include <unistd.h>
 
 #include "fs/cli/cli.h"
+#include "fs/cli/output.h"
 #include "fs/cli/unlock.h"
 #include "holdfast/store.h"
 
@@ -115,14 +118,34 @@ static int run_helper(int argc, char **argv)
 	return code;
 }
 
-int main(int argc, char **argv)
+/*
+ * Whoever starts us may have closed these. Then the first files that are opened would take their numbers, and
+ * what is printed would go into a store.
+ */
+static void hold_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* What was printed and did not get out was not said, however well the rest went. */
+static int end(int code)
+{
+	int r = output_flush();
+
+	if (r == 0 &&
+	    close(STDOUT_FILENO) < 0) /* where a file system over the network says that it is full */
+		r = -errno;
+	if (r < 0 && r != -EPIPE)
+		cli_fail("standard output could not be written: %s", strerror(-r));
+	return r < 0 ? CLI_FAILED : code;
+}
+
+static int run(int argc, char **argv)
 {
 	const struct command *command;
 
-	if (is_mount(argc, argv))
-		use_huge_pages(argv);
-	(void)prctl(PR_SET_NAME, "holdfast"); /* what started again would be "exe" to ps, pgrep and killall */
-	protect_memory();
 	if (argc > 0 && called_as_mount(argv[0]))
 		return run_helper(argc, argv);
 	if (argc < 2) {
@@ -142,4 +165,14 @@ int main(int argc, char **argv)
 	if (argc >= 3 && strchr(argv[1], '/'))
 		return run_helper(argc, argv);
 	return cli_fail("there is no command %s; see holdfast --help", argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	if (is_mount(argc, argv))
+		use_huge_pages(argv);
+	(void)prctl(PR_SET_NAME, "holdfast"); /* what started again would be "exe" to ps, pgrep and killall */
+	protect_memory();
+	hold_standard_files();
+	return end(run(argc, argv));
 }

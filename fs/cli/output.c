@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/cli/output.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 char *output_bytes(uint64_t bytes, char *out)
 {
@@ -81,6 +83,16 @@ void output_json(const json_t *value)
 {
 	json_dumpf(value, stdout, JSON_INDENT(2));
 	putchar('\n');
+}
+
+int output_flush(void)
+{
+	if (fflush(stdout) != 0)
+		return -errno;
+	if (!ferror(stdout))
+		return 0;
+	/* One of the writes in between: why, stdio has not kept. Another one tells. */
+	return write(STDOUT_FILENO, "\n", 1) < 0 ? -errno : -EIO;
 }
 
 const char *output_get_text(const json_t *object, const char *key)

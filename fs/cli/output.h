@@ -24,6 +24,9 @@ json_t *output_number(uint64_t n);
 /* The value and a newline on stdout. */
 void output_json(const json_t *value);
 
+/* Whether all that was printed on stdout until now got out: 0, or the negative errno of what did not. */
+int output_flush(void);
+
 /* Members that must be there, with a harmless default when they are not. Borrowed. */
 const char *output_get_text(const json_t *object, const char *key);
 uint64_t output_get_number(const json_t *object, const char *key);
