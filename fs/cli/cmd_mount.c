@@ -59,7 +59,8 @@ static int check_paths(const struct mounting *m, struct hf_error *err)
 	if (r < 0)
 		return hf_error_prefix(err, r, "option metrics=%s", m->options.metrics);
 	if (!location_is_store(m->store))
-		return hf_error_set(err, -ENOENT, "%s is not a store; make one with holdfast init", m->store);
+		return location_no_store(m->store, m->store, "is not a store; make one with holdfast init",
+					 err);
 	r = mount_clear_dead(m->dir, m->store, err);
 	if (r < 0)
 		return r;

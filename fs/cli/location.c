@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fs/cli/check_request.h"
 #include "fs/cli/cli.h"
@@ -17,7 +18,26 @@
 
 #define BUSY_WAIT_MS 3000
 
-bool location_is_store(const char *path)
+/* 0, or the errno that keeps it from being looked at. */
+static int look_for(const char *path, const char *name, struct stat *ret)
+{
+	CLEANUP(cli_cleanup_free) char *full = NULL;
+
+	if (asprintf(&full, "%s/%s", path, name) < 0) {
+		full = NULL;
+		return ENOMEM;
+	}
+	return stat(full, ret) < 0 ? errno : 0;
+}
+
+static bool has_folder(const char *path, const char *name)
+{
+	struct stat st;
+
+	return look_for(path, name, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool has_descriptor(const char *path)
 {
 	CLEANUP(cli_cleanup_free) char *name = NULL;
 	CLEANUP(cli_cleanup_fd) int fd = -1;
@@ -30,6 +50,35 @@ bool location_is_store(const char *path)
 	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	return fd >= 0 && pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
 	       !memcmp(magic, "HFVOLUME", 8);
+}
+
+/* A descriptor that is damaged or gone makes no less of a store: it is made anew (holdfast check --repair).
+ */
+bool location_is_store(const char *path)
+{
+	struct stat st;
+
+	return has_descriptor(path) || (has_folder(path, "log") && has_folder(path, "keys") &&
+					look_for(path, "recovery", &st) == ENOENT);
+}
+
+int location_no_store(const char *path, const char *said, const char *otherwise, struct hf_error *err)
+{
+	struct stat st;
+	int r = look_for(path, "recovery", &st);
+
+	if (r == 0 && has_folder(path, "log") && has_folder(path, "keys"))
+		return hf_error_set(err, -ENOENT,
+				    "%s is no store yet: a recovery into it was begun and not finished; run "
+				    "holdfast recover again, as before, and it goes on",
+				    said);
+	if (r == EACCES)
+		return hf_error_set(err, -EACCES,
+				    "%s: Permission denied: a store is for its owner and root alone", said);
+	if (access(path, F_OK) < 0)
+		return hf_error_set(err, -errno,
+				    errno == ENOENT ? "%s does not exist" : "%s cannot be looked at", said);
+	return hf_error_set(err, -ENOENT, "%s %s", said, otherwise);
 }
 
 static int find_default(struct location *ret, struct hf_error *err)
@@ -103,11 +152,10 @@ int location_find(const char *path, struct location *ret, struct hf_error *err)
 		return 0;
 	}
 	if (mountinfo_find(absolute, &m) < 0)
-		return hf_error_set(err, -ENOENT,
-				    access(absolute, F_OK) < 0 ? "%s does not exist" :
-								 "%s is neither a store nor inside a mounted "
-								 "volume; make a store with holdfast init",
-				    path);
+		return location_no_store(absolute, path,
+					 "is neither a store nor inside a mounted volume; make a store with "
+					 "holdfast init",
+					 err);
 	*ret = location_take_mount(&m);
 	return 0;
 }

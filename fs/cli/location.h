@@ -27,8 +27,13 @@ struct location location_take_mount(struct mountinfo *m);
 /* Where a path of the volume is seen in the file system; malloc'ed. NULL: nowhere, or no memory. */
 char *location_path(const struct location *p, const char *path);
 
-/* Whether a folder holds a store. */
+/* Whether a folder holds a store, its descriptor whole or not. */
 bool location_is_store(const char *path);
+/*
+ * Words for a path that is none, named as it was `said`: a recovery under way, no right to look, nothing
+ * there, or `otherwise`. -ENOENT, -EACCES.
+ */
+int location_no_store(const char *path, const char *said, const char *otherwise, struct hf_error *err);
 
 /*
  * Ask (operations.h): the process that has it mounted, or the store opened here for the purpose, without its

@@ -277,6 +277,10 @@ static int find_split(const char *text, const char *moment, bool maybe, struct t
 
 static int find_one(const char *text, bool split, struct target *ret, struct hf_error *err)
 {
+	static const char neither[] =
+		"is neither a store nor inside a mounted volume; for a path in a store that "
+		"is not mounted, name the store and then the path from its root";
+	CLEANUP(cli_cleanup_free) char *real = NULL;
 	const char *moment = NULL;
 	bool maybe = false;
 	int r = find_whole(text, ret, err);
@@ -292,12 +296,11 @@ static int find_one(const char *text, bool split, struct target *ret, struct hf_
 		target_release(ret);
 	}
 	r = find_inside(text, ret, err);
-	if (r == -ENOENT)
-		hf_error_set(err, r,
-			     "%s is neither a store nor inside a mounted volume; for a path in a store that "
-			     "is not mounted, name the store and then the path from its root",
-			     text);
-	return r;
+	if (r != -ENOENT)
+		return r;
+	real = realpath(text, NULL);
+	return real ? location_no_store(real, text, neither, err) :
+		      hf_error_set(err, r, "%s %s", text, neither);
 }
 
 static int find_none(struct target *ret, struct hf_error *err)

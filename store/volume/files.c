@@ -144,6 +144,46 @@ int files_read_small(const struct os *os, const char *path, const char *name, st
 	return 0;
 }
 
+static bool has_folder(const struct os *os, const char *path, const char *name)
+{
+	CLEANUP(buf_release) struct buf full = BUF_INIT;
+	int fd = -1;
+
+	if (os_join(&full, path, name))
+		fd = os->open(os->state, (const char *)full.data, O_RDONLY | O_DIRECTORY, 0);
+	if (fd >= 0)
+		(void)os->close(os->state, fd);
+	return fd >= 0;
+}
+
+/* Why there is no descriptor: it was lost, a recovery is to write it yet, or this is something else. */
+static int no_descriptor(const struct os *os, const char *path, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf data = BUF_INIT, full = BUF_INIT;
+
+	if (files_read_small(os, path, "recovery", &data, &full, NULL) == 0)
+		return hf_error_set(err, -ENOENT,
+				    "%s is no store yet: a recovery into it was begun and not finished; run "
+				    "holdfast recover again, as before, and it goes on",
+				    path);
+	if (has_folder(os, path, "log") && has_folder(os, path, "keys"))
+		return hf_error_set(
+			err, -EUCLEAN,
+			"%s/volume is not there, but log and keys are; holdfast check %s --repair "
+			"makes it anew",
+			path, path);
+	return hf_error_set(err, -ENOENT, "%s is not a holdfast store: it has no file named volume", path);
+}
+
+static int bad_descriptor(const char *path, const char *full, struct hf_error *err)
+{
+	const struct hf_error why = *err;
+
+	return hf_error_set(err, -EUCLEAN,
+			    "%s: %.200s; holdfast check %s --repair makes it anew from the log", full,
+			    why.text, path);
+}
+
 int files_read_descriptor(const struct os *os, const char *path, struct volume_descriptor *ret,
 			  struct hf_error *err)
 {
@@ -153,18 +193,21 @@ int files_read_descriptor(const struct os *os, const char *path, struct volume_d
 
 	r = files_read_small(os, path, "volume", &data, &full, err);
 	if (r == -ENOENT || r == -ENOTDIR)
-		return hf_error_set(err, -ENOENT, "%s is not a holdfast store: it has no file named volume",
-				    path);
-	if (r < 0)
+		return no_descriptor(os, path, err);
+	if (r == -EFBIG)
+		r = hf_error_set(err, -EUCLEAN, "it is too long to be a volume descriptor");
+	if (r < 0 && r != -EUCLEAN)
 		return r;
-	r = volume_descriptor_decode(data.data, data.len, ret, err);
-	if (r < 0)
-		return hf_error_prefix(err, r, "%s", (const char *)full.data);
-	volume_id_of(ret->owner_public, id);
-	if (!crypto_equal(id, ret->volume_id, sizeof(id)))
-		return hf_error_set(err, -EUCLEAN, "%s: the volume id is not that of its owner key",
-				    (const char *)full.data);
-	return 0;
+	if (r == 0)
+		r = volume_descriptor_decode(data.data, data.len, ret, err);
+	if (r == 0) {
+		volume_id_of(ret->owner_public, id);
+		if (!crypto_equal(id, ret->volume_id, sizeof(id)))
+			r = hf_error_set(err, -EUCLEAN, "the volume id is not that of its owner key");
+	}
+	if (r == -EUCLEAN && err)
+		return bad_descriptor(path, (const char *)full.data, err);
+	return r < 0 ? hf_error_prefix(err, r, "%s", (const char *)full.data) : 0;
 }
 
 static void name_holder(int fd, const char *path, struct hf_error *err)

@@ -32,9 +32,10 @@ MUST_USE int files_write_descriptor(const struct os *os, const char *path, const
 				    struct hf_error *err);
 
 /*
- * Read and check them. -ENOENT: not a store. The keyring comes with its writer key (when the file is there).
- * Keys that are wrapped, or kept elsewhere, are asked for (key.h): -ENOKEY: nobody was told; -EKEYREJECTED:
- * the passphrase is wrong.
+ * Read and check them. -ENOENT: not a store, or not yet (a recovery is under way); -EUCLEAN: damaged, or gone
+ * where log and keys are: hf_store_repair makes it anew. The keyring comes with its writer key (when the file
+ * is there). Keys that are wrapped, or kept elsewhere, are asked for (key.h): -ENOKEY: nobody was told;
+ * -EKEYREJECTED: the passphrase is wrong.
  */
 MUST_USE int files_read_descriptor(const struct os *os, const char *path, struct volume_descriptor *ret,
 				   struct hf_error *err);

@@ -123,13 +123,28 @@ static int look(struct repair *p, bool quietly, struct check_result *ret, struct
 	return buf_status(&p->bad) < 0 ? hf_error_set(err, -ENOMEM, "no memory") : 0;
 }
 
-/* --- the descriptor: all of it is in the first certificate (FORMAT.md §16.3) */
+/* --- the descriptor: all of it is in the first certificate (FORMAT.md §16.3), and in an open store */
+
+static int write_descriptor(struct repair *p, struct hf_error *err)
+{
+	int r = files_write_descriptor(p->os, p->path, &p->descriptor, err);
+
+	if (r == 0)
+		say_healed(p, "healed: the descriptor (the file volume) was made anew from the log");
+	return r;
+}
 
 static int remake_descriptor(struct repair *p, const struct hf_error *why, struct hf_error *err)
 {
 	struct volume_descriptor *d = &p->descriptor;
 	struct segment_header h;
-	int r = trail_header(p->os, p->log_dir, 1, &h, err);
+	int r;
+
+	if (p->store) {
+		*d = p->store->descriptor;
+		return write_descriptor(p, err);
+	}
+	r = trail_header(p->os, p->log_dir, 1, &h, err);
 
 	if (r < 0)
 		return hf_error_prefix(err, r, "%s, and it cannot be made anew", why->text);
@@ -138,11 +153,7 @@ static int remake_descriptor(struct repair *p, const struct hf_error *why, struc
 	memcpy(d->owner_public, h.cert.owner_public, PUBLIC_KEY_BYTES);
 	d->created_ns = h.cert.created_ns;
 	r = files_read_keys(p->os, p->path, d, &p->own_keys, err); /* they say which volume they are of */
-	if (r == 0)
-		r = files_write_descriptor(p->os, p->path, d, err);
-	if (r == 0)
-		say_healed(p, "healed: the descriptor (the file volume) was made anew from the log");
-	return r;
+	return r < 0 ? r : write_descriptor(p, err);
 }
 
 static int read_descriptor(struct repair *p, struct hf_error *err)
@@ -150,7 +161,7 @@ static int read_descriptor(struct repair *p, struct hf_error *err)
 	struct hf_error why = HF_ERROR_INIT;
 	int r = files_read_descriptor(p->os, p->path, &p->descriptor, &why);
 
-	if (r == -EUCLEAN && p->o->repair && !p->store) {
+	if (r == -EUCLEAN && p->o->repair) {
 		repair_say_found(p, why.text);
 		p->sum->found++;
 		return remake_descriptor(p, &why, err);
