@@ -3,6 +3,7 @@
  * What the files of fs/mount share. From below:
  *
  *   errno.c     the library's codes as FUSE errnos
+ *   words.c     what libfuse complains of
  *   wire.c      raw requests, for what libfuse does not know
  *   nodes.c     node ids of the past, counted by the kernel's lookups
  *   tally.c     counting what is asked and answered
@@ -215,6 +216,13 @@ void mount_log(int priority, const char *fmt, ...) __attribute__((format(printf,
 
 /* As mount_errno, and such words when it is the disk's fault and nobody's who called. */
 int mount_fault(int code, const struct hf_error *err, const char *what, uint64_t ino);
+
+/* ---- words.c */
+
+void words_take(void);   /* from now on */
+void words_forget(void); /* after a complaint that nobody need know of */
+/* Returns code; err says that this cannot be mounted, and libfuse's last words. */
+int words_fail(struct hf_error *err, int code, const char *dir);
 
 /* ---- tally.c */
 

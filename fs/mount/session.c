@@ -210,47 +210,6 @@ void mount_changed_tag(const char *name)
 	pthread_rwlock_unlock(&current_lock);
 }
 
-/* ---- libfuse's words */
-
-static pthread_mutex_t words_lock = PTHREAD_MUTEX_INITIALIZER;
-static char words[256]; /* its last complaint; protected by words_lock */
-
-static void __attribute__((format(printf, 2, 0)))
-take_words(enum fuse_log_level level, const char *fmt, va_list ap)
-{
-	char line[sizeof(words)];
-
-	vsnprintf(line, sizeof(line), fmt, ap);
-	if (level >= FUSE_LOG_DEBUG) {
-		fputs(line, stderr);
-		return;
-	}
-	line[strcspn(line, "\n")] = '\0';
-	if (!*line)
-		return;
-	pthread_mutex_lock(&words_lock);
-	memcpy(words, line, sizeof(words));
-	pthread_mutex_unlock(&words_lock);
-}
-
-/* After a complaint that nobody need know of. */
-static void forget_words(void)
-{
-	pthread_mutex_lock(&words_lock);
-	words[0] = '\0';
-	pthread_mutex_unlock(&words_lock);
-}
-
-static int fail_with_words(struct hf_error *err, int code, const char *dir)
-{
-	char line[sizeof(words)];
-
-	pthread_mutex_lock(&words_lock);
-	memcpy(line, words, sizeof(line));
-	pthread_mutex_unlock(&words_lock);
-	return hf_error_set(err, code, "cannot mount on %s: %s", dir, *line ? line : hf_strerror(code));
-}
-
 /* ---- INIT */
 
 /*
@@ -368,7 +327,7 @@ static int make_session(struct mount *m, const char *dir, struct hf_error *err)
 	char *opts = session_options(m);
 	int r = -ENOMEM;
 
-	fuse_set_log_func(take_words);
+	words_take();
 	if (opts && fuse_opt_add_arg(&args, "holdfast") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
 	    fuse_opt_add_arg(&args, opts) == 0) {
 		m->session = fuse_session_new(&args, &operations, sizeof(operations), m);
@@ -376,7 +335,7 @@ static int make_session(struct mount *m, const char *dir, struct hf_error *err)
 	}
 	fuse_opt_free_args(&args);
 	free(opts);
-	return r < 0 ? fail_with_words(err, r, dir) : 0;
+	return r < 0 ? words_fail(err, r, dir) : 0;
 }
 
 /* The device number of what is mounted, without a request to ourselves. */
@@ -469,7 +428,7 @@ static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void 
 	serve_stop(m->server);
 	pthread_join(loop, NULL);
 	if (!atomic_load(&m->initialised) && !should_stop(m))
-		return fail_with_words(err, -EPROTO, dir);
+		return words_fail(err, -EPROTO, dir);
 	if (m->loop_code < 0)
 		return hf_error_set(err, m->loop_code, "serving %s: %s", dir, strerror(-m->loop_code));
 	return 0;
@@ -502,13 +461,13 @@ static int run_session(struct mount *m, const char *dir, void (*ready)(void *arg
 
 	errno = 0;
 	if (fuse_session_mount(m->session, dir) < 0)
-		return fail_with_words(err, errno ? -errno : -EPERM, dir);
+		return words_fail(err, errno ? -errno : -EPERM, dir);
 	r = wire_attach(m->session);
 	if (r < 0) {
 		fuse_session_unmount(m->session);
-		return fail_with_words(err, r, dir);
+		return words_fail(err, r, dir);
 	}
-	forget_words();
+	words_forget();
 	r = serve_new(m, &m->server);
 	if (r < 0) {
 		fuse_session_unmount(m->session);

@@ -22,6 +22,7 @@
 #include "store/replica/patience.h"
 #include "store/replica/prunes.h"
 #include "store/replica/recover_folder.h"
+#include "store/replica/recover_mark.h"
 #include "store/replica/s3_credentials.h"
 #include "store/replica/trail.h"
 #include "store/volume/keys.h"
@@ -55,56 +56,6 @@ struct recovery {
 static const char *under(const struct recovery *v, const char *name, struct buf *out)
 {
 	return os_join(out, v->path, name);
-}
-
-/* --- the folder */
-
-static int write_marker(const struct recovery *v, const char *id, struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf marker = BUF_INIT;
-	int r;
-
-	if (!under(v, "recovery", &marker))
-		return hf_error_set(err, -ENOMEM, "no memory");
-	r = os_write_file(v->os, (const char *)marker.data, id, strlen(id), 0600);
-	return r < 0 ? hf_error_set(err, r, "cannot write %s: %s", (const char *)marker.data, strerror(-r)) :
-		       0;
-}
-
-/* A folder that is not empty: only one in which this volume's recovery is under way will do. */
-static int check_marker(const struct recovery *v, const char *id, struct hf_error *err)
-{
-	CLEANUP(buf_release) struct buf marker = BUF_INIT, text = BUF_INIT, descriptor = BUF_INIT;
-	int r, fd;
-
-	if (!under(v, "recovery", &marker) || !under(v, "volume", &descriptor))
-		return hf_error_set(err, -ENOMEM, "no memory");
-	fd = v->os->open(v->os->state, (const char *)descriptor.data, O_RDONLY, 0);
-	if (fd >= 0) {
-		(void)v->os->close(v->os->state, fd);
-		return hf_error_set(err, -EEXIST, "%s is a store already: recover into a new folder",
-				    v->path);
-	}
-	r = os_read_file(v->os, (const char *)marker.data, 64, &text);
-	if (r < 0)
-		return hf_error_set(err, -ENOTEMPTY, "%s is not empty: recover into a new or empty folder",
-				    v->path);
-	if (text.len != strlen(id) || memcmp(text.data, id, text.len) != 0)
-		return hf_error_set(err, -ENOTEMPTY, "%s is where another volume is being recovered",
-				    v->path);
-	return 0;
-}
-
-static int prepare_folder(const struct recovery *v, struct hf_error *err)
-{
-	char id[HF_VOLUME_ID_TEXT_BYTES];
-	int r;
-
-	volume_id_text(v->volume_id, id);
-	r = files_make_folders(v->os, v->path, err);
-	if (r == 0)
-		return write_marker(v, id, err);
-	return r == -ENOTEMPTY ? check_marker(v, id, err) : r;
 }
 
 /* --- the other end */
@@ -609,7 +560,7 @@ int recover_run(const struct recover_options *o, const char *path, struct hf_rec
 	if (r == 0)
 		r = probe(&v, err);
 	if (r == 0)
-		r = prepare_folder(&v, err);
+		r = recover_mark(v.os, v.path, v.volume_id, err);
 	if (r == 0) {
 		lock = files_lock(path, "recovering", 0, err);
 		r = lock < 0 ? lock : recover(&v, ret, ret_end, err);
