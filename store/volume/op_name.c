@@ -51,7 +51,7 @@ static int inherit(struct hf_store *s, uint64_t parent, uint32_t umask, const st
 	r = tree_getattr(&s->tree, HF_TID_HEAD, parent, &dir, err);
 	if (r < 0)
 		return r == -ESTALE ? hf_error_set(err, -ENOENT, "the directory is gone") : r;
-	if (dir.nlink == 0) /* of what gets no name applying it would not tell */
+	if (S_ISDIR(dir.mode) && dir.nlink == 0) /* of what gets no name applying it would not tell */
 		return hf_error_set(err, -ENOENT, "the directory is removed");
 	op->create.uid = cred->uid;
 	op->create.gid = cred->gid;

@@ -73,7 +73,7 @@ int model_create(const struct model *m, uint64_t parent, const char *name, uint3
 		return -ENOENT;
 	if (S_ISLNK(mode) && strlen(target) > TARGET_MAX_BYTES)
 		return -ENAMETOOLONG;
-	if (!dir)
+	if (!dir || (!name && S_ISDIR(dir->mode) && dir->nlink == 0))
 		return -ENOENT;
 	if (name && (r = model_directory(m, parent, &dir)) < 0)
 		return r;
