@@ -268,7 +268,7 @@ static int seal_segment(struct log *l, struct hf_error *err)
 	struct commit c = next_commit(l, l->v.point.tid, l->v.point.time_ns, COMMIT_SEALS);
 	int r;
 
-	table_encode(l->entries, l->n_entries, &table.plain);
+	table_encode(l->entries, l->entries_lost.offset ? 0 : l->n_entries, &table.plain);
 	r = buf_status(&table.plain);
 	if (r == 0)
 		r = frame_pack(&table, l->zstd_level);
@@ -346,6 +346,7 @@ int append_begin_segment(struct log *l, const struct epoch_cert *cert, struct hf
 		return segment_io_error(l, r, h.segment, "lay out", err);
 	l->v = v;
 	l->n_entries = 0;
+	l->entries_lost.offset = 0;
 	r = write_header(l, &raw, err);
 	if (r < 0)
 		return r;

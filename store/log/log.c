@@ -354,6 +354,12 @@ uint32_t log_epoch_start(const struct log *l)
 	return l->v.header.cert.first_segment;
 }
 
+bool log_has_lost(const struct log *l, struct log_pos *ret)
+{
+	*ret = l->entries_lost;
+	return l->entries_lost.offset != 0;
+}
+
 void log_durable(const struct log *l, struct log_point *ret)
 {
 	struct log *m = log_mutable(l);

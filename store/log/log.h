@@ -109,10 +109,10 @@ MUST_USE int log_create(const struct log_options *o, const struct epoch_cert *ce
  * never reads more than what follows. Cuts a torn tail off (unless read_only).
  *
  *  -ENOENT           no segment in the folder
- *  -EUCLEAN          damage in front of valid commits, a missing segment, or a log shorter than `known` or
- *                    the options' known points: nothing is changed; the words name segment and offset, and
- * say to run `holdfast check` -EKEYREJECTED     of another volume; or (not read_only) the writer key is not
- * that of the log's epoch. That of the epoch after it is let in, but nothing may be committed before
+ *  -EUCLEAN          damage behind `known` in front of valid commits, a missing segment, or a log shorter
+ * than `known` or the options' known points: nothing is changed; the words name segment and offset, and say
+ * to run `holdfast check` -EKEYREJECTED     of another volume; or (not read_only) the writer key is not that
+ * of the log's epoch. That of the epoch after it is let in, but nothing may be committed before
  *                    log_start_epoch
  *  -EPROTONOSUPPORT  see error.h
  */
@@ -126,6 +126,11 @@ MUST_USE int log_open(const struct log_options *o, const struct log_point *known
 MUST_USE int log_make_sure(struct log *l, struct hf_error *err);
 /* The first segment of the log's present epoch. Not while it is written to. */
 uint32_t log_epoch_start(const struct log *l);
+/*
+ * Of a log that was opened for writing: is the header of a frame in its last segment damaged? Where. It was
+ * opened all the same, for the frame is in front of `known`. Before anything is written.
+ */
+bool log_has_lost(const struct log *l, struct log_pos *ret);
 void log_close(struct log *l); /* stops the background; NULL is fine. What was not committed is gone */
 
 /*

@@ -272,6 +272,9 @@ struct log {
 	struct verifier v;
 	struct table_entry *entries; /* every frame of the open segment, for its table */
 	size_t n_entries, cap_entries;
+	/* From here on they could not be told apart when the log was opened, and the table is to name none;
+	   offset 0: they all are in entries. */
+	struct log_pos entries_lost;
 	struct buf group;
 	uint32_t rewrite_from; /* while opening: scan_cut_tail writes from here to the end once more */
 	struct frame_slot *slots;

@@ -418,27 +418,49 @@ static int rewrite_last(const struct log *l, struct hf_error *err)
 	return r < 0 ? segment_io_error(l, r, end.segment, "write the last group again to", err) : 0;
 }
 
+/* Is this the header of a frame that an unsealed segment has? Random nonces tell others from a commit. */
+static bool is_entry(const struct frame_header *h)
+{
+	return h->type != FRAME_TABLE &&
+	       (h->type == FRAME_COMMIT || h->type == FRAME_PRUNED || !buf_is_zeros(h->nonce, NONCE_BYTES));
+}
+
+/*
+ * What the open segment has, for its table. Nothing but the table is made of this, and what is damaged was
+ * verified and durable once: so a header that cannot be read keeps nobody from writing on, but the table will
+ * name no frames then (FORMAT.md §8).
+ */
 static int load_entries(struct log *l, struct hf_error *err)
 {
 	CLEANUP(segment_ref_release) struct segment_ref ref = SEGMENT_REF_INIT;
 	struct log_pos end = l->v.point.end;
+	uint64_t at = SEGMENT_HEADER_BYTES, next = at;
 	int r = segment_get(l, end.segment, &ref, err);
 
-	for (uint64_t at = SEGMENT_HEADER_BYTES; r == 0 && at < end.offset;) {
+	if (r < 0)
+		return r;
+	for (; r == 0 && next < end.offset; at = next) {
 		uint8_t raw[FRAME_HEADER_BYTES];
 		struct frame_header h;
 
 		r = segment_read(l, &ref, end.segment, at, raw, sizeof(raw), err);
-		if (r == 0) {
+		if (r == 0)
 			r = frame_header_decode(raw, &h, err);
-			if (r < 0)
-				return segment_damage(l, (struct log_pos){ end.segment, (uint32_t)at },
-						      "not a frame", err);
-			r = append_entry(l, h.type, FRAME_HEADER_BYTES + h.body_len);
-			at += FRAME_HEADER_BYTES + (uint64_t)h.body_len;
+		if (r < 0)
+			break;
+		next = at + FRAME_HEADER_BYTES + h.body_len;
+		if (!is_entry(&h) || next > end.offset) {
+			r = -EUCLEAN;
+			break;
 		}
+		r = append_entry(l, h.type == FRAME_PRUNED ? FRAME_DATA : h.type, (uint32_t)(next - at));
 	}
-	return r;
+	if (r != -EUCLEAN && r != -EPROTONOSUPPORT && r != -EIO)
+		return r;
+	l->entries_lost = (struct log_pos){ end.segment, (uint32_t)at };
+	if (err)
+		*err = (struct hf_error)HF_ERROR_INIT;
+	return 0;
 }
 
 static int cut(struct log *l, struct hf_error *err)

@@ -175,6 +175,8 @@ static void check_table(struct check *c, const struct frame_batch_item *item)
 		found_at(c, item->pos, why.code ? why.text : hf_strerror(r));
 		return;
 	}
+	if (n == 0) /* its writer could not tell */
+		return;
 	same = n == c->n_entries || c->entries_lost;
 	for (size_t i = 0; same && !c->entries_lost && i < n; i++)
 		same = table[i].type == c->entries[i].type && table[i].len == c->entries[i].len;

@@ -29,6 +29,7 @@ int rot_open(struct hf_store *s)
 {
 	struct rot *r = calloc(1, sizeof(*r));
 	pthread_condattr_t attr;
+	struct log_pos lost;
 
 	if (!r)
 		return -ENOMEM;
@@ -45,6 +46,8 @@ int rot_open(struct hf_store *s)
 	for (size_t i = 0; i < r->v.n; i++)
 		r->unsettled |= !r->v.damage[i].retired;
 	s->rot = r;
+	if (log_has_lost(s->log, &lost))
+		rot_found(s, lost, "the frame is not one that was written: what is behind it cannot be told");
 	frame_cache_watch(s->frames, met_by_reader, s);
 	return 0;
 }

@@ -216,6 +216,38 @@ static void test_segment_of_another_epoch_cannot_be_opened(void **state)
 	one_release(&o);
 }
 
+/* In the segment that is written to, the store is opened to be written to, and knows. */
+static void test_header_in_the_last_segment(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(header_bits) / sizeof(header_bits[0]); i++) {
+		uint8_t other[3 * BYTES];
+		struct one o;
+
+		if (header_bits[i].at >= 16) /* a nonce is as good as another, until it is used */
+			continue;
+		one_init(&o);
+		flip_byte(o.segment, o.offset + header_bits[i].at, header_bits[i].mask);
+		store_open(&o.f, 0);
+		expect_stored_anew(&o);
+		fill_random(other, sizeof(other), 8);
+		put(&o.f, make_file(&o.f, "what seals it"), 0, other, sizeof(other));
+		commit(&o.f);
+		assert_true(verified_of(&o).damaged > 0);
+		assert_int_equal(try_read(&o, o.ino), -EUCLEAN);
+		store_close(&o.f);
+		assert_true(hf_store_check(o.f.path, NULL, NULL, NULL, NULL, NULL) > 0);
+		store_open(&o.f, 0);
+		assert_true(verified_of(&o).damaged > 0);
+		store_close(&o.f);
+		flip_byte(o.segment, o.offset + header_bits[i].at, header_bits[i].mask);
+		assert_int_equal(store_faults(&o.f), 0);
+		store_open(&o.f, 0);
+		assert_int_equal(try_read(&o, o.ino), BYTES);
+		one_release(&o);
+	}
+}
+
 static int restored_one(void *arg, const struct hf_restored *r)
 {
 	(void)arg;
@@ -325,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_retired_the_next_time),
 		cmocka_unit_test(test_header_of_another_epoch),
 		cmocka_unit_test(test_segment_of_another_epoch_cannot_be_opened),
+		cmocka_unit_test(test_header_in_the_last_segment),
 		cmocka_unit_test(test_header_of_what_is_restored),
 	};
 
