@@ -414,6 +414,9 @@ static int check_group(const struct log *l, const struct log_frame *frames, size
 				    keyring_writer_epoch(l->keys));
 	if (tid < l->v.point.tid || time_ns < l->v.point.time_ns || n > UINT32_MAX)
 		return hf_error_set(err, -EINVAL, "tid or time of a commit goes back");
+	if (tid - l->v.point.tid > COMMIT_OPERATIONS_MAX ||
+	    time_ns > COMMIT_TIME_MAX) /* what no reader takes */
+		return hf_error_set(err, -EINVAL, "commit is further ahead than a commit can be");
 	for (size_t i = 0; i < n; i++) {
 		if (frames[i].type < last || frames[i].type > FRAME_META || !frames[i].ready)
 			return hf_error_set(err, -EINVAL, "frames of a group not packed, or out of order");

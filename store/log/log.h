@@ -171,8 +171,8 @@ MUST_USE int log_pack(const struct log *l, struct log_frame *frames, size_t n);
 /*
  * Write packed frames and a commit as one group, and sync. Seals the segment and begins the next when it is
  * full (a group that no longer fits goes whole into the next segment). data frames first, then metadata. n
- * may be 0 (a commit alone). tid and time_ns: of the last operation; never less than before. Returns 0 when
- * the group is durable; then every frame's pos is set.
+ * may be 0 (a commit alone). tid and time_ns: of the last operation; never less than before, nor more than a
+ * commit can say (-EINVAL). Returns 0 when the group is durable; then every frame's pos is set.
  */
 MUST_USE int log_commit(struct log *l, struct log_frame *frames, size_t n, uint64_t tid, uint64_t time_ns,
 			struct hf_error *err);

@@ -36,6 +36,8 @@ static int init_fill(const char *path, const struct hf_kit *kit, const struct hf
 	struct volume_descriptor v = { .created_ns = os->now_ns(os->state) };
 	int r;
 
+	if (v.created_ns > COMMIT_TIME_MAX) /* else nothing could be after it */
+		v.created_ns = COMMIT_TIME_MAX;
 	r = owner_keyring(kit_owner(kit), &keys);
 	if (r == 0)
 		r = keyring_make_writer(keys, 1);

@@ -27,7 +27,10 @@ int op_begin(struct hf_store *s, uint64_t data_bytes, bool grows, struct hf_erro
 	return op_begin_row(s, 1, data_bytes, grows, err);
 }
 
-/* Time never falls, whatever the clock does; and nothing happened before there was a volume. */
+/*
+ * Time never falls, whatever the clock does; nothing happened before there was a volume; and what a commit
+ * could not say (FORMAT.md §7) no reader would take.
+ */
 static void op_time_after(const struct hf_store *s, const struct tree_state *state, struct op *op)
 {
 	if (!op->time_ns)
@@ -36,6 +39,8 @@ static void op_time_after(const struct hf_store *s, const struct tree_state *sta
 		op->time_ns = state->time_ns;
 	if (op->time_ns < s->tree.created_ns)
 		op->time_ns = s->tree.created_ns;
+	if (op->time_ns > COMMIT_TIME_MAX)
+		op->time_ns = COMMIT_TIME_MAX;
 }
 
 uint64_t op_time(const struct hf_store *s, struct op *op)

@@ -134,6 +134,8 @@ static void test_wrong_calls_are_refused(void **state)
 	log_put_groups(l, 1, 5, SMALL_FRAME);
 	assert_int_equal(log_commit(l, NULL, 0, 4, 5000, NULL), -EINVAL);
 	assert_int_equal(log_commit(l, NULL, 0, 5, 4999, NULL), -EINVAL);
+	assert_int_equal(log_commit(l, NULL, 0, 5, COMMIT_TIME_MAX + 1, NULL), -EINVAL);
+	assert_int_equal(log_commit(l, NULL, 0, UINT64_C(6) << 32, 5000, NULL), -EINVAL);
 	assert_int_equal(log_commit(l, NULL, 0, 5, 5000, NULL), 0);
 	log_durable(l, &p);
 	assert_int_equal(log_read_frame(l, p.end, 0, &out, NULL), -EINVAL);

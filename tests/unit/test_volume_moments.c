@@ -180,6 +180,42 @@ static void test_many_wait(void **state)
 	assert_int_equal(status_of(s.f).pending_bytes > s.f->store->pending_max, 0);
 }
 
+static uint64_t too_late(void *state)
+{
+	(void)state;
+	return COMMIT_TIME_MAX + 1000;
+}
+
+/* Of a clock of the year 2262 there is the last time that can be written, and what was so is read by all. */
+static void test_the_last_time(void **state)
+{
+	struct store_fixture *f = *state;
+	const struct os *os = f->store->os;
+	struct os late = *os;
+	uint64_t ino = make_file(f, "file");
+
+	commit(f);
+	late.now_ns = too_late;
+	f->store->os = &late;
+	put_text(f, ino, 0, "written");
+	commit(f);
+	put_text(f, ino, 0, "and then");
+	commit(f);
+	f->store->os = os;
+	assert_int_equal(status_of(f).head_time_ns, COMMIT_TIME_MAX);
+	put_text(f, ino, 0, "once the clock is right");
+	commit(f);
+	store_close(f);
+	assert_int_equal(store_faults(f), 0);
+	store_open(f, HF_OPEN_REBUILD);
+	expect_text(f, HF_TID_HEAD, ino, "once the clock is right");
+	put_text(f, ino, 0, "Once");
+	commit(f);
+	store_close(f);
+	store_open(f, HF_OPEN_READ_ONLY);
+	expect_text(f, HF_TID_HEAD, ino, "Once the clock is right");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +223,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fixed, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_nearest, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_many_wait, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_the_last_time, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
