@@ -83,7 +83,11 @@ struct hf_setattr {
 	uint64_t size_bytes;
 	struct timespec atime, mtime, ctime;
 };
-/* A mode change carries over to the access ACL's mask. -EISDIR, -EINVAL (size of what has none), -EFBIG. */
+/*
+ * A mode change carries over to the access ACL's mask. A length that cuts off more than 1 GiB that is no
+ * hole, and leaves more than that, is set when what it cuts off has been punched, in steps as by
+ * hf_fallocate. -EISDIR, -EINVAL (size of what has none), -EFBIG.
+ */
 int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change, struct hf_attr *ret,
 	       struct hf_error *err);
 
@@ -94,7 +98,8 @@ ssize_t hf_write(struct hf_store *s, uint64_t ino, uint64_t offset, const void *
 
 /*
  * mode: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE of fallocate(2); others -EOPNOTSUPP.
- * More than 64 MiB are allocated in steps, each an operation; whether there is room for all is seen first.
+ * More than 64 MiB are allocated or zeroed in steps, each an operation, and so is punched what is more and no
+ * hole; whether there is room for all is seen first. What fails on the way leaves the steps before it done.
  */
 int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, uint64_t len, unsigned flags,
 		 struct hf_error *err);

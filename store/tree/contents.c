@@ -293,6 +293,35 @@ int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t 
 	return 0;
 }
 
+int tree_punch_end(const struct tree *t, uint64_t ino, uint64_t offset, uint64_t end, size_t max,
+		   uint64_t *ret, struct hf_error *err)
+{
+	CLEANUP(node_release) struct node n = NODE_INIT;
+	uint64_t blocks_end = end;
+	int r = view_inode(t, HF_TID_HEAD, ino, &n, err);
+
+	if (r == 0 && !map_punches_all(&n.i, offset, end))
+		r = tree_blocks_end(t, ino, offset, max, &blocks_end, err);
+	if (r < 0)
+		return r;
+	*ret = blocks_end < end ? blocks_end : end;
+	return 0;
+}
+
+int tree_cut_is_long(const struct tree *t, uint64_t ino, uint64_t size, size_t max, struct hf_error *err)
+{
+	CLEANUP(node_release) struct node n = NODE_INIT;
+	uint64_t end;
+	int r = view_inode(t, HF_TID_HEAD, ino, &n, err);
+
+	if (r < 0 || !S_ISREG(n.i.mode) || size == 0 || size > INT64_MAX)
+		return r;
+	if (map_cut_keeps(&n.i, size))
+		return size / BLOCK_BYTES >= max;
+	r = tree_blocks_end(t, ino, size, max, &end, err);
+	return r < 0 ? r : end != UINT64_MAX;
+}
+
 int tree_block_pieces(const struct tree *t, uint64_t ino, uint64_t block, uint64_t *ret_tid,
 		      struct hf_error *err)
 {

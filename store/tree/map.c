@@ -78,6 +78,7 @@ static int put_block(struct tx *tx, struct inode *i, uint64_t block, const struc
 	block_list_encode(list, &value);
 	if (buf_status(&past) < 0 || buf_status(&value) < 0)
 		return -ENOMEM;
+	tx->note.blocks++;
 	if (list->n == 0)
 		return old->len == 0 ? 0 : tx_delete(tx, &key, span_of(&past));
 	return tx_put(tx, &key, span_of(&past), span_of(&value));
@@ -226,6 +227,11 @@ static void drop_all(struct tx *tx, struct inode *i)
 	i->generation++;
 }
 
+bool map_punches_all(const struct inode *i, uint64_t offset, uint64_t end)
+{
+	return offset == 0 && end >= i->size && !(i->flags & INODE_BLOCKS_PAST_END);
+}
+
 int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum piece_kind kind,
 	     bool only_holes)
 {
@@ -234,7 +240,7 @@ int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum
 
 	if (len == 0)
 		return 0;
-	if (kind == PIECE_HOLE && offset == 0 && f.end >= i->size && !(i->flags & INODE_BLOCKS_PAST_END)) {
+	if (kind == PIECE_HOLE && map_punches_all(i, offset, f.end)) {
 		if (i->allocated > 0)
 			drop_all(tx, i);
 		return 0;
@@ -280,6 +286,11 @@ static int keep_block(struct tx *tx, struct inode *before, uint64_t block, void 
 	return r < 0 || len == 0 ? r : change_block(tx, k->i, block, 0, len, list.pieces, list.n);
 }
 
+bool map_cut_keeps(const struct inode *i, uint64_t size)
+{
+	return i->allocated > size && i->allocated - size > size + KEEP_BYTES;
+}
+
 int map_truncate(struct tx *tx, struct inode *i, uint64_t size)
 {
 	struct fill f = { size, UINT64_MAX };
@@ -290,7 +301,7 @@ int map_truncate(struct tx *tx, struct inode *i, uint64_t size)
 		drop_all(tx, i);
 		return 0;
 	}
-	if (i->allocated > size && i->allocated - size > size + KEEP_BYTES) { /* less to keep than to drop */
+	if (map_cut_keeps(i, size)) {
 		drop_all(tx, i);
 		return each_block(tx, &before, 0, (size - 1) / BLOCK_BYTES, keep_block, &keep);
 	}

@@ -47,6 +47,10 @@ MUST_USE int map_write(struct tx *tx, struct inode *i, uint64_t offset, const st
  */
 MUST_USE int map_fill(struct tx *tx, struct inode *i, uint64_t offset, uint64_t len, enum piece_kind kind,
 		      bool only_holes);
+/* Is what is punched all there is? That changes no block. */
+bool map_punches_all(const struct inode *i, uint64_t offset, uint64_t end);
+/* Is a file cut to size by keeping what is in front, for that is less than what is behind? */
+bool map_cut_keeps(const struct inode *i, uint64_t size);
 /* Drop what lies at or behind size. */
 MUST_USE int map_truncate(struct tx *tx, struct inode *i, uint64_t size);
 /* Name the same bytes as the source has now. The ranges do not overlap. */

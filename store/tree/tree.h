@@ -48,10 +48,11 @@ struct op_note {
 	uint64_t tid, time_ns;
 	uint64_t ino; /* what it was done to; 0: to no inode (a tag), or to several that were gone (a reaping)
 		       */
-	uint64_t other; /* of a rename: what the new name was of; 0: nothing */
-	uint64_t bytes; /* written, allocated, punched, copied; cut off or added by a new length */
-	uint32_t uid;   /* on whose behalf; UID_UNKNOWN */
-	uint8_t type;   /* enum record_type */
+	uint64_t other;  /* of a rename: what the new name was of; 0: nothing */
+	uint64_t bytes;  /* written, allocated, punched, copied; cut off or added by a new length */
+	uint32_t uid;    /* on whose behalf; UID_UNKNOWN */
+	uint32_t blocks; /* of which it changed the lists; of what is read back, not known: 0 */
+	uint8_t type;    /* enum record_type */
 };
 
 /*
@@ -190,6 +191,16 @@ MUST_USE int tree_xattr(const struct tree *t, uint64_t tid, uint64_t ino, const 
  */
 MUST_USE int tree_blocks_end(const struct tree *t, uint64_t ino, uint64_t offset, size_t max, uint64_t *ret,
 			     struct hf_error *err);
+
+/*
+ * Where a punch of [offset, end) ends that changes at most max blocks: at `end` when there are no more, or
+ * when it takes all that the file has, for then it changes none.
+ */
+MUST_USE int tree_punch_end(const struct tree *t, uint64_t ino, uint64_t offset, uint64_t end, size_t max,
+			    uint64_t *ret, struct hf_error *err);
+/* Does it change more than max blocks to give a file this length? 1, 0. */
+MUST_USE int tree_cut_is_long(const struct tree *t, uint64_t ino, uint64_t size, size_t max,
+			      struct hf_error *err);
 
 /*
  * How many pieces a block's list has now, and which operation made it (when there is one): for deciding to

@@ -132,8 +132,8 @@ void group_add_record(struct group *g, const struct op *op, const struct op_note
 		g->cost +=
 			(op->clone.len < RANGE_STEP_BYTES ? op->clone.len / BLOCK_BYTES : RANGE_STEP_BLOCKS) *
 			(uint64_t)BLOCK_COST;
-	else if (op->type == OP_RANGE && op->range.mode != RANGE_PUNCH)
-		g->cost += op->range.len / BLOCK_BYTES * BLOCK_COST;
+	else if (op->type == OP_RANGE || op->type == OP_SETATTR)
+		g->cost += note->blocks * (uint64_t)BLOCK_COST;
 	else if (op->type == OP_WRITE)
 		g->cost += op->write.n_pieces * (uint64_t)BLOCK_COST + note->bytes / BLOCK_BYTES * BLOCK_COST;
 }

@@ -93,14 +93,16 @@ int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change
 	CLEANUP(buf_release) struct buf acl = BUF_INIT;
 	struct op op = { .type = OP_SETATTR };
 	struct hf_attr before;
-	int r;
+	int r, cut = 0;
 
 	_Static_assert((int)HF_SET_MODE == SETATTR_MODE && (int)HF_SET_CTIME == SETATTR_CTIME &&
 			       (int)HF_SET_SIZE == SETATTR_SIZE && (int)HF_SET_MTIME == SETATTR_MTIME,
 		       "the public mask is the record's for what both have");
 	if (!times_valid(change))
 		return hf_error_set(err, -EINVAL, "a second has fewer than 1000000000 nanoseconds");
-	r = op_begin(s, 0, false, err);
+	if (change->mask & HF_SET_SIZE)
+		cut = cut_in_steps(s, ino, change->size_bytes, err);
+	r = cut < 0 ? cut : op_begin(s, 0, false, err);
 	if (r < 0)
 		return r;
 	op.setattr.ino = ino;
@@ -110,7 +112,7 @@ int hf_setattr(struct hf_store *s, uint64_t ino, const struct hf_setattr *change
 	before = before_cut(s, &op);
 	if (r == 0)
 		r = op_run(s, &op, err);
-	if (r == 0)
+	if (r == 0 && !cut)
 		tell_cut(s, &op, &before);
 	if (r == 0 && ret)
 		r = tree_getattr(&s->tree, HF_TID_HEAD, ino, ret, err);

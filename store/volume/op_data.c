@@ -258,17 +258,36 @@ static void tell_range(struct hf_store *s, const struct op *op, const struct hf_
 	guard_cut(s, op, before, offset, lost);
 }
 
+/* So that others need not wait long, as shorten_copy. Requires sequence. */
+static int shorten_punch(struct hf_store *s, struct op *op, struct hf_error *err)
+{
+	uint64_t end = op->range.offset + op->range.len;
+	int r = tree_punch_end(&s->tree, op->range.ino, op->range.offset, end, RANGE_STEP_BLOCKS, &end, err);
+
+	if (r == 0)
+		op->range.len = end - op->range.offset;
+	return r;
+}
+
 /* One step of a range. first: see that there is room for all of it, `all` bytes. */
 static int range_step(struct hf_store *s, struct op *op, bool grows, bool first, uint64_t all,
 		      struct hf_error *err)
 {
 	struct hf_attr before = { .size_bytes = 0 };
-	int r = op_begin(s, 0, grows, err);
+	int r;
 
+	if (!first && !grows) {
+		(void)pthread_mutex_lock(&s->sequence);
+		room_yield(s);
+		(void)pthread_mutex_unlock(&s->sequence);
+	}
+	r = op_begin(s, 0, grows, err);
 	if (r < 0)
 		return r;
 	if (first && grows)
 		r = check_room(s, op->range.ino, all, err);
+	else if (!grows && op->range.len > RANGE_STEP_BYTES)
+		r = shorten_punch(s, op, err);
 	if (s->guard && tree_getattr(&s->tree, HF_TID_HEAD, op->range.ino, &before, NULL) < 0)
 		before.size_bytes = 0;
 	op->time_ns = 0;
@@ -280,14 +299,29 @@ static int range_step(struct hf_store *s, struct op *op, bool grows, bool first,
 	return r;
 }
 
+static int range_steps(struct hf_store *s, struct op *op, uint64_t offset, uint64_t len, bool grows,
+		       struct hf_error *err)
+{
+	uint64_t done = 0;
+	int r = 0;
+
+	while (r == 0 && done < len) {
+		op->range.offset = offset + done;
+		op->range.len = len - done;
+		if (grows && op->range.len > RANGE_STEP_BYTES)
+			op->range.len = RANGE_STEP_BYTES - op->range.offset % BLOCK_BYTES;
+		r = range_step(s, op, grows, done == 0, len, err);
+		done += op->range.len;
+	}
+	return r;
+}
+
 int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, uint64_t len, unsigned flags,
 		 struct hf_error *err)
 {
 	const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
 	const bool grows = kind != FALLOC_FL_PUNCH_HOLE;
 	struct op op = { .type = OP_RANGE };
-	uint64_t done = 0;
-	int r = 0;
 
 	if (kind != 0 && kind != FALLOC_FL_PUNCH_HOLE && kind != FALLOC_FL_ZERO_RANGE)
 		return hf_error_set(err, -EOPNOTSUPP,
@@ -302,16 +336,21 @@ int hf_fallocate(struct hf_store *s, uint64_t ino, int mode, uint64_t offset, ui
 	op.range.mode = kind == 0 ? RANGE_ALLOCATE : kind == FALLOC_FL_PUNCH_HOLE ? RANGE_PUNCH : RANGE_ZERO;
 	op.range.flags = (mode & FALLOC_FL_KEEP_SIZE ? RANGE_KEEP_SIZE : 0) |
 			 (flags & HF_WRITE_KILL_PRIV ? RANGE_KILL_PRIV : 0);
-	while (r == 0 && done < len) {
-		op.range.offset = offset + done;
-		op.range.len = len - done;
-		/* what is punched is there already, and is one operation */
-		if (grows && op.range.len > RANGE_STEP_BYTES)
-			op.range.len = RANGE_STEP_BYTES - op.range.offset % BLOCK_BYTES;
-		r = range_step(s, &op, grows, done == 0, len, err);
-		done += op.range.len;
-	}
-	return r;
+	return range_steps(s, &op, offset, len, grows, err);
+}
+
+int cut_in_steps(struct hf_store *s, uint64_t ino, uint64_t size, struct hf_error *err)
+{
+	struct op op = { .type = OP_RANGE };
+	int r = s->read_only ? 0 : tree_cut_is_long(&s->tree, ino, size, CUT_BLOCKS, err);
+
+	if (r <= 0)
+		return r;
+	op.range.ino = ino;
+	op.range.mode = RANGE_PUNCH;
+	op.range.flags = RANGE_KEEP_SIZE;
+	r = range_steps(s, &op, size, INT64_MAX - size, false, err);
+	return r < 0 ? r : 1;
 }
 
 /*

@@ -175,6 +175,13 @@ static void room_send_off(struct hf_store *s)
 		(void)pthread_cond_signal(&s->sealed_cond);
 }
 
+void room_yield(struct hf_store *s)
+{
+	room_send_off(s);
+	while (!s->failed && !is_stuck(s) && s->pending_bytes > s->pending_max)
+		(void)pthread_cond_wait(&s->room_cond, &s->sequence);
+}
+
 int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err)
 {
 	room_send_off(s);

@@ -57,6 +57,7 @@ enum {
 	BLOCK_COST = 128,            /* what each block of a range takes more, in the index */
 	RANGE_STEP_BYTES = 64 << 20, /* a longer range is done in steps, others' operations in between */
 	RANGE_STEP_BLOCKS = RANGE_STEP_BYTES / BLOCK_BYTES,
+	CUT_BLOCKS = 16 * RANGE_STEP_BLOCKS, /* a new length that changes no more is one operation */
 };
 
 /* One operation of a group, not yet a record if its bytes are not yet chunks. */
@@ -247,6 +248,11 @@ struct hf_store {
  * wait for it. `grows`: false for what frees.
  */
 MUST_USE int room_admit(struct hf_store *s, uint64_t cost, bool grows, struct hf_error *err);
+/*
+ * Between the steps of what frees: it may have more under way than what grows, and is not to keep that out
+ * for as long as it takes. Requires sequence.
+ */
+void room_yield(struct hf_store *s);
 /* The settler could settle a group or (-errno) could not, or packer or writer could not go on. Requires
  * sequence. */
 void room_tried(struct hf_store *s, int r);
@@ -326,6 +332,12 @@ void op_end(struct hf_store *s);
 struct inode;
 MUST_USE int past_create(const struct hf_view *src, const struct inode *was, uint64_t parent,
 			 const char *name, uint64_t *ret_ino, struct hf_error *err);
+
+/*
+ * --- op_data.c: before a file is given a length. What that cuts off is one operation with it; but when that
+ * is more than CUT_BLOCKS it is punched before, in steps. 1: it was, and the guard has been told; 0.
+ */
+MUST_USE int cut_in_steps(struct hf_store *s, uint64_t ino, uint64_t size, struct hf_error *err);
 
 /* --- refs.c */
 void refs_orphaned(struct hf_store *s, uint64_t ino);                      /* its last name is gone */

@@ -172,6 +172,87 @@ static void test_punch_before_kept(void **state)
 	expect_zeros(f, HF_TID_HEAD, ino, 0, 4);
 }
 
+static void expect_length(struct store_fixture *f, uint64_t tid, uint64_t ino, uint64_t size,
+			  uint64_t allocated)
+{
+	const struct hf_attr attr = attr_at(f, tid, ino);
+
+	assert_int_equal(attr.size_bytes, size);
+	assert_int_equal(attr.blocks, allocated / 512);
+}
+
+/* In steps, of blocks that are there; all that there is in one, for that takes nothing. */
+static void test_punch(void **state)
+{
+	enum { N = 4, OFFSET = BLOCK + 9 };
+	const uint64_t size = N * (uint64_t)STEP;
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), full, part;
+
+	assert_int_equal(allocate(f, ino, 0, 0, size), 0);
+	put_text(f, ino, 0, "first");
+	put_text(f, ino, OFFSET + 2 * (uint64_t)STEP, "text");
+	full = head(f);
+	assert_int_equal(allocate(f, ino, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, OFFSET,
+				  INT64_MAX - OFFSET),
+			 0);
+	part = head(f);
+	assert_true(part - full >= N && part - full <= N + 1);
+	expect_length(f, part, ino, size, (OFFSET + 511) / 512 * 512);
+	assert_int_equal(allocate(f, ino, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, OFFSET, size), 0);
+	assert_int_equal(head(f) - part, 1); /* there is nothing left there */
+	assert_int_equal(allocate(f, ino, 0, 0, size), 0);
+	part = head(f);
+	assert_int_equal(allocate(f, ino, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size), 0);
+	assert_int_equal(head(f) - part, 1);
+	for (int again = 0; again < 2; again++) {
+		expect_length(f, HF_TID_HEAD, ino, size, 0);
+		expect_length(f, full, ino, size, size);
+		expect_bytes(f, full, ino, OFFSET + 2 * (uint64_t)STEP, "text", 4);
+		store_close(f);
+		store_open(f, HF_OPEN_REBUILD);
+	}
+}
+
+/* A new length is one operation, and pays for the blocks it takes, unless these are very many. */
+static void test_cut_very_long(void **state)
+{
+	const uint64_t cut = CUT_BLOCKS * (uint64_t)BLOCK, size = 3 * cut, kept = size - cut - STEP;
+	const uint64_t less = kept - cut / 2, least = cut / 2;
+	struct store_fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), at[4];
+
+	assert_int_equal(allocate(f, ino, 0, 0, size), 0);
+	put_text(f, ino, kept - 2, "text");
+	at[0] = head(f);
+	resize(f, ino, kept); /* in steps, each of what nobody is to wait for longer */
+	at[1] = head(f);
+	assert_true(at[1] - at[0] > CUT_BLOCKS / RANGE_STEP_BLOCKS);
+	for (uint64_t tid = at[0] + 1; tid < at[1]; tid++)
+		assert_true(attr_at(f, tid - 1, ino).blocks - attr_at(f, tid, ino).blocks <= STEP / 512);
+	expect_length(f, at[1] - 1, ino, size, kept);
+	commit(f);
+	while (status_of(f).pending_bytes > 0)
+		(void)usleep(1000);
+	resize(f, ino, less);
+	assert_true(status_of(f).pending_bytes >= cut / 2 / BLOCK * BLOCK_COST);
+	at[2] = head(f);
+	assert_int_equal(at[2] - at[1], 1);
+	resize(f, ino, least); /* what is kept is what takes long, and it is less */
+	at[3] = head(f);
+	assert_int_equal(at[3] - at[2], 1);
+	for (int again = 0; again < 2; again++) {
+		expect_length(f, at[0], ino, size, size);
+		expect_bytes(f, at[0], ino, kept - 2, "text", 4);
+		expect_length(f, at[1], ino, kept, kept);
+		expect_bytes(f, at[1], ino, kept - 2, "te", 2);
+		expect_length(f, at[2], ino, less, less);
+		expect_length(f, HF_TID_HEAD, ino, least, least);
+		store_close(f);
+		store_open(f, HF_OPEN_REBUILD);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +261,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_copy, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_cut_short, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_punch_before_kept, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_punch, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_cut_very_long, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
