@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "store/os/os.h"
+
 const char rocks_state_key[] = "state";
 const char rocks_mark_key[] = "mark";
 /* There while a change is being made that takes several steps. */
@@ -293,6 +295,8 @@ void rocks_close(struct rocks *r)
 		rocksdb_readoptions_destroy(r->read);
 	if (r->cache)
 		rocksdb_cache_destroy(r->cache);
+	if (r->dir) /* RocksDB asks nobody whose its files are to be */
+		os_give_to_owner(r->dir);
 	free(r->dir);
 	pthread_mutex_destroy(&r->readers_lock);
 	pthread_mutex_destroy(&r->flushing);

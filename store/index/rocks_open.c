@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/os/os.h"
+
 /*
  * Of the keys and values that store/tree puts in: of how the index itself is laid out. Another one is
  * rebuilt.
@@ -308,6 +310,7 @@ static int check_folder(const struct index_options *o, struct hf_error *err)
 	struct stat st;
 	bool remains = false;
 	DIR *folder;
+	int made;
 
 	/* Whoever prepared the store may not make us write where he cannot. */
 	if (lstat(o->dir, &st) == 0 && S_ISLNK(st.st_mode))
@@ -330,9 +333,9 @@ static int check_folder(const struct index_options *o, struct hf_error *err)
 	if (o->read_only)
 		return hf_error_set(err, -ENOENT, "there is no index in %s", o->dir);
 	/* Names and sizes are in it in clear: for the owner alone. */
-	if (!folder && mkdir(o->dir, 0700) < 0)
-		return hf_error_set(err, -errno, "make the index folder %s: %s", o->dir, strerror(errno));
-	return 0;
+	made = folder ? 0 : os_posix()->mkdir(NULL, o->dir, 0700);
+	return made < 0 ? hf_error_set(err, made, "make the index folder %s: %s", o->dir, strerror(-made)) :
+			  0;
 }
 
 /*

@@ -142,7 +142,7 @@ static void count_entry(void *arg, const char *name)
 static int make_root(const struct os *os, const char *dir, struct hf_error *err)
 {
 	size_t n = 0;
-	int r = os->mkdir(os->state, dir, 0700);
+	int r = os->mkdir(os->state, dir, 0700 | OS_OWN);
 
 	if (r == -EEXIST) {
 		r = os->list(os->state, dir, count_entry, &n);

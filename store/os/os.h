@@ -50,8 +50,21 @@ struct os {
 	void (*forget)(void *state, int fd, uint64_t offset, uint64_t len);
 };
 
+/*
+ * In a mode given to open or mkdir: what is made stays the process's own. Without it what root makes gets the
+ * owner and group of the folder that it is made in, so that whoever a store belongs to can go on using it.
+ * For what begins a store, and for secrets that lie outside of one.
+ */
+enum { OS_OWN = 1 << 20 };
+
 /* The real thing. Never fails; immutable, shared. */
 const struct os *os_posix(void);
+
+/*
+ * The same for files that others made in a folder, one level deep: those of root in a folder that is somebody
+ * else's become his. Does nothing when this is not root. Real files only.
+ */
+void os_give_to_owner(const char *dir);
 
 /* All of [offset, offset + len), or -errno. A read past the end is -ENODATA. */
 MUST_USE int os_pread_full(const struct os *os, int fd, void *data, size_t len, uint64_t offset);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* struct os over the system calls. */
 #include "store/os/os.h"
+#include "store/os/os_owner.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,8 +25,12 @@
 
 static int posix_open(void *state, const char *path, int flags, mode_t mode)
 {
+	const mode_t bits = mode & ~(mode_t)OS_OWN;
+
 	(void)state;
-	return RESTARTED(open(path, flags | O_CLOEXEC, mode));
+	if ((flags & O_CREAT) && !(mode & OS_OWN) && geteuid() == 0)
+		return owner_create(path, flags | O_CLOEXEC, bits);
+	return RESTARTED(open(path, flags | O_CLOEXEC, bits));
 }
 
 static int posix_close(void *state, int fd)
@@ -111,8 +116,12 @@ static int posix_unlink(void *state, const char *path)
 
 static int posix_mkdir(void *state, const char *path, mode_t mode)
 {
+	const mode_t bits = mode & ~(mode_t)OS_OWN;
+
 	(void)state;
-	return RESTARTED(mkdir(path, mode));
+	if (!(mode & OS_OWN) && geteuid() == 0)
+		return owner_mkdir(path, bits);
+	return RESTARTED(mkdir(path, bits));
 }
 
 static int posix_sync_dir(void *state, const char *path)

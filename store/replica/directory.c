@@ -154,7 +154,7 @@ static int directory_enrol(struct peer *p, const struct epoch_cert *cert, const 
 	volume_id_text(d->volume_id, id);
 	if (!os_join(&dir, d->path, id))
 		return hf_error_set(err, -ENOMEM, "no memory");
-	r = d->os->mkdir(d->os->state, d->path, 0700);
+	r = d->os->mkdir(d->os->state, d->path, 0700 | OS_OWN);
 	if (r < 0 && r != -EEXIST)
 		return hf_error_set(err, r, "cannot make the folder %s: %s", d->path, strerror(-r));
 	r = shelf_make(d->os, (const char *)dir.data, err);

@@ -33,7 +33,7 @@ int files_make_folders(const struct os *os, const char *path, struct hf_error *e
 	size_t n = 0;
 	int r;
 
-	r = os->mkdir(os->state, path, 0700);
+	r = os->mkdir(os->state, path, 0700 | OS_OWN);
 	if (r == -EEXIST) {
 		r = os->list(os->state, path, count_entry, &n);
 		if (r == 0 && n > 0)
@@ -100,7 +100,8 @@ int files_write_new(const struct os *os, const char *file, const struct buf *dat
 {
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	const char *slash = strrchr(file, '/');
-	int fd = os->open(os->state, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600), r, closed;
+	int fd = os->open(os->state, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600 | OS_OWN), r,
+	    closed;
 
 	if (fd == -EEXIST)
 		return hf_error_set(err, fd, "%s is there already, and no secret is written over a file",
@@ -226,13 +227,14 @@ int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf
 	const struct timespec pause = { 0, LOCK_POLL_MS * 1000000L };
 	CLEANUP(buf_release) struct buf full = BUF_INIT;
 	CLEANUP(cleanup_fd) int fd = -1;
+	int r;
 
 	if (!os_join(&full, path, "lock"))
 		return hf_error_set(err, -ENOMEM, "no memory");
-	fd = open((const char *)full.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return hf_error_set(err, -errno, "cannot open %s: %s", (const char *)full.data,
-				    strerror(errno));
+	r = os_posix()->open(NULL, (const char *)full.data, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+	if (r < 0)
+		return hf_error_set(err, r, "cannot open %s: %s", (const char *)full.data, strerror(-r));
+	fd = r;
 	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_POLL_MS) {
 		if (errno != EWOULDBLOCK)
 			return hf_error_set(err, -errno, "cannot lock %s: %s", (const char *)full.data,
