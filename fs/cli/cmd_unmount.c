@@ -18,11 +18,49 @@
 #define TIMEOUT_LONGEST_S 86400
 #define GONE_TIMEOUT_MS 60000 /* for the last commit, on a slow disk */
 
+/* Of one replica that has not everything: why, and whether waiting helps. */
+static void say_lacking(const json_t *replica, const char *store)
+{
+	const char *state = output_get_text(replica, "state"), *why = output_get_text(replica, "error");
+	const char *name = output_get_text(replica, "name");
+	const unsigned long long lacks = (unsigned long long)output_get_number(replica, "lag_bytes");
+
+	if (!strcmp(state, "refused"))
+		fprintf(stderr,
+			"holdfast: replica %s refuses this log: %s; nothing is sent to it at the next mount either "
+			"until that is seen to. When it never will be: holdfast replica remove %s %s\n",
+			name, why, store, name);
+	else if (strcmp(state, "current") != 0)
+		fprintf(stderr,
+			"holdfast: not everything has reached every replica yet: replica %s still lacks %llu bytes "
+			"(%s)%s%s; it is sent %s\n",
+			name, lacks, state, *why ? ": " : "", why,
+			strcmp(state, "full") ? "at the next mount" :
+						"when it has room, while the store is mounted");
+}
+
+/* False: nobody told which they are. */
+static bool say_who_lacks(struct control *control, const char *store)
+{
+	struct operation_listener listener = { .found = NULL };
+	struct hf_error err = HF_ERROR_INIT;
+	json_t *request = json_pack("{s:s}", "do", "status"), *replica;
+	json_t *status = control_ask(control, request, &listener, &err);
+	const bool told = status;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "replicas"), i, replica)
+		say_lacking(replica, store);
+	json_decref(request);
+	json_decref(status);
+	return told;
+}
+
 /*
  * What was acknowledged is made durable and sent; words about what did not get there go to stderr. A volume
  * whose process is dead, or whose disk failed, must come off nonetheless.
  */
-static void drain(struct control *control, unsigned timeout_ms)
+static void drain(struct control *control, const char *store, unsigned timeout_ms)
 {
 	struct operation_listener listener = { .found = NULL };
 	struct hf_error err = HF_ERROR_INIT;
@@ -32,10 +70,8 @@ static void drain(struct control *control, unsigned timeout_ms)
 	json_decref(request);
 	if (!answer)
 		cli_fail("%s; what was written last may not be durable", err.text);
-	else if (!json_is_true(json_object_get(answer, "drained")))
-		fprintf(stderr,
-			"holdfast: not everything has reached every replica yet: %s; it is sent at the next "
-			"mount\n",
+	else if (!json_is_true(json_object_get(answer, "drained")) && !say_who_lacks(control, store))
+		fprintf(stderr, "holdfast: not everything has reached every replica: %s\n",
 			output_get_text(answer, "left"));
 	json_decref(answer);
 }
@@ -124,7 +160,7 @@ static int unmount_volume(const char *path, unsigned timeout_ms)
 	if (r < 0)
 		return cli_fail_error(&err);
 	if (control_connect(m.store, &control, &no_control) == 0) {
-		drain(&control, timeout_ms);
+		drain(&control, m.store, timeout_ms);
 		request = json_pack("{s:s}", "do", "linger");
 		lingers = control_ask(&control, request, &listener, &no_control);
 		json_decref(request);
@@ -165,9 +201,9 @@ const struct command command_unmount = {
 	.usage = "holdfast unmount DIR [--timeout SECONDS]\n"
 		 "\n"
 		 "Make everything durable, give the replicas time to get it (10 s when not said),\n"
-		 "unmount, and return when the store is free. Says what had not reached a replica;\n"
-		 "that is sent at the next mount. umount(8) does too, without waiting for replicas\n"
-		 "or for the store.\n"
+		 "unmount, and return when the store is free. Says what had not reached a replica:\n"
+		 "that is sent at the next mount, but to one that refuses this log, and why it does.\n"
+		 "umount(8) unmounts too, without waiting for replicas or for the store.\n"
 		 "\n"
 		 "  holdfast unmount /srv/git --timeout 60\n",
 	.run = run,

@@ -25,6 +25,11 @@ hf recover --from "$T/disk" --kit "$T/kit" "$T/new" > "$T/out" 2>&1
 is $? 0 "recovered from the folder" || diag "$(cat "$T/out")"
 try "it says that the folder was told" grep -q 'epoch 2 has begun, and the folder was told.*Replication goes on' "$T/out"
 is "$(mounted "$T/old")" refused "the old machine, which is quicker, is refused by it"
+hf mount "$T/old" "$T/at" && echo again > "$T/at/again" && sync "$T/at"
+fails "unmounting says that it refuses, and what to do" 0 "replica disk refuses this log: .*at the next mount either.*replica remove $T/old disk" \
+	hf unmount "$T/at" --timeout 2
+! grep -qE 'still lacks|it is sent' "$T/.err"
+ok $? "and not that it is sent" || diag "$(cat "$T/.err")"
 is "$(mounted "$T/new")" current "the recovered store ships to it"
 
 # By the name of the volume's own folder, the same.
