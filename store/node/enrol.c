@@ -144,7 +144,7 @@ static int enrol_epoch(struct volumes *vs, struct volume *v, const struct epoch_
 	journal_line(LOG_NOTICE,
 		     "volume %s: epoch %" PRIu32 " enrolled; earlier writer keys are refused from now on",
 		     v->id_text, cert->epoch);
-	return 0;
+	return 1;
 }
 
 /* Its own copy of what new volumes get, before it is a volume. */
@@ -206,7 +206,7 @@ int volumes_enrol(struct volumes *vs, const struct epoch_cert *cert, bool by_own
 		r = enrol_volume(vs, cert, token, &v, err);
 	}
 	(void)pthread_mutex_unlock(&vs->enrol_lock);
-	if (r == 0)
+	if (r >= 0)
 		*ret = v;
 	return r;
 }

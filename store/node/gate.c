@@ -23,10 +23,10 @@ struct guest {
 	uint8_t address[ADDRESS_BYTES]; /* IPv6: 64 bits, zeros; IPv4: mapped */
 	enum gate_stage stage;
 	uint64_t since_ns, deadline_ns; /* monotonic; 0: none */
-	bool known;
-	bool cut;           /* shut down, and about to leave */
-	const void *volume; /* of the request at hand, once it is proved; else NULL */
+	bool cut;                       /* shut down, and about to leave */
+	const void *volume;             /* whose writer or owner it is known by; NULL: unknown */
 	bool is_owner;
+	bool proved; /* the request at hand, by that key */
 	size_t body_bytes;
 };
 
@@ -125,16 +125,11 @@ static void tell(struct gate *g, uint64_t now_ns)
 			     slow, crowded, turned_away);
 }
 
-static bool is_idle(const struct guest *x)
-{
-	return x->stage == GATE_IDLE || x->stage == GATE_HEADERS;
-}
-
 /* Is a the better one to cut off? crowd: how many their addresses have. */
 static bool goes_first(const struct guest *a, unsigned a_crowd, const struct guest *b, unsigned b_crowd)
 {
-	if (a->known != b->known)
-		return !a->known;
+	if (!a->volume != !b->volume)
+		return !a->volume;
 	if (a_crowd != b_crowd)
 		return a_crowd > b_crowd;
 	return a->since_ns <= b->since_ns;
@@ -149,8 +144,7 @@ static struct guest *choose(const struct gate *g, const struct guest *newcomer, 
 	for (struct guest *x = g->guests; x; x = x->next) {
 		unsigned crowd;
 
-		if (x == newcomer || x->cut || (x->known && !is_idle(x)) ||
-		    (of_address && !same_address(x, newcomer)))
+		if (x == newcomer || x->cut || x->proved || (of_address && !same_address(x, newcomer)))
 			continue;
 		crowd = of_address ? 0 : count_address(g, x);
 		if (best && !goes_first(x, crowd, best, best_crowd))
@@ -247,7 +241,7 @@ void gate_go(struct gate *g, struct guest *guest, enum gate_stage stage, uint64_
 		break;
 	case GATE_IDLE:
 		set_deadline(g, guest, GATE_IDLE_S);
-		guest->volume = NULL;
+		guest->proved = false;
 		guest->body_bytes = 0;
 	}
 	(void)pthread_mutex_unlock(&g->lock);
@@ -255,20 +249,47 @@ void gate_go(struct gate *g, struct guest *guest, enum gate_stage stage, uint64_
 
 bool gate_know(struct gate *g, struct guest *guest, const void *volume, bool is_owner)
 {
-	unsigned n = 0;
+	unsigned proved = 0, resting = 0;
+	struct guest *oldest = NULL;
+	bool may;
 
 	if (!guest)
 		return true;
 	(void)pthread_mutex_lock(&g->lock);
-	for (const struct guest *x = g->guests; x; x = x->next)
-		n += !x->cut && x != guest && x->volume == volume && x->is_owner == is_owner;
-	guest->known = true;
-	if (n < GATE_OF_KEY_MAX) {
-		guest->volume = volume;
-		guest->is_owner = is_owner;
+	for (struct guest *x = g->guests; x; x = x->next) {
+		if (x->cut || x == guest || x->volume != volume || x->is_owner != is_owner)
+			continue;
+		proved += x->proved;
+		resting += !x->proved;
+		if (!x->proved && (!oldest || x->since_ns <= oldest->since_ns))
+			oldest = x;
+	}
+	may = proved < GATE_OF_KEY_MAX;
+	if (may && oldest && proved + resting >= GATE_OF_KEY_MAX)
+		oldest->volume = NULL;
+	guest->volume = may ? volume : NULL;
+	guest->is_owner = is_owner;
+	guest->proved = may;
+	(void)pthread_mutex_unlock(&g->lock);
+	return may;
+}
+
+void gate_begin_epoch(struct gate *g, const struct guest *except, const void *volume)
+{
+	uint64_t soon_ns = mono_ns(g) + GATE_TRANSFER_S * second_ns;
+
+	(void)pthread_mutex_lock(&g->lock);
+	for (struct guest *x = g->guests; x; x = x->next) {
+		if (x == except || x->cut || x->volume != volume || x->is_owner)
+			continue;
+		x->volume = NULL;
+		x->proved = false;
+		if (x->stage != GATE_BODY && x->stage != GATE_WORK)
+			cut(x);
+		else if (x->deadline_ns > soon_ns)
+			x->deadline_ns = soon_ns;
 	}
 	(void)pthread_mutex_unlock(&g->lock);
-	return n < GATE_OF_KEY_MAX;
 }
 
 bool gate_reserve(struct gate *g, struct guest *guest, const void *volume, size_t bytes)

@@ -85,7 +85,7 @@ static void handle_enrol(struct request *q)
 			     "in its certificate");
 		return;
 	}
-	if (!request_prove(q))
+	if (!request_prove(q) || (q->proved && !request_admit(q)))
 		return;
 	if (q->invitation && wire_unbase64_exact(WIRE_BASE64URL, q->invitation, strlen(q->invitation), token,
 						 sizeof(token)) < 0) {
@@ -98,6 +98,8 @@ static void handle_enrol(struct request *q)
 		answer_enrol_failure(q, r, &err);
 		return;
 	}
+	if (r == 1)
+		gate_begin_epoch(q->service->gate, q->guest, v);
 	if (!q->proved) /* else it is remembered; and what is not finds its certificate here, and changes
 			   nothing */
 		(void)request_remember(q, v);

@@ -396,16 +396,24 @@ static bool judge_key(struct request *q)
 	return false;
 }
 
-bool request_hold(struct request *q)
+/* An epoch has begun since the headers were judged. */
+static void refuse_late(struct request *q, enum volume_key now)
 {
-	q->key = volume_hold(q->volume, q->params.key);
-	if (q->key == VOLUME_KEY_WRITER)
-		return true;
-	volume_let_go(q->volume);
+	q->key = now;
 	q->proved = false;
 	if (q->key == VOLUME_KEY_PAST_WRITER)
 		request_alarm_past_writer(q);
 	refuse_key(q);
+}
+
+bool request_hold(struct request *q)
+{
+	enum volume_key now = volume_hold(q->volume, q->params.key);
+
+	if (now == q->key)
+		return true;
+	volume_let_go(q->volume);
+	refuse_late(q, now);
 	return false;
 }
 
@@ -478,17 +486,38 @@ bool request_prove(struct request *q)
 	return false;
 }
 
+bool request_admit(struct request *q)
+{
+	bool is_owner = volume_judge_key(q->volume, q->params.key) == VOLUME_KEY_OWNER;
+
+	if (gate_know(q->service->gate, q->guest, q->volume, is_owner))
+		return true;
+	answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "this key has %d requests under way already",
+		     GATE_OF_KEY_MAX);
+	return false;
+}
+
+/* An epoch that begins either finds this guest, or is found here. */
+static bool admit_by_key(struct request *q)
+{
+	enum volume_key now;
+
+	if (!request_admit(q))
+		return false;
+	now = volume_judge_key(q->volume, q->params.key);
+	if (now == q->key)
+		return true;
+	refuse_late(q, now);
+	return false;
+}
+
 /* As much at once as one client may, and a share of the memory for bodies. */
 static bool take_share(struct request *q)
 {
 	struct gate *gate = q->service->gate;
 
-	if (q->volume && !(q->route == ROUTE_VOLUME && q->has_body) &&
-	    !gate_know(gate, q->guest, q->volume, q->key == VOLUME_KEY_OWNER)) {
-		answer_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
-			     "this key has %d requests under way already", GATE_OF_KEY_MAX);
+	if (!(q->route == ROUTE_VOLUME && q->has_body) && !admit_by_key(q))
 		return false;
-	}
 	if (!q->has_body ||
 	    (gate_reserve(gate, q->guest, q->volume, q->body_len) && buf_reserve(&q->body, q->body_len) == 0))
 		return true;

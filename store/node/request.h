@@ -93,6 +93,8 @@ struct http_sig_request request_covered(const struct request *q);
 const char *request_said_twice(const struct request *q); /* a header that may not be; NULL: none (once.c) */
 /* The signature itself, then, if that makes it proved, the nonce: true, or it has been answered. */
 bool request_prove(struct request *q);
+/* One more at once of a proved request's key: true, or it has been answered. */
+MUST_USE bool request_admit(struct request *q);
 /* As nonces_add, among those of v and this key's; what is to be told has been. */
 int request_remember(struct request *q, struct volume *v);
 void request_alarm_past_writer(struct request *q); /* it was proved by the key of an epoch that is over */

@@ -77,7 +77,8 @@ MUST_USE int volume_check_floor(const struct epoch_cert *certs, size_t n, const 
 
 /*
  * Enrol a certificate whose request was signed by its owner key (by_owner) or its writer key. token NULL:
- * none was given. 0: it is the newest now, or was already, and *ret is the volume. -EACCES: the invitation
+ * none was given. 0: it was the newest already, or the volume is new; 1: an epoch has begun with it, and no
+ * earlier writer key is accepted; *ret is the volume. -EACCES: the invitation
  * (see invitation_use), or there is none where one is needed; -EKEYREJECTED: its epoch is over here already,
  * or it is by another owner; -EPROTONOSUPPORT: below the format floor; -EEXIST: the log here has gone past
  * where it begins; others: the node's disk.

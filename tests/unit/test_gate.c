@@ -160,6 +160,20 @@ static void test_all(void **state)
 	bench_release(&b);
 }
 
+static _Atomic unsigned lines;
+static char last_line[200];
+
+/* Whoever takes a line may take his time: nobody at the gate waits for that. */
+static void note_line(void *arg, int priority, const char *line)
+{
+	struct gate_stats stats;
+
+	(void)priority;
+	gate_stats(arg, &stats);
+	(void)snprintf(last_line, sizeof(last_line), "%s", line);
+	atomic_fetch_add(&lines, 1);
+}
+
 /* When all that are there are known and have something under way, it is the newcomer. */
 static void test_turned_away(void **state)
 {
@@ -173,26 +187,15 @@ static void test_turned_away(void **state)
 		assert_true(gate_know(b.gate, b.guests[i], &volumes[i], false));
 		gate_go(b.gate, b.guests[i], GATE_BODY, 1000);
 	}
+	hf_set_log(note_line, b.gate);
 	assert_true(is_cut(&b, enter(&b, "192.0.2.2")));
+	hf_set_log(NULL, NULL);
+	assert_non_null(strstr(last_line, "1 turned away"));
 	assert_int_equal(count_cut(&b), 1);
 	gate_go(b.gate, b.guests[7], GATE_IDLE, 0); /* one has its answer */
 	assert_false(is_cut(&b, enter(&b, "192.0.2.2")));
 	assert_true(is_cut(&b, 7));
 	bench_release(&b);
-}
-
-static _Atomic unsigned lines;
-static char last_line[200];
-
-/* Whoever takes a line may take his time: nobody at the gate waits for that. */
-static void note_line(void *arg, int priority, const char *line)
-{
-	struct gate_stats stats;
-
-	(void)priority;
-	gate_stats(arg, &stats);
-	(void)snprintf(last_line, sizeof(last_line), "%s", line);
-	atomic_fetch_add(&lines, 1);
 }
 
 /* A crowd is told once a minute, and the end of it as well, though nothing happens any more. */
@@ -277,6 +280,97 @@ static void test_one_key(void **state)
 	bench_release(&b);
 }
 
+/* --- one key, many guests */
+
+static const char thiefs[] = "a volume whose key was stolen", others[] = "another volume";
+
+static size_t known(struct bench *b, const char *address, const void *volume, bool is_owner)
+{
+	size_t i = enter(b, address);
+
+	assert_true(gate_know(b->gate, b->guests[i], volume, is_owner));
+	gate_go(b->gate, b->guests[i], GATE_IDLE, 0);
+	return i;
+}
+
+/* Each was proved once, and then asks for something that never is. */
+static void test_many_of_a_key(void **state)
+{
+	struct bench b;
+	size_t honest;
+	char address[32];
+
+	(void)state;
+	bench_init(&b);
+	for (int i = 0; i < GATE_GUESTS_MAX; i++) {
+		(void)snprintf(address, sizeof(address), "192.0.2.%d", i / GATE_OF_ADDRESS_MAX);
+		gate_go(b.gate, b.guests[known(&b, address, thiefs, false)], GATE_BODY, 208);
+	}
+	assert_int_equal(count_cut(&b), 0);
+	honest = enter(&b, "198.51.100.1");
+	assert_int_equal(count_cut(&b), 1);
+	assert_false(is_cut(&b, honest));
+	/* Before he is known as well he is kept, when the next of the thief's comes. */
+	(void)enter(&b, "192.0.2.99");
+	assert_false(is_cut(&b, honest));
+	assert_int_equal(count_cut(&b), 2);
+	bench_release(&b);
+}
+
+/* Of more than eight the one is unknown again that was proved longest ago, and of the owner's none. */
+static void test_known_of_a_key(void **state)
+{
+	struct bench b;
+	size_t owner, other, first, i;
+
+	(void)state;
+	bench_init(&b);
+	owner = known(&b, "192.0.2.2", thiefs, true);
+	other = known(&b, "192.0.2.2", others, false);
+	first = known(&b, "192.0.2.2", thiefs, false);
+	for (i = 1; i < GATE_OF_ADDRESS_MAX - 2; i++)
+		(void)known(&b, "192.0.2.2", thiefs, false);
+	for (i = 0; i < GATE_OF_ADDRESS_MAX - 2 - GATE_OF_KEY_MAX; i++) {
+		(void)known(&b, "192.0.2.2", thiefs, false);
+		assert_true(is_cut(&b, first + i));
+	}
+	assert_false(is_cut(&b, owner));
+	assert_false(is_cut(&b, other));
+	bench_release(&b);
+}
+
+static void test_new_epoch(void **state)
+{
+	struct bench b;
+	size_t idle, body, answer, owner, other, asks;
+
+	(void)state;
+	bench_init(&b);
+	idle = known(&b, "192.0.2.2", thiefs, false);
+	body = known(&b, "192.0.2.2", thiefs, false);
+	answer = known(&b, "192.0.2.2", thiefs, false);
+	owner = known(&b, "192.0.2.2", thiefs, true);
+	other = known(&b, "192.0.2.2", others, false);
+	asks = known(&b, "192.0.2.2", thiefs, false);
+	assert_true(gate_know(b.gate, b.guests[body], thiefs, false));
+	assert_true(gate_reserve(b.gate, b.guests[body], thiefs, GATE_VOLUME_BODY_BYTES));
+	gate_go(b.gate, b.guests[body], GATE_BODY, GATE_VOLUME_BODY_BYTES);
+	gate_go(b.gate, b.guests[answer], GATE_ANSWER, 1 << 20);
+	gate_begin_epoch(b.gate, b.guests[asks], thiefs);
+	assert_true(is_cut(&b, idle));
+	assert_true(is_cut(&b, answer));
+	assert_int_equal(count_cut(&b), 2);
+	/* The successor has all of the volume's share, and who goes on with the old one has little time. */
+	assert_true(gate_know(b.gate, b.guests[asks], thiefs, false));
+	assert_true(gate_reserve(b.gate, b.guests[asks], thiefs, GATE_VOLUME_BODY_BYTES));
+	pass(&b, GATE_TRANSFER_S - 1);
+	assert_false(is_cut(&b, body));
+	pass(&b, 2);
+	assert_true(is_cut(&b, body));
+	assert_int_equal(is_cut(&b, owner), is_cut(&b, other)); /* idle for as long as each other */
+	bench_release(&b);
+}
+
 static void test_bodies(void **state)
 {
 	enum { MIB = 1 << 20 };
@@ -315,10 +409,12 @@ static void test_bodies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_address), cmocka_unit_test(test_ipv6),
-		cmocka_unit_test(test_all),         cmocka_unit_test(test_turned_away),
-		cmocka_unit_test(test_time),        cmocka_unit_test(test_one_key),
-		cmocka_unit_test(test_bodies),      cmocka_unit_test(test_told),
+		cmocka_unit_test(test_one_address),   cmocka_unit_test(test_ipv6),
+		cmocka_unit_test(test_all),           cmocka_unit_test(test_turned_away),
+		cmocka_unit_test(test_time),          cmocka_unit_test(test_one_key),
+		cmocka_unit_test(test_many_of_a_key), cmocka_unit_test(test_known_of_a_key),
+		cmocka_unit_test(test_new_epoch),     cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_told),
 	};
 
 	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);

@@ -191,6 +191,38 @@ static void test_body_memory(void **state)
 	bench_release(&b);
 }
 
+/* What is connected by the old key and asks nothing is cut off; it can come again, to be refused. */
+static void test_cut_off(void **state)
+{
+	CLEANUP(buf_release) struct buf bytes = BUF_INIT;
+	struct raw old, owners;
+	struct node_bench b;
+	struct wire w;
+
+	(void)state;
+	bench_init(&b);
+	w = wire_position(&b.node, b.writer, b.id);
+	raw_request(&w, NULL, false, &bytes);
+	old = raw_connect(&b.node, NULL, true);
+	assert_true(raw_send(&old, bytes.data, bytes.len));
+	assert_int_equal(raw_answer(&old, NULL), 200);
+	buf_clear(&bytes);
+	w = wire_position(&b.node, b.owner, b.id);
+	raw_request(&w, NULL, false, &bytes);
+	owners = raw_connect(&b.node, NULL, true);
+	assert_true(raw_send(&owners, bytes.data, bytes.len));
+	assert_int_equal(raw_answer(&owners, NULL), 200);
+	begin_second(&b);
+	assert_true(raw_is_closed(&old, 5000));
+	assert_false(raw_is_closed(&owners, 100));
+	raw_close(&old);
+	raw_close(&owners);
+	begin_second(&b); /* again: none begins */
+	w = wire_position(&b.node, b.writer, b.id);
+	(void)wire_expect(&w, 403, "epoch_over");
+	bench_release(&b);
+}
+
 enum { STREAM = 40 };
 
 struct stream {
@@ -303,6 +335,7 @@ static void test_nonces(void **state)
 	memset(params.nonce, 'x', sizeof(params.nonce));
 	assert_int_equal(nonces_add(writers, &params, params.created_s), -EBUSY);
 	assert_int_equal(nonces_add(owners, &params, params.created_s), 0);
+	assert_int_equal(volumes_enrol(vs, &second, true, NULL, &again, NULL), 1);
 	assert_int_equal(volumes_enrol(vs, &second, true, NULL, &again, NULL), 0);
 	assert_ptr_equal(again, v);
 	assert_int_equal(nonces_add(writers, &params, params.created_s), 0);
@@ -365,10 +398,11 @@ static void test_other_floors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_body_memory), cmocka_unit_test(test_past_writer),
-		cmocka_unit_test(test_held),        cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_new_epochs),  cmocka_unit_test(test_nonces),
-		cmocka_unit_test(test_floor),       cmocka_unit_test(test_other_floors),
+		cmocka_unit_test(test_body_memory),  cmocka_unit_test(test_past_writer),
+		cmocka_unit_test(test_held),         cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_new_epochs),   cmocka_unit_test(test_nonces),
+		cmocka_unit_test(test_cut_off),      cmocka_unit_test(test_floor),
+		cmocka_unit_test(test_other_floors),
 	};
 
 	return crypto_init() < 0 || cmocka_run_group_tests_name("node epochs", tests, NULL, NULL);

@@ -136,6 +136,41 @@ static void test_crowds(void **state)
 	bench_release(&b);
 }
 
+/*
+ * One key, proved once on each of as many connections as there can be, and on each the beginning of a
+ * certificate, whose key nobody knows before its end.
+ */
+static void test_known_crowd(void **state)
+{
+	CLEANUP(buf_release) struct buf body = BUF_INIT, put = BUF_INIT;
+	struct raw crowd[GATE_GUESTS_MAX];
+	struct node_bench b;
+	struct wire w;
+	char from[32];
+
+	(void)state;
+	bench_init(&b);
+	w = wire_enrol(&b.node, b.writer, &b.volume.cert, &body, NULL);
+	raw_request(&w, "Expect: 100-continue\r\n", false, &put);
+	for (unsigned i = 0; i < GATE_GUESTS_MAX; i++) {
+		(void)snprintf(from, sizeof(from), "127.0.0.%u", 10 + i / GATE_OF_ADDRESS_MAX);
+		crowd[i] = raw_connect(&b.node, from, true);
+		w = wire_position(&b.node, b.writer, b.id);
+		make_request(&w, NULL, false);
+		assert_true(raw_send(&crowd[i], bytes.data, bytes.len));
+		assert_int_equal(raw_answer(&crowd[i], NULL), 200);
+		assert_true(raw_send(&crowd[i], put.data, put.len));
+		assert_true(raw_goes_on(&crowd[i]));
+		assert_true(raw_send(&crowd[i], body.data, body.len / 2));
+	}
+	for (int i = 0; i < 20; i++)
+		expect_honest_answer(&b);
+	expect_unharmed(&b); /* the owner asks */
+	for (unsigned i = 0; i < GATE_GUESTS_MAX; i++)
+		raw_close(&crowd[i]);
+	bench_release(&b);
+}
+
 /* One key has so many requests at once; the owner gets in beside them. */
 static void test_one_key(void **state)
 {
@@ -378,10 +413,10 @@ static void test_truncated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_crowds),    cmocka_unit_test(test_one_key),
-		cmocka_unit_test(test_slow),      cmocka_unit_test(test_pipelined),
-		cmocka_unit_test(test_nonsense),  cmocka_unit_test(test_oversized),
-		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_crowds),      cmocka_unit_test(test_one_key),
+		cmocka_unit_test(test_known_crowd), cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_pipelined),   cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_oversized),   cmocka_unit_test(test_truncated),
 	};
 	struct rlimit files;
 
