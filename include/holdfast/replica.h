@@ -131,7 +131,8 @@ int hf_replica_add(const char *path, const char *place, const char *name, struct
 /*
  * As far as that can be told without asking it: could this place be a replica of the store at `path`
  * (absolute; it need not be there yet)? Nothing is made. -EINVAL: it is of no form that is known, or a folder
- * in the store or in its mount.
+ * in the store or in its mount; -ENOENT, -EACCES, -ENOTDIR and the like: no folder can be there; -ENOKEY and
+ * others: there are no credentials for a bucket.
  */
 int hf_replica_check_place(const char *path, const char *place, struct hf_error *err);
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/replica/add.h"
@@ -322,12 +323,46 @@ int hf_replica_add_with(const char *path, const char *place, const struct hf_rep
 	return r < 0 ? r : replica_add(&s.home, place, options, err);
 }
 
+/* A folder that is there, or could be made where it is named. */
+static int check_folder(const char *path, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf above = BUF_INIT;
+	size_t len = strlen(path);
+	struct stat st;
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	while (len > 1 && path[len - 1] != '/')
+		len--;
+	buf_add(&above, path, len);
+	(void)buf_cstr(&above);
+	if (buf_status(&above) < 0)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	if (stat(path, &st) < 0)
+		return access((const char *)above.data, W_OK | X_OK) == 0 ?
+			       0 :
+			       hf_error_set(err, -errno, "cannot make the folder %s: %s", path,
+					    strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return hf_error_set(err, -ENOTDIR, "%s is not a folder", path);
+	return access(path, W_OK | X_OK) == 0 ?
+		       0 :
+		       hf_error_set(err, -errno, "cannot write into the folder %s: %s", path,
+				    strerror(errno));
+}
+
 int hf_replica_check_place(const char *path, const char *place_text, struct hf_error *err)
 {
 	CLEANUP(place_release) struct place place = { .path = NULL };
 	int r = place_parse(place_text, &place, err);
 
-	return r < 0 ? r : within_check(&place, path, NULL, err);
+	if (r == 0)
+		r = within_check(&place, path, NULL, err);
+	if (r == 0 && place.kind == PLACE_DIRECTORY)
+		r = check_folder(place.path, err);
+	if (r == 0 && place.kind == PLACE_BUCKET)
+		r = s3_credentials_find(os_posix(), NULL, &place.s3->credentials, err);
+	return r;
 }
 
 int hf_replica_add(const char *path, const char *place, const char *name, struct hf_error *err)

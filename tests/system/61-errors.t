@@ -122,4 +122,13 @@ if [ "$(id -u)" -eq 0 ] && mkdir "$T/small" && mount -t tmpfs -o size=120m none 
 else
 	ok 0 "a full disk # SKIP needs root, for a small one"
 fi
+# What is written wrong is said before anything is made.
+touch "$T/plain"
+for place in holdfast-invite:xxx s3://b/x https://nobody ftp://x "$T/plain" "$T/none/x" 's3://b/x?region=eu-west-1'; do
+	fails "init with the replica ${place#"$T"/}" 2 "" env -u AWS_ACCESS_KEY_ID -u AWS_SHARED_CREDENTIALS_FILE \
+		"$HOLDFAST" init "$T/early" --kit-file "$T/early.kit" --replica "$T/fine" --replica "$place"
+	[ ! -e "$T/early" ] && [ ! -e "$T/early.kit" ] && [ ! -e "$T/fine" ]
+	ok $? "makes nothing" || diag "$(cat "$T/.err"; ls "$T")"
+done
+try "and the line that is right works" hf init "$T/early" --kit-file "$T/early.kit" --replica "$T/fine"
 done_testing
