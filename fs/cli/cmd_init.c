@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,13 +29,14 @@ struct arguments {
 };
 
 /* The kit on stdout, once: there is no other copy of it. */
-static int print_kit(const struct hf_kit *kit)
+static int print_kit(const struct hf_kit *kit, struct hf_error *err)
 {
 	char *line = hf_kit_line(kit);
 	bool failed;
 
 	if (!line)
-		return cli_fail("no memory");
+		return hf_error_set(err, -ENOMEM, "no memory");
+	errno = 0;
 	printf("\n  RECOVERY KIT. Write it down now and keep it away from this machine. It is shown this "
 	       "once and stored\n"
 	       "  nowhere. Whoever has it can read the volume; without it nobody can recover the volume, not "
@@ -45,7 +48,11 @@ static int print_kit(const struct hf_kit *kit)
 	failed = fflush(stdout) != 0 || ferror(stdout);
 	explicit_bzero(line, strlen(line));
 	free(line);
-	return failed ? cli_fail("the recovery kit could not be printed") : CLI_FINE;
+	return failed ? hf_error_set(err, -EIO,
+				     "the recovery kit could not be printed (%s), and so no volume was made: "
+				     "print it to where it stays, or give --kit-file",
+				     strerror(errno)) :
+			0;
 }
 
 /* The volume's top folder is root's; it shall be his who makes the volume. */
@@ -123,6 +130,22 @@ static int check_replicas(const struct arguments *a, const char *store, struct h
 	return r;
 }
 
+/* Seen to before a kit is printed, which cannot be taken back. */
+static int check_folder(const char *store, struct hf_error *err)
+{
+	DIR *folder = opendir(store);
+	int n = 0;
+
+	if (!folder)
+		return errno == ENOENT ? 0 : hf_error_set(err, -errno, "%s: %s", store, strerror(errno));
+	while (n <= 2 && readdir(folder)) /* "." and ".." */
+		n++;
+	closedir(folder);
+	return n <= 2 ? 0 :
+			hf_error_set(err, -ENOTEMPTY,
+				     "%s is not empty: a new store needs a new or empty folder", store);
+}
+
 /* The kit first: a volume whose kit could not be kept must not come to be. */
 static int make_volume(struct arguments *a, struct hf_kit *kit, struct hf_error *err)
 {
@@ -144,10 +167,19 @@ static int make_volume(struct arguments *a, struct hf_kit *kit, struct hf_error 
 	if (r == 0)
 		r = prepare_keeping(a, store, key_file, err);
 	if (r == 0)
+		r = check_folder(store, err);
+	if (r == 0)
 		r = write_kit(kit, kit_file, kit_qr, err);
+	if (r == 0 && !kit_file) {
+		r = print_kit(kit, err);
+		if (r < 0 && kit_qr)
+			(void)unlink(kit_qr);
+	}
 	if (r < 0)
 		return r;
 	r = hf_store_init_kept(store, kit, &a->keeping, err);
+	if (r < 0 && !kit_file)
+		(void)hf_error_prefix(err, r, "no volume was made: throw the kit away that is printed above");
 	if (r < 0 && kit_file)
 		(void)unlink(kit_file); /* of no volume */
 	if (r < 0 && kit_qr)
@@ -233,12 +265,27 @@ static void print_result(const struct arguments *a, const struct hf_kit *kit)
 	printf("Next: holdfast mount %s DIR\n", a->store);
 }
 
+/* Who reads what is printed may have gone before its end, and the kit with him. */
+static int check_printed(const struct arguments *a)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return CLI_FINE;
+	if (a->kit_file)
+		return cli_fail("the volume is made in %s, its kit is in %s, but that could not be printed",
+				a->store, a->kit_file);
+	return cli_fail(
+		"the volume is made in %s, but not all could be printed. If its recovery kit was lost by "
+		"that, there is no other copy: remove the folder %s, and make it anew",
+		a->store, a->store);
+}
+
 static int init_volume(struct arguments *a)
 {
 	struct hf_error err = HF_ERROR_INIT;
 	struct hf_kit *kit = NULL;
-	int r, code = CLI_FINE;
+	int r, code;
 
+	(void)signal(SIGPIPE, SIG_IGN); /* a kit that nobody reads is to be noticed */
 	r = hf_kit_generate(&kit, &err);
 	if (r == 0)
 		r = make_volume(a, kit, &err);
@@ -246,14 +293,14 @@ static int init_volume(struct arguments *a)
 		warn_of_same_disk(a->kit_file, a->store);
 		warn_of_same_disk(a->kit_qr, a->store);
 	}
-	if (r == 0 && !a->kit_file)
-		code = print_kit(kit);
-	if (r == 0 && code == CLI_FINE)
+	if (r == 0)
 		r = add_replicas(a, &err);
-	if (r < 0)
+	if (r < 0) {
 		code = cli_fail_error(&err);
-	else if (code == CLI_FINE)
+	} else {
 		print_result(a, kit);
+		code = check_printed(a);
+	}
 	hf_kit_free(kit);
 	secret_release(&a->secret);
 	return code;
@@ -321,8 +368,8 @@ const struct command command_init = {
 		 "\n"
 		 "Make a volume whose log is kept in the folder STORE, and the recovery kit that\n"
 		 "is the only way back to it. The kit is written to KIT (never over an existing\n"
-		 "file), or else printed once, as text and as a QR code. How each PLACE is written\n"
-		 "is looked at before anything is made.\n"
+		 "file), or else printed once, as text and as a QR code; when it cannot be, no\n"
+		 "volume is made. How each PLACE is written is looked at before anything is made.\n"
 		 "\n"
 		 "  --kit-file KIT       keep it away from this machine afterwards\n"
 		 "  --kit-qr FILE.svg    its line as a QR code too, as a picture to print; mode 0600\n"

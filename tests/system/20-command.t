@@ -31,6 +31,13 @@ fails "init in a folder that is not there" 2 "$T/none" hf init "$T/none/store" -
 hf init "$T/printed" > "$T/out"
 try "without --kit-file the kit is printed" grep -qE '^ +HF1-([0-9A-Z]{4}-){13}[0-9A-Z]{4}$' "$T/out"
 try "and named what it is" grep -q 'RECOVERY KIT' "$T/out"
+to_full() { hf init "$T/unkept" > /dev/full; }
+fails "where it cannot be printed" 2 "kit could not be printed .*no volume was made" to_full
+to_nobody() { (sleep 0.3; hf init "$T/unkept") | :; return "${PIPESTATUS[0]}"; }
+fails "nor where nobody reads" 2 "kit could not be printed .*no volume was made" to_nobody
+try "there is no store" test ! -e "$T/unkept"
+fails "no kit is printed for a folder that is in use" 2 "not empty" hf init "$T/printed"
+try "so that none is taken for its own" eval '! grep -q HF1 "$T/.out"'
 
 # status at rest
 try "status of a store at rest" hf status "$T/store"
