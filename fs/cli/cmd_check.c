@@ -115,6 +115,7 @@ static int run(const struct command *self, int argc, char **argv)
 					       { "help", 0, NULL, 'h' },
 					       { 0 } };
 	bool json = false, repair = false, replicas = false;
+	struct hf_error err = HF_ERROR_INIT;
 	json_t *request;
 	int o, code;
 
@@ -127,6 +128,8 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (!cli_operands(self, argc, 0, 1))
 		return CLI_FAILED;
+	if (repair && !argv[optind] && location_check_here(&err) < 0)
+		return cli_fail_error(&err);
 	request = json_pack("{s:s, s:b, s:b}", "do", "check", "repair", repair, "replicas", replicas);
 	code = check(argv[optind], request, json);
 	json_decref(request);

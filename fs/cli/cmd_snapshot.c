@@ -82,6 +82,8 @@ static int run_snapshot(const struct command *self, int argc, char **argv)
 	name = argv[argc - 1];
 	if (at && target_moment(at, &moment, &err) < 0)
 		return cli_fail_error(&err);
+	if (argc - optind == 1 && location_check_here(&err) < 0)
+		return cli_fail_error(&err);
 	answer = location_ask_take(argc - optind == 2 ? argv[optind] : NULL,
 				   make_request(remove, name, moment ? moment : ""), &err);
 	if (!answer)
@@ -104,7 +106,8 @@ const struct command command_snapshot = {
 		 "\n"
 		 "Name the present, or any moment: it is then at .history/tags/NAME, and NAME\n"
 		 "works wherever a moment does. It is one record, whatever the volume's size;\n"
-		 "every moment stays readable without a name too.\n"
+		 "every moment stays readable without a name too. Without STORE or DIR it is of\n"
+		 "the volume that the working directory is in.\n"
 		 "\n"
 		 "  --at MOMENT   2026-11-21T101530Z, a date, 10m or 3d (ago), @epoch, tid-N,\n"
 		 "                another name\n"

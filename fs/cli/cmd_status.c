@@ -35,7 +35,7 @@ const struct command command_status = {
 		 "\n"
 		 "How a volume is: what is durable, how far each replica is behind, what takes how\n"
 		 "much room, and how the last drill went. Without a name: the volume the working\n"
-		 "directory is in, or the only one mounted.\n"
+		 "directory is in, or the only one mounted, which is said then.\n"
 		 "\n"
 		 "Exit code 1 when a person must look: an alarm is open (see holdfast alarms),\n"
 		 "writing has failed, the index is damaged, a replica refuses this log, is full or\n"

@@ -100,8 +100,24 @@ static int find_default(struct location *ret, struct hf_error *err)
 				    "several volumes are mounted; say which, by its STORE or DIR");
 	if (r < 0)
 		return hf_error_set(err, -ENOENT, "no volume is mounted; name a STORE");
+	if (!here || !cli_is_inside(here, m.dir)) /* it was not even stood in */
+		fprintf(stderr, "holdfast: of the volume mounted on %s, the only one\n", m.dir);
 	*ret = location_take_mount(&m);
 	return 0;
+}
+
+int location_check_here(struct hf_error *err)
+{
+	CLEANUP(cli_cleanup_free) char *here = getcwd(NULL, 0);
+	struct mountinfo m = { .dir = NULL };
+	const bool inside = here && (mountinfo_find(here, &m) == 0 || location_is_store(here));
+
+	mountinfo_release(&m);
+	return inside ? 0 :
+			hf_error_set(
+				err, -ENOENT,
+				"which volume? What changes one is not done to whatever is mounted: name its "
+				"STORE or DIR, or stand in it");
 }
 
 struct location location_take_mount(struct mountinfo *m)

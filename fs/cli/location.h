@@ -19,6 +19,8 @@ struct location {
  * mount, else the only mount there is. -ENOENT with words. Release with location_release.
  */
 int location_find(const char *path, struct location *ret, struct hf_error *err);
+/* Before location_find(NULL) for what changes something: -ENOENT unless one stands in a volume or a store. */
+int location_check_here(struct hf_error *err);
 void location_release(struct location *p); /* a zeroed one is fine */
 struct mountinfo;
 /* Of a mount, which is handed over; where only a folder of it is mounted, by another mount that has all, if

@@ -57,7 +57,7 @@ static int find_moment(struct hf_store *store, const char *text, struct hf_point
 {
 	int r = hf_moment_find(store, *text ? text : "now", ret, err);
 
-	return r < 0 ? hf_error_prefix(err, r, "%s: ", text) : r;
+	return r < 0 ? hf_error_prefix(err, r, "%s", text) : r;
 }
 
 /* At one of the two moments there has to be something. */

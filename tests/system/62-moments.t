@@ -90,4 +90,23 @@ cd "$T" && hf unmount "$m" > /dev/null
 try "at rest: the clock of who asks" env TZ=$NY "$HOLDFAST" snapshot "$T/store" mine --at "$(local_time $NY %Y-%m-%dT%H%M%S.%N two)"
 is "$(point mine tid)" "$(point two tid)" "is the same"
 fails "the nearest" 2 "the nearest of [0-9]+ is three" hf snapshot "$T/store" no --at threw
+
+# What is changed has to be named, or stood in; what is only read is said which it was.
+hf mount "$T/store" "$m" || bail "it does not mount"
+only() { ! awk '$0 ~ / - fuse.holdfast /' /proc/self/mountinfo | grep -qv " $m "; }
+mkdir "$T/gone" && cd "$T/gone" && rmdir "$T/gone"
+fails "a snapshot from a folder that is gone" 2 'which volume.*name its STORE or DIR' hf snapshot by-chance
+cd "$T" || exit 2
+fails "nor from elsewhere" 2 'which volume' hf snapshot by-chance
+fails "nor a repair" 2 'which volume' hf check --repair
+if only; then
+	fails "the only volume is said" 0 "of the volume mounted on $m, the only one" hf status
+else
+	ok 0 "the only volume # SKIP others are mounted here"
+fi
+cd "$m" || exit 2
+try "stood in, it is taken" hf snapshot by-standing
+is "$(hf status 2>&1 > /dev/null | grep -c 'the only one')" 0 "and nothing is said of it"
+cd "$T" || exit 2
+fails "nor has an error an empty name" 2 '^holdfast: v: [^:]' hf diff now v "$m"
 done_testing
