@@ -160,6 +160,8 @@ json_t *status_of_store(struct hf_store *store)
 					 output_number(s.pending_bytes), "free_bytes",
 					 output_number(s.free_bytes), "chunks", output_number(s.chunks),
 					 "chunk_bytes", output_number(s.chunk_bytes)));
+	json_object_set_new(answer, "reserve_bytes", output_number(s.reserve_bytes));
+	json_object_set_new(answer, "no_room", json_boolean(s.no_room));
 	json_object_set_new(answer, "kit_checked", output_time(hf_store_kit_checked(store)));
 	json_object_set_new(answer, "last_drill", drill_last_to_json(hf_store_path(store)));
 	verified_to_json(store, answer);
@@ -174,6 +176,14 @@ json_t *status_of_store(struct hf_store *store)
 	return answer;
 }
 
+/* What is mounted to be read only wants none. */
+static bool has_no_room(const json_t *status)
+{
+	return json_is_true(json_object_get(status, "no_room")) &&
+	       !(json_is_true(json_object_get(status, "read_only")) &&
+		 *output_get_text(status, "mounted_on"));
+}
+
 bool status_is_bad(const json_t *status)
 {
 	const json_t *replica;
@@ -181,7 +191,7 @@ bool status_is_bad(const json_t *status)
 
 	if (json_is_string(json_object_get(status, "failed")) ||
 	    json_is_true(json_object_get(status, "index_damaged")) ||
-	    json_array_size(json_object_get(status, "damage")) > 0)
+	    json_array_size(json_object_get(status, "damage")) > 0 || has_no_room(status))
 		return true;
 	json_array_foreach(json_object_get(status, "replicas"), i, replica)
 		if (!strcmp(output_get_text(replica, "state"), hf_replica_state_name(HF_REPLICA_REFUSED)) ||
@@ -323,6 +333,20 @@ static void print_alarms(const json_t *status)
 		       output_get_text(status, "store"));
 }
 
+static void print_room(const json_t *status)
+{
+	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES];
+
+	printf("room        %s left on the disk below, beside %s kept for the index and for removing files\n",
+	       output_bytes(output_get_number(status, "free_bytes"), a),
+	       output_bytes(output_get_number(status, "reserve_bytes"), b));
+	if (has_no_room(status))
+		printf("            %sFULL%s: nothing can be written any more. Make room on that disk, or move the "
+		       "store to\n"
+		       "            a larger one; removing files in the volume frees nothing\n",
+		       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE));
+}
+
 void status_print(const json_t *status)
 {
 	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES], c[OUTPUT_TEXT_BYTES];
@@ -359,8 +383,7 @@ void status_print(const json_t *status)
 		       json_is_true(json_object_get(status, "read_only")) ? " with -o ro,rebuild" : "");
 	printf("chunks      %s distinct, %s\n", output_count(output_get_number(status, "chunks"), a),
 	       output_bytes(output_get_number(status, "chunk_bytes"), b));
-	printf("room        %s left on the disk below\n",
-	       output_bytes(output_get_number(status, "free_bytes"), a));
+	print_room(status);
 	print_verified(status);
 	print_damage(status);
 	print_kit(status);

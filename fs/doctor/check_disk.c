@@ -10,8 +10,8 @@
 enum {
 	ROOM_PERCENT = 10,
 	INODES_PERCENT = 5,
-	/* what a store keeps for deletes and its index, of a file system's size: store/volume/room.c says the
-	   same */
+	/* what a store keeps for deletes and its index, of a file system's size:
+	   store/volume/room.c says the same */
 	RESERVE_SHARE = 32,
 	RESERVE_MIN_MIB = 16,
 	RESERVE_MAX_MIB = 256,

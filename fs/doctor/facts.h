@@ -54,6 +54,7 @@ struct facts_live {
 	char failed[HF_ERROR_TEXT_BYTES]; /* nothing is written any more; "" */
 	char version[48];
 	pid_t pid;
+	uint64_t room_bytes; /* free, and laid out for the log already; 0: not known */
 	unsigned sync_receipts;
 	char sync_error[HF_ERROR_TEXT_BYTES];
 	enum fact suid, dev, allow_other, default_permissions; /* options of the mount */

@@ -113,6 +113,9 @@ void gather_live(const struct doctor_ask *ask, struct facts *f)
 	if (!l->dir[0])
 		copy(l->dir, sizeof(l->dir), s, "mounted_on");
 	l->pid = (pid_t)json_integer_value(json_object_get(s, "pid"));
+	if (json_integer_value(json_object_get(s, "free_bytes")) > 0)
+		l->room_bytes = (uint64_t)(json_integer_value(json_object_get(s, "free_bytes")) +
+					   json_integer_value(json_object_get(s, "reserve_bytes")));
 	l->sync_receipts = (unsigned)json_integer_value(json_object_get(sync, "receipts"));
 	copy(l->sync_error, sizeof(l->sync_error), sync, "error");
 }

@@ -317,6 +317,8 @@ void gather_disk(const char *root, struct facts *f)
 	if (statvfs(f->store.path, &fs) == 0) {
 		d->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 		d->total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+		if (d->free_bytes < f->live.room_bytes)
+			d->free_bytes = f->live.room_bytes;
 		d->free_inodes = fs.f_favail;
 		d->total_inodes = fs.f_files;
 		d->read_only = fs.f_flag & ST_RDONLY;

@@ -8,8 +8,8 @@
 
 /* docs/ALARMS.md */
 static const char *const alarm_kinds[] = {
-	"unreachable", "lag",    "refused", "regressed", "deletion", "overwrite",
-	"encryption",  "damage", "drill",   "settings",  "damaged",  NULL,
+	"unreachable", "lag",   "refused", "regressed", "deletion", "overwrite", "encryption",
+	"damage",      "space", "drill",   "settings",  "damaged",  NULL,
 };
 
 static void put_volume(struct sheet *s, struct hf_store *store, const struct hf_status *st,

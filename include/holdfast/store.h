@@ -130,7 +130,9 @@ struct hf_status {
 	uint64_t log_bytes, log_segments;
 	uint64_t index_bytes;
 	uint64_t cache_bytes, pending_bytes;
-	uint64_t free_bytes;          /* that the file system below has left for this store */
+	uint64_t free_bytes;          /* that the file system below has left for this store to grow */
+	uint64_t reserve_bytes;       /* that are kept back of it, for the index and for removing files */
+	bool no_room;                 /* nothing can be written for want of room */
 	uint64_t chunks, chunk_bytes; /* distinct chunks, and their plain bytes */
 	bool read_only;               /* it was opened so */
 	bool index_damaged; /* which the next opening builds anew; until then some may not be read */

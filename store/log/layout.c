@@ -7,7 +7,8 @@
  * exists, empty and allocated (a spare: no part of the log until its header is written). Zeros: while groups
  * are small, some megabytes behind the write position are written and synced, because the first write into
  * space that is merely allocated makes a sync wait for the journal of the file system below. Long streams go
- * without: there it would double the traffic and save nothing.
+ * without: there it would double the traffic and save nothing. Of the file system's last part, the reserve,
+ * nothing is laid out ahead: the index needs it, and so does what frees things (store/volume/room.c).
  *
  * One piece of work is done at a time (`lay_busy` says on which file, from `lay_from` on), without the lock.
  * The writer writes into what is allocated and waits only for zeros that are being written where it wants to
@@ -160,16 +161,37 @@ static void stuck(struct log *l)
 	l->lay_tried_ns = l->os->monotonic_ns(l->os->state);
 }
 
-/* Allocate f up to `to`, at least up to `least`. Requires lock, nothing busy. */
-static int grow(struct log *l, struct seg_file *f, uint64_t to, uint64_t least)
+/* How far from `from` to `to` a file may grow ahead of what is written. */
+static uint64_t ahead_of(const struct log *l, uint64_t from, uint64_t to)
 {
-	uint64_t got = to, from = f->allocated;
-	int r;
+	uint64_t free_bytes, total, reserve;
 
-	if (least < from + GROW_LEAST_BYTES)
-		least = from + GROW_LEAST_BYTES < to ? from + GROW_LEAST_BYTES : to;
+	if (!l->reserve || l->os->free_bytes(l->os->state, l->dir, &free_bytes, &total) < 0)
+		return to;
+	reserve = l->reserve(total);
+	if (free_bytes <= reserve)
+		return from;
+	return free_bytes - reserve < to - from ? from + (free_bytes - reserve) / PAGE * PAGE : to;
+}
+
+/*
+ * Allocate f up to `to`, as far as that is not of the reserve; up to `need` in any case, 0: nothing is needed
+ * yet. Requires lock, nothing busy.
+ */
+static int grow(struct log *l, struct seg_file *f, uint64_t to, uint64_t need)
+{
+	uint64_t from = f->allocated, least = from + GROW_LEAST_BYTES < to ? from + GROW_LEAST_BYTES : to,
+		 got;
+	int r = -ENOSPC;
+
+	if (least < need)
+		least = need;
 	busy_begin(l, f, from);
-	r = allocate_some(l, f->lay_fd, from, least, &got);
+	got = ahead_of(l, from, to);
+	if (got < least && need)
+		got = least;
+	if (got >= least)
+		r = allocate_some(l, f->lay_fd, from, least, &got);
 	busy_end(l);
 	if (r == 0)
 		f->allocated = got;
@@ -301,6 +323,20 @@ static void *layout_main(void *arg)
 	}
 	pthread_mutex_unlock(&l->lock);
 	return NULL;
+}
+
+void layout_begin(struct log *l)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&l->lock);
+	if (l->cur.fd >= 0 && l->cur.allocated < l->segment_bytes)
+		r = grow(l, &l->cur, l->segment_bytes, 0);
+	if (r == 0 && l->next.fd < 0)
+		r = make_next(l);
+	if (r == 0 && l->next.allocated < l->segment_bytes)
+		(void)grow(l, &l->next, l->segment_bytes, 0);
+	pthread_mutex_unlock(&l->lock);
 }
 
 int layout_start(struct log *l)

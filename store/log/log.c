@@ -69,6 +69,7 @@ static int log_new(const struct log_options *o, struct log **ret, struct hf_erro
 	l->os = o->os;
 	l->keys = o->keys;
 	l->workers = o->workers;
+	l->reserve = o->reserve;
 	l->segment_bytes = o->segment_bytes ? o->segment_bytes : SEGMENT_BYTES_NOMINAL;
 	l->zstd_level = o->zstd_level ? o->zstd_level : 1;
 	l->read_only = o->read_only;
@@ -118,14 +119,11 @@ void log_close(struct log *l)
 /* What is there to be laid out is, before the first commit: so log_room tells the truth from the start. */
 static int begin_laying_out(struct log *l, struct hf_error *err)
 {
-	int r = 0;
+	int r;
 
 	if (l->read_only)
 		return 0;
-	if (l->cur.fd >= 0)
-		r = layout_current(l, l->segment_bytes);
-	if (r == 0)
-		r = layout_next(l, l->segment_bytes);
+	layout_begin(l);
 	r = layout_start(l); /* what could not be had now, the thread tries again */
 	return r < 0 ? hf_error_set(err, r, "cannot start the log's lay-out thread: %s", hf_strerror(r)) : 0;
 }

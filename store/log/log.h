@@ -16,7 +16,8 @@
  *
  * Room: space is laid out ahead of the end, in the background, by a thread of the log's own: the rest of the
  * open segment and the next segment's file are allocated, and a window ahead of the write position is written
- * with zeros and synced so that a commit is one write and one fdatasync that changes no metadata below.
+ * with zeros and synced so that a commit is one write and one fdatasync that changes no metadata below. What
+ * is free of the file system is left so down to the reserve that the options name.
  * log_room says how much is surely there; who keeps its promises below that never sees -ENOSPC at a commit.
  */
 #ifndef STORE_LOG_LOG_H
@@ -70,6 +71,8 @@ struct log_options {
 	struct workers *workers;    /* borrowed; NULL: none */
 	/* Seal at about this size; 0: SEGMENT_BYTES_NOMINAL. Small ones for tests. */
 	uint64_t segment_bytes;
+	/* How much of a file system of this size nothing is laid out ahead of. NULL: none of it. */
+	uint64_t (*reserve)(uint64_t total_bytes);
 	int zstd_level; /* 0: 1 */
 	bool read_only; /* never writes, not even to cut a torn tail off */
 	/* With read_only: no segment before this one is there, and its header is believed about them; 0: 1.

@@ -260,6 +260,7 @@ struct log {
 	const struct keyring *keys;
 	struct workers *workers;
 	uint64_t segment_bytes;
+	uint64_t (*reserve)(uint64_t total_bytes);
 	int zstd_level;
 	bool read_only;
 	bool damaged_too;
@@ -376,6 +377,8 @@ MUST_USE int scan_next_commit(const struct groups *g, uint64_t from, uint64_t *r
 MUST_USE int scan_tail(const struct groups *g, int stopped, const char *why, struct hf_error *err);
 
 /* layout.c */
+/* What can be had at once, while nobody else has the log; what cannot, the thread tries again. */
+void layout_begin(struct log *l);
 MUST_USE int layout_start(struct log *l); /* the thread */
 void layout_stop(struct log *l);
 /* Requires lock: is there something for the thread to do? */

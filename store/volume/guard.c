@@ -34,6 +34,7 @@ struct guard {
 	struct hf_alarm_settings settings;
 	bool settings_bad; /* and it has been said */
 	struct guard_replicas replicas;
+	struct guard_room room;
 	struct guard_drills drills;
 
 	pthread_t thread;
@@ -271,6 +272,7 @@ static void look(struct guard *g)
 	look_at_pairs(g);
 	for (unsigned kind = 0; kind < BURST_KINDS; kind++)
 		judge(g, kind);
+	guard_look_at_room(&g->room, g->s, g->alarms);
 	guard_look_at_replicas(&g->replicas, g->s, &g->settings, g->alarms);
 	if (g->replicas.n > 0) /* else there is nothing to recover from, which is said elsewhere */
 		guard_look_at_drills(&g->drills, g->s, &g->settings, g->alarms);

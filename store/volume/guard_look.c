@@ -18,6 +18,9 @@ enum {
 	LOOKS_IN_A_LIMIT = 4,
 	REFUSED_AGAIN_S = 3600,
 	OVERDUE_AGAIN_S = 86400,
+	ROOM_EVERY_S = 2,
+	NO_ROOM_S = 4, /* what is under way takes room for a moment */
+	NO_ROOM_AGAIN_S = 3600,
 };
 
 static const uint64_t second_ns = UINT64_C(1000000000);
@@ -204,6 +207,43 @@ void guard_look_at_replicas(struct guard_replicas *r, struct hf_store *s,
 	volume_id_text(s->descriptor.volume_id, id);
 	n = hf_store_replicas(s, r->all, GUARD_REPLICAS_MAX);
 	guard_look_at_statuses(r, r->all, n, id, now_ns, settings, alarms);
+}
+
+/* --- room */
+
+void guard_look_at_room(struct guard_room *g, struct hf_store *s, struct alarms *alarms)
+{
+	const uint64_t now_ns = s->os->monotonic_ns(s->os->state);
+	char id[HF_VOLUME_ID_TEXT_BYTES];
+	const struct alarm_about about = { .volume = id };
+	uint64_t free_bytes, total, available;
+	bool none;
+
+	if (g->looked_ns > 0 && now_ns - g->looked_ns < ROOM_EVERY_S * second_ns)
+		return;
+	g->looked_ns = now_ns;
+	if (s->os->free_bytes(s->os->state, s->path, &free_bytes, &total) < 0)
+		return; /* the next look tries again */
+	available = room_available(s, free_bytes, total);
+	(void)pthread_mutex_lock(&s->sequence);
+	none = room_is_none(s, room_left(s, available));
+	(void)pthread_mutex_unlock(&s->sequence);
+	if (!none) {
+		*g = (struct guard_room){ .looked_ns = now_ns };
+		return;
+	}
+	if (g->none_ns == 0)
+		g->none_ns = now_ns;
+	if (now_ns - g->none_ns < NO_ROOM_S * second_ns || !is_due(&g->told_ns, now_ns, NO_ROOM_AGAIN_S))
+		return;
+	volume_id_text(s->descriptor.volume_id, id);
+	alarms_raise_about(
+		alarms, "space", &about,
+		"nothing can be written any more, only removed: %" PRIu64
+		" MiB are free below %.200s, of which %" PRIu64
+		" are kept for the index and for removing; make room there, or move the store to a "
+		"larger disk (removing files in the volume frees nothing)",
+		free_bytes >> 20, s->path, room_reserve(total) >> 20);
 }
 
 /* --- drills */

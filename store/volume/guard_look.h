@@ -33,6 +33,14 @@ void guard_look_at_statuses(struct guard_replicas *r, const struct hf_replica_st
 			    const char *volume, uint64_t mono_ns, const struct hf_alarm_settings *settings,
 			    struct alarms *alarms);
 
+/* Begins zeroed. All monotonic. */
+struct guard_room {
+	uint64_t looked_ns, none_ns, told_ns; /* none_ns: since when there is none; 0: there is some */
+};
+
+/* Look now and then whether there is room below, and tell when for some time there was none. */
+void guard_look_at_room(struct guard_room *g, struct hf_store *s, struct alarms *alarms);
+
 /* Begins zeroed. */
 struct guard_drills {
 	uint64_t looked_ns, told_overdue_ns; /* monotonic */

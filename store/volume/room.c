@@ -21,6 +21,7 @@ enum {
 	LAST_RESERVE = 2 << 20,
 	BUDGET_MAX = 16 << 20,
 	BUDGET_NS = 200000000,
+	LEAST_ROOM = 1 << 20, /* what one write of a program may cost */
 	/*
 	 * Tries of the writer and the settler that are worth waiting for when the file system says that it
 	 * has room again: the settler tries twice a second, and RocksDB looks every 5 s whether it may go on.
@@ -28,7 +29,7 @@ enum {
 	TRIES_WORTH_WAITING = 24,
 };
 
-static uint64_t room_reserve(uint64_t total)
+uint64_t room_reserve(uint64_t total)
 {
 	uint64_t reserve = total / RESERVE_SHARE;
 
@@ -60,6 +61,11 @@ static uint64_t room_less(uint64_t room, uint64_t taken)
 uint64_t room_left(const struct hf_store *s, uint64_t available)
 {
 	return room_less(available, s->uncommitted_cost);
+}
+
+bool room_is_none(const struct hf_store *s, uint64_t left)
+{
+	return s->no_room || left < LEAST_ROOM;
 }
 
 /* Ask what there is. *ret_growing: what one that grows may still cost; *ret_freeing: one that frees. */

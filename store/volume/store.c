@@ -192,6 +192,7 @@ static int open_log(struct opening *p, struct hf_error *err)
 		.keys = p->s->keys,
 		.workers = p->s->workers,
 		.segment_bytes = p->o->segment_bytes,
+		.reserve = room_reserve,
 		.read_only = p->s->read_only,
 	};
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
@@ -564,10 +565,13 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	ret->log_segments = log.last_segment - log.first_segment + 1;
 	ret->index_bytes = index.disk_bytes;
 	ret->cache_bytes = cache.bytes + index.memory_bytes;
-	if (s->os->free_bytes(s->os->state, s->path, &free_bytes, &total) == 0)
+	if (s->os->free_bytes(s->os->state, s->path, &free_bytes, &total) == 0) {
 		available = room_available(s, free_bytes, total);
+		ret->reserve_bytes = room_reserve(total);
+	}
 	(void)pthread_mutex_lock(&s->sequence);
 	ret->free_bytes = room_left(s, available);
+	ret->no_room = ret->reserve_bytes > 0 && room_is_none(s, ret->free_bytes);
 	ret->head_tid = s->state.tid;
 	ret->head_time_ns = s->state.time_ns;
 	ret->live_bytes = s->state.live_bytes;

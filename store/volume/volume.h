@@ -256,6 +256,8 @@ void room_yield(struct hf_store *s);
 /* The settler could settle a group or (-errno) could not, or packer or writer could not go on. Requires
  * sequence. */
 void room_tried(struct hf_store *s, int r);
+/* What of a file system of this size is kept for the index, and for what frees. */
+uint64_t room_reserve(uint64_t total);
 /* What can still be written, when the file system below has this much free. */
 uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t total);
 /*
@@ -263,6 +265,8 @@ uint64_t room_available(const struct hf_store *s, uint64_t free_bytes, uint64_t 
  * Requires sequence.
  */
 uint64_t room_left(const struct hf_store *s, uint64_t available);
+/* Whether that is too little for what programs write at once. Requires sequence. */
+bool room_is_none(const struct hf_store *s, uint64_t left);
 
 /* --- group.c: all require sequence */
 MUST_USE struct group *group_new(uint64_t id, const struct tree_state *before);

@@ -53,7 +53,10 @@ static int disk_allocate(void *state, int fd, uint64_t offset, uint64_t len)
 static int disk_free_bytes(void *state, const char *path, uint64_t *ret_free, uint64_t *ret_total)
 {
 	int r = os_posix_real()->free_bytes(state, path, ret_free, ret_total);
+	const char *name = strrchr(path, '/');
 
+	if (name && strcmp(name, "/log") == 0) /* by who lays the log out, and not by who admits */
+		return r;
 	atomic_fetch_add(&disk.asked, 1);
 	if (r == 0 && atomic_load(&disk.says_it_is_full)) {
 		atomic_fetch_add(&disk.said_full, 1);
