@@ -105,21 +105,51 @@ static int digit_value(char ch)
 	return p ? (int)(p - alphabet) : -1;
 }
 
-/* What is behind `HF1-` on the line that begins with it, blanks let go; false when there is none. */
-static bool find_line(const char *text, size_t len, const char **ret, size_t *ret_len)
+static bool is_between(char ch)
 {
-	const char *end = len > 0 ? text + len : text;
+	return ch == '-' || isspace((unsigned char)ch);
+}
 
+/* How many digits there are, or -1 when there is anything else but what sets groups apart. */
+static int count_digits(const char *at, const char *end)
+{
+	int n = 0;
+
+	for (; at < end; at++) {
+		if (!is_between(*at) && digit_value(*at) < 0)
+			return -1;
+		n += !is_between(*at);
+	}
+	return n;
+}
+
+/* HF1, its 1 read as any other, and a dash; when there is no such line, a blank will do, or digits alone. */
+static bool begins_kit(const char *line, const char *end, bool strictly)
+{
+	const size_t mark = strlen(prefix) - 1;
+
+	if ((size_t)(end - line) < mark || strncasecmp(line, prefix, mark - 1) != 0 ||
+	    digit_value(line[mark - 1]) != digit_value(prefix[mark - 1]))
+		return false;
+	line += mark;
+	if (line < end && *line == '-')
+		return true;
+	return !strictly && ((line < end && is_between(*line)) || count_digits(line, end) >= 0);
+}
+
+/* What is behind `HF1-` on the line that begins with it, blanks let go; false when there is none. */
+static bool find_line(const char *text, const char *end, bool strictly, const char **ret,
+		      const char **ret_end)
+{
 	for (const char *line = text; line < end;) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
 		const char *line_end = newline ? newline : end;
 
 		while (line < line_end && isspace((unsigned char)*line))
 			line++;
-		if ((size_t)(line_end - line) >= strlen(prefix) &&
-		    strncasecmp(line, prefix, strlen(prefix)) == 0) {
-			*ret = line + strlen(prefix);
-			*ret_len = (size_t)(line_end - *ret);
+		if (begins_kit(line, line_end, strictly)) {
+			*ret = line + strlen(prefix) - 1;
+			*ret_end = line_end;
 			return true;
 		}
 		if (!newline)
@@ -127,6 +157,26 @@ static bool find_line(const char *text, size_t len, const char **ret, size_t *re
 		line = newline + 1;
 	}
 	return false;
+}
+
+/*
+ * A kit may have been typed on several lines: where the first is short, those behind it that have nothing but
+ * groups are of it, when that makes just one kit. Else it is that line alone.
+ */
+static const char *find_end(const char *line, const char *line_end, const char *end)
+{
+	const char *at = line_end;
+	int n = count_digits(line, line_end);
+
+	while (n >= 0 && n < KIT_CHARS && at < end) {
+		const char *next = at + 1, *newline = memchr(next, '\n', (size_t)(end - next));
+		int more;
+
+		at = newline ? newline : end;
+		more = count_digits(next, at);
+		n = more > 0 ? n + more : -1;
+	}
+	return n == KIT_CHARS ? at : line_end;
 }
 
 static int bad_character(char ch, size_t n, struct hf_error *err)
@@ -298,15 +348,17 @@ static int check_raw(const uint8_t raw[KIT_BYTES], uint8_t digits[KIT_CHARS], st
 int kit_text_decode(const char *text, size_t len, uint8_t ret_seed[SEED_BYTES], struct hf_error *err)
 {
 	uint8_t digits[KIT_CHARS], raw[KIT_BYTES];
-	const char *line;
-	size_t line_len;
+	const char *end = len > 0 ? text + len : text, *line, *line_end;
 	int r;
 
-	if (!find_line(text, len, &line, &line_len))
+	if (!find_line(text, end, true, &line, &line_end) &&
+	    (!find_line(text, end, false, &line, &line_end) ||
+	     count_digits(line, find_end(line, line_end, end)) == 0))
 		return hf_error_set(
 			err, -EUCLEAN,
 			"recovery kit: no line begins with HF1-; give the whole line, HF1- included");
-	r = read_digits(line, line_len, digits, err);
+	line_end = find_end(line, line_end, end);
+	r = read_digits(line, (size_t)(line_end - line), digits, err);
 	if (r == 0) {
 		from_base32(digits, raw);
 		r = check_raw(raw, digits, err);

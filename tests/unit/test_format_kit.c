@@ -103,6 +103,45 @@ static void hands_and_eyes_are_forgiven(void **state)
 	assert_int_equal(decode(text, NULL), 0);
 }
 
+static void a_line_may_be_typed_in_other_ways(void **state)
+{
+	char text[256] = "a kit, typed by hand\n";
+	const size_t from = strlen(text);
+
+	(void)state;
+	for (const char *one = "iIlL"; *one; one++) { /* the 1 of the mark as any other */
+		strcpy(text + from, good);
+		text[from + 2] = *one;
+		assert_int_equal(decode(text, NULL), 0);
+	}
+	strcpy(text + from, good); /* blanks for all dashes */
+	for (char *dash = text + from; (dash = strchr(dash, '-'));)
+		*dash = ' ';
+	assert_int_equal(decode(text, NULL), 0);
+	memcpy(text + from + 4, good + 4, strlen(good) - 4); /* for the first */
+	assert_int_equal(decode(text, NULL), 0);
+	memmove(text + from + 3, text + from + 4, strlen(text + from + 3)); /* none there */
+	assert_int_equal(decode(text, NULL), 0);
+	strcpy(text + from, good); /* a group a line, the mark alone too */
+	for (char *dash = text + from; (dash = strchr(dash, '-'));)
+		*dash = '\n';
+	assert_int_equal(decode(text, NULL), 0);
+	text[strlen(text) - 1] = 'Y';
+	assert_refused(text, -EUCLEAN, "look at group 14, character 4");
+	strcpy(text, good); /* two lines, and words behind them */
+	text[4 + 5 * 7 - 1] = '\n';
+	strcat(text, "\n\nkeep this safe\n");
+	assert_int_equal(decode(text, NULL), 0);
+	/* A line that is short takes nothing of what is no part of it. */
+	strcpy(text, good);
+	strcpy(text + strlen(text) - 1, "\n7777\n");
+	assert_refused(text, -EUCLEAN, "has 55 characters");
+	/* The line with the dash counts, whatever stands before it. */
+	strcpy(text, "HF1 is what it begins with\n");
+	strcat(text, good);
+	assert_int_equal(decode(text, NULL), 0);
+}
+
 /* The words say at which place one error would explain it. */
 static void assert_placed(const char *text, size_t n, const char *more)
 {
@@ -214,6 +253,7 @@ int main(void)
 		cmocka_unit_test(a_seed_makes_one_line),
 		cmocka_unit_test(the_line_is_found_in_a_file),
 		cmocka_unit_test(hands_and_eyes_are_forgiven),
+		cmocka_unit_test(a_line_may_be_typed_in_other_ways),
 		cmocka_unit_test(every_wrong_character_is_noticed),
 		cmocka_unit_test(what_cannot_be_is_named),
 		cmocka_unit_test(a_wrong_length_is_named),
