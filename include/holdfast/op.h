@@ -148,7 +148,8 @@ void hf_ref(struct hf_store *s, uint64_t ino, uint64_t count);
 void hf_unref(struct hf_store *s, uint64_t ino, uint64_t count);
 
 /*
- * Name a moment (HF_TID_HEAD: now), or take a name away. O(1). -EEXIST, -ENOENT, -EINVAL (not a tag's form).
+ * Name a moment (HF_TID_HEAD: now), or take a name away. O(1). -EEXIST, -ENOENT, -EINVAL (not a tag's form,
+ * or a moment's: 2h, 2026, now).
  */
 int hf_tag(struct hf_store *s, const char *name, uint64_t tid, struct hf_error *err);
 int hf_untag(struct hf_store *s, const char *name, struct hf_error *err);

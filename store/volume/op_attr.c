@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "holdfast/moment.h"
 #include "store/tree/acl.h"
 #include "store/tree/inode.h"
 #include "store/volume/guard.h"
@@ -272,8 +273,23 @@ static int tag(struct hf_store *s, const char *name, uint64_t tid_plus_1, struct
 	return r;
 }
 
+/* A name that is a moment already would be taken for that wherever it is said. */
+static bool is_moment(const char *name)
+{
+	struct hf_moment m;
+
+	return tag_name_check(name, strlen(name)) == 0 &&
+	       (hf_moment_parse(name, 0, &m, NULL) < 0 || m.kind != HF_MOMENT_TAG);
+}
+
 int hf_tag(struct hf_store *s, const char *name, uint64_t tid, struct hf_error *err)
 {
+	if (is_moment(name))
+		return hf_error_set(
+			err, -EINVAL,
+			"%s cannot be the name of a moment, for it means one by itself; choose a name "
+			"that is no time, as before-the-move",
+			name);
 	return tag(s, name, tid == HF_TID_HEAD ? UINT64_MAX : tid + 1, err);
 }
 
