@@ -49,6 +49,10 @@ static int look_at(void *arg, const char *name, uint64_t tid)
 	return 0;
 }
 
+#define OTHER_FORMS                                                                                          \
+	". Moments are also 2026-11-21T101530Z, a date or a part of one, 10m, 2h or 3d (ago), now, tid-42, " \
+	"@1795256130"
+
 int nearest_tag(struct hf_store *s, const char *wanted, struct hf_error *err)
 {
 	struct search search = { .wanted = wanted };
@@ -56,10 +60,11 @@ int nearest_tag(struct hf_store *s, const char *wanted, struct hf_error *err)
 	if (!err)
 		return -ENOENT;
 	if (strlen(wanted) > TAG_BYTES_MAX || tree_tags(s->index, look_at, &search, NULL) < 0)
-		return hf_error_set(err, -ENOENT, "there is no tag %s", wanted);
+		return hf_error_set(err, -ENOENT, "there is no tag %s" OTHER_FORMS, wanted);
 	if (search.tags == 0)
-		return hf_error_set(err, -ENOENT,
-				    "there is no tag %s, nor any other: holdfast snapshot makes one", wanted);
-	return hf_error_set(err, -ENOENT, "there is no tag %s: the nearest of %zu is %s", wanted, search.tags,
-			    search.name);
+		return hf_error_set(
+			err, -ENOENT,
+			"there is no tag %s, nor any other: holdfast snapshot makes one" OTHER_FORMS, wanted);
+	return hf_error_set(err, -ENOENT, "there is no tag %s: the nearest of %zu is %s" OTHER_FORMS, wanted,
+			    search.tags, search.name);
 }

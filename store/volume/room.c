@@ -65,7 +65,7 @@ uint64_t room_left(const struct hf_store *s, uint64_t available)
 
 bool room_is_none(const struct hf_store *s, uint64_t left)
 {
-	return s->no_room || left < LEAST_ROOM;
+	return s->write_stuck == -ENOSPC || left < LEAST_ROOM;
 }
 
 /* Ask what there is. *ret_growing: what one that grows may still cost; *ret_freeing: one that frees. */

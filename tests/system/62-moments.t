@@ -91,6 +91,17 @@ try "at rest: the clock of who asks" env TZ=$NY "$HOLDFAST" snapshot "$T/store" 
 is "$(point mine tid)" "$(point two tid)" "is the same"
 fails "the nearest" 2 "the nearest of [0-9]+ is three" hf snapshot "$T/store" no --at threw
 
+# names that are moments, and moments that are none
+for name in 2h now tid-5 2026 2026-11 tid-x 90m; do
+	fails "no moment is named $name" 2 "$name cannot be the name of a moment" hf snapshot "$T/store" "$name"
+done
+try "what only looks a little like one is a name" hf snapshot "$T/store" 2hours-ago
+try "and is taken away" hf snapshot "$T/store" 2hours-ago --remove
+fails "removing what was given such a name is still asked of the store" 2 "2h" hf snapshot "$T/store" 2h --remove
+for text in 2h30m 1.5h 5x yesterday T1906; do
+	fails "$text: what moments are is said" 2 "there is no tag $text.*2026-11-21T101530Z.*2h or 3d \(ago\)" hf snapshot "$T/store" no --at "$text"
+done
+
 # What is changed has to be named, or stood in; what is only read is said which it was.
 hf mount "$T/store" "$m" || bail "it does not mount"
 only() { ! awk '$0 ~ / - fuse.holdfast /' /proc/self/mountinfo | grep -qv " $m "; }
