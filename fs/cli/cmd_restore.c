@@ -90,12 +90,18 @@ static json_t *extract(const struct asked *a, struct report *report, struct hf_e
 	return answer;
 }
 
-static void print_summary(const json_t *answer, const char *to)
+/* `path`: what was restored; one file is a name in the folder, a folder is that itself. */
+static void print_summary(const json_t *answer, const char *to, const char *path)
 {
+	const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
 	char files[OUTPUT_TEXT_BYTES], folders[OUTPUT_TEXT_BYTES], bytes[OUTPUT_TEXT_BYTES],
 		n[OUTPUT_TEXT_BYTES];
 
 	print_name(stdout, to);
+	if (*file && output_get_number(answer, "folders") == 0) {
+		printf("/");
+		print_name(stdout, file);
+	}
 	printf(": %s files, %s, in %s folders, as of %s (tid-%" JSON_INTEGER_FORMAT ")\n",
 	       output_count(output_get_number(answer, "files") + output_get_number(answer, "others"), files),
 	       output_bytes(output_get_number(answer, "bytes"), bytes),
@@ -124,7 +130,7 @@ static int run_extract(const struct asked *a)
 		json_object_set_new(answer, "found", report.failed);
 		output_json(answer);
 	} else {
-		print_summary(answer, a->to);
+		print_summary(answer, a->to, a->target.path);
 	}
 	json_decref(answer);
 	return code;
@@ -258,7 +264,8 @@ const struct command command_restore = {
 		"\n"
 		"  --to DEST      put it there instead. In the same mount it must be a new name or an\n"
 		"                 empty folder. Outside (or of a store that is not mounted) it is written\n"
-		"                 out as ordinary files: FOLDER is made, or is empty; owners take root\n"
+		"                 out as ordinary files: FOLDER is made, or is empty, and one file is put\n"
+		"                 into it under its own name; owners take root\n"
 		"  --at MOMENT    the moment, if it is not said as PATH@MOMENT: 2026-11-21T101530Z, a date,\n"
 		"                 10m or 3d (ago), @epoch, tid-N, a snapshot's name; of what is written\n"
 		"                 out it may be left away, and is now\n"

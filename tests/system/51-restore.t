@@ -131,4 +131,12 @@ is $? 1 "damage below is an exit code"
 lost=$(same "$T/before" "$T/after" | grep -c '^>f')
 [ "$lost" -ge 1 ] && [ "$lost" -eq "$(grep -c '^holdfast: .*:' "$T/said")" ]
 ok $? "each file that is lost is a line, and no file is half there" || diag "$lost lost" "$(cat "$T/said")"
+
+# The result names what was made: a file is put into the folder, under its own name.
+hf init "$T/named" --kit-file "$T/named.kit" > /dev/null && mkdir "$T/named.mnt" && hf mount "$T/named" "$T/named.mnt" || bail "no volume"
+mkdir "$T/named.mnt/d" && echo text > "$T/named.mnt/d/f1"
+is "$(hf restore "$T/named.mnt/d/f1@now" --to "$T/named.to" | cut -d: -f1)" "$T/named.to/f1" "the result is a file's whole path"
+is "$(cat "$T/named.to/f1")" text "and there it is"
+is "$(hf restore "$T/named.mnt/d@now" --to "$T/named.to2" | cut -d: -f1)" "$T/named.to2" "a folder is the one that is named"
+hf unmount "$T/named.mnt" > /dev/null
 done_testing
