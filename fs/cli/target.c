@@ -25,6 +25,9 @@ static int no_memory(struct hf_error *err)
 	return hf_error_set(err, -ENOMEM, "no memory");
 }
 
+/* By so much the clock may have been set back since the moment was printed. */
+#define CLOCKS_DIFFER_NS (UINT64_C(60) * 1000000000)
+
 /* --- text */
 
 const char *target_split(const char *text, bool *ret_maybe)
@@ -51,6 +54,8 @@ int target_moment(const char *text, char **ret, struct hf_error *err)
 
 	if (r < 0)
 		return r;
+	if (moment.kind == HF_MOMENT_TIME && moment.from_ns > now_ns() + CLOCKS_DIFFER_NS)
+		cli_fail("%s lies in the future: it is taken for now", text);
 	/* "now" stays: what is under way counts, and a clock that was set back does not hide it */
 	if (moment.kind == HF_MOMENT_TIME && strcmp(text, "now"))
 		text = hf_moment_format(moment.time_ns, canonical, sizeof(canonical));

@@ -23,6 +23,7 @@ enum hf_moment_kind { HF_MOMENT_TIME, HF_MOMENT_TID, HF_MOMENT_TAG };
 struct hf_moment {
 	enum hf_moment_kind kind;
 	uint64_t time_ns; /* HF_MOMENT_TIME: this instant or the last operation before it */
+	uint64_t from_ns; /* HF_MOMENT_TIME: where the span begins that the text names, a day or a year */
 	uint64_t tid;     /* HF_MOMENT_TID */
 	bool relative;    /* depends on when it was asked */
 	char tag[129];    /* HF_MOMENT_TAG: what is of no other form; whether it exists is not known yet */

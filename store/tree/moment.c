@@ -308,6 +308,9 @@ static int parse_date(const char *text, struct hf_moment *ret, struct hf_error *
 		return bad_moment(err, text, fault);
 	if (date_to_ns(&d, &ret->time_ns) < 0)
 		return bad_moment(err, text, "it lies before 1970 or behind 2554");
+	d.precision = TO_SECOND; /* what was left out is its first */
+	if (date_to_ns(&d, &ret->from_ns) < 0)
+		ret->from_ns = ret->time_ns;
 	ret->kind = HF_MOMENT_TIME;
 	return 0;
 }
@@ -323,7 +326,7 @@ static int parse_epoch(const char *text, struct hf_moment *ret, struct hf_error 
 	if (__builtin_mul_overflow(s, NS_PER_S, &ns) || __builtin_add_overflow(ns, (uint64_t)fraction, &ns))
 		return bad_moment(err, text, "it lies too far in the future");
 	ret->kind = HF_MOMENT_TIME;
-	ret->time_ns = ns;
+	ret->time_ns = ret->from_ns = ns;
 	return 0;
 }
 
@@ -357,7 +360,7 @@ static bool parse_ago(const char *text, uint64_t now_ns, struct hf_moment *ret)
 		if (__builtin_mul_overflow(n, units[i].seconds * NS_PER_S, &ago_ns) || ago_ns > now_ns)
 			ago_ns = now_ns;
 		ret->kind = HF_MOMENT_TIME;
-		ret->time_ns = now_ns - ago_ns;
+		ret->time_ns = ret->from_ns = now_ns - ago_ns;
 		ret->relative = true;
 		return true;
 	}
@@ -378,7 +381,7 @@ int hf_moment_parse(const char *text, uint64_t now_ns, struct hf_moment *ret, st
 	int r = 0;
 
 	if (strcmp(text, "now") == 0) {
-		m.time_ns = now_ns;
+		m.time_ns = m.from_ns = now_ns;
 		m.relative = true;
 	} else if (text[0] == '@') {
 		r = parse_epoch(text, &m, err);

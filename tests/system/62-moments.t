@@ -101,6 +101,12 @@ fails "removing what was given such a name is still asked of the store" 2 "2h" h
 for text in 2h30m 1.5h 5x yesterday T1906; do
 	fails "$text: what moments are is said" 2 "there is no tag $text.*2026-11-21T101530Z.*2h or 3d \(ago\)" hf snapshot "$T/store" no --at "$text"
 done
+for text in 2500 2500-01-01 @9999999999; do
+	hf diff "$text" now "$T/store" > "$T/.out" 2> "$T/future.err"
+	is "$(cat "$T/future.err")" "holdfast: $text lies in the future: it is taken for now" "the future is called so: $text"
+done
+hf diff "$(date +%Y)" now "$T/store" > "$T/.out" 2> "$T/future.err"
+is "$(cat "$T/future.err")" "" "this year is not the future, though it has not ended"
 
 # What is changed has to be named, or stood in; what is only read is said which it was.
 hf mount "$T/store" "$m" || bail "it does not mount"

@@ -42,6 +42,15 @@ static uint64_t time_of(const char *text)
 	return m.time_ns;
 }
 
+static void begins(const char *text, const char *utc)
+{
+	struct hf_moment m;
+	char out[40];
+
+	assert_int_equal(hf_moment_parse(text, NOW, &m, NULL), 0);
+	assert_string_equal(hf_moment_format(m.from_ns, out, sizeof(out)), utc);
+}
+
 static void is_utc(const char *text, const char *utc)
 {
 	char out[40];
@@ -109,6 +118,10 @@ static void test_spans_mean_their_end(void **state)
 	(void)state;
 	zone("UTC");
 	is_utc("2026", "2026-12-31T235959.999999999Z");
+	begins("2026", "2026-01-01T000000Z");
+	begins("2026-11-21", "2026-11-21T000000Z");
+	begins("2026-11-21T10", "2026-11-21T100000Z");
+	begins("@1795256130", "2026-11-21T101530Z");
 	is_utc("2026-02", "2026-02-28T235959.999999999Z");
 	is_utc("2024-02", "2024-02-29T235959.999999999Z");
 	is_utc("2026-12", "2026-12-31T235959.999999999Z");
