@@ -9,9 +9,22 @@
 
 #include "fs/cli/log.h"
 
+/* The long option that was written last and has no value, NULL: none. */
+static const char *missing_value(int value, const char *word, const struct option *longs)
+{
+	if (strncmp(word, "--", 2) != 0)
+		return NULL;
+	for (; longs->name; longs++)
+		if (longs->has_arg == required_argument && longs->val == value &&
+		    !strncmp(longs->name, word + 2, strlen(word + 2)))
+			return longs->name;
+	return NULL;
+}
+
 int cli_option(const struct command *self, int argc, char **argv, const char *shorts,
 	       const struct option *longs)
 {
+	const char *long_name;
 	int option;
 
 	opterr = 0;
@@ -22,7 +35,11 @@ int cli_option(const struct command *self, int argc, char **argv, const char *sh
 	}
 	if (option != '?' && option != ':')
 		return option;
-	if (optopt > 0 && optopt < 128 && strchr(shorts, optopt))
+	/* of a long one optopt is what it stands for, known or not as a letter */
+	long_name = missing_value(optopt, optind > 0 && optind <= argc ? argv[optind - 1] : "", longs);
+	if (long_name)
+		cli_fail("%s: --%s needs a value; see holdfast %s --help", self->name, long_name, self->name);
+	else if (optopt > 0 && optopt < 128 && strchr(shorts, optopt))
 		cli_fail("%s: -%c needs a value; see holdfast %s --help", self->name, optopt, self->name);
 	else if (optind > 0 && optind <= argc && argv[optind - 1][0] == '-')
 		cli_fail("%s: what is %s? See holdfast %s --help", self->name, argv[optind - 1], self->name);

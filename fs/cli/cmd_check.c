@@ -36,7 +36,7 @@ static int healed(void *arg, const json_t *row)
 	return 0;
 }
 
-static void print_summary(const json_t *answer)
+static void print_summary(const json_t *answer, bool repaired)
 {
 	char a[OUTPUT_TEXT_BYTES], b[OUTPUT_TEXT_BYTES], c[OUTPUT_TEXT_BYTES], d[OUTPUT_TEXT_BYTES];
 
@@ -60,12 +60,16 @@ static void print_summary(const json_t *answer)
 		printf("%s replicas read back, %s\n", output_count(output_get_number(answer, "copies"), a),
 		       output_bytes(output_get_number(answer, "copies_bytes"), b));
 	if (output_get_number(answer, "faults") > 0)
-		printf("%s faults%s\n", output_count(output_get_number(answer, "faults"), a),
-		       json_object_get(answer, "found_faults") ? " remain" : "");
+		printf("%s fault%s%s\n", output_count(output_get_number(answer, "faults"), a),
+		       output_get_number(answer, "faults") == 1 ? "" : "s",
+		       !repaired                                ? "" :
+		       output_get_number(answer, "faults") == 1 ? " remains" :
+								  " remain");
 	else if (output_get_number(answer, "found_faults") > 0)
-		printf("%s faults were found, and none is left: every signature, frame, chunk and record "
+		printf("%s fault%s found, and none is left: every signature, frame, chunk and record "
 		       "verified\n",
-		       output_count(output_get_number(answer, "found_faults"), a));
+		       output_count(output_get_number(answer, "found_faults"), a),
+		       output_get_number(answer, "found_faults") == 1 ? " was" : "s were");
 	else
 		printf("no fault: every signature, frame, chunk and record verified\n");
 }
@@ -99,7 +103,7 @@ static int check(const char *where, json_t *request, bool json)
 		if (json)
 			print_json(answer, &report);
 		else
-			print_summary(answer);
+			print_summary(answer, json_is_true(json_object_get(request, "repair")));
 	}
 	json_decref(answer);
 	json_decref(report.faults);

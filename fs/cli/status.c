@@ -367,9 +367,10 @@ void status_print(const json_t *status)
 		printf("%sFAILED%s      %s\n            nothing is written any more\n",
 		       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE),
 		       output_get_text(status, "failed"));
-	printf("durable to  tid-%" JSON_INTEGER_FORMAT " of tid-%" JSON_INTEGER_FORMAT ", %s\n",
+	printf("durable to  tid-%" JSON_INTEGER_FORMAT " of tid-%" JSON_INTEGER_FORMAT "%s%s\n",
 	       json_integer_value(json_object_get(status, "committed_tid")),
 	       json_integer_value(json_object_get(status, "head_tid")),
+	       *output_get_text(status, "committed_moment") ? ", " : "",
 	       output_get_text(status, "committed_moment"));
 	printf("files       %s in %s inodes\n", output_bytes(output_get_number(status, "live_bytes"), a),
 	       output_count(output_get_number(status, "live_inodes"), b));

@@ -65,6 +65,7 @@ printf '\377' | dd of="$segment" bs=1 seek=400 conv=notrunc status=none
 hf check "$T/store" > "$T/out" 2>&1
 is $? 1 "check of a damaged store ends with 1"
 try "and says where" grep -q 'segment 1, offset' "$T/out"
+is "$(tail -n 1 "$T/out")" "1 fault" "one is one"
 cp "$T/segment" "$segment"
 try "mended, it is sound again" hf check "$T/store"
 
@@ -95,4 +96,9 @@ fails "unmount of what is not mounted" 2 "no volume is mounted" hf unmount "$T"
 fails "mount of what is not a store" 2 "not a store" hf mount "$T" "$T"
 mkdir "$T/parent" && hf init "$T/parent/store" --kit-file "$T/kit4" > /dev/null
 fails "a mount would hide its own store" 2 "hide" hf mount "$T/parent/store" "$T/parent"
+is "$(hf status "$T/parent/store" | grep "^durable")" "durable to  tid-0 of tid-0" "of a volume in which nothing has happened no time is said"
+fails "a value that lacks is named by its option" 2 "init: --kit-file needs a value" hf init "$T/none" --kit-file
+fails "where there is no short form, too" 2 "mount: --at needs a value" hf mount "$T/none" "$T" --at
+fails "or by its letter" 2 "log: -n needs a value" hf log "$T/none" -n
+fails "what is no option is said" 2 "mount: what is --nothing" hf mount --nothing
 done_testing
