@@ -333,7 +333,7 @@ static int check_folder(const struct index_options *o, struct hf_error *err)
 	if (o->read_only)
 		return hf_error_set(err, -ENOENT, "there is no index in %s", o->dir);
 	/* Names and sizes are in it in clear: for the owner alone. */
-	made = folder ? 0 : os_posix()->mkdir(NULL, o->dir, 0700);
+	made = folder ? 0 : os_make_real_folder(o->dir);
 	return made < 0 ? hf_error_set(err, made, "make the index folder %s: %s", o->dir, strerror(-made)) :
 			  0;
 }

@@ -65,6 +65,11 @@ const struct os *os_posix(void);
  * else's become his. Does nothing when this is not root. Real files only.
  */
 void os_give_to_owner(const char *dir);
+/* A real file, made so if it is not there: for a lock, which is no file of a table's. A descriptor, or
+ * -errno. */
+MUST_USE int os_open_lock(const char *path);
+/* A real folder, for what is written by others (the index). 0, or -errno. */
+MUST_USE int os_make_real_folder(const char *path);
 
 /* All of [offset, offset + len), or -errno. A read past the end is -ENODATA. */
 MUST_USE int os_pread_full(const struct os *os, int fd, void *data, size_t len, uint64_t offset);

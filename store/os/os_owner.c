@@ -73,6 +73,17 @@ int owner_create(const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+int os_open_lock(const char *path)
+{
+	const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	int fd;
+
+	if (geteuid() == 0)
+		return owner_create(path, flags, 0600);
+	fd = open(path, flags, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
 int owner_mkdir(const char *path, mode_t mode)
 {
 	const char *name;
@@ -89,6 +100,13 @@ int owner_mkdir(const char *path, mode_t mode)
 	}
 	(void)close(folder);
 	return r;
+}
+
+int os_make_real_folder(const char *path)
+{
+	if (geteuid() == 0)
+		return owner_mkdir(path, 0700);
+	return mkdir(path, 0700) < 0 ? -errno : 0;
 }
 
 /* A file with a second name may be one from elsewhere, which is not given away. */

@@ -227,14 +227,12 @@ int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf
 	const struct timespec pause = { 0, LOCK_POLL_MS * 1000000L };
 	CLEANUP(buf_release) struct buf full = BUF_INIT;
 	CLEANUP(cleanup_fd) int fd = -1;
-	int r;
 
 	if (!os_join(&full, path, "lock"))
 		return hf_error_set(err, -ENOMEM, "no memory");
-	r = os_posix()->open(NULL, (const char *)full.data, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-	if (r < 0)
-		return hf_error_set(err, r, "cannot open %s: %s", (const char *)full.data, strerror(-r));
-	fd = r;
+	fd = os_open_lock((const char *)full.data);
+	if (fd < 0)
+		return hf_error_set(err, fd, "cannot open %s: %s", (const char *)full.data, strerror(-fd));
 	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_POLL_MS) {
 		if (errno != EWOULDBLOCK)
 			return hf_error_set(err, -errno, "cannot lock %s: %s", (const char *)full.data,

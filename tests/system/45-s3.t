@@ -106,7 +106,7 @@ chmod 600 "$T/credentials"
 AWS_SHARED_CREDENTIALS_FILE=$T/credentials try "credentials from a file" hf replica add "$T/r" "$(place vault x)" --name x
 fails "http to elsewhere" 2 'http:// is for this machine' as WRITER hf replica add "$T/r" 's3://vault/x?endpoint=http://192.0.2.1' --name y
 AWS_ACCESS_KEY_ID=WRITER AWS_SECRET_ACCESS_KEY=wrong fails "a wrong secret" 2 'answers 403 SignatureDoesNotMatch \(no\) to putting an object: the secret key is wrong' hf replica add "$T/r" \
-	"$(place vault x)" --name y
+	"$(place vault z)" --name y
 rm -rf "$T/r"
 
 # --- the writer, when answers fail

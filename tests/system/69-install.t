@@ -334,7 +334,7 @@ try "that it is mounted" grep -q '^<6>/var/lib/logged is mounted on /srv/files$'
 kill "$front"; wait "$front"
 try "and is not any more" grep -q '^<6>/var/lib/logged is unmounted from /srv/files, and closed$' "$T/journal"
 JOURNAL_STREAM=$(stat -c %d:%i "$T/journal") "$HOLDFAST" mount -f /var/lib/nothing /srv/files 2>> "$T/journal"
-try "an error is one" grep -q '^<3>holdfast: /var/lib/nothing is not a store' "$T/journal"
+try "an error is one" grep -q '^<3>holdfast: /var/lib/nothing does not exist' "$T/journal"
 JOURNAL_STREAM=1:1 "$HOLDFAST" mount -f /var/lib/logged /srv/files > /dev/null 2> "$T/front" &
 front=$!
 eventually 20 mountpoint -q /srv/files
