@@ -78,9 +78,9 @@ static void print_epoch(const struct hf_recovery *r, const char *from, const cha
 		print_untold(r, from, store);
 	else
 		printf("epoch %u has begun, and the %s was told: it refuses the writer key of the lost machine. "
-		       "Replication goes on from here. Another replica refuses that key when it was added anew "
-		       "to this store\n",
-		       r->epoch, r->source == HF_RECOVERED_FROM_FOLDER ? "folder" : "replica");
+		       "Replication goes on from here. If there are other replicas, they know nothing of that until "
+		       "each is added again: holdfast replica add %s INVITATION|DIR\n",
+		       r->epoch, r->source == HF_RECOVERED_FROM_FOLDER ? "folder" : "replica", store);
 }
 
 static void print_result(const struct hf_recovery *r, double seconds, const char *from, const char *store,
