@@ -5,6 +5,7 @@
  * attributes are dropped before the reply. What answers to others may still put wrong: stale.c.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,7 +160,10 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 		r = hf_rename(m->store, parent, name, new_parent, new_name, flags, NULL);
 	if (r == 0) {
 		moved(m, new_parent, new_name);
-		moved(m, parent, name); /* exchanged; else there is nothing any more */
+		if (flags & RENAME_EXCHANGE)
+			moved(m, parent, name);
+		else if (parent != new_parent)
+			stale_changed(m, parent);
 	}
 	reply_code(req, durable(m, r, true));
 }

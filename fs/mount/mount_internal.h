@@ -26,7 +26,8 @@
  * .history, bit 63 and a number of nodes.c. st_ino: the inode's number; of the past, bit 62 and a mix
  * (nodes.c).
  *
- * Caching: the mount has one writer, so everything is cached without a timeout. What can change meaning by
+ * Caching: the mount has one writer, so everything is cached without a timeout (attributes: but for answers
+ * that a change has overtaken, stale.c). What can change meaning by
  * itself is not: names under .history/at that are relative to now, what is gone from a directory that is
  * there, the attributes of what goes on having a history and, for a second, those of at, tags and gmt. With
  * its attributes the kernel learns a directory's time, and when that has changed, drops the listing that it
