@@ -55,7 +55,7 @@ int target_moment(const char *text, char **ret, struct hf_error *err)
 	if (r < 0)
 		return r;
 	if (moment.kind == HF_MOMENT_TIME && moment.from_ns > now_ns() + CLOCKS_DIFFER_NS)
-		cli_fail("%s lies in the future: it is taken for now", text);
+		cli_fail("%s lies in the future: the newest moment is taken", text);
 	/* "now" stays: what is under way counts, and a clock that was set back does not hide it */
 	if (moment.kind == HF_MOMENT_TIME && strcmp(text, "now"))
 		text = hf_moment_format(moment.time_ns, canonical, sizeof(canonical));

@@ -257,7 +257,7 @@ static bool is_due(const struct group_queue *q, uint64_t group)
 
 /*
  * One step towards the group, or wait until others have made one. Requires sequence, and lets go of it
- * meanwhile. What fails for now; for good: it is in s->failed.
+ * meanwhile. Returns what fails and is tried again; what has failed for good is in s->failed.
  */
 static int commit_step(struct hf_store *s, uint64_t group, struct hf_error *err)
 {

@@ -216,7 +216,7 @@ struct hf_store {
 	struct group_queue packed;    /* to be written */
 	struct group_queue committed; /* to be settled */
 	struct group_queue settled;   /* their runs may still be named */
-	/* why the next sealed group could not be packed, the next packed one not written: for now; 0: not so
+	/* why the next sealed group could not be packed, the next packed one not written, and is tried again
 	 */
 	int pack_stuck, write_stuck;
 	uint64_t durable_group; /* all groups up to this one are durable */

@@ -103,7 +103,7 @@ for text in 2h30m 1.5h 5x yesterday T1906; do
 done
 for text in 2500 2500-01-01 @9999999999; do
 	hf diff "$text" now "$T/store" > "$T/.out" 2> "$T/future.err"
-	is "$(cat "$T/future.err")" "holdfast: $text lies in the future: it is taken for now" "the future is called so: $text"
+	is "$(cat "$T/future.err")" "holdfast: $text lies in the future: the newest moment is taken" "the future is called so: $text"
 done
 hf diff "$(date +%Y)" now "$T/store" > "$T/.out" 2> "$T/future.err"
 is "$(cat "$T/future.err")" "" "this year is not the future, though it has not ended"
