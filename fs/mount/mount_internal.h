@@ -20,6 +20,7 @@
  *   read.c      requests that read, of the live tree and of the past alike
  *   change.c    requests that change the live tree; the past answers EROFS
  *   serve.c     the threads that read requests and serve them
+ *   drain.c     what is queued when they have ended
  *   options.c, session.c, table.c    mounting and unmounting
  *
  * Node ids: of a live inode, its number (below 2^62; the root is 1 in both worlds). Of anything in
@@ -509,11 +510,18 @@ struct server;
 int serve_new(struct mount *m, struct server **ret);
 /*
  * Serve until the connection ends (0), serve_stop, or a failure (-errno). The calling thread serves nothing
- * itself.
+ * itself, but what is queued at the end.
  */
 int serve_run(struct server *s);
 void serve_stop(struct server *s); /* from any thread, before serve_free */
 void serve_free(struct server *s);
+/* One request, which is in buf and came from from_fd, for whom it is of. */
+void serve_one(struct mount *m, int from_fd, const struct fuse_buf *buf);
+
+/* ---- drain.c */
+
+/* Serve what the kernel has queued; nobody else serves any more. Within DRAIN_MS. */
+void drain(struct mount *m, int fd, size_t buffer_bytes);
 
 /* ---- session.c, table.c */
 

@@ -338,6 +338,16 @@ static void wake_sentinel(struct server *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void serve_one(struct mount *m, int from_fd, const struct fuse_buf *buf)
+{
+	const struct fuse_in_header *in = buf->mem;
+
+	hf_act_for(in->uid);
+	stale_begin(m, in->pid);
+	if (!wire_serve(m, from_fd, buf->mem, buf->size))
+		fuse_session_process_buf(m->session, buf);
+}
+
 /* True: it was a short one. */
 static bool serve_request(struct reader *r, ssize_t len)
 {
@@ -356,10 +366,7 @@ static bool serve_request(struct reader *r, ssize_t len)
 	r->buf.size = (size_t)len;
 	r->opcode = in->opcode;
 	r->uncounted = true;
-	hf_act_for(in->uid);
-	stale_begin(s->m, in->pid);
-	if (!wire_serve(s->m, r->from_fd, r->buf.mem, r->buf.size))
-		fuse_session_process_buf(s->m->session, &r->buf);
+	serve_one(s->m, r->from_fd, &r->buf);
 	if (fuse_session_exited(s->m->session)) /* libfuse cannot go on, and has said why */
 		end(s, 0);
 	if (keep && leads(r))
@@ -565,6 +572,8 @@ int serve_run(struct server *s)
 	watch(s);
 	for (unsigned i = 0; i < s->n_threads; i++) /* no more are started once it is over */
 		join_reader(s->threads[i]);
+	if (s->code == 0)
+		drain(s->m, s->fd, s->buffer_bytes);
 	return s->code;
 }
 

@@ -60,14 +60,15 @@ try "a dead mount is unmounted" hf unmount "$T/mnt"
 "$HOLDFAST" mount "$T/store" "$T/mnt" -f &
 front=$!
 try "mount -f serves" eventually 10 mountpoint -q "$T/mnt"
-# Half of it by a mapping, which no write(2) tells of; the file stays open until the mount has gone.
+# Most of it by a mapping, which no write(2) tells of, and more than the kernel hands out at a time; the file stays
+# open until the mount has gone.
 python3 - "$T/mnt/held" "$front" <<- 'END'
 	import mmap, os, signal, sys, time
 	file, pid = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR), int(sys.argv[2])
 	os.write(file, b"w" * 300000)
-	os.ftruncate(file, 600000)
-	mapping = mmap.mmap(file, 600000)
-	mapping[300000:] = b"m" * 300000
+	os.ftruncate(file, 100300000)
+	mapping = mmap.mmap(file, 100300000)
+	mapping[300000:] = b"m" * 100000000
 	os.kill(pid, signal.SIGTERM)
 	for _ in range(200):
 	    if not os.path.ismount(os.path.dirname(sys.argv[1])):
@@ -78,7 +79,7 @@ wait "$front"
 is $? 0 "SIGTERM unmounts, and all is well"
 try "and the folder is free" eval '! mountpoint -q "$T/mnt"'
 hf mount "$T/store" "$T/mnt"
-is "$(tr -d m < "$T/mnt/held" | wc -c) $(tr -d w < "$T/mnt/held" | wc -c)" "300000 300000" "with all that was written by who still had a file open"
+is "$(tr -d m < "$T/mnt/held" | wc -c) $(tr -d w < "$T/mnt/held" | wc -c)" "300000 100000000" "with all that was written by who still had a file open"
 hf unmount "$T/mnt"
 
 try "read-only" hf mount "$T/store" "$T/mnt" -o ro
