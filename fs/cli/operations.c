@@ -93,13 +93,15 @@ static int point_of_moment(struct hf_store *store, const char *moment, struct hf
 static json_t *do_tag(struct hf_store *store, const json_t *request,
 		      const struct operation_listener *listener, struct hf_error *err)
 {
-	const char *name = output_get_text(request, "name");
+	const char *name = output_get_text(request, "name"), *moment = output_get_text(request, "moment");
 	struct hf_point point;
 	json_t *answer;
 	int r;
 
 	(void)listener;
-	if (point_of_moment(store, output_get_text(request, "moment"), &point, err) < 0)
+	if (!*moment)
+		mount_write_out();
+	if (point_of_moment(store, moment, &point, err) < 0)
 		return NULL;
 	r = hf_tag(store, name, point.tid, err);
 	if (r == 0)
@@ -167,6 +169,7 @@ static json_t *do_head(struct hf_store *store, const json_t *request,
 
 	(void)request;
 	(void)listener;
+	mount_write_out();
 	hf_store_status(store, &status);
 	if (!status.read_only && hf_store_commit(store, err) < 0)
 		return NULL;

@@ -210,6 +210,7 @@ json_t *put_back(struct hf_store *store, const json_t *request, const struct ope
 	struct hf_attr was;
 	int r;
 
+	mount_write_out();
 	if (target_resolve(store, request, &at, err) < 0)
 		return NULL;
 	r = undo ? 0 : target_walk(store, &at, &was, err);
@@ -280,6 +281,7 @@ json_t *put_back_last_change(struct hf_store *store, const json_t *request,
 	int r = path ? 0 : hf_error_set(err, -EINVAL, "a request without a path");
 	struct hf_status status;
 
+	mount_write_out();
 	hf_store_status(store, &status);
 	if (r == 0 && !status.read_only)
 		r = hf_store_commit(store, err);

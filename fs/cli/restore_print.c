@@ -43,17 +43,6 @@ static void found(void *arg, const char *what)
 	json_decref(change);
 }
 
-/* What was written into a mapping, or is gathered, reaches the store before it is looked at. */
-void restore_sync_mount(const struct location *location)
-{
-	CLEANUP(cli_cleanup_fd) int fd = -1;
-
-	if (location->mount)
-		fd = open(location->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		(void)syncfs(fd);
-}
-
 json_t *restore_ask(const struct target *t, json_t *request, struct restore_report *report,
 		    struct hf_error *err)
 {
@@ -64,7 +53,6 @@ json_t *restore_ask(const struct target *t, json_t *request, struct restore_repo
 		hf_error_set(err, -ENOMEM, "no memory");
 		return NULL;
 	}
-	restore_sync_mount(&t->location);
 	listener.progress = progress_begin(&report->progress);
 	answer = location_ask(&t->location, request, &listener, err);
 	progress_end(&report->progress);

@@ -13,13 +13,9 @@ struct restore_report {
 	unsigned shown, most; /* printed, and how many are at most; 0: all */
 };
 
-/* Takes the request; with_target: puts path and moment in. What a mount's kernel has not yet written is,
- * first. */
+/* Takes the request. */
 json_t *restore_ask(const struct target *t, json_t *request, struct restore_report *report,
 		    struct hf_error *err);
-
-/* What programs have written into a mount and its kernel still holds reaches the store. */
-void restore_sync_mount(const struct location *location);
 
 /* How many names; a line of it, "3 made, 1 removed", of what was or (dry) would be done. */
 uint64_t restore_count(const json_t *answer);

@@ -126,7 +126,6 @@ json_t *web_restore(const struct location *location, const json_t *request, web_
 	if (asked && (!g.changes || !target.location.store)) {
 		hf_error_set(err, -ENOMEM, "no memory");
 	} else if (asked) {
-		restore_sync_mount(&target.location);
 		answer = ask(arg, asked, &listener, err);
 	}
 	if (answer && json_is_true(json_object_get(asked, "dry"))) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last requests of a mount that is ended while it is in use.
+ * The pages that the kernel has queued. syncfs(2) has it write all that it holds of a mount, but returns when
+ * the requests are queued, before they are read. Who needs to know that they are taken waits here; and when
+ * the threads that serve have come to their end, they are served here.
  *
- * syncfs(2) has the kernel queue the pages that it holds, and returns before they are taken. So when the
- * threads that serve have come to their end, one more goes on until nothing is queued. It is alone, so each
- * request it has answered is done: the kernel holds back no page for the number of those that are under way,
- * and an empty queue means that there are none.
+ * No more than so many of these requests are under way at a time, and the kernel holds the others back until
+ * one is answered. So an empty queue means that there are none only while no thread is at one.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,55 +13,58 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <linux/fuse.h>
-
 #include "fs/mount/mount_internal.h"
 
 enum {
-	DRAIN_MS = 30000,
-	OTHERS_MAX = 512, /* so many in a row that bring no page: it is what others go on asking */
+	SETTLE_S = 10,
+	DRAIN_S = 30,
+	OTHERS_MAX = 512, /* so many in a row that bring no page: it is what programs go on asking */
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static bool brings_page(const struct fuse_in_header *in)
-{
-	return in->opcode == FUSE_WRITE &&
-	       ((const struct fuse_write_in *)(in + 1))->write_flags & FUSE_WRITE_CACHE;
-}
-
-/* False: the connection has ended. */
 static bool is_queued(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	return poll(&p, 1, 0) == 1 && p.revents == POLLIN;
+	return poll(&p, 1, 0) == 1 && p.revents == POLLIN; /* with an error too, the connection has ended */
+}
+
+void settle(struct passage *p, int fd)
+{
+	const uint64_t until = now_ns() + SETTLE_S * UINT64_C(1000000000);
+	struct passage_counts page, before, now;
+	bool queued;
+
+	if (!passage_wait(p, until, &now))
+		return;
+	page = now;
+	do {
+		before = now;
+		queued = is_queued(fd);
+		if (!passage_wait(p, until, &now))
+			return;
+		if (now.pages != page.pages)
+			page = now;
+	} while ((queued || now.requests != before.requests) && now.requests - page.requests < OTHERS_MAX);
 }
 
 void drain(struct mount *m, int fd, size_t buffer_bytes)
 {
+	const uint64_t until = now_ns() + DRAIN_S * UINT64_C(1000000000);
 	struct fuse_buf buf = { .mem = NULL };
-	uint64_t until = now_ms() + DRAIN_MS;
 	unsigned others = 0;
 	ssize_t n;
 
 	if (posix_memalign(&buf.mem, 4096, buffer_bytes) != 0)
 		return;
 	tally_join(m);
-	while (others < OTHERS_MAX && now_ms() < until && is_queued(fd)) {
+	while (others < OTHERS_MAX && now_ns() < until && is_queued(fd)) {
 		n = read(fd, buf.mem, buffer_bytes);
 		if (n < 0 && errno != ENOENT && errno != EINTR && errno != EAGAIN)
 			break;
 		if (n < 0)
 			continue;
 		buf.size = (size_t)n;
-		others = brings_page(buf.mem) ? 0 : others + 1;
+		others = serve_is_page(buf.mem) ? 0 : others + 1;
 		serve_one(m, fd, &buf);
 	}
 	free(buf.mem);

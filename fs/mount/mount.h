@@ -125,6 +125,12 @@ void mount_changed_entry(uint64_t parent, const char *name);
 /* A tag's name was taken away, or given to another moment. */
 void mount_changed_tag(const char *name);
 
+/*
+ * What programs have written and the kernel alone has yet (of a mapping; with -o coalesce, of any file) is
+ * taken before the call returns, as far as the mount is not kept busy for ten seconds. Threads as above.
+ */
+void mount_write_out(void);
+
 /* Of the mount of this process: the moment that it is of. False: of what is now, or nothing is mounted. */
 struct hf_point;
 bool mount_moment(struct hf_point *ret);

@@ -20,7 +20,8 @@
  *   read.c      requests that read, of the live tree and of the past alike
  *   change.c    requests that change the live tree; the past answers EROFS
  *   serve.c     the threads that read requests and serve them
- *   drain.c     what is queued when they have ended
+ *   passage.c   where they are
+ *   drain.c     what the kernel has queued, waited for; and served, when they have ended
  *   options.c, session.c, table.c    mounting and unmounting
  *
  * Node ids: of a live inode, its number (below 2^62; the root is 1 in both worlds). Of anything in
@@ -45,6 +46,7 @@
 #ifndef FS_MOUNT_MOUNT_INTERNAL_H
 #define FS_MOUNT_MOUNT_INTERNAL_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -52,8 +54,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <fuse_lowlevel.h>
+#include <linux/fuse.h>
 
 #include "fs/mount/mount.h"
 #include "holdfast/history.h"
@@ -179,14 +183,23 @@ struct mount {
 	int stop_fd;              /* eventfd: written when there is a reason to look at the fields below */
 	atomic_bool initialised;  /* INIT was answered */
 	atomic_bool stopping;     /* a signal, or mount_stop */
-	struct server *server;
-	atomic_bool ended; /* the serving threads are gone */
-	int loop_code;     /* serve_run's, once they are */
-	dev_t dev;         /* of the mounted filesystem */
+	pthread_mutex_t server_lock; /* held by who uses the server and is not one of its threads */
+	struct server *server;       /* NULL, under that lock, when it is gone */
+	atomic_bool ended;           /* the serving threads are gone */
+	int loop_code;               /* serve_run's, once they are */
+	_Atomic dev_t dev;           /* of the mounted filesystem; 0: not yet known */
 	pthread_mutex_t drop_lock;
 	uint64_t *drop; /* node ids of the past whose pages must go; protected by drop_lock */
 	size_t drops;   /* protected by drop_lock */
 };
+
+static inline uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
 
 static inline struct mount *mount_of(fuse_req_t req)
 {
@@ -479,10 +492,12 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 int wire_attach(struct fuse_session *session);
 /* At INIT: agree to what the kernel offers and this file handles. */
 void wire_init(struct mount *m, struct fuse_conn_info *conn);
-/* Replies find their way to another file than the session's, */
-bool wire_routes(void);
-/* and requests are read from this one too (-1: not any more). Before the first and after the last of them. */
-void wire_second_fd(int fd);
+/*
+ * A file to read requests from without waiting: a second one of the connection where replies find their way
+ * to it, else session_fd itself, which then does not wait either; -1: none. Before the first request.
+ */
+int wire_open_second(int session_fd);
+void wire_close_second(int fd, int session_fd); /* after the last */
 /*
  * Look at a request that this thread has read from fd, whose bytes stay until it is replied to. True: it has
  * been served here; else it is libfuse's. What this thread replies next goes to fd.
@@ -515,12 +530,66 @@ int serve_new(struct mount *m, struct server **ret);
 int serve_run(struct server *s);
 void serve_stop(struct server *s); /* from any thread, before serve_free */
 void serve_free(struct server *s);
+/* What syncfs(2) has the kernel queue is taken (settle). From a thread that serves nothing. */
+void serve_settle(struct server *s);
 /* One request, which is in buf and came from from_fd, for whom it is of. */
 void serve_one(struct mount *m, int from_fd, const struct fuse_buf *buf);
 
+/* Does the request write a page of the kernel's, on no program's behalf? */
+bool serve_is_page(const struct fuse_in_header *in);
+
+/* ---- passage.c: until every request that was read is answered */
+
+enum { SERVE_THREADS_MAX = 128 };
+
+/* Where each serving thread is. Its own state a thread writes, and anybody reads. */
+struct passage {
+	pthread_mutex_t lock; /* a thread that may be signalled is there */
+	atomic_uint round, joined;
+	atomic_uint state[SERVE_THREADS_MAX]; /* PASSAGE_IDLE, or the round at the last read, and a bit */
+	pthread_t thread[SERVE_THREADS_MAX];  /* written before its state is anything but idle */
+	atomic_uint_fast64_t requests, pages; /* that were read; serve_is_page */
+};
+struct passage_counts {
+	uint64_t requests, pages;
+};
+#define PASSAGE_IDLE UINT_MAX /* has no request, and will not read one without a step */
+#define PASSAGE_SERVES 1u     /* the bit: it has read, and is not to be signalled */
+
+void passage_init(struct passage *p);
+void passage_release(struct passage *p);
+unsigned passage_join(struct passage *p); /* the calling thread's index */
+void passage_leave(struct passage *p, unsigned index);
+static inline void passage_idle(struct passage *p, unsigned index)
+{
+	atomic_store_explicit(&p->state[index], PASSAGE_IDLE, memory_order_release);
+}
+/* About to read. */
+static inline void passage_read(struct passage *p, unsigned index)
+{
+	atomic_store_explicit(&p->state[index], atomic_load_explicit(&p->round, memory_order_relaxed) * 2,
+			      memory_order_release);
+}
+static inline void passage_serve(struct passage *p, unsigned index, const struct fuse_in_header *in)
+{
+	atomic_fetch_add_explicit(&p->requests, 1, memory_order_relaxed);
+	if (serve_is_page(in))
+		atomic_fetch_add_explicit(&p->pages, 1, memory_order_relaxed);
+	atomic_store_explicit(&p->state[index],
+			      atomic_load_explicit(&p->state[index], memory_order_relaxed) | PASSAGE_SERVES,
+			      memory_order_release);
+}
+/*
+ * Wait until each request that was read before the call is answered. *ret: how many had been read then, at
+ * least those. False: not by until_ns.
+ */
+bool passage_wait(struct passage *p, uint64_t until_ns, struct passage_counts *ret);
+
 /* ---- drain.c */
 
-/* Serve what the kernel has queued; nobody else serves any more. Within DRAIN_MS. */
+/* While others serve: until they have taken the pages that the kernel has queued. Within SETTLE_S. */
+void settle(struct passage *p, int fd);
+/* Serve what the kernel has queued; nobody else serves any more. Within DRAIN_S. */
 void drain(struct mount *m, int fd, size_t buffer_bytes);
 
 /* ---- session.c, table.c */

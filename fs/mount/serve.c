@@ -41,8 +41,8 @@
 #include "fs/mount/mount_internal.h"
 
 enum {
-	THREADS = 32,      /* several may wait for an fsync each */
-	THREADS_MAX = 128, /* and, where an fsync waits for a replica, for long */
+	THREADS =
+		32, /* several may wait for an fsync each; where it waits for a replica, SERVE_THREADS_MAX */
 	TICK_MS = 2,
 	IDLE_TICKS = 50, /* so long without a request, and the sentinel sleeps */
 	ALONE_TICKS = 3, /* so long without a second client, and the first may hold up the queue */
@@ -62,7 +62,7 @@ struct server {
 	pthread_mutex_t lock;
 	pthread_cond_t lead_cond;     /* the lead is free, or it is over */
 	pthread_cond_t sentinel_cond; /* a request came, or it is over */
-	pthread_t threads[THREADS_MAX];
+	pthread_t threads[SERVE_THREADS_MAX];
 	unsigned threads_max;
 	unsigned n_threads, waiting; /* protected by lock */
 	bool led;                    /* somebody leads; protected by lock */
@@ -75,11 +75,13 @@ struct server {
 	atomic_uint_fast64_t count; /* of requests read by leaders */
 	atomic_uint_fast64_t busy;  /* the count of the one the leader serves, 0: none */
 	atomic_uint ticks;
+	struct passage passage;
 };
 
 /* One thread's view of things. */
 struct reader {
 	struct server *s;
+	unsigned index; /* in passage */
 	struct fuse_buf buf;
 	unsigned ticket;
 	int from_fd; /* where the request came from */
@@ -175,6 +177,7 @@ static bool take_lead(struct reader *r)
 	struct server *s = r->s;
 	bool over;
 
+	passage_idle(&s->passage, r->index);
 	pthread_mutex_lock(&s->lock);
 	s->waiting++;
 	while (s->led && !atomic_load(&s->over))
@@ -188,14 +191,6 @@ static bool take_lead(struct reader *r)
 
 /* --- reading */
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static void count_request(struct reader *r, uint64_t ended_ns)
 {
 	if (r->uncounted)
@@ -206,8 +201,10 @@ static void count_request(struct reader *r, uint64_t ended_ns)
 /* A request into the buffer: its length, or -errno. */
 static ssize_t read_request(struct reader *r, int fd)
 {
-	ssize_t n = read(fd, r->buf.mem, r->s->buffer_bytes);
+	ssize_t n;
 
+	passage_read(&r->s->passage, r->index);
+	n = read(fd, r->buf.mem, r->s->buffer_bytes);
 	r->from_fd = fd;
 	return n < 0 ? -errno : n;
 }
@@ -225,6 +222,7 @@ static ssize_t wait_for_request(struct reader *r)
 
 	if (r->uncounted)
 		count_request(r, now_ns());
+	passage_read(&r->s->passage, r->index);
 	if (r->s->spin_fd == r->s->fd && poll(&p, 1, -1) < 0)
 		return -errno;
 	n = read_request(r, r->s->fd);
@@ -312,9 +310,7 @@ static bool is_short(struct reader *r, const struct fuse_in_header *in)
 	case FUSE_READ:
 		return alone && ((const struct fuse_read_in *)(in + 1))->size <= SHORT_BYTES;
 	case FUSE_WRITE:
-		return (alone &&
-			!(((const struct fuse_write_in *)(in + 1))->write_flags & FUSE_WRITE_CACHE)) ||
-		       in->len <= SHORT_BYTES;
+		return (alone && !serve_is_page(in)) || in->len <= SHORT_BYTES;
 	case FUSE_FSYNC:
 	case FUSE_FSYNCDIR:
 	case FUSE_READDIR:
@@ -338,6 +334,12 @@ static void wake_sentinel(struct server *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+bool serve_is_page(const struct fuse_in_header *in)
+{
+	return in->opcode == FUSE_WRITE &&
+	       ((const struct fuse_write_in *)(in + 1))->write_flags & FUSE_WRITE_CACHE;
+}
+
 void serve_one(struct mount *m, int from_fd, const struct fuse_buf *buf)
 {
 	const struct fuse_in_header *in = buf->mem;
@@ -356,6 +358,7 @@ static bool serve_request(struct reader *r, ssize_t len)
 	uint64_t number = atomic_fetch_add(&s->count, 1) + 1;
 	bool keep = is_short(r, in);
 
+	passage_serve(&s->passage, r->index, in);
 	if (keep && leads(r))
 		atomic_store_explicit(&s->busy, number, memory_order_relaxed);
 	if (!keep) {
@@ -437,6 +440,7 @@ static void *reader_main(void *arg)
 	}
 	r.buf.mem = buffer;
 	tally_join(r.s->m);
+	r.index = passage_join(&r.s->passage);
 	while (take_lead(&r)) {
 		do {
 			while (leads(&r) && (n = next_request(&r)) > 0)
@@ -447,6 +451,7 @@ static void *reader_main(void *arg)
 		if (leads(&r))
 			give_lead(&r); /* it is over */
 	}
+	passage_leave(&r.s->passage, r.index);
 	free(buffer);
 	return NULL;
 }
@@ -497,23 +502,6 @@ static void watch(struct server *s)
 
 /* --- the whole */
 
-/* -1: no such file, and no spinning. */
-static int open_spin_fd(int session_fd)
-{
-	uint32_t source = (uint32_t)session_fd;
-	int fd;
-
-	if (!wire_routes())
-		return fcntl(session_fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0 ? session_fd : -1;
-	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (fd >= 0 && ioctl(fd, FUSE_DEV_IOC_CLONE, &source) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	wire_second_fd(fd);
-	return fd;
-}
-
 int serve_new(struct mount *m, struct server **ret)
 {
 	struct server *s = calloc(1, sizeof(*s));
@@ -523,15 +511,16 @@ int serve_new(struct mount *m, struct server **ret)
 		return -ENOMEM;
 	s->m = m;
 	s->buffer_bytes = MAX_WRITE_BYTES + 4096;
-	s->threads_max = m->options->sync_receipts ? THREADS_MAX : THREADS;
+	s->threads_max = m->options->sync_receipts ? SERVE_THREADS_MAX : THREADS;
 	s->fd = fuse_session_fd(m->session);
-	s->spin_fd = open_spin_fd(s->fd);
+	s->spin_fd = wire_open_second(s->fd);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->lead_cond, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->sentinel_cond, &attr);
 	pthread_condattr_destroy(&attr);
+	passage_init(&s->passage);
 	*ret = s;
 	return 0;
 }
@@ -543,9 +532,8 @@ void serve_free(struct server *s)
 	pthread_cond_destroy(&s->sentinel_cond);
 	pthread_cond_destroy(&s->lead_cond);
 	pthread_mutex_destroy(&s->lock);
-	wire_second_fd(-1);
-	if (s->spin_fd >= 0 && s->spin_fd != s->fd)
-		close(s->spin_fd);
+	passage_release(&s->passage);
+	wire_close_second(s->spin_fd, s->fd);
 	free(s);
 }
 
@@ -575,6 +563,11 @@ int serve_run(struct server *s)
 	if (s->code == 0)
 		drain(s->m, s->fd, s->buffer_bytes);
 	return s->code;
+}
+
+void serve_settle(struct server *s)
+{
+	settle(&s->passage, s->fd);
 }
 
 void serve_stop(struct server *s)

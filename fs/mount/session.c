@@ -378,16 +378,17 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* What the kernel holds of a mount that is in use is written while there is somebody to write it. */
-static void write_out(const struct mount *m, const char *dir)
+/* What the kernel holds of a mount that is in use it queues while there is somebody to take it. */
+static void write_out(const struct mount *m)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0 && st.st_dev == m->dev && syncfs(fd) < 0)
-		mount_log(LOG_WARNING, "%s: not all of what was written was taken: %s", dir, strerror(errno));
+		mount_log(LOG_WARNING, "%s: not all of what was written was taken: %s", m->dir,
+			  strerror(errno));
 	close(fd);
 }
 
@@ -399,8 +400,21 @@ static void unmount_idle(struct mount *m, const char *dir)
 {
 	if (atomic_load(&m->ended) || m->dev != mounted_dev(dir))
 		return;
-	write_out(m, dir);
+	write_out(m);
 	mount_detach(dir, false);
+}
+
+void mount_write_out(void)
+{
+	pthread_rwlock_rdlock(&current_lock);
+	if (current) {
+		write_out(current);
+		pthread_mutex_lock(&current->server_lock);
+		if (current->server)
+			serve_settle(current->server);
+		pthread_mutex_unlock(&current->server_lock);
+	}
+	pthread_rwlock_unlock(&current_lock);
 }
 
 static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg,
@@ -457,6 +471,7 @@ static void retire(struct mount *m)
 static int run_session(struct mount *m, const char *dir, void (*ready)(void *arg), void *arg,
 		       struct hf_error *err)
 {
+	struct server *server;
 	int r;
 
 	errno = 0;
@@ -477,7 +492,11 @@ static int run_session(struct mount *m, const char *dir, void (*ready)(void *arg
 	current = m;
 	pthread_rwlock_unlock(&current_lock);
 	r = serve_until_end(m, dir, ready, arg, err);
-	serve_free(m->server); /* its file of the connection with it, so that retire ends that */
+	pthread_mutex_lock(&m->server_lock);
+	server = m->server;
+	m->server = NULL;
+	pthread_mutex_unlock(&m->server_lock);
+	serve_free(server); /* its file of the connection with it, so that retire ends that */
 	retire(m);
 	return r;
 }
@@ -503,11 +522,13 @@ static int mount_init(struct mount *m)
 	seek_init(m);
 	refresh_init(m);
 	pthread_mutex_init(&m->drop_lock, NULL);
+	pthread_mutex_init(&m->server_lock, NULL);
 	return 0;
 }
 
 static void mount_release(struct mount *m)
 {
+	pthread_mutex_destroy(&m->server_lock);
 	pthread_mutex_destroy(&m->drop_lock);
 	free(m->drop);
 	refresh_release(m);

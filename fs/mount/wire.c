@@ -17,8 +17,10 @@
  *   STATX     the time of birth, answered here. The kernel asks only when a program wants it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -86,14 +88,27 @@ static bool attached;
 /* The other file requests are read from (serve.c), -1: none. Set before the first of them. */
 static int second_fd = -1;
 
-bool wire_routes(void)
+int wire_open_second(int session_fd)
 {
-	return attached;
+	uint32_t source = (uint32_t)session_fd;
+	int fd;
+
+	if (!attached)
+		return fcntl(session_fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0 ? session_fd : -1;
+	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0 && ioctl(fd, FUSE_DEV_IOC_CLONE, &source) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	second_fd = fd;
+	return fd;
 }
 
-void wire_second_fd(int fd)
+void wire_close_second(int fd, int session_fd)
 {
-	second_fd = fd;
+	second_fd = -1;
+	if (fd >= 0 && fd != session_fd)
+		close(fd);
 }
 
 static const void *body_of(const struct fuse_in_header *in)

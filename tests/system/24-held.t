@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What programs have written and only the kernel has yet: of a mapping, and with -o coalesce of any file. A moment that
+# is named has it, and it does not come after what a restore has put there.
+. "$(dirname "$0")/lib.sh"
+need_fuse
+
+SIZE=$((96 << 20)) # more than the kernel hands out at a time
+
+# Keeps FILE open, filled with the letter by HOW (map, write), until a line comes in, or for a minute.
+cat > "$T/hold" <<- 'END'
+	import mmap, os, select, sys
+	path, size, how, letter, ready = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4].encode(), sys.argv[5]
+	file = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+	if how == "map":
+	    os.ftruncate(file, size)
+	    mapping = mmap.mmap(file, size)
+	    mapping[:] = letter * size
+	else:
+	    os.pwrite(file, letter * size, 0)
+	open(ready, "w").close()
+	select.select([0], [], [], 60)
+END
+
+# hold FILE HOW LETTER: returns when FILE is filled; let_go ends it
+hold()
+{
+	mkfifo "$T/fifo"
+	python3 "$T/hold" "$1" "$SIZE" "$2" "$3" "$T/ready" < "$T/fifo" &
+	holder=$!
+	exec 7> "$T/fifo"
+	rm "$T/fifo"
+	eventually 30 test -e "$T/ready" || bail "nobody holds $1"
+	rm "$T/ready"
+}
+let_go()
+{
+	exec 7>&-
+	wait "$holder"
+}
+only() { printf '%s %s' "$(wc -c < "$1")" "$(tr -d "$2" < "$1" | wc -c)"; } # its bytes, and those that are others
+
+mkdir "$T/mnt"
+hf init "$T/store" --kit-file "$T/kit" > /dev/null 2>&1 || bail "cannot make a volume"
+for how in map write; do
+	options=rw
+	[ "$how" = write ] && options=coalesce
+	hf mount "$T/store" "$T/mnt" -o "$options" || bail "cannot mount"
+
+	hold "$T/mnt/$how" "$how" a
+	hf snapshot "$T/mnt" "$how-a" > /dev/null
+	is "$(only "$T/mnt/.history/tags/$how-a/$how" a)" "$SIZE 0" "$how: a named moment has what was written before"
+	let_go
+
+	hold "$T/mnt/$how" "$how" b
+	hf restore "$T/mnt/$how@$how-a" > /dev/null 2>&1
+	is "$(only "$T/mnt/$how" a)" "$SIZE 0" "$how: a file that somebody has just written to is restored"
+	let_go
+	is "$(only "$T/mnt/$how" a)" "$SIZE 0" "$how: and stays so when it is closed"
+	hf unmount "$T/mnt" || bail "cannot unmount"
+	hf mount "$T/store" "$T/mnt" || bail "cannot mount"
+	is "$(only "$T/mnt/$how" a)" "$SIZE 0" "$how: and when it is mounted anew"
+	hf unmount "$T/mnt" || bail "cannot unmount"
+done
+done_testing
