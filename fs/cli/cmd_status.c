@@ -38,9 +38,9 @@ const struct command command_status = {
 		 "directory is in, or the only one mounted, which is said then.\n"
 		 "\n"
 		 "Exit code 1 when a person must look: an alarm is open (see holdfast alarms),\n"
-		 "writing has failed, there is no room below to write anything, the index is\n"
-		 "damaged, a replica refuses this log, is full or went back, or an fsync waited for\n"
-		 "receipts in vain (-o sync=replica).\n"
+		 "writing has failed, there is no room below to write anything, its disk is read-only,\n"
+		 "the index is damaged, a replica refuses this log, is full or went back, or an\n"
+		 "fsync waited for receipts in vain (-o sync=replica).\n"
 		 "\n"
 		 "  holdfast status /srv/git\n"
 		 "  holdfast status /var/lib/volume --json | jq '.replicas[].lag_seconds'\n",

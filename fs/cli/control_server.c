@@ -302,7 +302,9 @@ static int listen_at(struct control_server *s, struct hf_error *err)
 	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->fd < 0 || s->wake < 0)
 		return hf_error_set(err, -errno, "control socket: %s", strerror(errno));
-	(void)unlink(address.sun_path); /* we hold the store's lock: whoever made it is dead */
+	/* We hold the store's lock: whoever made it is dead. */
+	if (unlink(address.sun_path) < 0 && errno != ENOENT)
+		return hf_error_set(err, -errno, "%s/socket: %s", path, strerror(errno));
 	/* Nobody can connect before listen. */
 	if (bind(s->fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    chmod(address.sun_path, 0600) < 0 || listen(s->fd, CONTROL_CLIENTS) < 0)

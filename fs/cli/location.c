@@ -224,8 +224,13 @@ json_t *location_ask(const struct location *p, const json_t *request,
 	r = control_connect(p->store, &control, err);
 	if (r == -EACCES)
 		return NULL;
-	if (r < 0)
-		return ask_at_rest(p->store, request, listener, err);
+	if (r < 0) {
+		answer = ask_at_rest(p->store, request, listener, err);
+		/* Who serves a mount on such a disk cannot be reached: each reads for itself. */
+		if (p->mount && json_is_true(json_object_get(answer, "disk_read_only")))
+			json_object_set_new(answer, "mounted_on", json_string(p->mount));
+		return answer;
+	}
 	answer = control_ask(&control, request, listener, err);
 	control_close(&control);
 	return answer;

@@ -167,6 +167,7 @@ json_t *status_of_store(struct hf_store *store)
 	verified_to_json(store, answer);
 	json_object_set_new(answer, "alarms", open_alarms(store));
 	json_object_set_new(answer, "read_only", json_boolean(s.read_only));
+	json_object_set_new(answer, "disk_read_only", json_boolean(s.disk_read_only));
 	json_object_set_new(answer, "index_damaged", json_boolean(s.index_damaged));
 	json_object_set_new(answer, "failed",
 			    s.failed ? json_string(s.failed_text[0] ? s.failed_text : hf_strerror(s.failed)) :
@@ -191,6 +192,7 @@ bool status_is_bad(const json_t *status)
 
 	if (json_is_string(json_object_get(status, "failed")) ||
 	    json_is_true(json_object_get(status, "index_damaged")) ||
+	    json_is_true(json_object_get(status, "disk_read_only")) ||
 	    json_array_size(json_object_get(status, "damage")) > 0 || has_no_room(status))
 		return true;
 	json_array_foreach(json_object_get(status, "replicas"), i, replica)
@@ -361,6 +363,10 @@ void status_print(const json_t *status)
 	if (json_is_object(at))
 		printf("            read-only, as it was at %s (tid-%" JSON_INTEGER_FORMAT ")\n",
 		       output_get_text(at, "moment"), json_integer_value(json_object_get(at, "tid")));
+	if (json_is_true(json_object_get(status, "disk_read_only")))
+		printf("disk        %sREAD-ONLY%s: nothing can be written. If nobody mounted it so, it is failing: see "
+		       "dmesg\n",
+		       colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_NONE));
 	if (*output_get_text(status, "metrics"))
 		printf("metrics     http://%s/metrics\n", output_get_text(status, "metrics"));
 	if (json_is_string(json_object_get(status, "failed")))

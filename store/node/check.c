@@ -193,7 +193,7 @@ static int find_tail(const struct check *c, struct log_pos *ret_at, uint64_t *re
 
 	*ret = 0;
 	if (!c->to->locked)
-		lock = files_lock(c->node_dir, "being checked", 0, NULL);
+		lock = files_lock(c->node_dir, "being checked", 0, NULL, NULL);
 	if (lock == -EBUSY)
 		return 0;
 	r = open_shelf(c, &shelf, ret, err);

@@ -283,7 +283,7 @@ static int take_lock(struct hf_node *node, struct hf_error *err)
 	if (node->service.read_only)
 		return lock_read_only(node, err);
 	/* A moment's patience, for who only looks whether it is taken. */
-	node->lock = files_lock(node->dir, "serving a node", LOCK_WAIT_MS, err);
+	node->lock = files_lock(node->dir, "serving a node", LOCK_WAIT_MS, NULL, err);
 	return node->lock < 0 ? node->lock : 0;
 }
 

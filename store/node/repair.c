@@ -136,7 +136,7 @@ int hf_node_repair(const char *dir, const char *volume_id, const char *from,
 	faults = node_check_setup(dir, err);
 	if (faults < 0)
 		return (int)faults;
-	lock = files_lock(dir, "being repaired", 0, err);
+	lock = files_lock(dir, "being repaired", 0, NULL, err);
 	if (lock == -EBUSY)
 		return hf_error_prefix(err, lock,
 				       "the node must not be served while it is repaired; stores wait");

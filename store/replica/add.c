@@ -283,7 +283,7 @@ static int at_rest_open(struct at_rest *s, const char *path, const char *holder,
 	r = files_read_descriptor(s->home.os, path, &s->descriptor, err);
 	if (r < 0)
 		return r;
-	s->lock = files_lock(path, holder, 0, err);
+	s->lock = files_lock(path, holder, 0, NULL, err);
 	return s->lock < 0 ? s->lock : 0;
 }
 

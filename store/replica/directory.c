@@ -104,7 +104,7 @@ static int open_shelf(struct directory *d, struct hf_error *err)
 	if (r < 0)
 		return r;
 	if (d->writable && d->lock < 0) {
-		d->lock = files_lock((const char *)dir.data, "replicating into this folder", 0, err);
+		d->lock = files_lock((const char *)dir.data, "replicating into this folder", 0, NULL, err);
 		if (d->lock < 0)
 			return d->lock;
 	}

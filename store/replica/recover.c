@@ -562,7 +562,7 @@ int recover_run(const struct recover_options *o, const char *path, struct hf_rec
 	if (r == 0)
 		r = recover_mark(v.os, v.path, v.volume_id, err);
 	if (r == 0) {
-		lock = files_lock(path, "recovering", 0, err);
+		lock = files_lock(path, "recovering", 0, NULL, err);
 		r = lock < 0 ? lock : recover(&v, ret, ret_end, err);
 	}
 	shelf_close(v.shelf);

@@ -278,7 +278,7 @@ int hf_rekey(const char *path, const struct hf_kit *kit, int retry, const struct
 	r = check_owner(&k, err);
 	if (r < 0)
 		return r;
-	lock = files_lock(path, "changing its epoch", 0, err);
+	lock = files_lock(path, "changing its epoch", 0, NULL, err);
 	r = lock < 0 ? lock : rekey_locked(&k, retry, told, &got, err);
 	log_close(k.log);
 	keyring_free(k.keys);

@@ -319,7 +319,7 @@ static void check_settings(struct checking *c, const char *path)
 /* -EBUSY: another process has it open, so the index's files come and go. Else a lock, or -1. */
 static int lock_index(const struct checking *c, const char *path)
 {
-	const int lock = c->to->locked ? -1 : files_lock(path, "its index is being checked", 0, NULL);
+	const int lock = c->to->locked ? -1 : files_lock(path, "its index is being checked", 0, NULL, NULL);
 
 	return lock == -EBUSY || lock >= 0 ? lock : -1;
 }
@@ -490,7 +490,7 @@ void check_note(const char *path, const struct volume_descriptor *d, struct veri
 static void write_note(const char *path, struct noting *n, const struct check_result *result)
 {
 	struct volume_descriptor d;
-	int lock = files_lock(path, "checked", 0, NULL);
+	int lock = files_lock(path, "checked", 0, NULL, NULL);
 
 	if (lock < 0)
 		return;

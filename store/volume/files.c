@@ -222,18 +222,37 @@ static void name_holder(int fd, const char *path, struct hf_error *err)
 			   text[0] ? text : "by a process that did not say its name");
 }
 
-int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf_error *err)
+/* -EROFS means two things: there is no such file there either. */
+static int open_to_share(const char *file)
+{
+	const int fd = open(file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int files_lock(const char *path, const char *holder, unsigned wait_ms, bool *ret_fixed, struct hf_error *err)
 {
 	const struct timespec pause = { 0, LOCK_POLL_MS * 1000000L };
 	CLEANUP(buf_release) struct buf full = BUF_INIT;
 	CLEANUP(cleanup_fd) int fd = -1;
+	bool fixed;
 
 	if (!os_join(&full, path, "lock"))
 		return hf_error_set(err, -ENOMEM, "no memory");
 	fd = os_open_lock((const char *)full.data);
+	fixed = fd == -EROFS;
+	if (fixed && ret_fixed)
+		fd = open_to_share((const char *)full.data);
+	else if (fixed)
+		return hf_error_set(
+			err, fd,
+			"the disk that %s is on is read-only, as one becomes that fails: see dmesg. "
+			"What is there can be read, mount it with -o ro",
+			path);
 	if (fd < 0)
 		return hf_error_set(err, fd, "cannot open %s: %s", (const char *)full.data, strerror(-fd));
-	for (unsigned waited_ms = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited_ms += LOCK_POLL_MS) {
+	for (unsigned waited_ms = 0; flock(fd, (fixed ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0;
+	     waited_ms += LOCK_POLL_MS) {
 		if (errno != EWOULDBLOCK)
 			return hf_error_set(err, -errno, "cannot lock %s: %s", (const char *)full.data,
 					    strerror(errno));
@@ -243,7 +262,11 @@ int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf
 		}
 		(void)nanosleep(&pause, NULL);
 	}
-	if (ftruncate(fd, 0) < 0 || dprintf(fd, "process %ld, %s\n", (long)getpid(), holder) < 0)
+	if (ret_fixed)
+		*ret_fixed = fixed;
+	/* Where the disk is full, the lock holds without words. */
+	if (!fixed && (ftruncate(fd, 0) < 0 ||
+		       (dprintf(fd, "process %ld, %s\n", (long)getpid(), holder) < 0 && errno != ENOSPC)))
 		return hf_error_set(err, -errno, "cannot write %s: %s", (const char *)full.data,
 				    strerror(errno));
 	return TAKE_FD(fd);

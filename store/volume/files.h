@@ -61,7 +61,11 @@ MUST_USE int files_write_new(const struct os *os, const char *file, const struct
 /*
  * Take the store for this process (flock on `lock`, into which `holder` is written with the process id),
  * waiting at most wait_ms. -EBUSY names who has it. Returns a descriptor; closing it lets go.
+ *
+ * On a disk that is read-only: -EROFS, but with ret_fixed (else NULL) shared with others who only read, and
+ * *ret_fixed is true.
  */
-MUST_USE int files_lock(const char *path, const char *holder, unsigned wait_ms, struct hf_error *err);
+MUST_USE int files_lock(const char *path, const char *holder, unsigned wait_ms, bool *ret_fixed,
+			struct hf_error *err);
 
 #endif

@@ -551,7 +551,7 @@ int hf_key_keep(const char *path, const struct hf_keeping *keeping, struct hf_er
 	r = files_read_descriptor(os_posix(), path, &v, err);
 	if (r < 0)
 		return r;
-	lock = files_lock(path, "changing how its keys are kept", 0, err);
+	lock = files_lock(path, "changing how its keys are kept", 0, NULL, err);
 	if (lock < 0)
 		return lock;
 	r = files_read_keys(os_posix(), path, &v, &keys, err);

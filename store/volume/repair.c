@@ -373,7 +373,7 @@ int hf_store_repair(const char *path, const struct hf_repair_options *options, s
 	r = begin(&p, &log_dir, err);
 	if (r < 0)
 		return r;
-	lock = files_lock(path, options->repair ? "being repaired" : "being checked", 0, err);
+	lock = files_lock(path, options->repair ? "being repaired" : "being checked", 0, NULL, err);
 	return lock < 0 ? lock : run(&p, err);
 }
 

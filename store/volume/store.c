@@ -9,13 +9,14 @@
 #include <time.h>
 
 #include "store/base/journal.h"
+#include "store/index/borrow.h"
 #include "store/replica/replica.h"
 #include "store/volume/guard.h"
 #include "store/volume/keys.h"
 #include "store/volume/kit.h"
 #include "store/volume/known.h"
 #include "store/volume/rot.h"
-#include "store/volume/volume.h"
+#include "store/volume/opening.h"
 
 enum {
 	CACHE_BYTES = 256 << 20,
@@ -79,6 +80,7 @@ static void store_free(struct hf_store *s)
 	if (s->batch)
 		index_batch_free(s->batch);
 	index_close(s->index);
+	index_give_back(s->borrowed);
 	frame_cache_free(s->frames);
 	rot_free(s);
 	log_close(s->log);
@@ -104,68 +106,6 @@ static void store_free(struct hf_store *s)
 	(void)pthread_mutex_destroy(&s->refs);
 	free(s->path);
 	free(s);
-}
-
-struct opening {
-	struct hf_store *s;
-	const struct hf_open_options *o;
-	struct volume_state state; /* where the index is; point.end.segment 0: nowhere */
-	uint64_t index_bytes, frame_bytes;
-	bool rebuild; /* throw the index away, once what it says of the log was heard */
-};
-
-static int open_index(struct opening *p, bool wipe, struct hf_error *err)
-{
-	struct index_options io = { .cache_bytes = p->index_bytes, .wipe = wipe };
-	CLEANUP(buf_release) struct buf dir = BUF_INIT;
-	uint8_t *state = NULL;
-	size_t len = 0;
-	int r;
-
-	io.dir = os_join(&dir, p->s->path, "index");
-	if (!io.dir)
-		return hf_error_set(err, -ENOMEM, "no memory");
-	r = index_open(&io, &p->s->index, &state, &len, err);
-	if (r < 0)
-		return r;
-	if (len > 0)
-		r = volume_state_decode(state, len, &p->state);
-	if (len > 0 && r == 0 && memcmp(p->state.volume_id, p->s->descriptor.volume_id, VOLUME_ID_BYTES) != 0)
-		r = -EUCLEAN; /* another volume's: no index of this one */
-	free(state);
-	if (r < 0) {
-		index_close(p->s->index);
-		p->s->index = NULL;
-	}
-	return r;
-}
-
-/* That takes its time; and a disk that damages this may damage the log. */
-static void tell_anew(const struct hf_store *s, const char *why)
-{
-	journal_line(LOG_NOTICE, "the index of %s is built anew from the log: %s", s->path, why);
-}
-
-/*
- * A damaged index is no loss: it is thrown away and built anew. So is one that is to be rebuilt, or in which
- * damage was found when it was in use; but what it says of the log is heard first, and it goes when the log
- * has been opened.
- */
-static int open_or_wipe_index(struct opening *p, struct hf_error *err)
-{
-	int r = open_index(p, false, err);
-
-	/* Who only reads may have a log that lacks what the index has: he says so himself. */
-	if (r == 0 && index_is_damaged(p->s->index) && !p->s->read_only) {
-		tell_anew(p->s, "damage was found in it when it was in use");
-		p->rebuild = true;
-	}
-	if (r == 0 || (r != -EUCLEAN && !p->rebuild))
-		return r;
-	if (r == -EUCLEAN)
-		tell_anew(p->s, err->text[0] ? err->text : "it is of another volume");
-	p->state = (struct volume_state){ 0 };
-	return open_index(p, true, err);
 }
 
 /* The log names an epoch before its writer key is put here: but a recovery, which begins with the key. */
@@ -217,22 +157,6 @@ static int open_log(struct opening *p, struct hf_error *err)
 	return r < 0 || p->s->read_only ? r : check_epoch(p->s, err);
 }
 
-/* Throw away an index that has been opened, and begin with an empty one. */
-static int remake_index(struct opening *p, struct hf_error *err)
-{
-	struct hf_store *s = p->s;
-	int r;
-
-	index_batch_free(TAKE_PTR(s->batch));
-	index_close(TAKE_PTR(s->index));
-	p->state = (struct volume_state){ 0 };
-	r = open_index(p, true, err);
-	if (r == 0)
-		r = index_batch_new(s->index, &s->batch);
-	s->tree.index = s->index;
-	return r;
-}
-
 static int open_parts(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
@@ -240,7 +164,8 @@ static int open_parts(struct opening *p, struct hf_error *err)
 
 	r = files_read_descriptor(s->os, s->path, &s->descriptor, err);
 	if (r == 0)
-		r = files_lock(s->path, p->o->holder ? p->o->holder : "holdfast", p->o->busy_wait_ms, err);
+		r = files_lock(s->path, p->o->holder ? p->o->holder : "holdfast", p->o->busy_wait_ms,
+			       s->read_only ? &s->disk_fixed : NULL, err);
 	if (r < 0)
 		return r;
 	s->lock_fd = r;
@@ -254,7 +179,7 @@ static int open_parts(struct opening *p, struct hf_error *err)
 	if (r == 0)
 		r = workers_new(0, &s->workers);
 	if (r == 0)
-		r = open_or_wipe_index(p, err);
+		r = opening_index(p, err);
 	if (r == 0)
 		r = open_log(p, err);
 	if (r == 0)
@@ -264,7 +189,7 @@ static int open_parts(struct opening *p, struct hf_error *err)
 	if (r == 0)
 		r = rot_open(s);
 	if (r == 0)
-		r = p->rebuild ? remake_index(p, err) : index_batch_new(s->index, &s->batch);
+		r = p->rebuild ? opening_remake_index(p, err) : index_batch_new(s->index, &s->batch);
 	if (r < 0 && err && !err->code)
 		(void)hf_error_set(err, r, "cannot open %s: %s", s->path, hf_strerror(r));
 	s->tree.index = s->index;
@@ -288,7 +213,7 @@ static int open_before(struct opening *p, uint64_t memory, struct volume_state *
 	memcpy(s->failed_text, err->text, sizeof(s->failed_text));
 	*err = (struct hf_error)HF_ERROR_INIT;
 	end->stop = true;
-	r = remake_index(p, err);
+	r = opening_remake_index(p, err);
 	return r < 0 ? r : replay_log(s, NULL, memory, &p->o->progress, at, end, err);
 }
 
@@ -301,13 +226,13 @@ static int point_to_reading(int code, struct hf_error *err)
 }
 
 /* The index is never ahead of what is surely in the log: who only reads sees to that, too, if he brings it
- * on. */
+ * on. One that is borrowed lasts no longer than what was read. */
 static int open_surely(struct opening *p, struct hf_error *err)
 {
 	struct log_point end;
 
 	log_durable(p->s->log, &end);
-	if (!p->s->read_only || log_pos_compare(p->state.point.end, end.end) == 0)
+	if (!p->s->read_only || p->s->borrow || log_pos_compare(p->state.point.end, end.end) == 0)
 		return 0;
 	return log_make_sure(p->s->log, err);
 }
@@ -333,9 +258,9 @@ static int open_replay(struct opening *p, struct hf_error *err)
 		return r;
 	r = replay_log(s, anew ? NULL : &p->state, memory, &p->o->progress, &at, &end, err);
 	if (r < 0 && !anew && (end.misfit || (r == -EUCLEAN && index_is_damaged(s->index)))) {
-		tell_anew(s, err->text);
+		opening_tell_anew(s, err->text);
 		*err = (struct hf_error)HF_ERROR_INIT;
-		r = remake_index(p, err);
+		r = opening_remake_index(p, err);
 		if (r == 0)
 			r = replay_log(s, NULL, memory, &p->o->progress, &at, &end, err);
 	}
@@ -412,7 +337,7 @@ static int open_all(struct opening *p, struct hf_error *err)
 		r = start_replicas(p, err);
 	if (r == 0 && !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION))
 		guard_start(s);
-	if (r == 0 && !(p->o->flags & HF_OPEN_NO_REPLICATION))
+	if (r == 0 && !s->disk_fixed && !(p->o->flags & HF_OPEN_NO_REPLICATION))
 		scrub_start(s, p->o->scrub_s);
 	return r;
 }
@@ -474,6 +399,9 @@ int hf_store_open(const char *path, const struct hf_open_options *options, struc
 	p.rebuild = p.o->flags & HF_OPEN_REBUILD;
 	p.s->commit_interval_ms = p.o->commit_interval_ms ? p.o->commit_interval_ms : COMMIT_INTERVAL_MS;
 	r = open_all(&p, err);
+	if (r == -ENOSPC && p.s->borrow)
+		hf_error_prefix(err, r,
+				"no room for an index to read with; set TMPDIR to a folder that has some");
 	if (r < 0) {
 		scrub_stop(p.s);
 		replica_set_stop(p.s->replicas);
@@ -558,6 +486,7 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	volume_id_text(s->descriptor.volume_id, ret->volume_id);
 	ret->epoch = point.epoch;
 	ret->read_only = s->read_only;
+	ret->disk_read_only = s->disk_fixed;
 	ret->index_damaged = index_is_damaged(s->index);
 	ret->committed_tid = point.tid;
 	ret->committed_time_ns = point.time_ns;

@@ -182,6 +182,9 @@ struct hf_store {
 	struct guard *guard;          /* NULL: nobody watches */
 	struct rot *rot;              /* what is known to be damaged */
 	bool read_only;
+	bool disk_fixed; /* it takes no writes: the store is read, and nothing is put into its folder */
+	bool borrow;     /* the index is brought on elsewhere: */
+	struct index_borrowed *borrowed;
 	uint64_t pending_max; /* more than this under way makes operations wait */
 	unsigned commit_interval_ms;
 	unsigned sync_timeout_ms; /* an fsync waits so long for receipts; 0: it does not */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An index that is brought on without a change to the one on disk: for a store whose disk takes no writes. It
+ * is a folder of its own below $TMPDIR (/var/tmp) that leads to the other's tables, which RocksDB never
+ * changes, and has a copy of the small files beside them. What comes to it is gone when it is given back, or,
+ * when the process has died, when the next is borrowed.
+ */
+#ifndef STORE_INDEX_BORROW_H
+#define STORE_INDEX_BORROW_H
+
+#include "holdfast/error.h"
+#include "store/format/format.h"
+
+struct index_borrowed {
+	char *dir; /* for index_open */
+	int fd;    /* of it, locked while it is used */
+};
+
+/* Of the index in `from`; of none, NULL or when there is nothing: then it is empty. -ENOMEM, -ENOSPC, … */
+MUST_USE int index_borrow(const char *from, struct index_borrowed **ret, struct hf_error *err);
+/* Once it is closed. NULL is fine. */
+void index_give_back(struct index_borrowed *b);
+
+#endif

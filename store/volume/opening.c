@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The index of a store that is being opened. */
+#include "store/volume/opening.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/journal.h"
+#include "store/index/borrow.h"
+
+/* In the place of what was borrowed before. */
+static int borrow(struct hf_store *s, const char *from, struct hf_error *err)
+{
+	index_give_back(TAKE_PTR(s->borrowed));
+	return index_borrow(from, &s->borrowed, err);
+}
+
+static int open_index(struct opening *p, bool wipe, struct hf_error *err)
+{
+	struct index_options io = { .cache_bytes = p->index_bytes };
+	CLEANUP(buf_release) struct buf dir = BUF_INIT;
+	uint8_t *state = NULL;
+	size_t len = 0;
+	int r;
+
+	if (!os_join(&dir, p->s->path, "index"))
+		return hf_error_set(err, -ENOMEM, "no memory");
+	r = p->s->borrow ? borrow(p->s, wipe ? NULL : buf_cstr(&dir), err) : 0;
+	if (r < 0)
+		return r;
+	io.dir = p->s->borrow ? p->s->borrowed->dir : buf_cstr(&dir);
+	io.wipe = wipe && !p->s->borrow;
+	r = index_open(&io, &p->s->index, &state, &len, err);
+	if (r < 0)
+		return r;
+	if (len > 0)
+		r = volume_state_decode(state, len, &p->state);
+	if (len > 0 && r == 0 && memcmp(p->state.volume_id, p->s->descriptor.volume_id, VOLUME_ID_BYTES) != 0)
+		r = -EUCLEAN; /* another volume's: no index of this one */
+	free(state);
+	if (r < 0) {
+		index_close(p->s->index);
+		p->s->index = NULL;
+	}
+	return r;
+}
+
+void opening_tell_anew(const struct hf_store *s, const char *why)
+{
+	journal_line(LOG_NOTICE, "the index of %s is built anew from the log: %s", s->path, why);
+}
+
+/*
+ * A damaged index is no loss: it is thrown away and built anew. So is one that is to be rebuilt, or in which
+ * damage was found when it was in use; but what it says of the log is heard first, and it goes when the log
+ * has been opened.
+ */
+int opening_index(struct opening *p, struct hf_error *err)
+{
+	int r;
+
+	p->s->borrow = p->s->disk_fixed;
+	r = open_index(p, false, err);
+	if (r == -ENOSPC && p->s->read_only && !p->s->borrow) {
+		p->s->borrow = true;
+		*err = (struct hf_error)HF_ERROR_INIT;
+		r = open_index(p, false, err);
+	}
+	/* Who only reads may have a log that lacks what the index has: he says so himself. */
+	if (r == 0 && index_is_damaged(p->s->index) && !p->s->read_only) {
+		opening_tell_anew(p->s, "damage was found in it when it was in use");
+		p->rebuild = true;
+	}
+	if (r == 0 || (r != -EUCLEAN && !p->rebuild))
+		return r;
+	if (r == -EUCLEAN)
+		opening_tell_anew(p->s, err->text[0] ? err->text : "it is of another volume");
+	p->state = (struct volume_state){ 0 };
+	return open_index(p, true, err);
+}
+
+int opening_remake_index(struct opening *p, struct hf_error *err)
+{
+	struct hf_store *s = p->s;
+	int r;
+
+	index_batch_free(TAKE_PTR(s->batch));
+	index_close(TAKE_PTR(s->index));
+	p->state = (struct volume_state){ 0 };
+	r = open_index(p, true, err);
+	if (r == 0)
+		r = index_batch_new(s->index, &s->batch);
+	s->tree.index = s->index;
+	return r;
+}

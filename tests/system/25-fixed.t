@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A store on a disk that takes no writes, as a failing one is made read-only by the kernel: all that is there is read,
+# by several at once, and nothing in the store's folder changes.
+. "$(dirname "$0")/lib.sh"
+need_fuse
+if [ "$(id -u)" -ne 0 ] || ! mkdir "$T/disk" || ! mount -t tmpfs -o size=128m none "$T/disk" 2> /dev/null; then
+	echo "1..0 # SKIP only root mounts a disk to be read-only"
+	exit 0
+fi
+TMPDIR=$T/tmp
+export TMPDIR
+mkdir "$TMPDIR" "$T/mnt"
+store=$T/disk/store
+
+all_of() { (cd "$store" && find . -printf '%p %s %T@ %m\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+borrowed() { find "$TMPDIR" -mindepth 1 | wc -l; }
+
+hf init "$store" --kit-file "$T/kit" > /dev/null 2>&1 || bail "cannot make a volume"
+hf mount "$store" "$T/mnt" || bail "cannot mount"
+cp -r "$TOP/docs" "$T/mnt/docs"
+hf snapshot "$T/mnt" one > /dev/null
+rm -r "$T/mnt/docs"
+echo late > "$T/mnt/late"
+sync "$T/mnt"
+# What was done last is in the log, and not in the index.
+kill -9 "$(hf status "$T/mnt" --json | json pid)"
+eventually 10 flock -n "$store/lock" true
+umount "$T/mnt"
+mount -o remount,ro "$T/disk"
+before=$(all_of)
+
+fails "it cannot be mounted for writing, and says what can be done" 2 "disk .* is read-only.*mount it with -o ro" \
+	hf mount "$store" "$T/mnt"
+fails "nor can a moment be named" 2 "read-only" hf snapshot "$store" two
+is "$(hf cat "$store" /late)" late "what was written last is read at rest"
+try "it is mounted to be read" hf mount "$store" "$T/mnt" -o ro
+is "$(cat "$T/mnt/late")" late "with what was written last"
+try "and the past" diff -r "$TOP/docs" "$T/mnt/.history/tags/one/docs"
+fails "and takes no change" 1 "Read-only" touch "$T/mnt/new"
+hf status "$T/mnt" > /dev/null
+is $? 1 "status finds that a person must look"
+try "and says so in words" eval 'hf status "$T/mnt" | grep -q READ-ONLY'
+hf status "$T/mnt" --json > "$T/json"
+is "$(json disk_read_only < "$T/json") $(json mounted_on < "$T/json")" "true $T/mnt" "and in JSON, and where it is mounted"
+try "the log is read" eval 'hf log "$T/mnt/late" | grep -q "wrote 5 bytes"'
+try "a folder of the past is taken out" hf restore "$T/mnt/docs@one" --to "$T/docs"
+try "whole" diff -r "$TOP/docs" "$T/docs"
+try "check finds no fault" hf check "$store"
+try "unmount" hf unmount "$T/mnt"
+try "what was needed for that is gone" eventually 10 eval '[ "$(borrowed)" -eq 0 ]'
+
+try "the index can be built anew" hf mount "$store" "$T/mnt" -o ro,rebuild
+is "$(cat "$T/mnt/late")" late "from the log alone"
+hf unmount "$T/mnt"
+try "a moment is mounted" hf mount "$store" "$T/mnt" --at one
+try "as it was" diff -r "$TOP/docs" "$T/mnt/docs"
+pid=$(pgrep -f "mount $store $T/mnt")
+kill -9 "$pid" && eventually 10 eval "! kill -0 $pid"
+umount "$T/mnt"
+try "a process that died leaves it behind" test "$(borrowed)" -gt 0
+is "$(hf cat "$store" /late)" late "another reads"
+is "$(borrowed)" 0 "and clears up after it"
+
+mkdir "$T/narrow"
+mount -t tmpfs -o size=16k none "$T/narrow"
+fails "without room for it, it is said what to do" 2 "set TMPDIR" env TMPDIR="$T/narrow" "$HOLDFAST" cat "$store" /late
+umount "$T/narrow"
+is "$(all_of)" "$before" "nothing in the store's folder has changed"
+
+# full to the last byte
+mount -o remount,rw "$T/disk"
+dd if=/dev/zero of="$T/disk/fill" bs=64k 2> /dev/null
+while printf x >> "$T/disk/fill2"; do :; done 2> /dev/null
+is "$(df --output=avail "$T/disk" | tail -n 1 | tr -d ' ')" 0 "the disk is full"
+try "it is mounted to be read" hf mount "$store" "$T/mnt" -o ro
+is "$(cat "$T/mnt/late")" late "with what was written last"
+try "and the past" diff -r "$TOP/docs" "$T/mnt/.history/tags/one/docs"
+try "unmount" hf unmount "$T/mnt"
+rm "$T/disk/fill" "$T/disk/fill2"
+try "with room again it is mounted for writing" hf mount "$store" "$T/mnt"
+try "and written" eval 'echo more > "$T/mnt/late" && sync "$T/mnt"'
+try "unmount" hf unmount "$T/mnt"
+done_testing
