@@ -370,12 +370,12 @@ check-deb: deb-deps
 # What each command's page says is its --help; the two formats' are the documents.
 MAN := $(B)/man
 man: $(MAN)/done
-$(MAN)/done: docs/man.pl docs/holdfast.1 docs/FORMAT.md docs/PROTOCOL.md $(B)/holdfast
+$(MAN)/done: docs/man.pl docs/holdfast.1.in docs/FORMAT.md docs/PROTOCOL.md $(B)/holdfast
 	$(call say,MAN,$(MAN))
 	$(Q)rm -rf $(MAN) && mkdir -p $(MAN)/man1 $(MAN)/man5 $(MAN)/man7 $(MAN)/man8
 	$(Q)docs/man.pl document docs/FORMAT.md holdfast-format 5 $(VERSION) > $(MAN)/man5/holdfast-format.5
 	$(Q)docs/man.pl document docs/PROTOCOL.md holdfast-protocol 7 $(VERSION) > $(MAN)/man7/holdfast-protocol.7
-	$(Q)docs/man.pl overview $(B)/holdfast docs/holdfast.1 $(VERSION) > $(MAN)/man1/holdfast.1
+	$(Q)docs/man.pl overview $(B)/holdfast docs/holdfast.1.in $(VERSION) > $(MAN)/man1/holdfast.1
 	$(Q)docs/man.pl list $(B)/holdfast > $(MAN)/commands
 	$(Q)while read -r c; do docs/man.pl command $(B)/holdfast $$c $(VERSION) > $(MAN)/man1/holdfast-$$c.1 || exit; done \
 		< $(MAN)/commands

@@ -4,7 +4,7 @@
 #
 #	man.pl document FILE.md NAME SECTION VERSION   a document (FORMAT.md, PROTOCOL.md) as a page
 #	man.pl command BINARY NAME VERSION             holdfast-NAME(1), from what BINARY NAME --help prints
-#	man.pl overview BINARY FILE VERSION            FILE (holdfast.1) with the synopsis of every command put in where it
+#	man.pl overview BINARY FILE VERSION            FILE (holdfast.1.in) with the synopsis of every command put in where it
 #	                                               says @SYNOPSIS@, the list of commands for @COMMANDS@, and @VERSION@
 #	man.pl list BINARY                             the names of the commands, one a line
 use strict;

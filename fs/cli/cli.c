@@ -67,6 +67,19 @@ int cli_json_only(const struct command *self, int argc, char **argv, bool *ret_j
 	return cli_operands(self, argc, 0, 1) ? -1 : CLI_FAILED;
 }
 
+/* The lines of a usage text before the first empty one. */
+static void print_forms(const char *usage)
+{
+	const char *end = strstr(usage, "\n\n"), *before = "usage: ";
+	size_t len;
+
+	for (; *usage && usage < end; usage += len + 1) {
+		len = strcspn(usage, "\n");
+		fprintf(stderr, "%s%.*s\n", before, (int)len, usage);
+		before = "       ";
+	}
+}
+
 bool cli_operands(const struct command *self, int argc, int min, int max)
 {
 	int n = argc - optind;
@@ -75,6 +88,7 @@ bool cli_operands(const struct command *self, int argc, int min, int max)
 		return true;
 	cli_fail("%s: %s; see holdfast %s --help", self->name,
 		 n < min ? "something is missing" : "one word too many", self->name);
+	print_forms(self->usage);
 	return false;
 }
 

@@ -102,7 +102,10 @@ _holdfast()
 		*MOMENT*) _holdfast_lines "$cur" < <(_holdfast_moments "$(_holdfast_volume)") ;;
 		NAME) [[ $command == prune ]] && _holdfast_lines "$cur" < <(_holdfast_replicas "$(_holdfast_volume)") ;;
 		LEVEL) _holdfast_lines "$cur" < <(printf '%s\n' error warning notice info debug) ;;
-		FILE | KIT | PROGRAM | *HEAD* | *PLACE*) _holdfast_paths "$cur" ;;
+		FILE | KIT | PROGRAM | *HEAD* | *PLACE*)
+			_holdfast_paths "$cur"
+			[[ $command == drill && $value == *PLACE* ]] && _holdfast_lines "$cur" < <(_holdfast_replicas "$(_holdfast_volume)")
+			;;
 		FOLDER | DEST | *DIR*) _holdfast_paths "$cur" -d ;;
 		esac
 	elif [[ $cur == -* ]]; then

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/node/setup.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,6 +33,21 @@ static int parse_port(const char *text, unsigned *ret)
 	return 0;
 }
 
+/* Of an IPv6 address with its zone, as fe80::1%eth0, the zone may be any: it may come up later. */
+static bool is_address(const char *host)
+{
+	char address[INET6_ADDRSTRLEN];
+	const size_t len = strcspn(host, "%");
+	uint8_t bytes[16];
+
+	if (len >= sizeof(address))
+		return false;
+	memcpy(address, host, len);
+	address[len] = 0;
+	return inet_pton(AF_INET6, address, bytes) == 1 ||
+	       (host[len] == 0 && inet_pton(AF_INET, address, bytes) == 1);
+}
+
 int setup_parse_listen(const char *listen, struct setup *ret, struct hf_error *err)
 {
 	const char *colon = strrchr(listen, ':'), *host = listen;
@@ -50,7 +66,7 @@ int setup_parse_listen(const char *listen, struct setup *ret, struct hf_error *e
 				    listen);
 	memcpy(s.host, host, len);
 	s.host[len] = 0;
-	if (s.host[strspn(s.host, "0123456789abcdefABCDEF.:%")] && strcmp(s.host, "localhost") != 0)
+	if (!is_address(s.host) && strcmp(s.host, "localhost") != 0)
 		return hf_error_set(err, -EINVAL,
 				    "%.80s: listen at a numeric address, as 127.0.0.1:7443 or [::]:7443",
 				    listen);

@@ -334,6 +334,9 @@ static int find_node(const struct hf_store *s, const char *replica, uint8_t ret[
 	r = config_check_name(replica, err);
 	if (r == 0)
 		r = node_key(s, replica, ret, &is_node, err);
+	if (r == -ENOENT)
+		return hf_error_set(err, r, "%s has no replica named %s; see holdfast replica list", s->path,
+				    replica);
 	if (r == 0 && !is_node)
 		return hf_error_set(err, -ENOENT,
 				    "the replica %s is not a node: only a node is pruned by a list", replica);

@@ -12,6 +12,7 @@ fails "a command that does not exist" 2 "there is no command mend" hf mend
 fails "an option that does not exist" 2 "what is --now" hf status --now
 fails "an option without its value" 2 "needs a value" hf unmount -t
 fails "too few words" 2 "something is missing" hf init
+fails "and it is said how it goes" 2 "^usage: holdfast init STORE" hf init
 fails "too many words" 2 "one word too many" hf init a b
 
 # init
@@ -77,6 +78,9 @@ try "and removed" hf replica remove "$T/store" copy
 fails "once" 2 "copy" hf replica remove "$T/store" copy
 fails "no node where none was made" 2 "" hf serve "$T/nonode"
 fails "not an invitation" 2 "" hf replica add "$T/store" "holdfast-invite:nonsense"
+for at in 300.0.0.1:17 127.1:17 "[fe80::1]" ::1:17; do
+	fails "no node listens at $at" 2 "where to listen|numeric address" hf node init "$T/nowhere" --listen "$at"
+done
 try "a node" hf node init "$T/node" --listen 127.0.0.1:0
 fails "a node is made once" 2 "" hf node init "$T/node"
 try "serve returns when it listens" hf serve "$T/node"

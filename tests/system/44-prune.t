@@ -38,6 +38,7 @@ state() { hf node prune --list "$node" --json | json state; }
 fails "a plan wants the kit" 2 "kit KIT" hf prune plan "$T/store" --before keep
 hf init "$T/other" --kit-file "$T/other.kit" > /dev/null
 fails "and the right one" 2 "another volume" eval 'hf prune plan "$T/store" --before keep --kit "$T/other.kit" > "$list"'
+fails "and a replica that there is" 2 "has no replica named nope; see holdfast replica list" eval 'hf prune plan "$T/store" --before keep --kit "$T/kit" --replica nope > "$list"'
 fails "what every moment needs cannot go" 2 "nothing can go" eval 'hf prune plan "$T/store" --before "tid-$before" --kit "$T/kit" > "$list"'
 try "what only moments before the snapshot need can" eval 'hf prune plan "$T/store" --before keep --kit "$T/kit" > "$list" 2> "$T/said"'
 try "it says how much" grep -qE "4[0-9](\.[0-9])? MiB in .* frames" "$T/said"

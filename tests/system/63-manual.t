@@ -15,7 +15,7 @@ options_of() { grep -oE -- '(^|[^[:alnum:]-])--[a-z][a-z-]*' | grep -o -- '--.*'
 ours() { grep -vxE -- '--name|--now|--path|--template' || true; }
 
 # --- the pages are made
-try "holdfast(1)" eval 'page overview "$HOLDFAST" "$TOP/docs/holdfast.1" > "$man/holdfast.1"'
+try "holdfast(1)" eval 'page overview "$HOLDFAST" "$TOP/docs/holdfast.1.in" > "$man/holdfast.1"'
 try "holdfast-format(5)" eval 'page document "$TOP/docs/FORMAT.md" holdfast-format 5 > "$man/holdfast-format.5"'
 try "holdfast-protocol(7)" eval 'page document "$TOP/docs/PROTOCOL.md" holdfast-protocol 7 > "$man/holdfast-protocol.7"'
 for c in $commands; do
@@ -72,9 +72,9 @@ for c in $commands; do
 	ok $? "which holdfast(1) leads to"
 done
 all=$(printf '%s\n' "${helps[@]}" | options_of; echo --help; echo --version)
-is "$(sed 's/\\-/-/g; s/\\f[BIR]//g' "$TOP/docs/holdfast.1" | options_of | ours | grep -vxF -- "$all")" "" \
+is "$(sed 's/\\-/-/g; s/\\f[BIR]//g' "$TOP/docs/holdfast.1.in" | options_of | ours | grep -vxF -- "$all")" "" \
 	"what holdfast(1) names of options there is"
-is "$(sed -n 's/^\.SS //p' "$TOP/docs/holdfast.1" | tr -d ',' | tr ' ' '\n' | sed 's/^mount$//' | grep -E '^[a-z]' |
+is "$(sed -n 's/^\.SS //p' "$TOP/docs/holdfast.1.in" | tr -d ',' | tr ' ' '\n' | sed 's/^mount$//' | grep -E '^[a-z]' |
 	grep -vxF -e check -e acknowledge -e prune -e "$commands" | grep -vE '^(sync=replica|kit|node)$')" "" "and of commands"
 # what the code takes is what it says
 word_end='([^a-z-]|$)'
