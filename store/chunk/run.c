@@ -7,12 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Without memory uthash would leave the process. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 /* Small appends are gathered into parts that double up to this. */
-enum { PART_GROW_MAX = 256 << 10, PART_COPY_MAX = 32 << 10 };
+enum { PART_GROW_MAX = 256 << 10, PART_COPY_MAX = 32 << 10, FIRST_SLOTS = 1024 };
 
 struct run {
 	uint64_t id;
@@ -20,13 +16,15 @@ struct run {
 	struct run_part *first, *last; /* NULL when resolved */
 	struct piece *pieces;          /* what it has become */
 	size_t n_pieces;
-	UT_hash_handle hh;
 };
 
+/* Runs come and go about in the order of their numbers: those there are lie in a ring. */
 struct run_table {
 	pthread_rwlock_t lock; /* protects everything below */
+	uint64_t first_id;     /* none below it is there */
 	uint64_t last_id;
-	struct run *by_id;
+	struct run **slots; /* of number n: n % n_slots */
+	size_t n_slots;     /* a power of two */
 };
 
 int run_table_new(struct run_table **ret)
@@ -35,6 +33,13 @@ int run_table_new(struct run_table **ret)
 
 	if (!t)
 		return -ENOMEM;
+	t->slots = calloc(FIRST_SLOTS, sizeof(*t->slots));
+	if (!t->slots) {
+		free(t);
+		return -ENOMEM;
+	}
+	t->n_slots = FIRST_SLOTS;
+	t->first_id = 1;
 	(void)pthread_rwlock_init(&t->lock, NULL);
 	*ret = t;
 	return 0;
@@ -62,15 +67,12 @@ static void run_free(struct run *r)
 
 void run_table_free(struct run_table *t)
 {
-	struct run *r, *tmp;
-
 	if (!t)
 		return;
-	HASH_ITER(hh, t->by_id, r, tmp)
-	{
-		HASH_DEL(t->by_id, r);
-		run_free(r);
-	}
+	for (size_t i = 0; i < t->n_slots; i++)
+		if (t->slots[i])
+			run_free(t->slots[i]);
+	free(t->slots);
 	(void)pthread_rwlock_destroy(&t->lock);
 	free(t);
 }
@@ -103,16 +105,34 @@ struct run_part *run_part_new(const void *data, size_t len)
 
 static struct run *run_find(const struct run_table *t, uint64_t id)
 {
-	struct run *r;
+	struct run *r = t->slots[id & (t->n_slots - 1)];
 
-	HASH_FIND(hh, t->by_id, &id, sizeof(id), r);
-	return r;
+	return r && r->id == id ? r : NULL;
+}
+
+/* Room for the next number. */
+static int make_room(struct run_table *t)
+{
+	const size_t n = t->n_slots * 2;
+	struct run **slots;
+
+	if (t->last_id + 1 - t->first_id < t->n_slots)
+		return 0;
+	slots = calloc(n, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	for (uint64_t id = t->first_id; id <= t->last_id; id++)
+		slots[id & (n - 1)] = t->slots[id & (t->n_slots - 1)];
+	free(t->slots);
+	t->slots = slots;
+	t->n_slots = n;
+	return 0;
 }
 
 uint64_t run_start(struct run_table *t, struct run_part *part)
 {
 	struct run *r = calloc(1, sizeof(*r));
-	uint64_t id;
+	uint64_t id = 0;
 
 	if (!r) {
 		free(part);
@@ -121,10 +141,10 @@ uint64_t run_start(struct run_table *t, struct run_part *part)
 	r->first = r->last = part;
 	r->len = part->len;
 	(void)pthread_rwlock_wrlock(&t->lock);
-	id = r->id = ++t->last_id;
-	HASH_ADD(hh, t->by_id, id, sizeof(r->id), r);
-	if (!r->hh.tbl)
-		id = 0;
+	if (make_room(t) == 0) {
+		id = r->id = ++t->last_id;
+		t->slots[id & (t->n_slots - 1)] = r;
+	}
 	(void)pthread_rwlock_unlock(&t->lock);
 	if (!id)
 		run_free(r);
@@ -301,7 +321,9 @@ void run_drop(struct run_table *t, uint64_t id)
 	(void)pthread_rwlock_wrlock(&t->lock);
 	r = run_find(t, id);
 	if (r)
-		HASH_DEL(t->by_id, r);
+		t->slots[id & (t->n_slots - 1)] = NULL;
+	while (t->first_id <= t->last_id && !t->slots[t->first_id & (t->n_slots - 1)])
+		t->first_id++;
 	(void)pthread_rwlock_unlock(&t->lock);
 	if (r)
 		run_free(r);

@@ -213,12 +213,55 @@ static void test_threads(void **state)
 	run_table_free(s.t);
 }
 
+/* Far more than the table begins with, one of them far older than the rest, dropped in another order. */
+static void test_many(void **state)
+{
+	enum { N = 20000, STEP = 7919 }; /* which has no divisor in common with N */
+	struct run_table *t;
+	uint64_t first, last = 0;
+	uint8_t byte;
+
+	(void)state;
+	assert_int_equal(run_table_new(&t), 0);
+	first = run_start(t, part("a"));
+	for (unsigned i = 1; i < N; i++) {
+		byte = (uint8_t)i;
+		last = run_start(t, bytes(1, byte));
+		assert_int_equal(last, first + i);
+	}
+	for (unsigned i = 0, at = 0; i < N; i++, at = (at + STEP) % N) {
+		byte = 0;
+		if (at == 0)
+			continue;
+		assert_int_equal(run_read(t, first + at, 0, 1, &byte), 0);
+		assert_int_equal(byte, (uint8_t)at);
+		run_drop(t, first + at);
+		assert_int_equal(run_read(t, first + at, 0, 1, &byte), -ENOENT);
+	}
+	expect(t, first, 0, "a");
+	for (unsigned i = 0; i < 3 * N; i++) { /* their places are taken again and again */
+		last = run_start(t, part("b"));
+		if (i % N)
+			run_drop(t, last);
+	}
+	assert_int_equal(last, first + 4 * N - 1);
+	expect(t, first, 0, "a");
+	expect(t, first + N, 0, "b");
+	assert_int_equal(run_read(t, first + N + 1, 0, 1, &byte), -ENOENT);
+	assert_int_equal(run_read(t, last + 1, 0, 1, &byte), -ENOENT);
+	run_drop(t, first);
+	run_drop(t, first);
+	run_drop(t, last + 1);
+	expect(t, first + 2 * N, 0, "b");
+	run_table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grow_and_read), cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_limit),         cmocka_unit_test(test_resolve),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_threads),       cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
