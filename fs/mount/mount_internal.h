@@ -531,7 +531,7 @@ int serve_run(struct server *s);
 void serve_stop(struct server *s); /* from any thread, before serve_free */
 void serve_free(struct server *s);
 /* What syncfs(2) has the kernel queue is taken (settle). From a thread that serves nothing. */
-void serve_settle(struct server *s);
+bool serve_settle(struct server *s);
 /* One request, which is in buf and came from from_fd, for whom it is of. */
 void serve_one(struct mount *m, int from_fd, const struct fuse_buf *buf);
 
@@ -542,13 +542,17 @@ bool serve_is_page(const struct fuse_in_header *in);
 
 enum { SERVE_THREADS_MAX = 128 };
 
-/* Where each serving thread is. Its own state a thread writes, and anybody reads. */
+/* Where each serving thread is. */
 struct passage {
 	pthread_mutex_t lock; /* a thread that may be signalled is there */
 	atomic_uint round, joined;
-	atomic_uint state[SERVE_THREADS_MAX]; /* PASSAGE_IDLE, or the round at the last read, and a bit */
-	pthread_t thread[SERVE_THREADS_MAX];  /* written before its state is anything but idle */
-	atomic_uint_fast64_t requests, pages; /* that were read; serve_is_page */
+	atomic_bool over; /* nobody reads any more */
+	/* A thread writes its own, and anybody reads: none shares a line of the processor's cache. */
+	struct passage_state {
+		_Alignas(64) atomic_uint at; /* PASSAGE_IDLE, or the round at the last read, and a bit */
+		pthread_t thread;            /* written before `at` is anything but idle */
+		atomic_uint_fast64_t requests, pages; /* that it has read; serve_is_page */
+	} state[SERVE_THREADS_MAX];
 };
 struct passage_counts {
 	uint64_t requests, pages;
@@ -562,21 +566,26 @@ unsigned passage_join(struct passage *p); /* the calling thread's index */
 void passage_leave(struct passage *p, unsigned index);
 static inline void passage_idle(struct passage *p, unsigned index)
 {
-	atomic_store_explicit(&p->state[index], PASSAGE_IDLE, memory_order_release);
+	atomic_store_explicit(&p->state[index].at, PASSAGE_IDLE, memory_order_release);
 }
 /* About to read. */
 static inline void passage_read(struct passage *p, unsigned index)
 {
-	atomic_store_explicit(&p->state[index], atomic_load_explicit(&p->round, memory_order_relaxed) * 2,
+	atomic_store_explicit(&p->state[index].at, atomic_load_explicit(&p->round, memory_order_relaxed) * 2,
 			      memory_order_release);
+}
+static inline void passage_count(atomic_uint_fast64_t *n) /* its own */
+{
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 static inline void passage_serve(struct passage *p, unsigned index, const struct fuse_in_header *in)
 {
-	atomic_fetch_add_explicit(&p->requests, 1, memory_order_relaxed);
+	struct passage_state *s = &p->state[index];
+
+	passage_count(&s->requests);
 	if (serve_is_page(in))
-		atomic_fetch_add_explicit(&p->pages, 1, memory_order_relaxed);
-	atomic_store_explicit(&p->state[index],
-			      atomic_load_explicit(&p->state[index], memory_order_relaxed) | PASSAGE_SERVES,
+		passage_count(&s->pages);
+	atomic_store_explicit(&s->at, atomic_load_explicit(&s->at, memory_order_relaxed) | PASSAGE_SERVES,
 			      memory_order_release);
 }
 /*
@@ -587,9 +596,16 @@ bool passage_wait(struct passage *p, uint64_t until_ns, struct passage_counts *r
 
 /* ---- drain.c */
 
-/* While others serve: until they have taken the pages that the kernel has queued. Within SETTLE_S. */
-void settle(struct passage *p, int fd);
-/* Serve what the kernel has queued; nobody else serves any more. Within DRAIN_S. */
+/* syncfs(2) of the mount: 0, -EXDEV (something else is mounted over it), … */
+int write_out(const struct mount *m);
+void tell_left(const struct mount *m, int r); /* -EBUSY: settle's false */
+/*
+ * While others serve: until they have taken the pages that the kernel has queued. False: not within SETTLE_S,
+ * or they have ended. fd: one that requests are read from.
+ */
+bool settle(struct passage *p, int fd);
+/* Serve what the kernel has queued; nobody else serves any more. Within DRAIN_S. A read of fd does not wait.
+ */
 void drain(struct mount *m, int fd, size_t buffer_bytes);
 
 /* ---- session.c, table.c */

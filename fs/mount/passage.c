@@ -16,7 +16,7 @@ void passage_init(struct passage *p)
 {
 	pthread_mutex_init(&p->lock, NULL);
 	for (unsigned i = 0; i < SERVE_THREADS_MAX; i++)
-		atomic_init(&p->state[i], PASSAGE_IDLE);
+		atomic_init(&p->state[i].at, PASSAGE_IDLE);
 }
 
 void passage_release(struct passage *p)
@@ -28,7 +28,7 @@ unsigned passage_join(struct passage *p)
 {
 	unsigned index = atomic_fetch_add(&p->joined, 1);
 
-	p->thread[index] = pthread_self();
+	p->state[index].thread = pthread_self();
 	return index;
 }
 
@@ -41,7 +41,7 @@ void passage_leave(struct passage *p, unsigned index)
 
 static bool has_passed(const struct passage *p, unsigned index, unsigned round)
 {
-	unsigned state = atomic_load_explicit(&p->state[index], memory_order_acquire);
+	unsigned state = atomic_load_explicit(&p->state[index].at, memory_order_acquire);
 
 	return state == PASSAGE_IDLE || state / 2 >= round;
 }
@@ -49,8 +49,8 @@ static bool has_passed(const struct passage *p, unsigned index, unsigned round)
 static void wake_reader(struct passage *p, unsigned index)
 {
 	pthread_mutex_lock(&p->lock);
-	if (!(atomic_load_explicit(&p->state[index], memory_order_acquire) & PASSAGE_SERVES))
-		pthread_kill(p->thread[index], SERVE_SIGNAL);
+	if (!(atomic_load_explicit(&p->state[index].at, memory_order_acquire) & PASSAGE_SERVES))
+		pthread_kill(p->state[index].thread, SERVE_SIGNAL);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -66,7 +66,10 @@ bool passage_wait(struct passage *p, uint64_t until_ns, struct passage_counts *r
 			nanosleep(&(struct timespec){ .tv_nsec = STEP_NS }, NULL);
 		}
 	}
-	ret->requests = atomic_load(&p->requests);
-	ret->pages = atomic_load(&p->pages);
+	*ret = (struct passage_counts){ 0 };
+	for (unsigned i = 0; i < joined; i++) {
+		ret->requests += atomic_load(&p->state[i].requests);
+		ret->pages += atomic_load(&p->state[i].pages);
+	}
 	return true;
 }

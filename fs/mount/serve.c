@@ -117,6 +117,7 @@ static void end(struct server *s, int code)
 	if (!atomic_load(&s->over))
 		s->code = code;
 	atomic_store(&s->over, true);
+	atomic_store(&s->passage.over, true);
 	pthread_cond_broadcast(&s->lead_cond);
 	pthread_cond_signal(&s->sentinel_cond);
 	pthread_mutex_unlock(&s->lock);
@@ -560,14 +561,17 @@ int serve_run(struct server *s)
 	watch(s);
 	for (unsigned i = 0; i < s->n_threads; i++) /* no more are started once it is over */
 		join_reader(s->threads[i]);
+	/* Whoever asked may be killed, and his request is gone between a look and the read. */
+	if (s->spin_fd < 0 && fcntl(s->fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+		return s->code;
 	if (s->code == 0)
-		drain(s->m, s->fd, s->buffer_bytes);
+		drain(s->m, s->spin_fd < 0 ? s->fd : s->spin_fd, s->buffer_bytes);
 	return s->code;
 }
 
-void serve_settle(struct server *s)
+bool serve_settle(struct server *s)
 {
-	settle(&s->passage, s->fd);
+	return settle(&s->passage, s->fd);
 }
 
 void serve_stop(struct server *s)

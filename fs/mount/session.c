@@ -378,41 +378,35 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* What the kernel holds of a mount that is in use it queues while there is somebody to take it. */
-static void write_out(const struct mount *m)
-{
-	int fd = open(m->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return;
-	if (fstat(fd, &st) == 0 && st.st_dev == m->dev && syncfs(fd) < 0)
-		mount_log(LOG_WARNING, "%s: not all of what was written was taken: %s", m->dir,
-			  strerror(errno));
-	close(fd);
-}
-
 /*
  * Take an idle mount away while it is still served, so that what it holds is written. A busy one is left
  * to libfuse.
  */
 static void unmount_idle(struct mount *m, const char *dir)
 {
+	int r;
+
 	if (atomic_load(&m->ended) || m->dev != mounted_dev(dir))
 		return;
-	write_out(m);
+	r = write_out(m);
+	if (r < 0)
+		tell_left(m, r);
 	mount_detach(dir, false);
 }
 
 void mount_write_out(void)
 {
+	int r = 0;
+
 	pthread_rwlock_rdlock(&current_lock);
-	if (current) {
-		write_out(current);
+	if (current && !current->fixed && !current->options->read_only) {
+		r = write_out(current);
 		pthread_mutex_lock(&current->server_lock);
-		if (current->server)
-			serve_settle(current->server);
+		if (r == 0 && current->server && !serve_settle(current->server))
+			r = -EBUSY;
 		pthread_mutex_unlock(&current->server_lock);
+		if (r < 0)
+			tell_left(current, r);
 	}
 	pthread_rwlock_unlock(&current_lock);
 }

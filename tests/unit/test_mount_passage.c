@@ -25,6 +25,7 @@ struct request {
 static struct passage passage;
 static int requests[2], hold[2];
 static pthread_t readers[READERS];
+static struct sigaction kick_before;
 static atomic_uint served, begun;
 
 static void on_kick(int number)
@@ -67,7 +68,7 @@ static int setup(void **state)
 	atomic_store(&begun, 0);
 	memset(&passage, 0, sizeof(passage));
 	passage_init(&passage);
-	sigaction(SERVE_SIGNAL, &act, NULL);
+	sigaction(SERVE_SIGNAL, &act, &kick_before);
 	assert_int_equal(pipe(requests), 0);
 	assert_int_equal(pipe(hold), 0);
 	for (int i = 0; i < READERS; i++)
@@ -85,6 +86,7 @@ static int teardown(void **state)
 	close(requests[0]);
 	close(hold[0]);
 	passage_release(&passage);
+	sigaction(SERVE_SIGNAL, &kick_before, NULL);
 	return 0;
 }
 
@@ -152,12 +154,64 @@ static void test_all_that_were_read(void **state)
 	assert_true(counts.requests == 2000 && counts.pages == 500);
 }
 
+static void test_settled(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		ask(FUSE_WRITE, FUSE_WRITE_CACHE, false);
+	assert_true(settle(&passage, requests[0]));
+	assert_int_equal(atomic_load(&served), 200);
+}
+
+/* Others go on asking, and bring no page. */
+static void *asker_main(void *arg)
+{
+	atomic_bool *enough = arg;
+
+	while (!atomic_load(enough))
+		ask(FUSE_GETATTR, 0, false);
+	return NULL;
+}
+
+static void test_settled_in_traffic(void **state)
+{
+	atomic_bool enough = false;
+	pthread_t asker;
+
+	(void)state;
+	assert_int_equal(pthread_create(&asker, NULL, asker_main, &enough), 0);
+	for (int i = 0; i < 10; i++)
+		assert_true(settle(&passage, requests[0]));
+	atomic_store(&enough, true);
+	pthread_join(asker, NULL);
+}
+
+/* Nobody reads any more, and something is queued: that is not waited for. */
+static void test_over(void **state)
+{
+	struct passage gone = { 0 };
+	int queue[2];
+
+	(void)state;
+	passage_init(&gone);
+	assert_int_equal(pipe(queue), 0);
+	assert_int_equal(write(queue[1], "x", 1), 1);
+	atomic_store(&gone.over, true);
+	assert_false(settle(&gone, queue[0]));
+	close(queue[0]);
+	close(queue[1]);
+	passage_release(&gone);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_that_were_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_settled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_settled_in_traffic, setup, teardown),
+		cmocka_unit_test(test_over),
 	};
 
 	return cmocka_run_group_tests_name("passage", tests, NULL, NULL);
