@@ -11,6 +11,9 @@
  *
  * The kernel's ctime is then the time at which that was done, until the inode leaves its cache: it sets no
  * other.
+ *
+ * Without WRITEBACK_CACHE it takes all of that from any answer, but goes by the length that it has until
+ * there is one: who appends to an open file asks nothing before. So the name is looked up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +66,7 @@ bool refresh_lookup(fuse_req_t req, const char *name)
 		reply_code(req, r);
 		return true;
 	}
-	if (attr.uid == m->uid)
+	if (m->options->coalesce && attr.uid == m->uid)
 		attr.mode |= S_IWUSR;
 	reply_entry(req, &node, &attr, 0);
 	return true;
@@ -149,6 +152,16 @@ static int set_length(struct mount *m, int history, uint64_t ino)
 	return r;
 }
 
+static int look_up(struct mount *m, int history, uint64_t ino)
+{
+	struct statx known;
+
+	if (statx(history, NAME, AT_SYMLINK_NOFOLLOW, STATX_SIZE, &known) < 0)
+		return -errno;
+	return known.stx_ino == ino && makedev(known.stx_dev_major, known.stx_dev_minor) == m->dev ? 0 :
+												     -EXDEV;
+}
+
 /* 1: something was set, by what was known of the file before. */
 static int compare_and_set(struct mount *m, int history, uint64_t ino, bool ctime_too)
 {
@@ -199,7 +212,7 @@ static int refresh(struct mount *m, uint64_t ino)
 	pthread_mutex_lock(&f->turn);
 	atomic_store(&f->ino, ino);
 	atomic_store(&f->thread, gettid());
-	r = compare_and_set(m, history, ino, true);
+	r = m->options->coalesce ? compare_and_set(m, history, ino, true) : look_up(m, history, ino);
 	if (r > 0) /* the kernel may have handed in times of its own before it took these */
 		r = compare_and_set(m, history, ino, false);
 	atomic_store(&f->thread, 0);
@@ -248,10 +261,14 @@ int refresh_file(struct mount *m, uint64_t ino, uint64_t parent, const char *nam
 {
 	int r;
 
-	if (!drop(m, ino, 0) || !m->options->coalesce)
-		return 0;
+	if (!drop(m, ino, 0)) {
+		/* Not known, but an older answer may be on its way: no look-up is once that is done. */
+		fuse_lowlevel_notify_inval_entry(m->session, parent, name, strlen(name));
+		if (!drop(m, ino, 0))
+			return 0;
+	}
 	r = refresh(m, ino);
-	if (r == 0)
+	if (r == 0 || !m->options->coalesce)
 		return 0;
 	/* without its name it leaves the cache, unless it is in use */
 	fuse_lowlevel_notify_inval_entry(m->session, parent, name, strlen(name));

@@ -176,6 +176,24 @@ mkdir "$m/above" && mkdir "$m/above/it" && echo x > "$m/above/it/x" && before=$(
 try "folders above it are made" hf restore "$m/above/it/x@tid-$before"
 is "$(cat "$m/above/it/x")" x "and it is there"
 
+# --- who has the file open goes on with the length that it was given back
+head -c 100000 /dev/zero | tr '\0' a > "$m/longer" && head -c 1000 /dev/zero | tr '\0' b > "$m/shorter" && before=$(now)
+exec 5>> "$m/longer" 6>> "$m/shorter" 7< "$m/longer"
+truncate -s 10 "$m/longer"
+head -c 50000 /dev/zero | tr '\0' c >&6
+now > /dev/null
+hf restore "$m/longer@tid-$before" > /dev/null && hf restore "$m/shorter@tid-$before" > /dev/null
+printf xyz >&5
+printf xyz >&6
+is "$(tr -d a < "$m/longer") $(wc -c < "$m/longer")" "xyz 100003" "what is appended to a file that was given back more is behind it"
+is "$(tr -d b < "$m/shorter") $(wc -c < "$m/shorter")" "xyz 1003" "and to one that was given back less"
+truncate -s 10 "$m/longer"
+hf restore "$m/longer@tid-$before" > /dev/null
+is "$(python3 -c 'import mmap; print(mmap.mmap(7, 100000, prot=mmap.PROT_READ)[99999:])')" "b'a'" "a mapping reaches to its end"
+is "$(python3 -c 'import os, sys; print(os.copy_file_range(7, os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY), 1 << 20, 0))' "$m/copied")" 100000 \
+	"and copying it does"
+exec 5>&- 6>&- 7<&-
+
 # --- nothing is copied
 head -c 30000000 /dev/urandom > "$m/large" && before=$(now)
 size=$(hf status "$m" --json | json log_bytes)
