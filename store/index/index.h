@@ -45,6 +45,11 @@ struct index_options {
 	uint64_t cache_bytes; /* what is kept of RocksDB and its write buffers together; 0: 64 MiB */
 	bool read_only;
 	bool wipe; /* delete what is there first: for a rebuild */
+	/*
+	 * Nothing of it lasts (borrow.h): it is flushed only as memory asks for it, and what it has when it
+	 * is opened is never merged.
+	 */
+	bool passing;
 };
 
 /*
@@ -64,7 +69,8 @@ MUST_USE int index_open(const struct index_options *o, struct index **ret, uint8
 bool index_is_damaged(const struct index *x);
 bool index_is_noted(const char *dir); /* the same of one at rest; false where there is none */
 /*
- * Flushes what is settled (unless it failed) and closes. What is in the overlay is dropped: the log has it.
+ * Flushes what is settled (unless it failed, or is passing) and closes. What is in the overlay is dropped:
+ * the log has it.
  */
 void index_close(struct index *x);
 

@@ -218,6 +218,8 @@ int rocks_flush(struct rocks *r, struct hf_error *err)
 {
 	int code;
 
+	if (r->passing)
+		return 0;
 	pthread_mutex_lock(&r->flushing);
 	if (!atomic_exchange(&r->unflushed, false)) {
 		pthread_mutex_unlock(&r->flushing);

@@ -40,6 +40,8 @@ struct rocks {
 	char *dir;
 	int compression; /* that this RocksDB knows */
 	bool read_only;
+	bool passing;                 /* a flush that is asked for is none */
+	bool merging;                 /* false: never; it leads to tables that are another's */
 	pthread_mutex_t flushing;     /* one rocks_flush at a time; nothing else ever waits for it */
 	uint64_t mark;                /* last flush's number; protected by flushing */
 	atomic_uint_fast64_t writes;  /* begun or done */
@@ -87,7 +89,7 @@ rocksdb_options_t *rocks_table_options(const struct rocks *r, int family);
  * over those that are there.
  */
 MUST_USE int rocks_ingest(struct rocks *r, int family, const char *path, struct hf_error *err);
-/* Merge the family's files in the background, as after opening, or do not. */
+/* Merge the family's files in the background, as after opening (so not at all, perhaps), or do not. */
 MUST_USE int rocks_set_merging(struct rocks *r, int family, bool on, struct hf_error *err);
 
 /*

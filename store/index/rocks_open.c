@@ -176,8 +176,26 @@ static void setup_make(struct setup *s, struct rocks *r, const struct index_opti
 	rocksdb_options_set_keep_log_file_num(s->db, 1);
 	rocksdb_options_set_stats_dump_period_sec(s->db, 0);
 	rocksdb_options_set_stats_persist_period_sec(s->db, 0);
-	for (int i = 0; i < ROCKS_FAMILIES; i++)
+	for (int i = 0; i < ROCKS_FAMILIES; i++) {
 		s->families[i] = family_options(r, &families[i], write_buffers, compression);
+		rocksdb_options_set_disable_auto_compactions(s->families[i], !r->merging);
+	}
+}
+
+/* Closing flushes what no write-ahead log has, unless told not to; the C interface has no call for that. */
+static void let_go_unflushed(struct setup *s)
+{
+	rocksdb_options_t *told = rocksdb_options_create();
+	char *message = NULL;
+
+	rocksdb_get_options_from_string(s->db, "avoid_flush_during_shutdown=true", told, &message);
+	if (!message) {
+		rocksdb_options_destroy(s->db);
+		s->db = told;
+		return;
+	}
+	rocksdb_free(message); /* then it takes longer */
+	rocksdb_options_destroy(told);
 }
 
 rocksdb_options_t *rocks_table_options(const struct rocks *r, int family)
@@ -191,6 +209,8 @@ int rocks_set_merging(struct rocks *r, int family, bool on, struct hf_error *err
 	const char *values[] = { on ? "false" : "true" };
 	char *message = NULL;
 
+	if (!r->merging)
+		return 0;
 	rocksdb_set_options_cf(r->db, r->families[family], 1, names, values, &message);
 	return message ? rocks_failure(r, message, -EIO, "change the index's options", err) : 0;
 }
@@ -202,6 +222,8 @@ static void open_with(struct rocks *r, const struct index_options *o, int compre
 	const char *names[ROCKS_FAMILIES];
 
 	setup_make(&s, r, o, compression, log_level);
+	if (r->passing)
+		let_go_unflushed(&s);
 	for (int i = 0; i < ROCKS_FAMILIES; i++)
 		names[i] = families[i].name;
 	if (o->read_only)
@@ -299,13 +321,21 @@ static int read_own(struct rocks *r, uint8_t **ret_state, size_t *ret_state_len,
 	return 0;
 }
 
+static bool has_current(const char *dir)
+{
+	CLEANUP(buf_release) struct buf path = BUF_INIT;
+	struct stat st;
+
+	buf_add_text(&path, "%s/CURRENT", dir);
+	return buf_status(&path) == 0 && stat(buf_cstr(&path), &st) == 0;
+}
+
 /*
  * RocksDB makes a new database where there is no CURRENT file, over the rest of an old one. So: nothing but
  * what a first opening may have left (-ENOENT when nothing is to be made), or -EUCLEAN.
  */
 static int check_folder(const struct index_options *o, struct hf_error *err)
 {
-	CLEANUP(buf_release) struct buf path = BUF_INIT;
 	struct dirent *d;
 	struct stat st;
 	bool remains = false;
@@ -317,8 +347,7 @@ static int check_folder(const struct index_options *o, struct hf_error *err)
 		return hf_error_set(err, -ELOOP,
 				    "the index folder %s is a symbolic link: remove it, and it is made anew",
 				    o->dir);
-	buf_add_text(&path, "%s/CURRENT", o->dir);
-	if (stat(buf_cstr(&path), &st) == 0)
+	if (has_current(o->dir))
 		return 0;
 	folder = opendir(o->dir);
 	if (!folder && errno != ENOENT)
@@ -362,6 +391,8 @@ static int make_options(struct rocks *r, const struct index_options *o)
 	pthread_mutex_init(&r->flushing, NULL);
 	pthread_mutex_init(&r->readers_lock, NULL);
 	r->read_only = o->read_only;
+	r->passing = o->passing;
+	r->merging = !o->passing || !has_current(o->dir);
 	r->dir = strdup(o->dir);
 	r->read = rocksdb_readoptions_create();
 	r->read_persisted = rocksdb_readoptions_create();

@@ -18,7 +18,7 @@ static int borrow(struct hf_store *s, const char *from, struct hf_error *err)
 
 static int open_index(struct opening *p, bool wipe, struct hf_error *err)
 {
-	struct index_options io = { .cache_bytes = p->index_bytes };
+	struct index_options io = { .cache_bytes = p->index_bytes, .passing = p->s->borrow };
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
 	uint8_t *state = NULL;
 	size_t len = 0;

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* An index that leads to the tables of another, which stays as it is. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/index/borrow.h"
+#include "tests/unit/index_helper.h"
+#include "tests/unit/scratch.h"
+
+enum { KEYS = 2000, FLUSHES = 8 };
+
+static void put_keys(struct index *x, uint64_t group, const char *state)
+{
+	struct index_batch *b;
+	uint8_t key[8];
+
+	assert_int_equal(index_batch_new(x, &b), 0);
+	for (uint64_t i = 0; i < KEYS; i++) {
+		put_be64(key, i);
+		index_batch_put(b, INDEX_HEAD, key, 8, state, strlen(state));
+	}
+	write_group(x, b, group, state, strlen(state));
+	index_batch_free(b);
+}
+
+/* With more tables than gather before they are merged. */
+static void make_tables(const char *dir)
+{
+	struct index *x = open_index_at(dir, NULL);
+
+	for (int i = 0; i < ROCKS_FAMILIES; i++)
+		assert_int_equal(rocks_set_merging(rocks_of(x), i, false, NULL), 0);
+	for (uint64_t i = 1; i <= FLUSHES; i++) {
+		put_keys(x, i, "s");
+		assert_int_equal(index_flush(x, NULL), 0);
+	}
+	index_close(x);
+}
+
+/* Tables of its own, and those of others that it leads to. */
+static void count_tables(const char *dir, unsigned *ret_own, unsigned *ret_led)
+{
+	DIR *folder = opendir(dir);
+	struct dirent *d;
+	struct stat st;
+
+	*ret_own = *ret_led = 0;
+	assert_non_null(folder);
+	while ((d = readdir(folder))) {
+		if (!strstr(d->d_name, ".sst"))
+			continue;
+		assert_int_equal(fstatat(dirfd(folder), d->d_name, &st, AT_SYMLINK_NOFOLLOW), 0);
+		*(S_ISLNK(st.st_mode) ? ret_led : ret_own) += 1;
+	}
+	(void)closedir(folder);
+}
+
+static struct index *open_passing(const char *dir, const char *want_state)
+{
+	struct index_options o = { .dir = dir, .cache_bytes = 1 << 20, .passing = true };
+	struct hf_error err = HF_ERROR_INIT;
+	struct index *x = NULL;
+	uint8_t *state;
+	size_t len;
+
+	if (index_open(&o, &x, &state, &len, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(len, strlen(want_state));
+	if (len > 0)
+		assert_memory_equal(state, want_state, len);
+	free(state);
+	return x;
+}
+
+static struct index_borrowed *borrow(const char *from)
+{
+	struct index_borrowed *b = NULL;
+	struct hf_error err = HF_ERROR_INIT;
+
+	if (index_borrow(from, &b, &err) < 0)
+		fail_msg("%s", err.text);
+	return b;
+}
+
+/* What comes to it is in memory: its tables are left as they are, and no new ones are written. */
+static void test_nothing_is_rewritten(void **unused)
+{
+	CLEANUP(scratch_remove) char *dir = scratch_make();
+	struct index_borrowed *b;
+	unsigned own, led;
+	struct index *x;
+
+	(void)unused;
+	make_tables(dir);
+	b = borrow(dir);
+	count_tables(b->dir, &own, &led);
+	assert_int_equal(own, 0);
+	assert_true(led >= FLUSHES);
+	x = open_passing(b->dir, "s");
+	put_keys(x, FLUSHES + 1, "t");
+	assert_int_equal(index_flush(x, NULL), 0);
+	(void)usleep(300000); /* time to merge */
+	count_tables(b->dir, &own, &led);
+	assert_int_equal(own, 0);
+	assert_true(led >= FLUSHES);
+	index_close(x);
+	count_tables(b->dir, &own, &led);
+	assert_int_equal(own, 0);
+	assert_true(led >= FLUSHES);
+	index_give_back(b);
+	assert_int_equal(access(dir, F_OK), 0);
+	x = open_index_at(dir, "s");
+	index_close(x);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_is_rewritten),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
