@@ -230,6 +230,13 @@ static int open_to_share(const char *file)
 	return fd < 0 ? -errno : fd;
 }
 
+static int write_holder(int fd, const char *holder)
+{
+	if (ftruncate(fd, 0) < 0)
+		return -1;
+	return dprintf(fd, "process %ld, %s\n", (long)getpid(), holder) < 0 ? -1 : 0;
+}
+
 int files_lock(const char *path, const char *holder, unsigned wait_ms, bool *ret_fixed, struct hf_error *err)
 {
 	const struct timespec pause = { 0, LOCK_POLL_MS * 1000000L };
@@ -265,8 +272,7 @@ int files_lock(const char *path, const char *holder, unsigned wait_ms, bool *ret
 	if (ret_fixed)
 		*ret_fixed = fixed;
 	/* Where the disk is full, the lock holds without words. */
-	if (!fixed && (ftruncate(fd, 0) < 0 ||
-		       (dprintf(fd, "process %ld, %s\n", (long)getpid(), holder) < 0 && errno != ENOSPC)))
+	if (!fixed && write_holder(fd, holder) < 0 && errno != ENOSPC && errno != EDQUOT)
 		return hf_error_set(err, -errno, "cannot write %s: %s", (const char *)full.data,
 				    strerror(errno));
 	return TAKE_FD(fd);
