@@ -16,7 +16,7 @@ static int borrow(struct hf_store *s, const char *from, struct hf_error *err)
 	return index_borrow(from, &s->borrowed, err);
 }
 
-static int open_index(struct opening *p, bool wipe, struct hf_error *err)
+static int open_index_once(struct opening *p, bool wipe, struct hf_error *err)
 {
 	struct index_options io = { .cache_bytes = p->index_bytes, .passing = p->s->borrow };
 	CLEANUP(buf_release) struct buf dir = BUF_INIT;
@@ -46,6 +46,22 @@ static int open_index(struct opening *p, bool wipe, struct hf_error *err)
 	return r;
 }
 
+bool opening_goes_elsewhere(const struct opening *p, int code)
+{
+	return (code == -ENOSPC || code == -EDQUOT) && p->s->read_only && !p->s->borrow;
+}
+
+static int open_index(struct opening *p, bool wipe, struct hf_error *err)
+{
+	int r = open_index_once(p, wipe, err);
+
+	if (!opening_goes_elsewhere(p, r))
+		return r;
+	p->s->borrow = true;
+	*err = (struct hf_error)HF_ERROR_INIT;
+	return open_index_once(p, wipe, err);
+}
+
 void opening_tell_anew(const struct hf_store *s, const char *why)
 {
 	journal_line(LOG_NOTICE, "the index of %s is built anew from the log: %s", s->path, why);
@@ -60,13 +76,8 @@ int opening_index(struct opening *p, struct hf_error *err)
 {
 	int r;
 
-	p->s->borrow = p->s->disk_fixed;
+	p->s->borrow |= p->s->disk_fixed;
 	r = open_index(p, false, err);
-	if (r == -ENOSPC && p->s->read_only && !p->s->borrow) {
-		p->s->borrow = true;
-		*err = (struct hf_error)HF_ERROR_INIT;
-		r = open_index(p, false, err);
-	}
 	/* Who only reads may have a log that lacks what the index has: he says so himself. */
 	if (r == 0 && index_is_damaged(p->s->index) && !p->s->read_only) {
 		opening_tell_anew(p->s, "damage was found in it when it was in use");
@@ -80,17 +91,37 @@ int opening_index(struct opening *p, struct hf_error *err)
 	return open_index(p, true, err);
 }
 
+static void drop_index(struct opening *p)
+{
+	index_batch_free(TAKE_PTR(p->s->batch));
+	index_close(TAKE_PTR(p->s->index));
+	p->state = (struct volume_state){ 0 };
+}
+
+static int use_index(struct hf_store *s)
+{
+	s->tree.index = s->index;
+	return index_batch_new(s->index, &s->batch);
+}
+
 int opening_remake_index(struct opening *p, struct hf_error *err)
 {
-	struct hf_store *s = p->s;
 	int r;
 
-	index_batch_free(TAKE_PTR(s->batch));
-	index_close(TAKE_PTR(s->index));
-	p->state = (struct volume_state){ 0 };
+	drop_index(p);
 	r = open_index(p, true, err);
-	if (r == 0)
-		r = index_batch_new(s->index, &s->batch);
-	s->tree.index = s->index;
-	return r;
+	return r < 0 ? r : use_index(p->s);
+}
+
+int opening_elsewhere(struct opening *p, struct hf_error *err)
+{
+	int r;
+
+	p->s->borrow = true;
+	*err = (struct hf_error)HF_ERROR_INIT;
+	if (p->rebuild)
+		return opening_remake_index(p, err);
+	drop_index(p);
+	r = opening_index(p, err);
+	return r < 0 ? r : use_index(p->s);
 }

@@ -281,6 +281,17 @@ static int open_replay(struct opening *p, struct hf_error *err)
 	return r < 0 ? r : 0;
 }
 
+/* The disk may be too full to bring the index on where it is. */
+static int open_tree(struct opening *p, struct hf_error *err)
+{
+	int r = open_replay(p, err);
+
+	if (!opening_goes_elsewhere(p, r))
+		return r;
+	r = opening_elsewhere(p, err);
+	return r < 0 ? r : open_replay(p, err);
+}
+
 /* Unlinked files that a crash left: nobody has them open now. */
 static int open_orphans(struct hf_store *s, struct hf_error *err)
 {
@@ -328,7 +339,7 @@ static int open_all(struct opening *p, struct hf_error *err)
 
 	r = open_parts(p, err);
 	if (r == 0)
-		r = open_replay(p, err);
+		r = open_tree(p, err);
 	if (r == 0 && !s->read_only)
 		r = open_orphans(s, err);
 	if (r == 0 && !s->read_only)

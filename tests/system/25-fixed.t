@@ -80,5 +80,19 @@ try "unmount" hf unmount "$T/mnt"
 rm "$T/disk/fill" "$T/disk/fill2"
 try "with room again it is mounted for writing" hf mount "$store" "$T/mnt"
 try "and written" eval 'echo more > "$T/mnt/late" && sync "$T/mnt"'
+
+# nearly full, and the index is to be built: it may begin where it belongs
+mkdir "$T/mnt/many"
+(cd "$T/mnt/many" && seq 20000 | xargs touch)
 try "unmount" hf unmount "$T/mnt"
+for left in 64 512 1024 2048 4096; do
+	rm -rf "$store/index" "$T/disk/fill"*
+	dd if=/dev/zero of="$T/disk/fill2" bs=1k count="$left" 2> /dev/null
+	dd if=/dev/zero of="$T/disk/fill" bs=4k 2> /dev/null
+	rm "$T/disk/fill2"
+	is "$(hf cat "$store" /late 2>&1)" more "with $left KiB left all is read, without an index"
+	is "$(hf cat "$store" /late 2>&1)" more "and with what that has left of one"
+done
+is "$(borrowed)" 0 "what was needed for that is gone"
+rm "$T/disk/fill"
 done_testing
