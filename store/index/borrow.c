@@ -7,20 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/base/buf.h"
 #include "store/base/cleanup.h"
+#include "store/index/borrow_folder.h"
 
-#define PREFIX "holdfast-index-"
-
-enum {
-	COPY_BYTES = 1 << 20,
-	TRIES = 8, /* somebody who clears up takes away what was just made: so often */
-};
+enum { COPY_BYTES = 1 << 20 };
 
 static void close_dir(DIR **folder)
 {
@@ -41,64 +36,6 @@ static DIR *open_folder(int at, const char *name)
 static bool is_dots(const char *name)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-/* Files in it and the folder; links are not followed. */
-static void remove_folder(int at, const char *name)
-{
-	CLEANUP(close_dir) DIR *folder = open_folder(at, name);
-	struct dirent *d;
-
-	while (folder && (d = readdir(folder)))
-		if (!is_dots(d->d_name))
-			(void)unlinkat(dirfd(folder), d->d_name, 0);
-	(void)unlinkat(at, name, AT_REMOVEDIR);
-}
-
-/* Those of this user that no process has any more. */
-static void clear_up(const char *below)
-{
-	CLEANUP(close_dir) DIR *folder = open_folder(AT_FDCWD, below);
-	struct dirent *d;
-
-	while (folder && (d = readdir(folder))) {
-		CLEANUP(cleanup_fd) int fd = -1;
-		struct stat st;
-
-		if (strncmp(d->d_name, PREFIX, sizeof(PREFIX) - 1) != 0)
-			continue;
-		fd = openat(dirfd(folder), d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-		    flock(fd, LOCK_EX | LOCK_NB) == 0)
-			remove_folder(dirfd(folder), d->d_name);
-	}
-}
-
-/* A new folder, locked; 0 and -1 in b->fd when somebody cleared it up before it was. */
-static int make_folder(const char *below, struct index_borrowed *b)
-{
-	struct stat st;
-
-	free(b->dir);
-	b->dir = NULL;
-	if (asprintf(&b->dir, "%s/" PREFIX "XXXXXX", below) < 0) {
-		b->dir = NULL;
-		return -ENOMEM;
-	}
-	if (!mkdtemp(b->dir)) {
-		b->dir[0] = 0;
-		return -errno;
-	}
-	b->fd = open(b->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (b->fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (flock(b->fd, LOCK_EX) < 0 || fstat(b->fd, &st) < 0)
-		return -errno;
-	if (st.st_nlink == 0) {
-		(void)close(b->fd);
-		b->fd = -1;
-	}
-	return 0;
 }
 
 static int copy_file(int from_dir, const char *name, int to_dir)
@@ -164,26 +101,58 @@ static int take_files(const char *from, int to_dir)
 	return r;
 }
 
-int index_borrow(const char *from, struct index_borrowed **ret, struct hf_error *err)
+static int borrow_at(const char *place, const char *from, struct index_borrowed *b, struct hf_error *err)
 {
-	const char *below = getenv("TMPDIR");
-	struct index_borrowed *b = calloc(1, sizeof(*b));
-	int r = b ? 0 : -ENOMEM;
+	int r = borrow_folder_make(place, b);
 
-	if (!below || *below != '/')
-		below = "/var/tmp";
-	clear_up(below);
-	if (b)
-		b->fd = -1;
-	for (int i = 0; r == 0 && b->fd < 0 && i < TRIES; i++)
-		r = make_folder(below, b);
-	if (r == 0 && b->fd < 0)
-		r = -EAGAIN;
 	if (r == 0 && from)
 		r = take_files(from, b->fd);
+	if (r == 0)
+		return 0;
+	borrow_folder_remove(b);
+	return hf_error_set(err, r, "%s: %s", place, strerror(-r));
+}
+
+/* One place that will not do is as good as none, but memory is short everywhere. */
+static int borrow_anywhere(const char *from, struct index_borrowed *b, struct buf *tried)
+{
+	int first = 0;
+
+	for (unsigned i = 0; i < BORROW_PLACES; i++) {
+		CLEANUP(cleanup_free) char *place = NULL;
+		struct hf_error why = HF_ERROR_INIT;
+		int r = borrow_place(i, &place, &why);
+
+		if (r == 0)
+			r = borrow_at(place, from, b, &why);
+		if (r == 0 || r == -ENOMEM)
+			return r;
+		if (why.code)
+			buf_add_text(tried, "%s%s", tried->len > 0 ? "; " : "", why.text);
+		if (why.code && first == 0)
+			first = r;
+	}
+	return first;
+}
+
+int index_borrow(const char *from, struct index_borrowed **ret, struct hf_error *err)
+{
+	CLEANUP(buf_release) struct buf tried = BUF_INIT;
+	struct index_borrowed *b = malloc(sizeof(*b));
+	int r;
+
+	if (!b)
+		return hf_error_set(err, -ENOMEM, "no memory");
+	*b = (struct index_borrowed){ .fd = -1 };
+	borrow_folders_clear_up();
+	r = borrow_anywhere(from, b, &tried);
 	if (r < 0) {
 		index_give_back(b);
-		return hf_error_set(err, r, "an index for who reads, in %s: %s", below, strerror(-r));
+		return hf_error_set(err, r,
+				    "no index can be made to read with: set TMPDIR to a folder that has room "
+				    "(%s)",
+				    tried.len > 0 && buf_status(&tried) == 0 ? buf_cstr(&tried) :
+									       strerror(-r));
 	}
 	*ret = b;
 	return 0;
@@ -193,10 +162,6 @@ void index_give_back(struct index_borrowed *b)
 {
 	if (!b)
 		return;
-	if (b->dir && *b->dir)
-		remove_folder(AT_FDCWD, b->dir);
-	if (b->fd >= 0)
-		(void)close(b->fd);
-	free(b->dir);
+	borrow_folder_remove(b);
 	free(b);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An index that is brought on without a change to the one on disk: for a store whose disk takes no writes. It
- * is a folder of its own below $TMPDIR (/var/tmp) that leads to the other's tables, which RocksDB never
- * changes, and has a copy of the small files beside them. What comes to it is gone when it is given back, or,
- * when the process has died, when the next is borrowed.
+ * is a folder of its own below $TMPDIR, /var/tmp, /tmp or /dev/shm, the first of them that will do, that
+ * leads to the other's tables, which RocksDB never changes, and has a copy of the small files beside them.
+ * What comes to it is gone when it is given back, or, when the process has died, when the next is borrowed.
  */
 #ifndef STORE_INDEX_BORROW_H
 #define STORE_INDEX_BORROW_H

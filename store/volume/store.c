@@ -410,7 +410,7 @@ int hf_store_open(const char *path, const struct hf_open_options *options, struc
 	p.rebuild = p.o->flags & HF_OPEN_REBUILD;
 	p.s->commit_interval_ms = p.o->commit_interval_ms ? p.o->commit_interval_ms : COMMIT_INTERVAL_MS;
 	r = open_all(&p, err);
-	if (r == -ENOSPC && p.s->borrow)
+	if (r == -ENOSPC && p.s->borrowed)
 		hf_error_prefix(err, r,
 				"no room for an index to read with; set TMPDIR to a folder that has some");
 	if (r < 0) {

@@ -62,9 +62,44 @@ try "a process that died leaves it behind" test "$(borrowed)" -gt 0
 is "$(hf cat "$store" /late)" late "another reads"
 is "$(borrowed)" 0 "and clears up after it"
 
+is "$(TMPDIR=$T/disk hf cat "$store" /late)" late "where the disk of TMPDIR is read-only, too, another place is found"
+is "$(TMPDIR=$T/none hf cat "$store" /late)" late "and where it leads nowhere"
+mkdir -m 777 "$T/open"
+mkdir "$T/others" && chown 1 "$T/others"
+ln -s "$TMPDIR" "$T/link"
+# mount it with this TMPDIR, and kill that
+die_with()
+{
+	TMPDIR=$1 hf mount "$store" "$T/mnt" -o ro
+	pid=$(pgrep -f "mount $store $T/mnt")
+	kill -9 "$pid" && eventually 10 eval "! kill -0 $pid"
+	umount "$T/mnt"
+}
+die_with "$T/open"
+is "$(find "$T/open" -mindepth 1 | wc -l)" 0 "a folder in which others can rename is not used"
+die_with "$T/others"
+is "$(find "$T/others" -mindepth 1 | wc -l)" 0 "nor that of another user"
+die_with "$T/link"
+try "a link to a folder is followed" test "$(borrowed)" -gt 0
+is "$(TMPDIR=$T/link hf cat "$store" /late)" late "and what is left behind there"
+is "$(borrowed)" 0 "is cleared up by that name, too"
+
+# With $TMPDIR, no other folder in which anything can be made.
+only_tmpdir()
+{
+	unshare -m bash -c '
+		for place in /var/tmp /tmp /dev/shm; do
+			mount --rbind "$place" "$place" && mount -o remount,bind,ro "$place" || exit 9
+		done
+		exec "$@"' only_tmpdir "$@"
+}
 mkdir "$T/narrow"
 mount -t tmpfs -o size=16k none "$T/narrow"
-fails "without room for it, it is said what to do" 2 "set TMPDIR" env TMPDIR="$T/narrow" "$HOLDFAST" cat "$store" /late
+is "$(TMPDIR=$T/narrow hf cat "$store" /late)" late "a folder without room for it is passed over"
+TMPDIR=$T/narrow fails "without room for it anywhere, it is said what to do" 2 "set TMPDIR" \
+	only_tmpdir "$HOLDFAST" cat "$store" /late
+TMPDIR=$T/none fails "and without a place" 2 "set TMPDIR.*No such file.*Read-only" \
+	only_tmpdir "$HOLDFAST" cat "$store" /late
 umount "$T/narrow"
 is "$(all_of)" "$before" "nothing in the store's folder has changed"
 
