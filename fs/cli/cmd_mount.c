@@ -98,7 +98,7 @@ static int run_mount(struct mounting *m, struct hf_store *store, struct hf_error
 			  "others than this machine can read the metrics, which are not encrypted");
 	if (r == 0)
 		r = control_server_start(store, m->dir, metrics_address(metrics), &control, err);
-	if ((m->options.read_only || m->options.at[0]) && (r == -EROFS || r == -ENOSPC)) {
+	if ((m->options.read_only || m->options.at[0]) && (r == -EROFS || r == -ENOSPC || r == -EDQUOT)) {
 		log_words(LOG_NOTICE, "%s: commands open the store for themselves", err->text);
 		r = 0;
 	}

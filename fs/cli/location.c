@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "fs/cli/check_request.h"
 #include "fs/cli/cli.h"
@@ -214,6 +215,14 @@ static json_t *ask_at_rest(const char *store, const json_t *request,
 	return answer;
 }
 
+/* Its process lives. */
+static bool is_served(const char *mount)
+{
+	struct statvfs st;
+
+	return statvfs(mount, &st) == 0 || errno != ENOTCONN;
+}
+
 json_t *location_ask(const struct location *p, const json_t *request,
 		     const struct operation_listener *listener, struct hf_error *err)
 {
@@ -226,8 +235,8 @@ json_t *location_ask(const struct location *p, const json_t *request,
 		return NULL;
 	if (r < 0) {
 		answer = ask_at_rest(p->store, request, listener, err);
-		/* Who serves a mount on such a disk cannot be reached: each reads for itself. */
-		if (p->mount && json_is_true(json_object_get(answer, "disk_read_only")))
+		/* Who serves a mount and let us read beside him cannot be reached: each reads for himself. */
+		if (p->mount && json_object_get(answer, "disk_read_only") && is_served(p->mount))
 			json_object_set_new(answer, "mounted_on", json_string(p->mount));
 		return answer;
 	}

@@ -135,7 +135,7 @@ struct hf_status {
 	bool no_room;                 /* nothing can be written for want of room */
 	uint64_t chunks, chunk_bytes; /* distinct chunks, and their plain bytes */
 	bool read_only;               /* it was opened so */
-	bool disk_read_only;          /* its disk takes no writes; it was opened so */
+	bool disk_read_only;          /* its disk takes no writes */
 	bool index_damaged; /* which the next opening builds anew; until then some may not be read */
 	int failed;         /* 0, or the error that stopped writing */
 	char failed_text[HF_ERROR_TEXT_BYTES];

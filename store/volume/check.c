@@ -316,10 +316,12 @@ static void check_settings(struct checking *c, const char *path)
 		found(c, why.text);
 }
 
-/* -EBUSY: another process has it open, so the index's files come and go. Else a lock, or -1. */
+/* -EBUSY: a process has it open that writes, so the index's files come and go. Else a lock, or -1. */
 static int lock_index(const struct checking *c, const char *path)
 {
-	const int lock = c->to->locked ? -1 : files_lock(path, "its index is being checked", 0, NULL, NULL);
+	bool shared;
+	const int lock =
+		c->to->locked ? -1 : files_lock(path, "its index is being checked", 0, &shared, NULL);
 
 	return lock == -EBUSY || lock >= 0 ? lock : -1;
 }

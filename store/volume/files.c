@@ -211,23 +211,19 @@ int files_read_descriptor(const struct os *os, const char *path, struct volume_d
 	return r < 0 ? hf_error_prefix(err, r, "%s", (const char *)full.data) : 0;
 }
 
+/* Who only reads does not write his name: what is there is of one before him. */
 static void name_holder(int fd, const char *path, struct hf_error *err)
 {
+	const bool reads = flock(fd, LOCK_SH | LOCK_NB) == 0;
 	char text[256];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	ssize_t n = reads ? 0 : pread(fd, text, sizeof(text) - 1, 0);
 
 	text[n > 0 ? n : 0] = 0;
 	text[strcspn(text, "\n")] = 0;
-	(void)hf_error_set(err, -EBUSY, "the store %s is open already: %s", path,
-			   text[0] ? text : "by a process that did not say its name");
-}
-
-/* -EROFS means two things: there is no such file there either. */
-static int open_to_share(const char *file)
-{
-	const int fd = open(file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
+	if (!text[0])
+		(void)snprintf(text, sizeof(text), "by a process that %s",
+			       reads ? "reads it" : "did not say its name");
+	(void)hf_error_set(err, -EBUSY, "the store %s is open already: %s", path, text);
 }
 
 static int write_holder(int fd, const char *holder)
@@ -237,43 +233,80 @@ static int write_holder(int fd, const char *holder)
 	return dprintf(fd, "process %ld, %s\n", (long)getpid(), holder) < 0 ? -1 : 0;
 }
 
-int files_lock(const char *path, const char *holder, unsigned wait_ms, bool *ret_fixed, struct hf_error *err)
+/*
+ * Where nothing can be written. -EROFS of a lock means two things: the file may not be there, as on a medium
+ * that was made without it. Then nobody can lock, and nobody need: it is the folder, for what is let go of.
+ */
+static int open_fixed(const char *path, const char *file, bool *ret_none)
+{
+	int fd = open(file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	*ret_none = fd < 0 && errno == ENOENT;
+	if (*ret_none)
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Alone; or, for who only reads, with others who do. */
+static int lock_once(int fd, bool fixed, bool *ret_shared)
+{
+	int r = fixed ? -EWOULDBLOCK : 0;
+
+	if (r == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		r = -errno;
+	if (r != -EWOULDBLOCK || !ret_shared)
+		return r;
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+		return -errno;
+	*ret_shared = true;
+	return 0;
+}
+
+static int lock_within(int fd, bool fixed, unsigned wait_ms, bool *ret_shared)
 {
 	const struct timespec pause = { 0, LOCK_POLL_MS * 1000000L };
+	int r = lock_once(fd, fixed, ret_shared);
+
+	for (unsigned waited_ms = 0; r == -EWOULDBLOCK && waited_ms < wait_ms; waited_ms += LOCK_POLL_MS) {
+		(void)nanosleep(&pause, NULL);
+		r = lock_once(fd, fixed, ret_shared);
+	}
+	return r;
+}
+
+int files_lock(const char *path, const char *holder, unsigned wait_ms, bool *ret_shared, struct hf_error *err)
+{
 	CLEANUP(buf_release) struct buf full = BUF_INIT;
 	CLEANUP(cleanup_fd) int fd = -1;
-	bool fixed;
+	bool fixed, none = false;
+	int r;
 
 	if (!os_join(&full, path, "lock"))
 		return hf_error_set(err, -ENOMEM, "no memory");
-	fd = os_open_lock((const char *)full.data);
-	fixed = fd == -EROFS;
-	if (fixed && ret_fixed)
-		fd = open_to_share((const char *)full.data);
-	else if (fixed)
+	fd = os_open_lock(buf_cstr(&full));
+	fixed = fd == -EROFS && ret_shared;
+	if (ret_shared)
+		*ret_shared = fixed;
+	if (fixed)
+		fd = open_fixed(path, buf_cstr(&full), &none);
+	if (fd == -EROFS)
 		return hf_error_set(
 			err, fd,
 			"the disk that %s is on is read-only, as one becomes that fails: see dmesg. "
 			"What is there can be read, mount it with -o ro",
 			path);
 	if (fd < 0)
-		return hf_error_set(err, fd, "cannot open %s: %s", (const char *)full.data, strerror(-fd));
-	for (unsigned waited_ms = 0; flock(fd, (fixed ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0;
-	     waited_ms += LOCK_POLL_MS) {
-		if (errno != EWOULDBLOCK)
-			return hf_error_set(err, -errno, "cannot lock %s: %s", (const char *)full.data,
-					    strerror(errno));
-		if (waited_ms >= wait_ms) {
-			name_holder(fd, path, err);
-			return -EBUSY;
-		}
-		(void)nanosleep(&pause, NULL);
+		return hf_error_set(err, fd, "cannot open %s: %s", buf_cstr(&full), strerror(-fd));
+	r = none ? 0 : lock_within(fd, fixed, wait_ms, ret_shared);
+	if (r == -EWOULDBLOCK) {
+		name_holder(fd, path, err);
+		return -EBUSY;
 	}
-	if (ret_fixed)
-		*ret_fixed = fixed;
+	if (r < 0)
+		return hf_error_set(err, r, "cannot lock %s: %s", buf_cstr(&full), strerror(-r));
 	/* Where the disk is full, the lock holds without words. */
-	if (!fixed && write_holder(fd, holder) < 0 && errno != ENOSPC && errno != EDQUOT)
-		return hf_error_set(err, -errno, "cannot write %s: %s", (const char *)full.data,
-				    strerror(errno));
+	if (!(ret_shared && *ret_shared) && write_holder(fd, holder) < 0 && errno != ENOSPC &&
+	    errno != EDQUOT)
+		return hf_error_set(err, -errno, "cannot write %s: %s", buf_cstr(&full), strerror(errno));
 	return TAKE_FD(fd);
 }

@@ -62,10 +62,12 @@ MUST_USE int files_write_new(const struct os *os, const char *file, const struct
  * Take the store for this process (flock on `lock`, into which `holder` is written with the process id),
  * waiting at most wait_ms. -EBUSY names who has it. Returns a descriptor; closing it lets go.
  *
- * On a disk that is read-only: -EROFS, but with ret_fixed (else NULL) shared with others who only read, and
- * *ret_fixed is true.
+ * For who only reads (ret_shared, else NULL) *ret_shared tells whether others read beside him, or may: where
+ * they do, and on a disk that is read-only (else -EROFS). Then nobody puts anything into the store's folder,
+ * nor does he; and whose name is in `lock` says nothing. A read-only medium may have no such file: then there
+ * is no lock, and nobody whom it could keep away.
  */
-MUST_USE int files_lock(const char *path, const char *holder, unsigned wait_ms, bool *ret_fixed,
+MUST_USE int files_lock(const char *path, const char *holder, unsigned wait_ms, bool *ret_shared,
 			struct hf_error *err);
 
 #endif

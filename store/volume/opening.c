@@ -5,15 +5,29 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "store/base/journal.h"
 #include "store/index/borrow.h"
 
+/* Who reads with an index of his own keeps from it nobody who does so too, but who writes. */
+static int share(struct hf_store *s, struct hf_error *err)
+{
+	if (!s->shared && flock(s->lock_fd, LOCK_SH | LOCK_NB) < 0)
+		return hf_error_set(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
+				    "the store %s was opened by another process meanwhile", s->path);
+	s->shared = true;
+	return 0;
+}
+
 /* In the place of what was borrowed before. */
 static int borrow(struct hf_store *s, const char *from, struct hf_error *err)
 {
+	int r;
+
 	index_give_back(TAKE_PTR(s->borrowed));
-	return index_borrow(from, &s->borrowed, err);
+	r = index_borrow(from, &s->borrowed, err);
+	return r < 0 ? r : share(s, err);
 }
 
 static int open_index_once(struct opening *p, bool wipe, struct hf_error *err)
@@ -76,7 +90,7 @@ int opening_index(struct opening *p, struct hf_error *err)
 {
 	int r;
 
-	p->s->borrow |= p->s->disk_fixed;
+	p->s->borrow |= p->s->shared;
 	r = open_index(p, false, err);
 	/* Who only reads may have a log that lacks what the index has: he says so himself. */
 	if (r == 0 && index_is_damaged(p->s->index) && !p->s->read_only) {

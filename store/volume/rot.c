@@ -214,7 +214,7 @@ static void write_down(struct rot *r)
 		r->unwritten = false;
 	}
 	(void)pthread_mutex_unlock(&r->lock);
-	if (copy && wanted)
+	if (copy && wanted && !s->shared)
 		w = verified_write(s->os, s->path, s->descriptor.volume_id, copy);
 	(void)pthread_mutex_unlock(&r->writing);
 	free(copy);

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "store/base/journal.h"
 #include "store/index/borrow.h"
@@ -165,7 +167,7 @@ static int open_parts(struct opening *p, struct hf_error *err)
 	r = files_read_descriptor(s->os, s->path, &s->descriptor, err);
 	if (r == 0)
 		r = files_lock(s->path, p->o->holder ? p->o->holder : "holdfast", p->o->busy_wait_ms,
-			       s->read_only ? &s->disk_fixed : NULL, err);
+			       s->read_only ? &s->shared : NULL, err);
 	if (r < 0)
 		return r;
 	s->lock_fd = r;
@@ -348,7 +350,7 @@ static int open_all(struct opening *p, struct hf_error *err)
 		r = start_replicas(p, err);
 	if (r == 0 && !s->read_only && !(p->o->flags & HF_OPEN_NO_REPLICATION))
 		guard_start(s);
-	if (r == 0 && !s->disk_fixed && !(p->o->flags & HF_OPEN_NO_REPLICATION))
+	if (r == 0 && !s->shared && !(p->o->flags & HF_OPEN_NO_REPLICATION))
 		scrub_start(s, p->o->scrub_s);
 	return r;
 }
@@ -481,6 +483,14 @@ uint64_t hf_store_kit_checked(const struct hf_store *s)
 	return kit_note_read(s->os, s->path, s->descriptor.volume_id);
 }
 
+static bool disk_is_fixed(const char *path)
+{
+	struct statvfs st;
+
+	return (statvfs(path, &st) == 0 && (st.f_flag & ST_RDONLY)) ||
+	       (access(path, W_OK) < 0 && errno == EROFS);
+}
+
 void hf_store_status(struct hf_store *s, struct hf_status *ret)
 {
 	struct frame_cache_stats cache;
@@ -497,7 +507,7 @@ void hf_store_status(struct hf_store *s, struct hf_status *ret)
 	volume_id_text(s->descriptor.volume_id, ret->volume_id);
 	ret->epoch = point.epoch;
 	ret->read_only = s->read_only;
-	ret->disk_read_only = s->disk_fixed;
+	ret->disk_read_only = disk_is_fixed(s->path);
 	ret->index_damaged = index_is_damaged(s->index);
 	ret->committed_tid = point.tid;
 	ret->committed_time_ns = point.time_ns;

@@ -182,8 +182,8 @@ struct hf_store {
 	struct guard *guard;          /* NULL: nobody watches */
 	struct rot *rot;              /* what is known to be damaged */
 	bool read_only;
-	bool disk_fixed; /* it takes no writes: the store is read, and nothing is put into its folder */
-	bool borrow;     /* the index is brought on elsewhere: */
+	bool shared; /* others may read beside it: nothing is put into the store's folder (files_lock) */
+	bool borrow; /* the index is brought on elsewhere: */
 	struct index_borrowed *borrowed;
 	uint64_t pending_max; /* more than this under way makes operations wait */
 	unsigned commit_interval_ms;

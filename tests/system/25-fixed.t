@@ -103,14 +103,34 @@ TMPDIR=$T/none fails "and without a place" 2 "set TMPDIR.*No such file.*Read-onl
 umount "$T/narrow"
 is "$(all_of)" "$before" "nothing in the store's folder has changed"
 
-# full to the last byte
+# the disk takes writes again, under a mount that reads
+hf mount "$store" "$T/mnt" -o ro
 mount -o remount,rw "$T/disk"
+is "$(hf cat "$store" /late 2>&1)" late "with the disk writable again under such a mount it is read beside it"
+hf status "$store" --json > "$T/json"
+is "$(json disk_read_only < "$T/json") $(json mounted_on < "$T/json")" "false $T/mnt" "status tells the disk, and the mount"
+fails "who would write is told who keeps him from it" 2 "open already: by a process that reads it" hf snapshot "$store" two
+try "check reads all of it" hf check "$store"
+is "$(all_of)" "$before" "and still nothing in the store's folder has changed"
+hf unmount "$T/mnt"
+mv "$store/lock" "$T/lock"
+mount -o remount,ro "$T/disk"
+is "$(hf cat "$store" /late 2>&1)" late "a read-only medium needs no lock file"
+try "nor does a mount" hf mount "$store" "$T/mnt" -o ro
+hf unmount "$T/mnt"
+mount -o remount,rw "$T/disk"
+mv "$T/lock" "$store/lock"
+
+# full to the last byte
 dd if=/dev/zero of="$T/disk/fill" bs=64k 2> /dev/null
 while printf x >> "$T/disk/fill2"; do :; done 2> /dev/null
 is "$(df --output=avail "$T/disk" | tail -n 1 | tr -d ' ')" 0 "the disk is full"
 try "it is mounted to be read" hf mount "$store" "$T/mnt" -o ro
 is "$(cat "$T/mnt/late")" late "with what was written last"
 try "and the past" diff -r "$TOP/docs" "$T/mnt/.history/tags/one/docs"
+rm -f "$store/socket" # which may have found no room either
+is "$(hf cat "$store" /late 2>&1)" late "and others read beside it"
+is "$(hf status "$store" --json | json mounted_on)" "$T/mnt" "and see that it is mounted"
 try "unmount" hf unmount "$T/mnt"
 rm "$T/disk/fill" "$T/disk/fill2"
 try "with room again it is mounted for writing" hf mount "$store" "$T/mnt"
