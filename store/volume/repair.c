@@ -338,7 +338,7 @@ static int run(struct repair *p, struct hf_error *err)
 	if (p->store) {
 		rot_seen(p->store, p->seen, p->looked_ns);
 		rot_complete(p->store, found.sum.last_tid);
-	} else {
+	} else if (!p->shared) {
 		check_note(p->path, &p->descriptor, p->seen, found.sum.last_tid);
 	}
 	return 0;
@@ -373,7 +373,10 @@ int hf_store_repair(const char *path, const struct hf_repair_options *options, s
 	r = begin(&p, &log_dir, err);
 	if (r < 0)
 		return r;
-	lock = files_lock(path, options->repair ? "being repaired" : "being checked", 0, NULL, err);
+	if (options->repair)
+		lock = files_lock(path, "being repaired", 0, NULL, err);
+	else
+		lock = files_lock(path, "being checked", 0, &p.shared, err);
 	return lock < 0 ? lock : run(&p, err);
 }
 

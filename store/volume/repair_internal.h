@@ -14,7 +14,8 @@ struct repair {
 	const struct os *os;
 	const char *path;
 	const char *log_dir;
-	struct hf_store *store; /* NULL: at rest, and its lock is held here */
+	struct hf_store *store; /* NULL: at rest, and its lock is held here, */
+	bool shared;            /* but only to read: what is found is not noted */
 	const struct hf_repair_options *o;
 	struct volume_descriptor descriptor;
 	struct keyring *own_keys;

@@ -17,6 +17,7 @@ all_of() { (cd "$store" && find . -printf '%p %s %T@ %m\n' | sort && find . -typ
 borrowed() { find "$TMPDIR" -mindepth 1 | wc -l; }
 
 hf init "$store" --kit-file "$T/kit" > /dev/null 2>&1 || bail "cannot make a volume"
+hf replica add "$store" "$T/copy" --name copy > /dev/null || bail "cannot add a replica"
 hf mount "$store" "$T/mnt" || bail "cannot mount"
 cp -r "$TOP/docs" "$T/mnt/docs"
 hf snapshot "$T/mnt" one > /dev/null
@@ -47,6 +48,8 @@ try "the log is read" eval 'hf log "$T/mnt/late" | grep -q "wrote 5 bytes"'
 try "a folder of the past is taken out" hf restore "$T/mnt/docs@one" --to "$T/docs"
 try "whole" diff -r "$TOP/docs" "$T/docs"
 try "check finds no fault" hf check "$store"
+try "nor with replicas" eval 'hf check "$store" --replicas | grep -q "1 replica"'
+fails "nothing can be repaired" 2 "read-only" hf check "$store" --replicas --repair
 try "unmount" hf unmount "$T/mnt"
 try "what was needed for that is gone" eventually 10 eval '[ "$(borrowed)" -eq 0 ]'
 
