@@ -28,7 +28,7 @@ sync "$T/mnt"
 kill -9 "$(hf status "$T/mnt" --json | json pid)"
 eventually 10 flock -n "$store/lock" true
 umount "$T/mnt"
-mount -o remount,ro "$T/disk"
+eventually 10 eval 'mount -o remount,ro "$T/disk" 2> /dev/null'
 before=$(all_of)
 
 fails "it cannot be mounted for writing, and says what can be done" 2 "disk .* is read-only.*mount it with -o ro" \
@@ -117,7 +117,7 @@ try "check reads all of it" hf check "$store"
 is "$(all_of)" "$before" "and still nothing in the store's folder has changed"
 hf unmount "$T/mnt"
 mv "$store/lock" "$T/lock"
-mount -o remount,ro "$T/disk"
+eventually 10 eval 'mount -o remount,ro "$T/disk" 2> /dev/null'
 is "$(hf cat "$store" /late 2>&1)" late "a read-only medium needs no lock file"
 try "nor does a mount" hf mount "$store" "$T/mnt" -o ro
 hf unmount "$T/mnt"
