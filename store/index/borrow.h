@@ -16,7 +16,10 @@ struct index_borrowed {
 	int fd;    /* of it, locked while it is used */
 };
 
-/* Of the index in `from`; of none, NULL or when there is nothing: then it is empty. -ENOMEM, -ENOSPC, … */
+/*
+ * Of the index in `from`; of none, NULL or when there is nothing: then it is empty. -EIO and the like of the
+ * index itself, whose words name its file; -ELOOP: it is a symbolic link; else no folder will do.
+ */
 MUST_USE int index_borrow(const char *from, struct index_borrowed **ret, struct hf_error *err);
 /* Once it is closed. NULL is fine. */
 void index_give_back(struct index_borrowed *b);

@@ -82,25 +82,34 @@ void opening_tell_anew(const struct hf_store *s, const char *why)
 }
 
 /*
- * A damaged index is no loss: it is thrown away and built anew. So is one that is to be rebuilt, or in which
+ * A damaged index is no loss: it is thrown away and built anew; one that is borrowed, also where it cannot be
+ * read. So is one that is to be rebuilt, or in which
  * damage was found when it was in use; but what it says of the log is heard first, and it goes when the log
  * has been opened.
  */
 int opening_index(struct opening *p, struct hf_error *err)
 {
+	bool useless;
 	int r;
 
 	p->s->borrow |= p->s->shared;
 	r = open_index(p, false, err);
-	/* Who only reads may have a log that lacks what the index has: he says so himself. */
-	if (r == 0 && index_is_damaged(p->s->index) && !p->s->read_only) {
+	/*
+	 * Who only reads may have a log that lacks what the index has: he says so himself, unless the index
+	 * is only borrowed.
+	 */
+	if (r == 0 && index_is_damaged(p->s->index) && (!p->s->read_only || p->s->borrow)) {
 		opening_tell_anew(p->s, "damage was found in it when it was in use");
 		p->rebuild = true;
 	}
-	if (r == 0 || (r != -EUCLEAN && !p->rebuild))
+	if (r == 0)
+		return 0;
+	useless = r == -EUCLEAN || (r == -EIO && p->s->borrow);
+	if (!useless && !p->rebuild)
 		return r;
-	if (r == -EUCLEAN)
+	if (useless)
 		opening_tell_anew(p->s, err->text[0] ? err->text : "it is of another volume");
+	*err = (struct hf_error)HF_ERROR_INIT;
 	p->state = (struct volume_state){ 0 };
 	return open_index(p, true, err);
 }

@@ -139,10 +139,39 @@ rm "$T/disk/fill" "$T/disk/fill2"
 try "with room again it is mounted for writing" hf mount "$store" "$T/mnt"
 try "and written" eval 'echo more > "$T/mnt/late" && sync "$T/mnt"'
 
-# nearly full, and the index is to be built: it may begin where it belongs
 mkdir "$T/mnt/many"
 (cd "$T/mnt/many" && seq 20000 | xargs touch)
 try "unmount" hf unmount "$T/mnt"
+
+# The disk gives this file no more: what is read all the same, and said.
+unreadable()
+{
+	mount --bind "/proc/$$/mem" "$store/index/$1" || return
+	"$HOLDFAST" mount -f "$store" "$T/mnt" -o ro 2> "$T/err" &
+	eventually 10 mountpoint -q "$T/mnt"
+	cat "$T/mnt/late"
+	"$HOLDFAST" unmount "$T/mnt"
+	wait $!
+	umount "$store/index/$1"
+}
+eventually 10 eval 'mount -o remount,ro "$T/disk" 2> /dev/null'
+is "$(unreadable IDENTITY)" more "an index that cannot be read is made anew to read with"
+try "which names its file" grep "$store is built anew.*cannot read $store/index/IDENTITY: Input/output error" "$T/err"
+is "$(unreadable "$(cd "$store/index" && ls -S -- *.sst | head -n 1)")" more "also where that is one of its tables"
+try "which is said" grep "$store is built anew" "$T/err"
+mount -o remount,rw "$T/disk"
+touch "$store/index/damaged"
+eventually 10 eval 'mount -o remount,ro "$T/disk" 2> /dev/null'
+is "$(unreadable LOCK)" more "so is one that is noted to be damaged"
+try "which is said, too" grep "$store is built anew.*damage was found" "$T/err"
+mount -o remount,rw "$T/disk"
+mv "$store/index" "$T/index" && ln -s "$T/index" "$store/index"
+eventually 10 eval 'mount -o remount,ro "$T/disk" 2> /dev/null'
+fails "no link to an index is followed" 2 "$store/index is a symbolic link" hf cat "$store" /late
+mount -o remount,rw "$T/disk"
+rm "$store/index"
+
+# nearly full, and the index is to be built: it may begin where it belongs
 for left in 64 512 1024 2048 4096; do
 	rm -rf "$store/index" "$T/disk/fill"*
 	dd if=/dev/zero of="$T/disk/fill2" bs=1k count="$left" 2> /dev/null
