@@ -42,19 +42,31 @@ static void take_step(void *arg, const json_t *step)
 
 /* --- all of it */
 
+/* What it came to is worth the same where nothing can be kept of it. */
+static int keep(const char *store, struct hf_drill_result *r, const json_t *steps, const json_t *not_proven,
+		const json_t *end, int code)
+{
+	const bool verified = json_is_true(json_object_get(end, "verified"));
+	struct hf_error err = HF_ERROR_INIT;
+	const int kept = drill_keep(store, r, steps, not_proven, end, verified, &err);
+
+	if (kept == 0)
+		return code;
+	(void)cli_fail("drill: it is over, but what came of it is not kept: %s", err.text);
+	return kept == -EROFS ? code : CLI_FAILED;
+}
+
 static int report(const struct drill_plan *plan, const struct arguments *a, const char *store,
 		  struct drilling *d, const json_t *end, uint64_t began_ns)
 {
 	struct hf_drill_result r = drill_judge(plan, d->steps, end, began_ns);
 	json_t *not_proven = drill_not_proven(plan, &r, end);
-	struct hf_error err = HF_ERROR_INIT;
 	json_t *whole;
 	int code = r.failed_step[0] ? CLI_FOUND : CLI_FINE;
 
 	r.share_verified = drill_own_share(&r, end);
-	if (store && drill_keep(store, &r, d->steps, not_proven, end,
-				json_is_true(json_object_get(end, "verified")), &err) < 0)
-		code = cli_fail("drill: it is over, but what came of it is not kept: %s", err.text);
+	if (store)
+		code = keep(store, &r, d->steps, not_proven, end, code);
 	whole = drill_to_json(plan, &r, d->steps, end, not_proven);
 	if (a->json)
 		output_json(whole);

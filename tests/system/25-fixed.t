@@ -49,6 +49,7 @@ try "a folder of the past is taken out" hf restore "$T/mnt/docs@one" --to "$T/do
 try "whole" diff -r "$TOP/docs" "$T/docs"
 try "check finds no fault" hf check "$store"
 try "nor with replicas" eval 'hf check "$store" --replicas | grep -q "1 replica"'
+fails "a drill passes, and says that nothing of it is kept" 0 "not kept: .*Read-only" hf drill "$store"
 fails "nothing can be repaired" 2 "read-only" hf check "$store" --replicas --repair
 try "unmount" hf unmount "$T/mnt"
 try "what was needed for that is gone" eventually 10 eval '[ "$(borrowed)" -eq 0 ]'
