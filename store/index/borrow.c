@@ -208,7 +208,7 @@ int index_borrow(const char *from, struct index_borrowed **ret, struct hf_error 
 	if (!b)
 		return hf_error_set(err, -ENOMEM, "no memory");
 	*b = (struct index_borrowed){ .fd = -1 };
-	borrow_folders_clear_up();
+	index_borrowed_clear_up();
 	r = borrow_anywhere(from, b, &tried, &source);
 	if (r < 0)
 		index_give_back(b);

@@ -86,15 +86,29 @@ static DIR *open_folder(int at, const char *name)
 	return folder;
 }
 
-/* Files in it and the folder; links are not followed. */
+/* As far as they are seen; how many. */
+static size_t remove_files(DIR *folder)
+{
+	struct dirent *d;
+	size_t n = 0;
+
+	while ((d = readdir(folder)))
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+		    unlinkat(dirfd(folder), d->d_name, 0) == 0)
+			n++;
+	return n;
+}
+
+/*
+ * Files in it and the folder; links are not followed. A folder that is changed while it is read need not show
+ * all that is in it.
+ */
 static void remove_folder(int at, const char *name)
 {
 	CLEANUP(close_dir) DIR *folder = open_folder(at, name);
-	struct dirent *d;
 
-	while (folder && (d = readdir(folder)))
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			(void)unlinkat(dirfd(folder), d->d_name, 0);
+	while (folder && remove_files(folder) > 0)
+		rewinddir(folder);
 	(void)unlinkat(at, name, AT_REMOVEDIR);
 }
 
@@ -116,7 +130,7 @@ static void clear_up(const char *place)
 	}
 }
 
-void borrow_folders_clear_up(void)
+void index_borrowed_clear_up(void)
 {
 	for (unsigned i = 0; i < BORROW_PLACES; i++) {
 		CLEANUP(cleanup_free) char *place = NULL;

@@ -26,7 +26,5 @@ MUST_USE int borrow_place(unsigned i, char **ret, struct hf_error *err);
 MUST_USE int borrow_folder_make(const char *place, struct index_borrowed *b);
 /* With all that is in it; its path is freed, and it is unlocked. Of none that is nothing. */
 void borrow_folder_remove(struct index_borrowed *b);
-/* Those in all places that are this user's, and that no process has any more. */
-void borrow_folders_clear_up(void);
 
 #endif

@@ -339,6 +339,9 @@ static int open_all(struct opening *p, struct hf_error *err)
 	struct hf_store *s = p->s;
 	int r;
 
+	/* Names stand in clear in what processes that died have left behind. */
+	if (!s->read_only)
+		index_borrowed_clear_up();
 	r = open_parts(p, err);
 	if (r == 0)
 		r = open_tree(p, err);

@@ -136,8 +136,11 @@ rm -f "$store/socket" # which may have found no room either
 is "$(hf cat "$store" /late 2>&1)" late "and others read beside it"
 is "$(hf status "$store" --json | json mounted_on)" "$T/mnt" "and see that it is mounted"
 try "unmount" hf unmount "$T/mnt"
+die_with "$TMPDIR"
+try "a process that died leaves its index behind" test "$(borrowed)" -gt 0
 rm "$T/disk/fill" "$T/disk/fill2"
 try "with room again it is mounted for writing" hf mount "$store" "$T/mnt"
+is "$(borrowed)" 0 "which clears up"
 try "and written" eval 'echo more > "$T/mnt/late" && sync "$T/mnt"'
 
 mkdir "$T/mnt/many"
