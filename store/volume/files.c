@@ -291,9 +291,7 @@ int files_lock(const char *path, const char *holder, unsigned wait_ms, bool *ret
 		fd = open_fixed(path, buf_cstr(&full), &none);
 	if (fd == -EROFS)
 		return hf_error_set(
-			err, fd,
-			"the disk that %s is on is read-only, as one becomes that fails: see dmesg. "
-			"What is there can be read, mount it with -o ro",
+			err, fd, "the disk that %s is on is read-only, as one becomes that fails: see dmesg",
 			path);
 	if (fd < 0)
 		return hf_error_set(err, fd, "cannot open %s: %s", buf_cstr(&full), strerror(-fd));

@@ -159,6 +159,23 @@ static int open_log(struct opening *p, struct hf_error *err)
 	return r < 0 || p->s->read_only ? r : check_epoch(p->s, err);
 }
 
+static int open_lock(struct opening *p, struct hf_error *err)
+{
+	struct hf_store *s = p->s;
+	struct hf_error why;
+	int r = files_lock(s->path, p->o->holder ? p->o->holder : "holdfast", p->o->busy_wait_ms,
+			   s->read_only ? &s->shared : NULL, err);
+
+	if (r == -EROFS) {
+		why = *err;
+		return hf_error_set(err, r, "%s. What is there can be read, mount it with -o ro", why.text);
+	}
+	if (r < 0)
+		return r;
+	s->lock_fd = r;
+	return 0;
+}
+
 static int open_parts(struct opening *p, struct hf_error *err)
 {
 	struct hf_store *s = p->s;
@@ -166,11 +183,9 @@ static int open_parts(struct opening *p, struct hf_error *err)
 
 	r = files_read_descriptor(s->os, s->path, &s->descriptor, err);
 	if (r == 0)
-		r = files_lock(s->path, p->o->holder ? p->o->holder : "holdfast", p->o->busy_wait_ms,
-			       s->read_only ? &s->shared : NULL, err);
+		r = open_lock(p, err);
 	if (r < 0)
 		return r;
-	s->lock_fd = r;
 	r = files_read_keys(s->os, s->path, &s->descriptor, &s->keys, err);
 	if (r == 0 && !s->read_only && !keyring_has_writer(s->keys))
 		r = hf_error_set(

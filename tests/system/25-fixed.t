@@ -50,6 +50,7 @@ try "whole" diff -r "$TOP/docs" "$T/docs"
 try "check finds no fault" hf check "$store"
 try "nor with replicas" eval 'hf check "$store" --replicas | grep -q "1 replica"'
 fails "a drill passes, and says that nothing of it is kept" 0 "not kept: .*Read-only" hf drill "$store"
+fails "a replica cannot be taken off" 2 "read-only, as one becomes that fails: see dmesg$" hf replica remove "$store" copy
 fails "nothing can be repaired" 2 "read-only" hf check "$store" --replicas --repair
 try "unmount" hf unmount "$T/mnt"
 try "what was needed for that is gone" eventually 10 eval '[ "$(borrowed)" -eq 0 ]'
