@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -324,6 +325,31 @@ static void test_read_only(void **state)
 	assert_int_equal(status_of(f).head_tid, tid + 1); /* now it is reaped */
 }
 
+/* Who reads shares with who shares, and with nobody else; who writes is told which of the two keeps him away.
+ */
+static void test_lock_is_shared(void **state)
+{
+	struct store_fixture *f = *state;
+	struct hf_error err = HF_ERROR_INIT;
+	bool shared = true;
+	int first, second;
+
+	store_close(f);
+	first = files_lock(f->path, "the first", 0, &shared, &err);
+	assert_true(first >= 0 && !shared);
+	assert_int_equal(files_lock(f->path, "another", 0, &shared, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "the first"));
+	assert_int_equal(flock(first, LOCK_SH), 0);
+	second = files_lock(f->path, "another", 0, &shared, &err);
+	assert_true(second >= 0 && shared);
+	assert_int_equal(files_lock(f->path, "a third", 0, NULL, &err), -EBUSY);
+	assert_null(strstr(err.text, "the first"));
+	assert_non_null(strstr(err.text, "by a process that reads it"));
+	(void)close(first);
+	(void)close(second);
+	store_open(f, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +361,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_write_fails, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_no_words, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_read_only, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_lock_is_shared, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
