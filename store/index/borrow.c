@@ -115,7 +115,7 @@ static int take_file(const struct taking *t, const char *name)
 	return table ? lead_to(t, name) : copy_file(t, name);
 }
 
-/* 1; 0: there is none; negative. Whoever prepared the store may not lead us elsewhere. */
+/* 0, and no folder where there is none. Whoever prepared the store may not lead us elsewhere. */
 static int open_source(struct taking *t, const char *from)
 {
 	struct stat st;
@@ -138,7 +138,7 @@ static int open_source(struct taking *t, const char *from)
 	if (!t->from)
 		return hf_error_set(t->source, -errno, "cannot open the index folder %s: %s", from,
 				    strerror(errno));
-	return 1;
+	return 0;
 }
 
 static int take_files(const char *from, int to_dir, struct hf_error *source)
@@ -147,9 +147,9 @@ static int take_files(const char *from, int to_dir, struct hf_error *source)
 	struct dirent *d;
 	int r = open_source(&t, from);
 
-	if (r <= 0)
+	if (r < 0 || !t.folder)
 		return r;
-	for (r = 0; r == 0;) {
+	while (r == 0) {
 		errno = 0;
 		d = readdir(t.folder);
 		if (!d)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 
 #include "store/base/journal.h"
 #include "store/index/borrow.h"
@@ -76,6 +77,15 @@ static int open_index(struct opening *p, bool wipe, struct hf_error *err)
 	return open_index_once(p, wipe, err);
 }
 
+/* So that not even a socket could be made beside the index, by which others could ask. */
+static bool is_full(const char *path)
+{
+	struct statvfs st;
+
+	return statvfs(path, &st) == 0 && st.f_blocks > 0 &&
+	       (st.f_bavail == 0 || (st.f_files > 0 && st.f_favail == 0));
+}
+
 void opening_tell_anew(const struct hf_store *s, const char *why)
 {
 	journal_line(LOG_NOTICE, "the index of %s is built anew from the log: %s", s->path, why);
@@ -92,7 +102,7 @@ int opening_index(struct opening *p, struct hf_error *err)
 	bool useless;
 	int r;
 
-	p->s->borrow |= p->s->shared;
+	p->s->borrow |= p->s->shared || (p->s->read_only && is_full(p->s->path));
 	r = open_index(p, false, err);
 	/*
 	 * Who only reads may have a log that lacks what the index has: he says so himself, unless the index
