@@ -505,11 +505,12 @@ static void watch(struct server *s)
 
 int serve_new(struct mount *m, struct server **ret)
 {
-	struct server *s = calloc(1, sizeof(*s));
+	struct server *s = aligned_alloc(_Alignof(struct server), sizeof(*s));
 	pthread_condattr_t attr;
 
 	if (!s)
 		return -ENOMEM;
+	memset(s, 0, sizeof(*s));
 	s->m = m;
 	s->buffer_bytes = MAX_WRITE_BYTES + 4096;
 	s->threads_max = m->options->sync_receipts ? SERVE_THREADS_MAX : THREADS;
