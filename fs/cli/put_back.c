@@ -242,12 +242,31 @@ json_t *put_back(struct hf_store *store, const json_t *request, const struct ope
 
 /* --- what was last done */
 
+/* The operations from there on. */
+struct reach {
+	uint64_t tid, ns, n;
+};
+
 struct last {
-	uint64_t first_tid, first_ns, last_tid, last_ns, n;
+	struct reach all, known; /* known: up to one whose uid is known */
+	uint64_t last_tid, last_ns;
 	uint32_t uid;
 	bool endless;
 };
 
+static void take(struct last *l, const struct hf_change *c)
+{
+	l->all = (struct reach){ c->tid, c->time_ns, l->all.n + 1 };
+	if (c->uid == HF_UID_UNKNOWN)
+		return;
+	l->uid = c->uid;
+	l->known = l->all;
+}
+
+/*
+ * What the kernel wrote back, on behalf of nobody it knows, is of whoever did something just before, else of
+ * who did something just after.
+ */
 static int see(void *arg, const struct hf_event *e)
 {
 	struct last *l = arg;
@@ -255,19 +274,19 @@ static int see(void *arg, const struct hf_event *e)
 
 	if (c->kind == HF_CHANGE_OWN || c->kind == HF_CHANGE_TAG)
 		return 0;
-	if (l->n == 0) {
+	if (l->all.n == 0) {
 		l->last_tid = c->tid;
 		l->last_ns = c->time_ns;
-		l->uid = c->uid;
-	} else if (c->uid != l->uid || l->first_ns - c->time_ns > PAUSE_NS) {
+	} else if (l->all.ns - c->time_ns > PAUSE_NS) {
+		return 1;
+	} else if (l->known.n > 0 && c->uid != HF_UID_UNKNOWN && c->uid != l->uid) {
+		l->all = l->known;
 		return 1;
 	} else if (l->last_ns - c->time_ns > LONGEST_NS) {
 		l->endless = true;
 		return 1;
 	}
-	l->first_tid = c->tid;
-	l->first_ns = c->time_ns;
-	l->n++;
+	take(l, c);
 	return 0;
 }
 
@@ -275,7 +294,7 @@ json_t *put_back_last_change(struct hf_store *store, const json_t *request,
 			     const struct operation_listener *listener, struct hf_error *err)
 {
 	CLEANUP(cli_cleanup_free) char *path = output_get_path(request, "path");
-	struct last l = { 0 };
+	struct last l = { .uid = HF_UID_UNKNOWN };
 	struct hf_point before = { 0 };
 	json_t *answer;
 	int r = path ? 0 : hf_error_set(err, -EINVAL, "a request without a path");
@@ -288,7 +307,7 @@ json_t *put_back_last_change(struct hf_store *store, const json_t *request,
 	if (r == 0)
 		r = hf_log(store, path, 0, HF_TID_HEAD, HF_NEWEST_FIRST | HF_CHANGES_ONLY, see, &l,
 			   &listener->progress, err);
-	if (r >= 0 && l.n == 0)
+	if (r >= 0 && l.all.n == 0)
 		r = hf_error_set(err, -ENOENT, "nothing was ever done to '%s'", path);
 	if (r >= 0 && l.endless)
 		r = hf_error_set(
@@ -297,16 +316,16 @@ json_t *put_back_last_change(struct hf_store *store, const json_t *request,
 			"when, with --since MOMENT");
 	if (r < 0)
 		return NULL;
-	if (hf_point_of_tid(store, l.first_tid - 1, &before, NULL) < 0)
-		before = (struct hf_point){ l.first_tid - 1, 0 }; /* before the volume's first operation */
+	if (hf_point_of_tid(store, l.all.tid - 1, &before, NULL) < 0)
+		before = (struct hf_point){ l.all.tid - 1, 0 }; /* before the volume's first operation */
 	answer = point_to_json(&before);
 	if (answer)
 		json_object_update_new(answer,
 				       json_pack("{s:o, s:o, s:o, s:o}", "first",
-						 point_to_json(&(struct hf_point){ l.first_tid, l.first_ns }),
+						 point_to_json(&(struct hf_point){ l.all.tid, l.all.ns }),
 						 "last",
 						 point_to_json(&(struct hf_point){ l.last_tid, l.last_ns }),
-						 "operations", output_number(l.n), "uid",
+						 "operations", output_number(l.all.n), "uid",
 						 l.uid == HF_UID_UNKNOWN ? json_null() :
 									   output_number(l.uid)));
 	return answer ? answer : no_memory(err);

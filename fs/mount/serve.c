@@ -341,11 +341,24 @@ bool serve_is_page(const struct fuse_in_header *in)
 	       ((const struct fuse_write_in *)(in + 1))->write_flags & FUSE_WRITE_CACHE;
 }
 
+/* With -o coalesce: the times that the kernel kept of a file, and nothing else. */
+static bool is_times(const struct fuse_in_header *in)
+{
+	return in->opcode == FUSE_SETATTR && (((const struct fuse_setattr_in *)(in + 1))->valid &
+					      ~(uint32_t)FATTR_FH) == (FATTR_MTIME | FATTR_CTIME);
+}
+
+/* What the kernel writes back comes in nobody's name, or in that of who had it do so. */
+static uint32_t uid_of(const struct fuse_in_header *in)
+{
+	return serve_is_page(in) || is_times(in) ? HF_UID_UNKNOWN : in->uid;
+}
+
 void serve_one(struct mount *m, int from_fd, const struct fuse_buf *buf)
 {
 	const struct fuse_in_header *in = buf->mem;
 
-	hf_act_for(in->uid);
+	hf_act_for(uid_of(in));
 	stale_begin(m, in->pid);
 	if (!wire_serve(m, from_fd, buf->mem, buf->size))
 		fuse_session_process_buf(m->session, buf);

@@ -62,4 +62,45 @@ for how in map write; do
 	is "$(only "$T/mnt/$how" a)" "$SIZE 0" "$how: and when it is mounted anew"
 	hf unmount "$T/mnt" || bail "cannot unmount"
 done
+
+# --- whose it was the kernel does not say with it: a save is one doing all the same
+if [ "$(id -u)" -eq 0 ]; then
+	cat > "$T/save" <<- 'END'
+		import mmap, os, sys
+		path, how, text = sys.argv[1], sys.argv[2], sys.argv[3].encode()
+		os.setgroups([])
+		os.setgid(65534)
+		os.setuid(65534)
+		file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o644)
+		if how == "map":
+		    os.ftruncate(file, len(text))
+		    mapping = mmap.mmap(file, len(text))
+		    mapping[:] = text
+		    mapping.close()
+		else:
+		    os.write(file, text)
+		os.close(file)
+	END
+	chmod 755 "$T" "$T/mnt"
+	save() { python3 "$T/save" "$@"; } # save FILE HOW TEXT
+	for how in map write; do
+		options=allow_other
+		[ "$how" = write ] && options=allow_other,coalesce
+		hf mount "$T/store" "$T/mnt" -o "$options" || bail "cannot mount"
+		mkdir "$T/mnt/$how-user" && chown 65534 "$T/mnt/$how-user"
+		f=$T/mnt/$how-user/file
+		save "$f" "$how" good && sleep 1.2 && save "$f" "$how" "not so good" && sleep 1.2
+		hf log "$f" > "$T/said"
+		is "$(grep -c ' root ' "$T/said")" 0 "$how: what a user saved root has not written" || diag "$(cat "$T/said")"
+		hf undo "$f" --yes > "$T/said"
+		is "$(cat "$f")" good "$how: the save is undone whole" || diag "$(cat "$T/said")"
+		grep -q ' of uid 65534,' "$T/said"
+		ok $? "$how: as that user's" || diag "$(cat "$T/said")"
+		sleep 1.2 && save "$f" "$how" more && echo root > "$f" && hf undo "$f" --yes > "$T/said"
+		is "$(cat "$f")" more "$how: what root did just after it is root's" || diag "$(cat "$T/said")"
+		hf unmount "$T/mnt" || bail "cannot unmount"
+	done
+else
+	for i in $(seq 8); do ok 0 "# SKIP needs root ($i)"; done
+fi
 done_testing
