@@ -8,6 +8,7 @@
 #include "fs/cli/extract.h"
 #include "fs/cli/output.h"
 #include "fs/cli/past.h"
+#include "fs/cli/present.h"
 #include "fs/cli/progress.h"
 #include "fs/cli/put_back.h"
 #include "fs/cli/replica_request.h"
@@ -99,8 +100,6 @@ static json_t *do_tag(struct hf_store *store, const json_t *request,
 	int r;
 
 	(void)listener;
-	if (!*moment)
-		mount_write_out();
 	if (point_of_moment(store, moment, &point, err) < 0)
 		return NULL;
 	r = hf_tag(store, name, point.tid, err);
@@ -169,7 +168,6 @@ static json_t *do_head(struct hf_store *store, const json_t *request,
 
 	(void)request;
 	(void)listener;
-	mount_write_out();
 	hf_store_status(store, &status);
 	if (!status.read_only && hf_store_commit(store, err) < 0)
 		return NULL;
@@ -229,30 +227,33 @@ static json_t *do_restore(struct hf_store *store, const json_t *request,
 	return answer;
 }
 
+/* tells: of what was, maybe until now. */
+enum { CHANGES = 1, TELLS = 2 };
+
 static const struct operation {
 	const char *name;
-	bool changes;
+	unsigned kind;
 	json_t *(*run)(struct hf_store *store, const json_t *request,
 		       const struct operation_listener *listener, struct hf_error *err);
 } operations[] = {
-	{ "status", false, do_status },
-	{ "commit", false, do_commit },
-	{ "drain", false, do_drain },
-	{ "tag", true, do_tag },
-	{ "untag", true, do_untag },
-	{ "tags", false, do_tags },
-	{ "head", false, do_head },
-	{ "check", false, do_check },
-	{ "restore", false, do_restore },
-	{ "log", false, past_log },
-	{ "diff", false, past_diff },
-	{ "cat", false, past_cat },
-	{ "gone", false, past_gone },
-	{ "cost", false, past_cost },
-	{ "what", false, past_what },
-	{ "put-back", true, put_back },
-	{ "last-change", false, put_back_last_change },
-	{ "alarm-test", false, do_alarm_test },
+	{ "status", 0, do_status },
+	{ "commit", 0, do_commit },
+	{ "drain", 0, do_drain },
+	{ "tag", CHANGES | TELLS, do_tag },
+	{ "untag", CHANGES, do_untag },
+	{ "tags", 0, do_tags },
+	{ "head", TELLS, do_head },
+	{ "check", 0, do_check },
+	{ "restore", TELLS, do_restore },
+	{ "log", TELLS, past_log },
+	{ "diff", TELLS, past_diff },
+	{ "cat", TELLS, past_cat },
+	{ "gone", TELLS, past_gone },
+	{ "cost", TELLS, past_cost },
+	{ "what", TELLS, past_what },
+	{ "put-back", CHANGES, put_back },
+	{ "last-change", 0, put_back_last_change },
+	{ "alarm-test", 0, do_alarm_test },
 };
 
 static const struct operation *find(const json_t *request)
@@ -269,7 +270,21 @@ bool operation_changes(const json_t *request)
 {
 	const struct operation *operation = find(request);
 
-	return operation && operation->changes && !json_is_true(json_object_get(request, "dry"));
+	return operation && operation->kind & CHANGES && !json_is_true(json_object_get(request, "dry"));
+}
+
+/* The page is told what is durable: that it can be shown as it is, where it can. */
+static json_t *do_web(struct hf_store *store, const json_t *request, struct hf_error *err)
+{
+	struct hf_status status;
+
+	if (present_is_meant(store, request)) {
+		mount_write_out();
+		hf_store_status(store, &status);
+		if (!status.read_only)
+			(void)hf_store_commit(store, NULL);
+	}
+	return web_answer(store, request, err);
 }
 
 json_t *operation_do(struct hf_store *store, const json_t *request, const struct operation_listener *listener,
@@ -280,11 +295,13 @@ json_t *operation_do(struct hf_store *store, const json_t *request, const struct
 	if (replica_is_request(request))
 		return replica_request(store, hf_store_path(store), request, listener, err);
 	if (web_is_request(request))
-		return web_answer(store, request, err);
+		return do_web(store, request, err);
 	if (!operation) {
 		hf_error_set(err, -EINVAL, "a request for '%s', which this version does not know",
 			     output_get_text(request, "do"));
 		return NULL;
 	}
+	if (operation->kind & TELLS && present_is_meant(store, request))
+		mount_write_out();
 	return operation->run(store, request, listener, err);
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What programs have written and only the kernel has yet: of a mapping, and with -o coalesce of any file. A moment that
-# is named has it, and it does not come after what a restore has put there.
+# What programs have written and only the kernel has yet: of a mapping, and with -o coalesce of any file. What is told
+# of now has it, a moment that is named too, and it does not come after what a restore has put there.
 . "$(dirname "$0")/lib.sh"
 need_fuse
 
@@ -103,4 +103,52 @@ if [ "$(id -u)" -eq 0 ]; then
 else
 	for i in $(seq 8); do ok 0 "# SKIP needs root ($i)"; done
 fi
+
+# --- whatever tells or names what is now has it; what is of the past does not wait for it
+cat > "$T/keep" <<- 'END'
+	import mmap, os, sys
+	path, how, ready = sys.argv[1:]
+	file = os.open(path, os.O_RDWR)
+	mapping = mmap.mmap(file, 4) if how == "map" else None
+	for line in sys.stdin:
+	    if mapping:
+	        mapping[:] = line[0].encode() * 4
+	    else:
+	        os.pwrite(file, line[0].encode() * 4, 0)
+	    open(ready, "w").close()
+END
+# put LETTER: the file that is kept open is filled with it
+put()
+{
+	echo "$1" >&7
+	eventually 30 test -e "$T/ready" || bail "nobody holds the file"
+	rm "$T/ready"
+}
+wrote() { hf log "$1" | grep -c wrote; }
+for how in map write; do
+	options=rw
+	[ "$how" = write ] && options=coalesce
+	hf mount "$T/store" "$T/mnt" -o "$options" || bail "cannot mount"
+	f=$T/mnt/$how-kept
+	printf 0000 > "$f" && hf snapshot "$T/mnt" "$how-0" > /dev/null
+	mkfifo "$T/fifo"
+	python3 "$T/keep" "$f" "$how" "$T/ready" < "$T/fifo" &
+	holder=$!
+	exec 7> "$T/fifo"
+	rm "$T/fifo"
+
+	put a && is "$(hf cat "$f")" aaaa "$how: cat"
+	put b && hf restore "$f@now" --to "$T/out-$how" > /dev/null
+	is "$(cat "$T/out-$how/$how-kept")" bbbb "$how: what is written out elsewhere"
+	put c && hf snapshot "$T/mnt" "$how-c" --at now > /dev/null
+	is "$(cat "$T/mnt/.history/tags/$how-c/$how-kept")" cccc "$how: a snapshot of now by its name"
+	before=$(wrote "$f")
+	put d && is "$(wrote "$f")" $((before + 1)) "$how: the log"
+	hf snapshot "$T/mnt" "$how-d" > /dev/null
+	put e && is "$(hf diff "$how-d" now "$f" | grep -c "$how-kept")" 1 "$how: what has changed"
+	put f && is "$(hf cat "$f@$how-0")" 0000 "$how: what it was is told"
+	is "$(cat "$T/mnt/.history/at/now/$how-kept")" eeee "$how: without asking the kernel for more"
+	let_go
+	hf unmount "$T/mnt" || bail "cannot unmount"
+done
 done_testing

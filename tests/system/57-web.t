@@ -120,6 +120,24 @@ says '^content-disposition: attachment; filename="large"' && says '^content-type
 ok $? "as an attachment, whatever is in it"
 is "$(get "file?path=notes/diary.txt&limit=3")$(cat "$T/body")" 200one "or its beginning"
 is "$(get "file?path=notes")" 400 "a folder is no file"
+# what only the kernel has yet; when it is looked at the mapping is still there
+cat > "$T/mapped" <<- 'END'
+	import mmap, os, sys
+	file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+	os.ftruncate(file, 4)
+	mapping = mmap.mmap(file, 4)
+	mapping[:] = b"held"
+	open(sys.argv[2], "w").close()
+	sys.stdin.read()
+END
+mkfifo "$T/fifo"
+python3 "$T/mapped" "$m/notes/held" "$T/ready" < "$T/fifo" &
+exec 7> "$T/fifo"
+eventually 30 test -e "$T/ready"
+is "$(get "file?path=notes/held")$(cat "$T/body")" 200held "what has just been written to a mapping"
+exec 7>&-
+wait $!
+rm "$m/notes/held" && sync "$m/notes"
 
 # --- restoring
 # restore BODY [curl options]: as the page asks
