@@ -63,7 +63,7 @@ static void drop(struct telling *t, const struct hf_restored *d)
 {
 	if (*d->name && d->parent &&
 	    (d->kind == HF_RESTORED_CREATED || d->kind == HF_RESTORED_LINKED ||
-	     d->kind == HF_RESTORED_MOVED || d->kind == HF_RESTORED_REMOVED)) {
+	     d->kind == HF_RESTORED_MOVED || d->kind == HF_RESTORED_REMOVED || d->kind == HF_RESTORED_HALF)) {
 		mount_changed_entry(d->parent, d->name);
 		drop_listing(t, d->parent);
 	}
@@ -125,7 +125,7 @@ static int changed(void *arg, const struct hf_restored *d)
 
 	if (!t->dry)
 		drop(t, d);
-	if (t->tell && t->listener->found && d->kind != HF_RESTORED_TIMES)
+	if (t->tell && t->listener->found && d->kind != HF_RESTORED_TIMES && d->kind != HF_RESTORED_HALF)
 		tell(t, d);
 	return operation_is_stopped(t->listener) ? 1 : 0;
 }
@@ -165,14 +165,18 @@ static json_t *answer_of(struct hf_store *store, const struct hf_point *point,
 static void say_half(const struct hf_restore_summary *sum, struct hf_error *err)
 {
 	const struct hf_error why = *err;
+	char whole[64] = "";
 
-	if (sum_of(sum) == 0)
+	if (sum_of(sum) == 0 && sum->half == 0)
 		return;
+	if (sum_of(sum) > 0)
+		snprintf(whole, sizeof(whole), "%" PRIu64 " names were restored before that%s", sum_of(sum),
+			 sum->half ? ", and " : "");
 	hf_error_set(err, why.code,
-		     "%.300s; %" PRIu64
-		     " names were restored before that: do it again to go on, or take that "
-		     "back with holdfast undo PATH --since tid-%" PRIu64,
-		     why.text[0] ? why.text : hf_strerror(why.code), sum_of(sum), sum->before_tid);
+		     "%.300s; %s%s: do it again to go on, or take that back with holdfast undo PATH "
+		     "--since tid-%" PRIu64,
+		     why.text[0] ? why.text : hf_strerror(why.code), whole,
+		     sum->half ? "that one in part" : "", sum->before_tid);
 }
 
 static int see_any(void *arg, const struct hf_event *e)

@@ -207,9 +207,10 @@ enum hf_restored_kind {
 	HF_RESTORED_CONTENTS,   /* and attributes, maybe */
 	HF_RESTORED_ATTRIBUTES, /* alone */
 	HF_RESTORED_TIMES, /* a folder's, which change with what is done in it: not worth telling a person */
+	HF_RESTORED_HALF,  /* begun when it failed: what somebody remembers is dropped, and no more */
 };
 
-/* One change, after it was made; of a dry run: that would be. */
+/* One change, after it was made, or when it could not be; of a dry run: that would be. */
 struct hf_restored {
 	enum hf_restored_kind kind;
 	const char *path;        /* in the live tree */
@@ -217,8 +218,8 @@ struct hf_restored {
 	uint32_t type;           /* file type bits of st_mode */
 	uint64_t bytes;          /* the length of what was created, or has other contents */
 	/* for dropping what somebody remembers; of no meaning in a dry run */
-	uint64_t ino, parent, parent_before;
-	const char *name, *name_before; /* parts of the paths; "" of the root */
+	uint64_t ino, parent, parent_before; /* ino 0: there is none */
+	const char *name, *name_before;      /* parts of the paths; "" of the root */
 };
 
 /* Not 0: go no further. */
@@ -227,6 +228,7 @@ typedef int hf_restored_fn(void *arg, const struct hf_restored *restored);
 struct hf_restore_summary {
 	uint64_t before_tid; /* the moment just before the first change */
 	uint64_t created, linked, moved, removed, contents, attributes;
+	uint64_t half;  /* begun when it failed, and left neither as it was nor as it is to be */
 	uint64_t bytes; /* of files created or changed; not one of them is copied */
 };
 
@@ -249,9 +251,11 @@ enum {
  *
  * Each step is an operation like any other, so that all that was there until now stays a moment: restoring to
  * ret->before_tid takes it back. When it fails, or each says stop, what was done is done, as *ret says (which
- * is set then too), and restoring again goes on. -ENOENT: path was not there (without HF_RESTORE_UNDO).
- * -EEXIST: dest is. -ENOTDIR: what should be a folder above dest is none. -EROFS, -ENOSPC. Concurrent changes
- * below dest may make it fail.
+ * is set then too), and restoring again goes on. A file that was begun then is as it was before, or gone if
+ * it was not there; else, where it has bytes of what was already, nobody may do more with it than he might
+ * both before and then. -ENOENT: path was not there (without HF_RESTORE_UNDO). -EEXIST: dest is. -ENOTDIR:
+ * what should be a folder above dest is none. -EROFS, -ENOSPC. Concurrent changes below dest may make it
+ * fail.
  */
 int hf_restore(struct hf_store *s, uint64_t tid, const char *path, const char *dest, unsigned flags,
 	       hf_restored_fn *each, void *arg, const struct hf_progress *progress,

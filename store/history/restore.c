@@ -206,8 +206,10 @@ static int finish_dir(struct restore *r, const struct restore_dir *d, const char
 		return differ < 0 ? differ : 0;
 	if (!r->dry)
 		code = restore_attributes(r, &was, d->now);
-	if (code < 0)
+	if (code < 0) {
+		restore_tell_half(r, &spot, is.mode, d->now, is.tid);
 		return code;
+	}
 	/* of what was made it is a matter of course */
 	return restore_tell(r, differ && !d->fresh ? HF_RESTORED_ATTRIBUTES : HF_RESTORED_TIMES, &spot,
 			    S_IFDIR, d->now, 0);
@@ -263,6 +265,8 @@ static int make_above(struct restore *r, const char *path, const struct restore_
 		code = restore_create(r, &was, spot, &made);
 		if (code == 0)
 			code = restore_attributes(r, &was, made.ino);
+		if (code < 0 && made.ino)
+			restore_give_up(r, spot, was.mode, made.ino);
 	}
 	if (code == 0)
 		code = restore_tell(r, HF_RESTORED_CREATED, spot, S_IFDIR, made.ino, 0);

@@ -82,6 +82,8 @@ MUST_USE int restore_create(struct restore *r, const struct hf_attr *was, const 
 /* The entry of this name is to be what it was; is: what it is now, NULL: nothing. */
 MUST_USE int restore_place(struct restore *r, const struct restore_spot *spot, const struct hf_attr *was,
 			   const struct hf_attr *is);
+/* What was made there just now is not what was, and cannot be made it: it is taken away, and told. */
+void restore_give_up(struct restore *r, const struct restore_spot *spot, uint32_t type, uint64_t ino);
 MUST_USE bool restore_is_placed(const struct restore *r, uint64_t ino);
 
 /* --- restore_remove.c: take away what is there, with all that is below it */
@@ -116,6 +118,12 @@ MUST_USE int restore_remove_displaced(struct restore *r);
 /* -ECANCELED: it is to go no further. Positive codes of this folder always say what was found. */
 MUST_USE int restore_tell(struct restore *r, enum hf_restored_kind kind, const struct restore_spot *spot,
 			  uint32_t type, uint64_t ino, uint64_t bytes);
+/*
+ * It failed with this inode, whose last operation was tid before that: told to each, whatever he says. Leaves
+ * r->err as it is, as the next does.
+ */
+void restore_tell_half(struct restore *r, const struct restore_spot *spot, uint32_t type, uint64_t ino,
+		       uint64_t tid);
 /* A name in a folder as a path. */
 MUST_USE int restore_path(const char *dir, const char *name, struct buf *out);
 

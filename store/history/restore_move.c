@@ -169,6 +169,23 @@ int restore_tell(struct restore *r, enum hf_restored_kind kind, const struct res
 	return tell(r, &told);
 }
 
+void restore_tell_half(struct restore *r, const struct restore_spot *spot, uint32_t type, uint64_t ino,
+		       uint64_t tid)
+{
+	const struct hf_restored told = { .kind = HF_RESTORED_HALF,
+					  .path = spot->path,
+					  .type = type & S_IFMT,
+					  .ino = ino,
+					  .parent = spot->parent,
+					  .name = spot->name };
+	struct hf_attr is;
+
+	if (ino && (hf_view_getattr(&r->now, ino, &is, NULL) < 0 || is.tid != tid))
+		r->sum.half++;
+	if (r->each)
+		(void)r->each(r->arg, &told);
+}
+
 static int tell_moved(struct restore *r, const struct restore_spot *to, const char *before,
 		      uint64_t before_parent, const char *before_name, uint32_t type, uint64_t ino)
 {

@@ -122,12 +122,52 @@ static int add_dir(struct restore *r, const struct restore_spot *spot, uint64_t 
 	return 0;
 }
 
+/*
+ * Who may read what is may not read what was, nor the other way round: between the two, nobody but root.
+ * *ret_tid: its last operation until it was anything but closed.
+ */
+static int rewrite(struct restore *r, const struct hf_attr *was, const struct hf_attr *is, uint64_t *ret_tid)
+{
+	const struct hf_setattr closed = { .mask = HF_SET_MODE };
+	struct hf_attr now;
+	int code = 0;
+
+	*ret_tid = is->tid;
+	if (was->mode != is->mode || was->uid != is->uid || was->gid != is->gid) {
+		code = hf_setattr(r->s, is->ino, &closed, &now, r->err);
+		*ret_tid = code == 0 ? now.tid : is->tid;
+	}
+	return code == 0 ? restore_contents(r, was, is->ino) : code;
+}
+
+/*
+ * It could not be made what was, and is not to stay closed. Where it has something of what was, the owner may
+ * do with it what he might with both; if it had another, he waits.
+ */
+static void reopen(struct restore *r, const struct restore_spot *spot, const struct hf_attr *was,
+		   const struct hf_attr *is, uint64_t closed_tid)
+{
+	struct hf_setattr open = { .mask = HF_SET_MODE, .mode = is->mode & 07777 };
+	uint64_t tid = is->tid;
+	struct hf_attr now;
+
+	if (closed_tid != is->tid && hf_view_getattr(&r->now, is->ino, &now, NULL) == 0) {
+		const bool touched = now.tid != closed_tid;
+
+		if (touched)
+			open.mode = was->uid == is->uid ? was->mode & is->mode & 0700 : 0;
+		if (hf_setattr(r->s, is->ino, &open, &now, NULL) == 0 && !touched)
+			tid = now.tid;
+	}
+	restore_tell_half(r, spot, is->mode, is->ino, tid);
+}
+
 /* What stands here becomes what was. */
 static int make_same(struct restore *r, const struct restore_spot *spot, const struct hf_attr *was,
 		     const struct hf_attr *is, bool moved)
 {
-	const struct hf_setattr closed = { .mask = HF_SET_MODE };
 	struct restore_pair *dirty = NULL;
+	uint64_t tid = is->tid;
 	int code = note_placed(r, was, is->ino, is->nlink, moved), differs;
 
 	if (code < 0)
@@ -147,17 +187,27 @@ static int make_same(struct restore *r, const struct restore_spot *spot, const s
 			return code;
 	}
 	code = 0;
-	if (!r->dry && differs && (was->mode != is->mode || was->uid != is->uid || was->gid != is->gid))
-		code = hf_setattr(r->s, is->ino, &closed, NULL,
-				  r->err); /* who may read what is may not read what was */
-	if (!r->dry && code == 0 && differs)
-		code = restore_contents(r, was, is->ino);
+	if (!r->dry && differs)
+		code = rewrite(r, was, is, &tid);
 	if (!r->dry && code == 0)
 		code = restore_attributes(r, was, is->ino);
-	if (code < 0)
+	if (code < 0) {
+		reopen(r, spot, was, is, tid);
 		return code;
+	}
 	return restore_tell(r, differs ? HF_RESTORED_CONTENTS : HF_RESTORED_ATTRIBUTES, spot, was->mode,
 			    is->ino, differs ? was->size_bytes : 0);
+}
+
+void restore_give_up(struct restore *r, const struct restore_spot *spot, uint32_t type, uint64_t ino)
+{
+	struct hf_attr is;
+	int code = hf_view_lookup(&r->now, spot->parent, spot->name, &is, NULL);
+
+	if (code == 0 && is.ino == ino)
+		code = S_ISDIR(type) ? hf_rmdir(r->s, spot->parent, spot->name, NULL, NULL) :
+				       hf_unlink(r->s, spot->parent, spot->name, NULL, NULL);
+	restore_tell_half(r, spot, type, code == 0 ? 0 : ino, 0);
 }
 
 static int make_new(struct restore *r, const struct restore_spot *spot, const struct hf_attr *was)
@@ -169,6 +219,8 @@ static int make_new(struct restore *r, const struct restore_spot *spot, const st
 		code = restore_create(r, was, spot, &made);
 	if (code == 0)
 		code = note_placed(r, was, made.ino, 1, false);
+	if (code < 0 && made.ino)
+		restore_give_up(r, spot, was->mode, made.ino);
 	if (code == 0)
 		code = restore_tell(r, HF_RESTORED_CREATED, spot, was->mode, made.ino,
 				    S_ISREG(was->mode) ? was->size_bytes : 0);

@@ -64,7 +64,7 @@ static int count(void *arg, const struct hf_restored *d)
 	struct told *t = arg;
 
 	assert_non_null(d->path);
-	assert_true(d->kind >= HF_RESTORED_CREATED && d->kind <= HF_RESTORED_TIMES);
+	assert_true(d->kind >= HF_RESTORED_CREATED && d->kind <= HF_RESTORED_HALF);
 	return t->stop_at && ++t->n >= t->stop_at ? 1 : 0;
 }
 
