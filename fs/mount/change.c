@@ -30,6 +30,42 @@ static int durable(struct mount *m, int r, bool of_names)
 	return hf_fsync(m->store, HF_ROOT_INO, NULL);
 }
 
+/*
+ * The same of what was done to an inode. Where it was done and is not durable, the answer is an error; the
+ * kernel then takes it that nothing was done, so it has to ask again.
+ */
+static int durable_inode(struct mount *m, int r, uint64_t ino)
+{
+	int code = durable(m, r, false);
+
+	if (r >= 0 && code < 0)
+		forget_node(m, ino);
+	return code;
+}
+
+/* … and to a name. ino: what it leads to or did; 0: not known to the kernel. */
+static int durable_name(struct mount *m, int r, uint64_t parent, const char *name, uint64_t ino)
+{
+	int code = durable(m, r, true);
+
+	if (r >= 0 && code < 0) {
+		forget_name(m, parent, name);
+		if (ino)
+			forget_node(m, ino);
+	}
+	return code;
+}
+
+/* What a name leads to, for durable_name: 0 where nobody will ask, or nothing. */
+static uint64_t leads_to(struct mount *m, uint64_t parent, const char *name)
+{
+	struct hf_attr attr;
+
+	if (!m->options->sync && !m->options->dirsync)
+		return 0;
+	return hf_view_lookup(&m->head, parent, name, &attr, NULL) == 0 ? attr.ino : 0;
+}
+
 /* The past and the present are two file systems, as far as moving and linking go. 0: both are the present. */
 static int worlds_status(uint64_t from, uint64_t to)
 {
@@ -72,7 +108,7 @@ static void make(fuse_req_t req, uint64_t parent, const char *name, uint32_t mod
 			      target, &cred, &attr, NULL);
 	if (r == 0)
 		stale_changed(mount_of(req), parent);
-	r = durable(mount_of(req), r, true);
+	r = durable_name(mount_of(req), r, parent, name, 0);
 	if (r < 0)
 		reply_code(req, r);
 	else
@@ -105,7 +141,7 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name
 		r = hf_link(mount_of(req)->store, ino, parent, name, &attr, NULL);
 	if (r == 0)
 		stale_changed(mount_of(req), parent);
-	r = durable(mount_of(req), r, true);
+	r = durable_name(mount_of(req), r, parent, name, ino);
 	if (r < 0)
 		reply_code(req, r);
 	else
@@ -116,24 +152,26 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mount *m = mount_of(req);
 	int r = name_status(parent, name);
+	uint64_t ino = 0;
 
 	if (r == 0)
-		r = hf_unlink(m->store, parent, name, NULL, NULL);
+		r = hf_unlink(m->store, parent, name, &ino, NULL);
 	if (r == 0)
 		stale_changed(m, parent);
-	reply_code(req, durable(m, r, true));
+	reply_code(req, durable_name(m, r, parent, name, ino));
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mount *m = mount_of(req);
 	int r = name_status(parent, name);
+	uint64_t ino = 0;
 
 	if (r == 0)
-		r = hf_rmdir(m->store, parent, name, NULL, NULL);
+		r = hf_rmdir(m->store, parent, name, &ino, NULL);
 	if (r == 0)
 		stale_changed(m, parent);
-	reply_code(req, durable(m, r, true));
+	reply_code(req, durable_name(m, r, parent, name, ino));
 }
 
 /* What has moved, by the name it has now. */
@@ -151,13 +189,18 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 {
 	struct mount *m = mount_of(req);
 	int r = worlds_status(parent, new_parent);
+	uint64_t from = 0, to = 0;
+	int code;
 
 	if (r == 0)
 		r = name_status(parent, name);
 	if (r == 0)
 		r = name_status(new_parent, new_name);
-	if (r == 0)
+	if (r == 0) {
+		from = leads_to(m, parent, name);
+		to = leads_to(m, new_parent, new_name);
 		r = hf_rename(m->store, parent, name, new_parent, new_name, flags, NULL);
+	}
 	if (r == 0) {
 		moved(m, new_parent, new_name);
 		if (flags & RENAME_EXCHANGE)
@@ -165,7 +208,13 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 		else if (parent != new_parent)
 			stale_changed(m, parent);
 	}
-	reply_code(req, durable(m, r, true));
+	code = durable_name(m, r, parent, name, from);
+	if (r == 0 && code < 0) {
+		forget_name(m, new_parent, new_name);
+		if (to)
+			forget_node(m, to);
+	}
+	reply_code(req, code);
 }
 
 static bool in_group(fuse_req_t req, gid_t gid)
@@ -265,7 +314,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, str
 	    !m->kills_priv) /* the kernel's way to clear is a mode, and it misses a bit: have it our way */
 		change.mask = (change.mask & ~(unsigned)HF_SET_MODE) | HF_SET_KILL_PRIV;
 	(void)loses_bits(req, ino, kill);
-	r = durable(m, hf_setattr(m->store, ino, &change, &attr, NULL), false);
+	r = durable_inode(m, hf_setattr(m->store, ino, &change, &attr, NULL), ino);
 	if (r < 0)
 		reply_code(req, r);
 	else
@@ -283,7 +332,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 	if (!node_id_is_live(ino)) {
 		/* A shared mapping was written to: the page must not stay as it is. */
 		if (fi->writepage)
-			mount_drop_pages(m, ino);
+			forget_node(m, ino);
 		return reply_code(req, -EROFS);
 	}
 	loses = loses_bits(req, ino, kill);
@@ -314,7 +363,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 		mount_drop_attr(m, ino);
 	else if (r == 0)
 		stale_changed(m, ino);
-	reply_code(req, durable(m, r, false));
+	reply_code(req, durable_inode(m, r, ino));
 }
 
 /*
@@ -368,7 +417,7 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_off, struct fuse
 	loses = loses_bits(req, out, kill);
 	n = hf_copy_range(m->store, in, (uint64_t)in_off, out, (uint64_t)out_off, len,
 			  kill ? HF_WRITE_KILL_PRIV : 0, NULL);
-	if (n >= 0 && durable(m, 0, false) < 0)
+	if (n >= 0 && durable_inode(m, 0, out) < 0)
 		n = -EIO;
 	if (n < 0)
 		return reply_code(req, (int)n);
@@ -420,7 +469,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	r = hf_setxattr(m->store, ino, x.name, x.value, x.len, x.flags, acl_kills_sgid(req, ino, &x), NULL);
 	if (r == 0)
 		stale_changed(m, ino);
-	reply_code(req, durable(m, r, false));
+	reply_code(req, durable_inode(m, r, ino));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -430,5 +479,5 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 	if (r == 0)
 		stale_changed(m, ino);
-	reply_code(req, durable(m, r, false));
+	reply_code(req, durable_inode(m, r, ino));
 }

@@ -22,6 +22,7 @@
  *   serve.c     the threads that read requests and serve them
  *   passage.c   where they are
  *   drain.c     what the kernel has queued, waited for; and served, when they have ended
+ *   forget.c    what the kernel is to forget, by a thread that serves nothing
  *   options.c, session.c, table.c    mounting and unmounting
  *
  * Node ids: of a live inode, its number (below 2^62; the root is 1 in both worlds). Of anything in
@@ -58,6 +59,7 @@
 #include <fuse_lowlevel.h>
 #include <linux/fuse.h>
 
+#include "fs/mount/forget.h"
 #include "fs/mount/mount.h"
 #include "fs/mount/passage.h"
 #include "holdfast/history.h"
@@ -188,9 +190,7 @@ struct mount {
 	atomic_bool ended;           /* the serving threads are gone */
 	int loop_code;               /* serve_run's, once they are */
 	_Atomic dev_t dev;           /* of the mounted filesystem; 0: not yet known */
-	pthread_mutex_t drop_lock;
-	uint64_t *drop; /* node ids of the past whose pages must go; protected by drop_lock */
-	size_t drops;   /* protected by drop_lock */
+	struct forget forget;
 };
 
 static inline uint64_t now_ns(void)
@@ -550,7 +550,6 @@ void drain(struct mount *m, int fd, size_t buffer_bytes);
 
 /* ---- session.c, table.c */
 
-void mount_drop_pages(struct mount *m, uint64_t node_id); /* soon, by another thread */
 /* Attributes of a live inode, from within a request. Takes no lock of the kernel's that the request may hold.
  */
 void mount_drop_attr(struct mount *m, uint64_t ino);

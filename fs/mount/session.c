@@ -2,9 +2,9 @@
 /*
  * A mount's life: options to libfuse, INIT, the threads that serve, and the ways it ends.
  *
- * The caller's thread waits for events (stop_fd) and does what no serving thread may: it drops pages, and
- * ends the mount. A second thread is serve.c's, which starts the serving threads and joins them. The mount
- * ends
+ * The caller's thread waits for events (stop_fd) and does what no serving thread may: it has the kernel
+ * forget, and ends the mount. A second thread is serve.c's, which starts the serving threads and joins them.
+ * The mount ends
  *   - when it is unmounted: the serving threads meet the end of the connection;
  *   - on a signal or mount_stop: it is unmounted here, at once when nobody uses it; else lazily, and
  *     who still uses it gets ENOTCONN.
@@ -137,38 +137,6 @@ static void uncatch_signals(const struct sigaction before[CAUGHT])
 void mount_drop_attr(struct mount *m, uint64_t ino)
 {
 	fuse_lowlevel_notify_inval_inode(m->session, ino, -1, 0);
-}
-
-void mount_drop_pages(struct mount *m, uint64_t node_id)
-{
-	bool listed;
-	uint64_t *drop;
-
-	pthread_mutex_lock(&m->drop_lock);
-	listed = m->drops && m->drop[m->drops - 1] == node_id;
-	drop = listed ? NULL : realloc(m->drop, (m->drops + 1) * sizeof(*m->drop));
-	if (drop) {
-		m->drop = drop;
-		m->drop[m->drops++] = node_id;
-	}
-	pthread_mutex_unlock(&m->drop_lock);
-	wake(m->stop_fd);
-}
-
-static void drop_pages_now(struct mount *m)
-{
-	uint64_t *drop;
-	size_t drops;
-
-	pthread_mutex_lock(&m->drop_lock);
-	drop = m->drop;
-	drops = m->drops;
-	m->drop = NULL;
-	m->drops = 0;
-	pthread_mutex_unlock(&m->drop_lock);
-	for (size_t i = 0; i < drops; i++)
-		fuse_lowlevel_notify_inval_inode(m->session, drop[i], 0, 0);
-	free(drop);
 }
 
 void mount_changed_inode(uint64_t ino)
@@ -428,7 +396,7 @@ static int serve_until_end(struct mount *m, const char *dir, void (*ready)(void 
 			ready(arg);
 	}
 	while (!atomic_load(&m->ended) && !should_stop(m)) {
-		drop_pages_now(m);
+		forget_now(m);
 		wait_event(m, refresh_held(m) ? HELD_AGAIN_MS : -1);
 	}
 	seek_stop(m);
@@ -515,7 +483,7 @@ static int mount_init(struct mount *m)
 	lives_init(&m->lives);
 	seek_init(m);
 	refresh_init(m);
-	pthread_mutex_init(&m->drop_lock, NULL);
+	forget_init(m);
 	pthread_mutex_init(&m->server_lock, NULL);
 	return 0;
 }
@@ -523,8 +491,7 @@ static int mount_init(struct mount *m)
 static void mount_release(struct mount *m)
 {
 	pthread_mutex_destroy(&m->server_lock);
-	pthread_mutex_destroy(&m->drop_lock);
-	free(m->drop);
+	forget_release(m);
 	refresh_release(m);
 	seek_release(m);
 	tally_release(m);
