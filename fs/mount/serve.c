@@ -41,8 +41,7 @@
 #include "fs/mount/mount_internal.h"
 
 enum {
-	THREADS =
-		32, /* several may wait for an fsync each; where it waits for a replica, SERVE_THREADS_MAX */
+	THREADS = 32, /* several may wait for an fsync each; for a replica, SERVE_THREADS_MAX */
 	TICK_MS = 2,
 	IDLE_TICKS = 50, /* so long without a request, and the sentinel sleeps */
 	ALONE_TICKS = 3, /* so long without a second client, and the first may hold up the queue */
@@ -223,9 +222,11 @@ static ssize_t wait_for_request(struct reader *r)
 
 	if (r->uncounted)
 		count_request(r, now_ns());
-	passage_read(&r->s->passage, r->index);
-	if (r->s->spin_fd == r->s->fd && poll(&p, 1, -1) < 0)
-		return -errno;
+	if (r->s->spin_fd == r->s->fd) {
+		passage_read(&r->s->passage, r->index);
+		if (poll(&p, 1, -1) < 0)
+			return -errno;
+	}
 	n = read_request(r, r->s->fd);
 	if (n > 0)
 		r->began_ns = now_ns();
