@@ -236,7 +236,8 @@ json_t *location_ask(const struct location *p, const json_t *request,
 	if (r < 0) {
 		answer = ask_at_rest(p->store, request, listener, err);
 		/* Who serves a mount and let us read beside him cannot be reached: each reads for himself. */
-		if (p->mount && json_object_get(answer, "disk_read_only") && is_served(p->mount))
+		if (answer && p->mount && !strcmp(output_get_text(request, "do"), "status") &&
+		    is_served(p->mount))
 			json_object_set_new(answer, "mounted_on", json_string(p->mount));
 		return answer;
 	}

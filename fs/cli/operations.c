@@ -94,13 +94,13 @@ static int point_of_moment(struct hf_store *store, const char *moment, struct hf
 static json_t *do_tag(struct hf_store *store, const json_t *request,
 		      const struct operation_listener *listener, struct hf_error *err)
 {
-	const char *name = output_get_text(request, "name"), *moment = output_get_text(request, "moment");
+	const char *name = output_get_text(request, "name");
 	struct hf_point point;
 	json_t *answer;
 	int r;
 
 	(void)listener;
-	if (point_of_moment(store, moment, &point, err) < 0)
+	if (point_of_moment(store, output_get_text(request, "moment"), &point, err) < 0)
 		return NULL;
 	r = hf_tag(store, name, point.tid, err);
 	if (r == 0)

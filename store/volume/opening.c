@@ -93,9 +93,8 @@ void opening_tell_anew(const struct hf_store *s, const char *why)
 
 /*
  * A damaged index is no loss: it is thrown away and built anew; one that is borrowed, also where it cannot be
- * read. So is one that is to be rebuilt, or in which
- * damage was found when it was in use; but what it says of the log is heard first, and it goes when the log
- * has been opened.
+ * read. So is one that is to be rebuilt, or in which damage was found when it was in use; but what it says of
+ * the log is heard first, and it goes when the log has been opened.
  */
 int opening_index(struct opening *p, struct hf_error *err)
 {
