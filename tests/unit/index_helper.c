@@ -16,15 +16,14 @@ struct rocks *rocks_of(struct index *x)
 	return &x->rocks;
 }
 
-struct index *open_index(const char *dir, struct buf *ret_state)
+static struct index *open_with(const struct index_options *o, struct buf *ret_state)
 {
-	struct index_options o = { .dir = dir, .cache_bytes = 1 << 20 };
 	struct hf_error err = HF_ERROR_INIT;
 	struct index *x = NULL;
 	uint8_t *state;
 	size_t len;
 
-	if (index_open(&o, &x, &state, &len, &err) < 0)
+	if (index_open(o, &x, &state, &len, &err) < 0)
 		fail_msg("%s", err.text);
 	if (ret_state) {
 		buf_clear(ret_state);
@@ -35,15 +34,36 @@ struct index *open_index(const char *dir, struct buf *ret_state)
 	return x;
 }
 
-struct index *open_index_at(const char *dir, const char *want_state)
+struct index *open_index(const char *dir, struct buf *ret_state)
+{
+	const struct index_options o = { .dir = dir, .cache_bytes = 1 << 20 };
+
+	return open_with(&o, ret_state);
+}
+
+static struct index *open_with_at(const struct index_options *o, const char *want_state)
 {
 	CLEANUP(buf_release) struct buf state = BUF_INIT;
-	struct index *x = open_index(dir, &state);
+	struct index *x = open_with(o, &state);
 
 	assert_int_equal(state.len, want_state ? strlen(want_state) : 0);
 	if (want_state)
 		assert_memory_equal(state.data, want_state, state.len);
 	return x;
+}
+
+struct index *open_index_at(const char *dir, const char *want_state)
+{
+	const struct index_options o = { .dir = dir, .cache_bytes = 1 << 20 };
+
+	return open_with_at(&o, want_state);
+}
+
+struct index *open_index_passing(const char *dir, const char *want_state)
+{
+	const struct index_options o = { .dir = dir, .cache_bytes = 1 << 20, .passing = true };
+
+	return open_with_at(&o, want_state);
 }
 
 void write_group(struct index *x, struct index_batch *b, uint64_t group, const void *state, size_t state_len)

@@ -11,6 +11,7 @@ struct rocks *rocks_of(struct index *x);
 struct index *open_index(const char *dir, struct buf *ret_state);
 /* … that must be at this state; NULL: at none. */
 struct index *open_index_at(const char *dir, const char *want_state);
+struct index *open_index_passing(const char *dir, const char *want_state); /* nothing of it lasts */
 
 /* The batch's changes, as a group of its own, published and settled with this state. */
 void write_group(struct index *x, struct index_batch *b, uint64_t group, const void *state, size_t state_len);

@@ -67,23 +67,6 @@ static void count_tables(const char *dir, unsigned *ret_own, unsigned *ret_led)
 	(void)closedir(folder);
 }
 
-static struct index *open_passing(const char *dir, const char *want_state)
-{
-	struct index_options o = { .dir = dir, .cache_bytes = 1 << 20, .passing = true };
-	struct hf_error err = HF_ERROR_INIT;
-	struct index *x = NULL;
-	uint8_t *state;
-	size_t len;
-
-	if (index_open(&o, &x, &state, &len, &err) < 0)
-		fail_msg("%s", err.text);
-	assert_int_equal(len, strlen(want_state));
-	if (len > 0)
-		assert_memory_equal(state, want_state, len);
-	free(state);
-	return x;
-}
-
 static struct index_borrowed *borrow(const char *from)
 {
 	struct index_borrowed *b = NULL;
@@ -108,7 +91,7 @@ static void test_nothing_is_rewritten(void **unused)
 	count_tables(b->dir, &own, &led);
 	assert_int_equal(own, 0);
 	assert_true(led >= FLUSHES);
-	x = open_passing(b->dir, "s");
+	x = open_index_passing(b->dir, "s");
 	put_keys(x, FLUSHES + 1, "t");
 	assert_int_equal(index_flush(x, NULL), 0);
 	(void)usleep(300000); /* time to merge */
